@@ -1,0 +1,69 @@
+//! What the data plane needs of a packet and of a place that packets come from.
+//!
+//! [`Buf`] is one packet: contiguous bytes with head room in front. [`RxTx`] is the set of queues
+//! that one worker owns, one receive and one transmit queue per port. `ffi/dpdk` implements both for
+//! mbufs and Ethernet queues; [`memory`] implements them for plain memory, so that the whole packet
+//! path runs in a test, under a fuzzer and under Miri with no DPDK at all. Everything is
+//! monomorphised.
+#![forbid(unsafe_code)]
+
+use arrayvec::ArrayVec;
+
+pub mod memory;
+
+/// The most packets that one burst holds.
+pub const MAX_BURST: usize = 64;
+
+/// A burst of packets.
+pub type Burst<B> = ArrayVec<B, MAX_BURST>;
+
+/// Index of a port in the worker's [`RxTx`], the same on every worker.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct PortId(pub u16);
+
+/// There was not enough head or tail room, or not enough data to cut.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct NoRoom;
+
+/// One packet, from its link-layer header on. Dropping it gives the buffer back.
+pub trait Buf: Sized {
+    /// The packet's bytes. A packet that does not lie in one piece shows its first segment.
+    fn data(&self) -> &[u8];
+    /// The packet's bytes, to write.
+    fn data_mut(&mut self) -> &mut [u8];
+    /// Whether all of the packet is in [`Buf::data`].
+    fn is_contiguous(&self) -> bool;
+    /// Grows the packet by `octets` in front. The new octets hold anything.
+    fn prepend(&mut self, octets: usize) -> Result<(), NoRoom>;
+    /// Cuts `octets` from the front.
+    fn trim_front(&mut self, octets: usize) -> Result<(), NoRoom>;
+    /// Makes the packet `length` octets long: cuts the end, or grows into the tail room with octets
+    /// that hold anything.
+    fn set_len(&mut self, length: usize) -> Result<(), NoRoom>;
+    /// The VLAN tag control information that the receiving port stripped, if it did.
+    fn stripped_vlan(&self) -> Option<u16>;
+    /// Hints that the first line of the packet's data will be read soon.
+    fn prefetch(&self);
+}
+
+/// The queues of one worker.
+pub trait RxTx {
+    /// Its packets.
+    type Buf: Buf;
+
+    /// Number of ports; `PortId` runs from 0 to this.
+    fn ports(&self) -> u16;
+
+    /// Takes what has arrived on `port`, up to the room left in `burst`; returns how many came.
+    fn rx(&mut self, port: PortId, burst: &mut Burst<Self::Buf>) -> usize;
+
+    /// Sends from the front of `burst` what the queue of `port` accepts, returns how many went and
+    /// leaves the others in `burst`.
+    fn tx(&mut self, port: PortId, burst: &mut Burst<Self::Buf>) -> usize;
+
+    /// An empty buffer with full head room, or none when the pool has run dry.
+    fn alloc(&mut self) -> Option<Self::Buf>;
+
+    /// Gives back all of `burst` in one go.
+    fn free(&mut self, burst: &mut Burst<Self::Buf>);
+}

@@ -1,0 +1,1 @@
+//! Plain-memory buffers and queues.

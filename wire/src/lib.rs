@@ -1,0 +1,16 @@
+//! Bytes: the headers, mobility messages, options and neighbour discovery that Anchorage puts on
+//! the wire and takes from it.
+//!
+//! Two styles, each where it is the better one:
+//!
+//! - **Views** ([`ether`], [`ipv6`], [`icmpv6`] headers) are zerocopy structs that lie over packet
+//!   bytes. The data plane reads and writes them in place; nothing is allocated.
+//! - **Representations** ([`mh`], [`nd`]) are owned values of a whole message. `parse` takes any
+//!   bytes and answers with a value or a named error, `emit` writes the value; what this crate does
+//!   not know survives the round trip.
+//!
+//! No IO, no clock, no panic on any input.
+#![forbid(unsafe_code)]
+
+pub mod ether;
+pub mod mh;
