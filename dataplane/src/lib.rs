@@ -1,1 +1,6 @@
-//! dataplane
+//! Packets: the tables, the path of a burst, verdicts and counters.
+//!
+//! Knows nothing of DPDK, roles, tokio or names.
+
+pub mod key;
+pub mod verdict;
