@@ -1,0 +1,229 @@
+//! What a role can want done.
+//!
+//! The effects of one event apply in order, and a role emits them in the order table, store, send:
+//! by the time a peer hears that something is so, it is so.
+
+use crate::event::{HostLink, Timer};
+use serde::{Deserialize, Serialize};
+use std::net::Ipv6Addr;
+use std::time::Duration;
+use wire::mh::{HomeNetworkPrefix, Message, MnIdentifier, Status};
+
+/// Something to do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "effect", rename_all = "snake_case")]
+pub enum Effect {
+    /// Install the binding of a prefix, or move it: one atomic step for the workers.
+    Bind {
+        /// The home network prefix.
+        prefix: HomeNetworkPrefix,
+        /// What becomes of its packets.
+        path: Path,
+    },
+    /// Remove the binding of a prefix.
+    Unbind {
+        /// The home network prefix.
+        prefix: HomeNetworkPrefix,
+    },
+    /// Send a mobility message.
+    Send {
+        /// Source address, one of ours.
+        from: Ipv6Addr,
+        /// Destination address.
+        to: Ipv6Addr,
+        /// The message.
+        message: Message,
+    },
+    /// Send a Router Advertisement to one host.
+    Advertise {
+        /// The host.
+        link: HostLink,
+        /// Its link-local address; unspecified when it is not known: the packet then goes to
+        /// ff02::1, in a frame for this host alone (S1-31, S1-32).
+        to: Ipv6Addr,
+        /// What it is told.
+        advertisement: Advertisement,
+    },
+    /// Ask who this host is and whether it may attach; [`Event::Authenticated`] answers.
+    ///
+    /// [`Event::Authenticated`]: crate::Event::Authenticated
+    Authenticate {
+        /// The host.
+        link: HostLink,
+    },
+    /// Watch the reachability of a host (RFC 4861 section 7.3) until told not to.
+    Watch {
+        /// The host.
+        link: HostLink,
+        /// Its address, if one is known.
+        address: Option<Ipv6Addr>,
+    },
+    /// Stop watching a host.
+    Unwatch {
+        /// The host.
+        link: HostLink,
+    },
+    /// Start a timer, or start it anew.
+    SetTimer {
+        /// Which.
+        timer: Timer,
+        /// When it runs out, counted from now.
+        after: Duration,
+    },
+    /// Stop a timer.
+    CancelTimer {
+        /// Which.
+        timer: Timer,
+    },
+    /// Tell subscribers and the log what happened.
+    Notify {
+        /// What.
+        notice: Notice,
+    },
+}
+
+/// Both ends of a bidirectional tunnel, as the gateway that installs it sees them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct TunnelEnds {
+    /// Our end.
+    pub local: Ipv6Addr,
+    /// The other end.
+    pub remote: Ipv6Addr,
+}
+
+/// Where the packets of a prefix go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Path {
+    /// We anchor the prefix; its host is behind this tunnel.
+    Anchor {
+        /// Tunnel to the gateway that serves the host.
+        tunnel: TunnelEnds,
+    },
+    /// Its host is on our access link; the prefix is anchored behind this tunnel.
+    Access {
+        /// Tunnel to the anchor.
+        tunnel: TunnelEnds,
+        /// The host.
+        link: HostLink,
+    },
+    /// We anchor the prefix and wait for its host to come back (MinDelayBeforeBCEDelete).
+    Pending,
+}
+
+/// Contents of a Router Advertisement to a host (RFC 4861 section 4.2, RFC 5213 section 6.9.1).
+/// Source address and link-layer address are those of the interface: the same on every gateway.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Advertisement {
+    /// The prefixes, each with valid and preferred lifetime; L=0, A=1 (S1-30).
+    pub prefixes: Vec<AdvertisedPrefix>,
+    /// Router lifetime in seconds; 0 ends our being a default router.
+    pub router_lifetime: u16,
+    /// M flag: addresses by DHCPv6 (S1-35).
+    pub managed: bool,
+    /// O flag: other configuration by DHCPv6 (S1-35).
+    pub other: bool,
+    /// Link MTU option, if one is to be sent.
+    pub mtu: Option<u32>,
+}
+
+/// One prefix of an [`Advertisement`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AdvertisedPrefix {
+    /// The prefix.
+    pub prefix: HomeNetworkPrefix,
+    /// Valid lifetime in seconds.
+    pub valid: u32,
+    /// Preferred lifetime in seconds.
+    pub preferred: u32,
+}
+
+/// What operators and subscribers are told. `anchorctl` and the demonstration show these.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "notice", rename_all = "snake_case")]
+pub enum Notice {
+    /// MAG: a host attached.
+    Attached {
+        /// Where.
+        link: HostLink,
+        /// Who.
+        mn_identifier: MnIdentifier,
+    },
+    /// MAG: a host may not attach.
+    AttachRefused {
+        /// Where.
+        link: HostLink,
+        /// Why, one sentence.
+        why: String,
+    },
+    /// MAG: a host left.
+    Detached {
+        /// Where.
+        link: HostLink,
+        /// Who.
+        mn_identifier: MnIdentifier,
+    },
+    /// MAG: a Proxy Binding Update goes out.
+    UpdateSent {
+        /// For whom.
+        mn_identifier: MnIdentifier,
+        /// To which LMA.
+        lma: Ipv6Addr,
+        /// Its sequence number.
+        sequence: u16,
+        /// Lifetime asked for in seconds; 0 de-registers.
+        lifetime_secs: u32,
+    },
+    /// MAG: a Proxy Binding Acknowledgement came and was taken.
+    AcknowledgementReceived {
+        /// For whom.
+        mn_identifier: MnIdentifier,
+        /// The outcome.
+        status: Status,
+        /// Time since the first transmission of the update.
+        round_trip: Duration,
+    },
+    /// LMA: a Proxy Binding Update was answered.
+    UpdateAnswered {
+        /// For whom, if the update said.
+        mn_identifier: Option<MnIdentifier>,
+        /// From which MAG.
+        from: Ipv6Addr,
+        /// The outcome.
+        status: Status,
+    },
+    /// A binding was installed.
+    BindingUp {
+        /// Whose.
+        mn_identifier: MnIdentifier,
+        /// Its prefix.
+        prefix: HomeNetworkPrefix,
+        /// Its tunnel.
+        tunnel: TunnelEnds,
+    },
+    /// LMA: a binding moved to another care-of address.
+    BindingMoved {
+        /// Whose.
+        mn_identifier: MnIdentifier,
+        /// Its prefix.
+        prefix: HomeNetworkPrefix,
+        /// The old care-of address.
+        from: Ipv6Addr,
+        /// The new one.
+        to: Ipv6Addr,
+    },
+    /// A binding was removed.
+    BindingDown {
+        /// Whose.
+        mn_identifier: MnIdentifier,
+        /// Its prefix.
+        prefix: HomeNetworkPrefix,
+    },
+    /// A message was refused without an answer, counted under `reason`.
+    MessageIgnored {
+        /// From whom.
+        from: Ipv6Addr,
+        /// Why, a stable name in snake case.
+        reason: String,
+    },
+}

@@ -1,0 +1,137 @@
+//! What can happen to a role.
+
+use crate::policy::{LmaPolicy, Profile};
+use serde::{Deserialize, Serialize};
+use std::net::Ipv6Addr;
+use wire::ether::MacAddr;
+use wire::mh::{HomeNetworkPrefix, Message, MnIdentifier};
+
+/// Where a host is on a shared access link: what RFC 5213's point-to-point link stands for here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct HostLink {
+    /// Index of the access interface (port and VLAN).
+    pub interface: u16,
+    /// The host's link-layer address.
+    pub mac: MacAddr,
+}
+
+/// Something that happened.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// A well-formed mobility message for one of our addresses.
+    Message {
+        /// Source of the packet.
+        from: Ipv6Addr,
+        /// Destination of the packet, one of our addresses.
+        to: Ipv6Addr,
+        /// The message.
+        message: Message,
+    },
+    /// A host showed itself on an access link.
+    HostSeen {
+        /// Where.
+        link: HostLink,
+        /// How.
+        sign: Sign,
+    },
+    /// The answer to [`Effect::Authenticate`](crate::Effect::Authenticate).
+    Authenticated {
+        /// The host that was asked about.
+        link: HostLink,
+        /// Its profile, or `None`: it may not attach.
+        profile: Option<Profile>,
+    },
+    /// A host left an access link.
+    HostGone {
+        /// Where it was.
+        link: HostLink,
+        /// How we know.
+        why: Departure,
+    },
+    /// A timer that an effect set has run out.
+    Timer {
+        /// Which.
+        timer: Timer,
+    },
+    /// The LMA's policy was read, at start and at every reload.
+    Policy {
+        /// All of it.
+        policy: LmaPolicy,
+    },
+    /// The access policy was read again: every attached host is to be looked at anew.
+    AccessPolicyChanged,
+    /// The operator deletes a binding or a visitor.
+    Delete {
+        /// Whose.
+        mn_identifier: MnIdentifier,
+    },
+    /// The table or the kernel refused an effect.
+    Refused {
+        /// The prefix whose binding could not be installed.
+        prefix: HomeNetworkPrefix,
+    },
+    /// The gateway is going down: say goodbye where the protocol has a way to.
+    Shutdown,
+}
+
+/// How a host showed itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Sign {
+    /// It sent a Router Solicitation.
+    RouterSolicitation {
+        /// Source address of the solicitation: link-local or unspecified.
+        source: Ipv6Addr,
+    },
+    /// It sent some other packet.
+    Packet {
+        /// Source address of the packet; unspecified when it told none.
+        source: Ipv6Addr,
+    },
+    /// The operator or the access network says that it attached.
+    Operator,
+}
+
+/// How we know that a host left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Departure {
+    /// The operator or the access network says so.
+    Operator,
+    /// The link went down.
+    LinkDown,
+    /// Neighbour unreachability detection had no answer (RFC 4861 section 7.3).
+    Unreachable,
+}
+
+/// A timer of a role. Setting one that runs starts it anew.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Timer {
+    /// LMA: the lifetime of a binding, or MinDelayBeforeBCEDelete after a de-registration, ends.
+    BindingExpiry {
+        /// Whose binding.
+        session: u64,
+    },
+    /// MAG: send the update again (RFC 6275 section 11.8).
+    Retransmit {
+        /// Which host's update.
+        link: HostLink,
+    },
+    /// MAG: refresh the binding before it expires.
+    Refresh {
+        /// Which host's binding.
+        link: HostLink,
+    },
+    /// MAG: the granted lifetime of the binding is over.
+    VisitorExpiry {
+        /// Which host's binding.
+        link: HostLink,
+    },
+    /// MAG: advertise the prefix again, unsolicited.
+    Advertise {
+        /// To which host.
+        link: HostLink,
+    },
+}

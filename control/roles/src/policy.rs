@@ -1,0 +1,51 @@
+//! Who may attach, and with what: the data that policy files, and later AAA, give to roles.
+
+use serde::{Deserialize, Serialize};
+use std::net::Ipv6Addr;
+use wire::mh::{HomeNetworkPrefix, MnIdentifier};
+
+/// What a MAG knows of a host that may attach (RFC 5213 section 6.2, S1-23).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Profile {
+    /// The host's identity.
+    pub mn_identifier: MnIdentifier,
+    /// The LMA that anchors it.
+    pub lma: Ipv6Addr,
+    /// Its home network prefixes, when policy knows them; else the LMA chooses.
+    #[serde(default)]
+    pub home_network_prefixes: Vec<HomeNetworkPrefix>,
+    /// M flag of its home link (S1-35).
+    #[serde(default)]
+    pub managed: bool,
+    /// O flag of its home link (S1-35).
+    #[serde(default)]
+    pub other: bool,
+}
+
+/// What an LMA goes by.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LmaPolicy {
+    /// Addresses of the MAGs that may register hosts (S1-11).
+    pub mags: Vec<Ipv6Addr>,
+    /// The hosts that are known, each with its prefixes if they are fixed.
+    pub hosts: Vec<AnchoredHost>,
+    /// Whether hosts that are not listed are served, with a prefix from the pools.
+    pub serve_unlisted: bool,
+}
+
+/// A host as an LMA's policy lists it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AnchoredHost {
+    /// The host's identity.
+    pub mn_identifier: MnIdentifier,
+    /// Prefixes that are always this host's; empty: from the pools.
+    #[serde(default)]
+    pub home_network_prefixes: Vec<HomeNetworkPrefix>,
+    /// Whether the proxy mobility service is on for it; else status 152.
+    #[serde(default = "enabled")]
+    pub proxy_registration: bool,
+}
+
+const fn enabled() -> bool {
+    true
+}
