@@ -119,6 +119,9 @@ pub struct Interface {
     /// Our link-layer address on it (on an access interface the one that every gateway of the
     /// domain shows).
     pub mac: MacAddr,
+    /// Our own address on it: the source of ICMP errors towards the hosts and neighbours on this
+    /// link. Without one, [`Topology::error_sources`] serves them too.
+    pub address: Option<std::net::Ipv6Addr>,
     /// Largest IP packet in octets.
     pub mtu: u16,
     /// The port that leads to the host's own stack, if it has a TAP twin.

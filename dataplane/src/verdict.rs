@@ -55,6 +55,7 @@ reasons! {
         AddressUnreachable = "Its next hop did not answer; answered with Destination Unreachable.",
         PortUnreachable = "For one of our addresses, but nothing listens; answered with Destination Unreachable.",
         UnrecognisedNextHeader = "For one of our addresses with a header that we do not speak; answered with Parameter Problem.",
+        EncapsulationLimit = "May not be put into one more tunnel; answered with Parameter Problem.",
         SourceRefused = "From an address that its host does not hold; answered with Destination Unreachable (ingress policy).",
     }
 }
@@ -91,6 +92,7 @@ reasons! {
         ExtensionMalformed = "A broken or too long chain of extension headers.",
         SourceInvalid = "A source address that must not appear on a wire (multicast, loopback, unspecified).",
         DestinationInvalid = "A destination address that must not be forwarded (link-local scope, loopback, unspecified).",
+        ReassemblyNeeded = "A fragment for one of our addresses, which is not put together again.",
         IcmpMalformed = "An ICMPv6 message that is truncated or whose checksum is wrong.",
         MulticastUnwanted = "Multicast that nobody here listens to.",
         HostUnknown = "From a host that is not attached.",
@@ -98,6 +100,7 @@ reasons! {
         TunnelUnknown = "An encapsulated packet whose outer addresses are no tunnel of ours.",
         TunnelPayload = "A tunnel packet that holds something other than what the tunnel carries.",
         InnerMalformed = "A tunnel packet whose inner packet is not a whole, well-formed IP packet.",
+        CongestionLost = "A tunnel packet marked as congested whose inner packet cannot carry the mark (RFC 6040).",
         InnerSourceSpoofed = "A tunnel packet whose inner source belongs to no binding on that tunnel.",
         InnerDestinationUnknown = "A tunnel packet whose inner destination belongs to no binding on that tunnel.",
         BindingPending = "For a prefix whose host has just gone.",
