@@ -3,4 +3,5 @@
 //! Knows nothing of DPDK, roles, tokio or names.
 
 pub mod key;
+pub mod rings;
 pub mod verdict;
