@@ -12,5 +12,9 @@
 //! No IO, no clock, no panic on any input.
 #![forbid(unsafe_code)]
 
+pub mod checksum;
 pub mod ether;
 pub mod mh;
+
+mod names;
+mod reader;

@@ -9,19 +9,43 @@
 //! +-------------------------------+-------------------------------+
 //! ```
 
+mod display;
+mod emit;
+mod error;
 mod option;
+pub mod options;
+mod parse;
 mod status;
+#[cfg(test)]
+mod tests;
 
+pub use error::{EmitError, Error};
 pub use option::{
-    AccessTechnology, HandoffIndicator, HomeNetworkPrefix, MnIdentifier, MobilityOption, NtpTime,
+    AccessTechnology, BadPrefix, HandoffIndicator, HomeNetworkPrefix, MnIdentifier, MobilityOption,
+    NtpTime,
 };
 pub use status::Status;
 
+use option::kind;
 use serde::{Deserialize, Serialize};
 use std::net::Ipv6Addr;
 
 /// IPv6 next header value of the Mobility Header.
 pub const NEXT_HEADER: u8 = 135;
+
+/// The only Payload Proto there may be: no next header.
+const PAYLOAD_PROTO_NONE: u8 = 59;
+
+/// Octets before the message data: up to the end of the checksum.
+const FIXED_LEN: usize = 6;
+
+/// MH type numbers.
+mod mh_type {
+    pub(super) const BINDING_REFRESH_REQUEST: u8 = 0;
+    pub(super) const BINDING_UPDATE: u8 = 5;
+    pub(super) const BINDING_ACKNOWLEDGEMENT: u8 = 6;
+    pub(super) const BINDING_ERROR: u8 = 7;
+}
 
 /// A mobility message, header and checksum apart.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,6 +66,30 @@ pub enum Message {
         /// Message data, padding included.
         data: Vec<u8>,
     },
+}
+
+impl Message {
+    /// The MH type octet.
+    pub const fn mh_type(&self) -> u8 {
+        match self {
+            Self::BindingRefreshRequest(_) => mh_type::BINDING_REFRESH_REQUEST,
+            Self::BindingUpdate(_) => mh_type::BINDING_UPDATE,
+            Self::BindingAcknowledgement(_) => mh_type::BINDING_ACKNOWLEDGEMENT,
+            Self::BindingError(_) => mh_type::BINDING_ERROR,
+            Self::Other { mh_type, .. } => *mh_type,
+        }
+    }
+
+    /// The mobility options in their order; none for [`Message::Other`].
+    pub fn options(&self) -> &[MobilityOption] {
+        match self {
+            Self::BindingRefreshRequest(message) => &message.options,
+            Self::BindingUpdate(message) => &message.options,
+            Self::BindingAcknowledgement(message) => &message.options,
+            Self::BindingError(message) => &message.options,
+            Self::Other { .. } => &[],
+        }
+    }
 }
 
 /// Binding Refresh Request (RFC 6275 section 6.1.2).
@@ -90,6 +138,13 @@ pub struct BindingError {
     pub home_address: Ipv6Addr,
     /// Mobility options, padding left out.
     pub options: Vec<MobilityOption>,
+}
+
+impl BindingError {
+    /// Status: no binding for the address in a Home Address option.
+    pub const UNKNOWN_BINDING: u8 = 1;
+    /// Status: the MH type is not known.
+    pub const UNRECOGNIZED_MH_TYPE: u8 = 2;
 }
 
 /// Flags of a Binding Update, bit for bit as on the wire (RFC 6275, 3963, 5213, 5555, 5845, 6602,
@@ -146,6 +201,12 @@ impl AcknowledgementFlags {
     /// Whether every bit of `other` is set.
     pub const fn contains(self, other: Self) -> bool {
         self.0 & other.0 == other.0
+    }
+
+    /// The bits of both.
+    #[must_use]
+    pub const fn with(self, other: Self) -> Self {
+        Self(self.0 | other.0)
     }
 }
 

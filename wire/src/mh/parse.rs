@@ -1,0 +1,226 @@
+//! Bytes to a [`Message`].
+//!
+//! The checks follow RFC 6275 section 9.2. The checksum comes before every check that may be
+//! answered with an ICMPv6 error, so that a damaged message is never answered.
+//!
+//! What the RFCs leave open is settled like this:
+//!
+//! - Padding may stand anywhere and hold anything, and an option may stand off its alignment: both
+//!   are duties of the sender alone.
+//! - An option of a known type whose length does not fit its type spoils the whole message. Skipping
+//!   it would act on a registration that lacks, for one, a prefix that its sender asked for.
+//! - Reserved fields are ignored; the bits of a home network prefix past its length are cleared.
+
+use super::{
+    kind, mh_type, AccessTechnology, AcknowledgementFlags, BindingAcknowledgement, BindingError,
+    BindingRefreshRequest, BindingUpdate, Error, HandoffIndicator, HomeNetworkPrefix, Lifetime,
+    Message, MnIdentifier, MobilityOption, NtpTime, Status, UpdateFlags,
+};
+use super::{FIXED_LEN, NEXT_HEADER, PAYLOAD_PROTO_NONE};
+use crate::checksum;
+use crate::reader::Reader;
+use std::net::Ipv6Addr;
+
+impl Message {
+    /// Decodes a Mobility Header message. `bytes` start at the Payload Proto field and end with the
+    /// packet; the addresses are those of the pseudo-header, that is the home address where the
+    /// packet has a Home Address option (RFC 6275 section 6.1.1).
+    ///
+    /// # Errors
+    ///
+    /// See [`Error`]. An MH type that this crate does not know is not an error but
+    /// [`Message::Other`].
+    pub fn parse(source: Ipv6Addr, destination: Ipv6Addr, bytes: &[u8]) -> Result<Self, Error> {
+        let have = bytes.len();
+        let cut_short = |need| Error::Truncated { have, need };
+        let [payload_proto, header_len, mh_type, _, check @ ..] =
+            *bytes.first_chunk::<6>().ok_or(cut_short(FIXED_LEN))?;
+        let total = (usize::from(header_len) + 1) * 8;
+        let (header, trailing) = bytes.split_at_checked(total).ok_or(cut_short(total))?;
+
+        let sum = checksum::pseudo_header_v6(
+            &source.octets(),
+            &destination.octets(),
+            u32::from(header_len) * 8 + 8,
+            NEXT_HEADER,
+        );
+        if !checksum::verifies(checksum::add(sum, header)) {
+            return Err(Error::Checksum(u16::from_be_bytes(check)));
+        }
+        if payload_proto != PAYLOAD_PROTO_NONE {
+            return Err(Error::PayloadProto(payload_proto));
+        }
+        if !trailing.is_empty() {
+            return Err(Error::TrailingOctets(trailing.len()));
+        }
+
+        let body = header.get(FIXED_LEN..).unwrap_or_default();
+        let need = match mh_type {
+            mh_type::BINDING_REFRESH_REQUEST => 8,
+            mh_type::BINDING_UPDATE | mh_type::BINDING_ACKNOWLEDGEMENT => 12,
+            mh_type::BINDING_ERROR => 24,
+            _ => {
+                let data = body.to_vec();
+                return Ok(Self::Other { mh_type, data });
+            }
+        };
+        parse_body(mh_type, body, total)?.ok_or(Error::TooShort {
+            mh_type,
+            have: total,
+            need,
+        })
+    }
+}
+
+/// The message behind the fixed header; `None` when its own fixed part does not fit.
+fn parse_body(mh_type: u8, body: &[u8], total: usize) -> Result<Option<Message>, Error> {
+    let mut reader = Reader(body);
+    Ok(match mh_type {
+        mh_type::BINDING_REFRESH_REQUEST => {
+            let Some(_reserved) = reader.u16() else {
+                return Ok(None);
+            };
+            let options = parse_options(reader.0, total)?;
+            Some(Message::BindingRefreshRequest(BindingRefreshRequest {
+                options,
+            }))
+        }
+        mh_type::BINDING_UPDATE => {
+            let (Some(sequence), Some(flags), Some(lifetime)) =
+                (reader.u16(), reader.u16(), reader.u16())
+            else {
+                return Ok(None);
+            };
+            Some(Message::BindingUpdate(BindingUpdate {
+                sequence,
+                flags: UpdateFlags(flags),
+                lifetime: Lifetime(lifetime),
+                options: parse_options(reader.0, total)?,
+            }))
+        }
+        mh_type::BINDING_ACKNOWLEDGEMENT => {
+            let (Some([status, flags]), Some(sequence), Some(lifetime)) =
+                (reader.array(), reader.u16(), reader.u16())
+            else {
+                return Ok(None);
+            };
+            Some(Message::BindingAcknowledgement(BindingAcknowledgement {
+                status: Status(status),
+                flags: AcknowledgementFlags(flags),
+                sequence,
+                lifetime: Lifetime(lifetime),
+                options: parse_options(reader.0, total)?,
+            }))
+        }
+        _ => {
+            let (Some([status, _reserved]), Some(home_address)) =
+                (reader.array(), reader.address())
+            else {
+                return Ok(None);
+            };
+            Some(Message::BindingError(BindingError {
+                status,
+                home_address,
+                options: parse_options(reader.0, total)?,
+            }))
+        }
+    })
+}
+
+/// Walks the options, which are the last `bytes` of a message of `total` octets.
+fn parse_options(bytes: &[u8], total: usize) -> Result<Vec<MobilityOption>, Error> {
+    let mut options = Vec::new();
+    let mut reader = Reader(bytes);
+    loop {
+        let offset = total.saturating_sub(reader.0.len());
+        let option = match reader.octet() {
+            None => return Ok(options),
+            Some(kind::PAD1) => continue,
+            Some(option) => option,
+        };
+        let data = match reader.octet() {
+            Some(length) => reader.slice(usize::from(length)),
+            None => None,
+        };
+        match data {
+            Some(_) if option == kind::PAD_N => {}
+            Some(data) => options.push(parse_option(option, data)?),
+            None if option == kind::PAD_N => return Err(Error::PaddingTruncated { offset }),
+            None => {
+                return Err(Error::OptionTruncated {
+                    kind: option,
+                    offset,
+                });
+            }
+        }
+    }
+}
+
+/// Decodes one option that is not padding.
+fn parse_option(option: u8, data: &[u8]) -> Result<MobilityOption, Error> {
+    let length = data.len();
+    let misfit = || Error::OptionLength {
+        kind: option,
+        length,
+    };
+    Ok(match option {
+        kind::BINDING_REFRESH_ADVICE => MobilityOption::BindingRefreshAdvice(Lifetime(
+            u16::from_be_bytes(data.try_into().map_err(|_| misfit())?),
+        )),
+        kind::ALTERNATE_CARE_OF_ADDRESS => {
+            MobilityOption::AlternateCareOfAddress(address(data).ok_or_else(misfit)?)
+        }
+        kind::MN_IDENTIFIER => match data {
+            [] | [_] => return Err(misfit()),
+            [subtype, identifier @ ..] => {
+                MobilityOption::MnIdentifier(parse_identifier(*subtype, identifier))
+            }
+        },
+        kind::HOME_NETWORK_PREFIX => {
+            let [_reserved, prefix_length, prefix @ ..] =
+                *<&[u8; 18]>::try_from(data).map_err(|_| misfit())?;
+            MobilityOption::HomeNetworkPrefix(
+                HomeNetworkPrefix::new(Ipv6Addr::from(prefix), prefix_length)
+                    .ok_or(Error::PrefixLength(prefix_length))?,
+            )
+        }
+        kind::HANDOFF_INDICATOR => match *data {
+            [_reserved, value] => MobilityOption::HandoffIndicator(HandoffIndicator(value)),
+            _ => return Err(misfit()),
+        },
+        kind::ACCESS_TECHNOLOGY => match *data {
+            [_reserved, value] => MobilityOption::AccessTechnology(AccessTechnology(value)),
+            _ => return Err(misfit()),
+        },
+        kind::MN_LINK_LAYER_IDENTIFIER => match data {
+            [_, _, identifier @ ..] => MobilityOption::MnLinkLayerIdentifier(identifier.to_vec()),
+            _ => return Err(misfit()),
+        },
+        kind::LINK_LOCAL_ADDRESS => {
+            MobilityOption::LinkLocalAddress(address(data).ok_or_else(misfit)?)
+        }
+        kind::TIMESTAMP => MobilityOption::Timestamp(NtpTime(u64::from_be_bytes(
+            data.try_into().map_err(|_| misfit())?,
+        ))),
+        kind => MobilityOption::Unknown {
+            kind,
+            data: data.to_vec(),
+        },
+    })
+}
+
+/// A network access identifier when it is text, else what came.
+fn parse_identifier(subtype: u8, identifier: &[u8]) -> MnIdentifier {
+    match std::str::from_utf8(identifier) {
+        Ok(text) if subtype == MnIdentifier::NAI => MnIdentifier::Nai(text.to_owned()),
+        _ => MnIdentifier::Other {
+            subtype,
+            data: identifier.to_vec(),
+        },
+    }
+}
+
+/// Exactly sixteen octets as an address.
+fn address(data: &[u8]) -> Option<Ipv6Addr> {
+    <[u8; 16]>::try_from(data).ok().map(Ipv6Addr::from)
+}
