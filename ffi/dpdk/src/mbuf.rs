@@ -1,0 +1,204 @@
+//! One packet in DPDK's memory.
+//!
+//! ```text
+//!   buf_addr                data_off                                    buf_len
+//!   │<───── head room ─────>│<──────── data_len ────────>│<─ tail room ─>│
+//! ```
+//!
+//! Growing and cutting is arithmetic on `data_off`, `data_len` and `pkt_len`, done here in Rust;
+//! no call leaves this file until the packet is freed.
+
+use std::ptr::{self, NonNull};
+
+use dpdk_sys as sys;
+use packet::{Buf, NoRoom};
+
+/// Octets in front of a packet that was just received or allocated.
+pub const HEADROOM: usize = sys::RTE_PKTMBUF_HEADROOM as usize;
+
+/// One packet, owned. Dropping it gives its buffer back to the pool it came from.
+///
+/// The same bits as DPDK's `struct rte_mbuf *`, so a burst of them is what DPDK takes and fills.
+#[repr(transparent)]
+pub struct Mbuf(NonNull<sys::rte_mbuf>);
+
+// SAFETY: an Mbuf is the only owner of its buffer, and pools take buffers back from any thread. The
+// memory stays mapped while any buffer is out: a pool that still misses some is never freed.
+unsafe impl Send for Mbuf {}
+
+impl Mbuf {
+    /// Takes ownership of a packet.
+    ///
+    /// # Safety
+    /// `mbuf` is the first segment of a valid packet that nobody else owns.
+    pub(crate) unsafe fn from_raw(mbuf: NonNull<sys::rte_mbuf>) -> Mbuf {
+        Mbuf(mbuf)
+    }
+
+    /// Where the field at `offset` lies, one of the `SHIM_MBUF_*` offsets with its field's type.
+    #[inline]
+    fn field<T>(&self, offset: u32) -> *mut T {
+        // SAFETY: the offset was taken from the structure itself, so it stays inside.
+        unsafe { self.0.as_ptr().cast::<u8>().add(offset as usize).cast() }
+    }
+
+    #[inline]
+    fn data_off(&self) -> u16 {
+        // SAFETY: data_off is a u16 of a valid mbuf.
+        unsafe { *self.field::<u16>(sys::SHIM_MBUF_DATA_OFF) }
+    }
+
+    #[inline]
+    fn data_len(&self) -> u16 {
+        // SAFETY: data_len is a u16 of a valid mbuf.
+        unsafe { *self.field::<u16>(sys::SHIM_MBUF_DATA_LEN) }
+    }
+
+    #[inline]
+    fn buf_len(&self) -> u16 {
+        // SAFETY: buf_len is a u16 of a valid mbuf.
+        unsafe { *self.field::<u16>(sys::SHIM_MBUF_BUF_LEN) }
+    }
+
+    /// Length of the whole packet over all its segments, in octets.
+    #[inline]
+    pub fn packet_len(&self) -> u32 {
+        // SAFETY: pkt_len is a u32 of a valid mbuf.
+        unsafe { *self.field::<u32>(sys::SHIM_MBUF_PKT_LEN) }
+    }
+
+    /// Octets that [`Buf::prepend`] can still take.
+    #[inline]
+    pub fn headroom(&self) -> usize {
+        usize::from(self.data_off())
+    }
+
+    #[inline]
+    fn data_ptr(&self) -> *mut u8 {
+        // SAFETY: buf_addr is a pointer of a valid mbuf, and data_off is at most buf_len.
+        unsafe {
+            let buffer = *self.field::<*mut u8>(sys::SHIM_MBUF_BUF_ADDR);
+            buffer.add(usize::from(self.data_off()))
+        }
+    }
+
+    /// Stores where the data starts and ends. The caller has checked that it fits the buffer.
+    #[inline]
+    fn set_extent(&mut self, data_off: u16, data_len: u16) {
+        let packet_len = self.packet_len() - u32::from(self.data_len()) + u32::from(data_len);
+        // SAFETY: the three fields of a valid mbuf, which this owns.
+        unsafe {
+            *self.field::<u16>(sys::SHIM_MBUF_DATA_OFF) = data_off;
+            *self.field::<u16>(sys::SHIM_MBUF_DATA_LEN) = data_len;
+            *self.field::<u32>(sys::SHIM_MBUF_PKT_LEN) = packet_len;
+        }
+    }
+
+    /// Forgets what the receiving port said of the packet. Some ports (rings, memory interfaces)
+    /// hand flags through to the receiver, where they would describe a packet that has changed.
+    #[inline]
+    pub(crate) fn clear_flags(&mut self) {
+        // SAFETY: ol_flags is a u64 of a valid mbuf, which this owns.
+        unsafe { *self.field::<u64>(sys::SHIM_MBUF_OL_FLAGS) &= sys::SHIM_MBUF_STORAGE };
+    }
+}
+
+impl Buf for Mbuf {
+    #[inline]
+    fn data(&self) -> &[u8] {
+        // SAFETY: data_off + data_len is at most buf_len, and all octets of a pool's memory were
+        // zeroed when it was mapped, so every octet has a value.
+        unsafe { std::slice::from_raw_parts(self.data_ptr(), usize::from(self.data_len())) }
+    }
+
+    #[inline]
+    fn data_mut(&mut self) -> &mut [u8] {
+        // SAFETY: as in `data`, and the packet has no other owner.
+        unsafe { std::slice::from_raw_parts_mut(self.data_ptr(), usize::from(self.data_len())) }
+    }
+
+    #[inline]
+    fn is_contiguous(&self) -> bool {
+        // SAFETY: nb_segs is a u16 of a valid mbuf.
+        unsafe { *self.field::<u16>(sys::SHIM_MBUF_NB_SEGS) == 1 }
+    }
+
+    #[inline]
+    fn prepend(&mut self, octets: usize) -> Result<(), NoRoom> {
+        let data_off = usize::from(self.data_off());
+        if octets > data_off {
+            return Err(NoRoom);
+        }
+        // octets fits u16 because data_off does, and the sum is at most buf_len.
+        self.set_extent((data_off - octets) as u16, self.data_len() + octets as u16);
+        Ok(())
+    }
+
+    #[inline]
+    fn trim_front(&mut self, octets: usize) -> Result<(), NoRoom> {
+        let data_len = usize::from(self.data_len());
+        if octets > data_len {
+            return Err(NoRoom);
+        }
+        self.set_extent(self.data_off() + octets as u16, (data_len - octets) as u16);
+        Ok(())
+    }
+
+    /// As the trait says; a packet in several segments is refused, for its end is not in the first.
+    #[inline]
+    fn set_len(&mut self, length: usize) -> Result<(), NoRoom> {
+        let room = usize::from(self.buf_len()).saturating_sub(usize::from(self.data_off()));
+        if length > room || !self.is_contiguous() {
+            return Err(NoRoom);
+        }
+        self.set_extent(self.data_off(), length as u16);
+        Ok(())
+    }
+
+    #[inline]
+    fn stripped_vlan(&self) -> Option<u16> {
+        // SAFETY: ol_flags is a u64 and vlan_tci a u16 of a valid mbuf.
+        unsafe {
+            let flags = *self.field::<u64>(sys::SHIM_MBUF_OL_FLAGS);
+            (flags & sys::SHIM_RX_VLAN_STRIPPED != 0)
+                .then(|| *self.field::<u16>(sys::SHIM_MBUF_VLAN_TCI))
+        }
+    }
+
+    #[inline]
+    fn prefetch(&self) {
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: a prefetch never faults, and the instruction is part of every x86-64.
+        unsafe {
+            use std::arch::x86_64::{_mm_prefetch, _MM_HINT_T0};
+            _mm_prefetch::<_MM_HINT_T0>(self.data_ptr().cast_const().cast());
+        }
+    }
+}
+
+impl Drop for Mbuf {
+    #[inline]
+    fn drop(&mut self) {
+        // SAFETY: this owns the packet, and its pool is still there (see Send).
+        unsafe { sys::shim_free(self.0.as_ptr()) };
+    }
+}
+
+/// Gives back `count` packets from `first` on, in one call.
+///
+/// # Safety
+/// `first` points to that many owned packets, which the caller forgets.
+pub(crate) unsafe fn free_bulk(first: *mut Mbuf, count: usize) {
+    // SAFETY: an Mbuf is a `struct rte_mbuf *`; a burst is far shorter than u32::MAX.
+    unsafe { sys::rte_pktmbuf_free_bulk(first.cast(), count as u32) };
+}
+
+/// Takes the first `count` packets out of a burst of `length` at `first` by moving the others to
+/// the front.
+///
+/// # Safety
+/// `first` points to `length` packets, `count <= length`, and the first `count` are no longer owned.
+pub(crate) unsafe fn close_gap(first: *mut Mbuf, length: usize, count: usize) {
+    // SAFETY: both ranges lie in the burst; copy allows them to overlap.
+    unsafe { ptr::copy(first.add(count), first, length - count) };
+}

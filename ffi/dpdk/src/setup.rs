@@ -1,0 +1,397 @@
+//! Bringing one Ethernet device up, and down again in the right order.
+
+use std::ffi::{CStr, CString};
+use std::mem::MaybeUninit;
+use std::sync::Arc;
+
+use dpdk_sys as sys;
+
+use crate::devargs::Devargs;
+use crate::eal::Inner;
+use crate::log;
+use crate::pool::{Pool, PoolConfig, DATA_ROOM};
+use crate::port::PortConfig;
+use crate::Error;
+
+/// Octets of a frame beside its payload: Ethernet header, two VLAN tags, check sequence.
+const FRAME_OVERHEAD: u16 = 14 + 2 * 4 + 4;
+
+/// Buffers that a worker may hold per queue beside those in the port's rings: a burst on its way
+/// through, packets held for neighbours, and what its thread's cache keeps.
+const HELD_PER_QUEUE: u32 = 1024;
+
+/// A device that DPDK opened. Stops, closes and unplugs it when the last queue and the port let go.
+pub(crate) struct Device {
+    id: u16,
+    name: String,
+    driver: String,
+    queues: u16,
+    started: bool,
+    pool: Option<Pool>,
+    eal: Arc<Inner>,
+}
+
+impl Device {
+    /// Plugs the device in (a PCI device is there since the environment started).
+    pub(crate) fn open(eal: &Arc<Inner>, port: &str, devargs: &Devargs) -> Result<Device, Error> {
+        // Devargs hold no NUL; an empty string would be refused like any unknown device.
+        let c_text = CString::new(devargs.text()).unwrap_or_default();
+        let there = find(devargs.name());
+        if there.is_some() && !devargs.is_pci() {
+            return Err(Error::Devargs {
+                port: port.to_owned(),
+                reason: format!(
+                    "device `{}` is another port's already: give each virtual device its own \
+                     number",
+                    devargs.name()
+                ),
+            });
+        }
+        let refused = |reason: String| Error::Device {
+            port: port.to_owned(),
+            device: devargs.text().to_owned(),
+            reason,
+            hint: devargs.device_hint(),
+        };
+        let id = match there {
+            Some(id) => id,
+            None => {
+                log::watch(eal.shown(), || {
+                    // SAFETY: the environment is up; the C string is copied.
+                    match unsafe { sys::rte_dev_probe(c_text.as_ptr()) } {
+                        code @ ..0 => Err(code),
+                        _ => Ok(()),
+                    }
+                })
+                .map_err(refused)?;
+                find(devargs.name())
+                    .ok_or_else(|| refused("its driver made no Ethernet port of it".to_owned()))?
+            }
+        };
+        let mut device = Device {
+            id,
+            name: port.to_owned(),
+            driver: String::new(),
+            queues: 0,
+            started: false,
+            pool: None,
+            eal: Arc::clone(eal),
+        };
+        let info = device.info()?;
+        if !info.driver_name.is_null() {
+            // SAFETY: a C string that lives as long as the driver, which the device keeps.
+            let driver = unsafe { CStr::from_ptr(info.driver_name) };
+            device.driver = driver.to_string_lossy().into_owned();
+        }
+        Ok(device)
+    }
+
+    /// Configures the device, gives it queues and a pool, and starts it. Returns what the driver
+    /// could not do and the port can live without.
+    pub(crate) fn start(
+        &mut self,
+        config: &PortConfig,
+        devargs: &Devargs,
+    ) -> Result<Vec<String>, Error> {
+        let mut notes = Vec::new();
+        let info = self.info()?;
+        let queues = config.queues.max(1);
+        if queues > info.max_rx_queues || queues > info.max_tx_queues {
+            return Err(Error::Queues {
+                port: self.name.clone(),
+                device: devargs.text().to_owned(),
+                driver: self.driver.clone(),
+                wanted: queues,
+                receive: info.max_rx_queues,
+                transmit: info.max_tx_queues,
+                hint: devargs.queue_hint(queues),
+            });
+        }
+        self.configure(queues, &info, &mut notes)?;
+        if let Some(mtu) = config.mtu {
+            self.set_mtu(mtu, &mut notes)?;
+        }
+        if let Some(mac) = config.mac {
+            let mut address = sys::rte_ether_addr { addr_bytes: mac };
+            // SAFETY: the device is open; the address is copied.
+            let code = unsafe { sys::rte_eth_dev_default_mac_addr_set(self.id, &mut address) };
+            self.optional(code, "keeps its own MAC address", &mut notes);
+        }
+        self.set_up_queues(queues, config, devargs)?;
+        self.step("starting", || {
+            // SAFETY: the device is open, configured and has its queues.
+            unsafe { sys::rte_eth_dev_start(self.id) }
+        })?;
+        self.started = true;
+        if config.promiscuous {
+            // SAFETY: the device is open.
+            let code = unsafe { sys::rte_eth_promiscuous_enable(self.id) };
+            self.optional(code, "has no promiscuous mode", &mut notes);
+        }
+        // Neighbour discovery is multicast; a promiscuous port hears it anyway.
+        // SAFETY: the device is open.
+        let code = unsafe { sys::rte_eth_allmulticast_enable(self.id) };
+        if !self.is_promiscuous() {
+            self.optional(code, "does not receive all multicast", &mut notes);
+        }
+        Ok(notes)
+    }
+
+    /// Sets the number of queues, and spreads packets over them when the device can.
+    fn configure(
+        &mut self,
+        queues: u16,
+        info: &sys::rte_eth_dev_info,
+        notes: &mut Vec<String>,
+    ) -> Result<(), Error> {
+        let mut conf = sys::rte_eth_conf::default();
+        let spread = info.flow_type_rss_offloads & sys::SHIM_RSS;
+        if queues > 1 {
+            match spread {
+                0 => notes.push(format!(
+                    "{} has no RSS; which queue a packet comes to is its own choice",
+                    self.driver
+                )),
+                _ => {
+                    conf.rxmode.mq_mode = sys::SHIM_MQ_RSS;
+                    conf.rx_adv_conf.rss_conf.rss_hf = spread;
+                }
+            }
+        }
+        self.step("configuring", || {
+            // SAFETY: the device is open; the configuration is copied.
+            unsafe { sys::rte_eth_dev_configure(self.id, queues, queues, &conf) }
+        })?;
+        self.queues = queues;
+        Ok(())
+    }
+
+    /// Asks for an MTU; a device that refuses keeps its own.
+    fn set_mtu(&self, mtu: u16, notes: &mut Vec<String>) -> Result<(), Error> {
+        if self.mtu() == mtu {
+            return Ok(());
+        }
+        let result = log::watch(sys::RTE_LOG_ERR, || {
+            // SAFETY: the device is open and configured.
+            match unsafe { sys::rte_eth_dev_set_mtu(self.id, mtu) } {
+                0 => Ok(()),
+                code => Err(code),
+            }
+        });
+        if let Err(reason) = result {
+            notes.push(format!(
+                "{} keeps its MTU of {}: {reason}",
+                self.driver,
+                self.mtu()
+            ));
+        }
+        Ok(())
+    }
+
+    /// Makes the pool and every queue pair.
+    fn set_up_queues(
+        &mut self,
+        queues: u16,
+        config: &PortConfig,
+        devargs: &Devargs,
+    ) -> Result<(), Error> {
+        let (mut rx, mut tx) = (config.descriptors, config.descriptors);
+        self.step("choosing descriptors", || {
+            // SAFETY: the device is open; both numbers are written back.
+            unsafe { sys::rte_eth_dev_adjust_nb_rx_tx_desc(self.id, &mut rx, &mut tx) }
+        })?;
+        // SAFETY: the device is open.
+        let socket = unsafe { sys::rte_eth_dev_socket_id(self.id) };
+        let wanted = u32::from(queues) * (u32::from(rx) + u32::from(tx) + HELD_PER_QUEUE);
+        let pool = Pool::with(
+            &self.eal,
+            PoolConfig {
+                name: self.name.clone(),
+                mbufs: config.mbufs.unwrap_or((wanted + 1).next_power_of_two() - 1),
+                data_room: data_room(self.mtu(), config, devargs),
+                socket: (socket >= 0).then_some(socket),
+            },
+        )?;
+        let node = socket.max(0) as u32;
+        for queue in 0..queues {
+            self.step("setting up a receive queue", || {
+                // SAFETY: the device is configured with more queues than `queue`; null asks for the
+                // driver's own thresholds; the pool outlives the device (a field of it).
+                unsafe {
+                    sys::rte_eth_rx_queue_setup(
+                        self.id,
+                        queue,
+                        rx,
+                        node,
+                        std::ptr::null(),
+                        pool.as_ptr(),
+                    )
+                }
+            })?;
+            self.step("setting up a transmit queue", || {
+                // SAFETY: as above.
+                unsafe { sys::rte_eth_tx_queue_setup(self.id, queue, tx, node, std::ptr::null()) }
+            })?;
+        }
+        self.pool = Some(pool);
+        Ok(())
+    }
+
+    /// Runs a step that the port cannot do without.
+    fn step(&self, step: &'static str, call: impl FnOnce() -> i32) -> Result<(), Error> {
+        log::watch(self.eal.shown(), || match call() {
+            0 => Ok(()),
+            code => Err(code),
+        })
+        .map_err(|reason| Error::Port {
+            port: self.name.clone(),
+            step,
+            reason,
+        })
+    }
+
+    /// Notes a step that failed and that the port can do without.
+    fn optional(&self, code: i32, consequence: &str, notes: &mut Vec<String>) {
+        if code != 0 {
+            notes.push(format!(
+                "{} {consequence} ({})",
+                self.driver,
+                log::errno_text(code)
+            ));
+        }
+    }
+
+    /// What the driver says of the device.
+    fn info(&self) -> Result<sys::rte_eth_dev_info, Error> {
+        let mut info = sys::rte_eth_dev_info::default();
+        self.step("asking for its capabilities", || {
+            // SAFETY: the device is open; the structure is written.
+            unsafe { sys::rte_eth_dev_info_get(self.id, &mut info) }
+        })?;
+        Ok(info)
+    }
+
+    pub(crate) fn id(&self) -> u16 {
+        self.id
+    }
+
+    /// The port's name in the configuration.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) fn driver(&self) -> &str {
+        &self.driver
+    }
+
+    pub(crate) fn queues(&self) -> u16 {
+        self.queues
+    }
+
+    /// The pool that packets received here lie in; there once started.
+    pub(crate) fn pool(&self) -> Option<&Pool> {
+        self.pool.as_ref()
+    }
+
+    pub(crate) fn mtu(&self) -> u16 {
+        let mut mtu = 0;
+        // SAFETY: the device is open; the number is written.
+        match unsafe { sys::rte_eth_dev_get_mtu(self.id, &mut mtu) } {
+            0 => mtu,
+            _ => 1500,
+        }
+    }
+
+    pub(crate) fn is_promiscuous(&self) -> bool {
+        // SAFETY: the device is open.
+        unsafe { sys::rte_eth_promiscuous_get(self.id) == 1 }
+    }
+
+    /// Takes out what a device made of software rings still holds: nobody else will.
+    fn drain(&self) {
+        let Some(pool) = self.pool.as_ref().filter(|_| self.driver == "net_ring") else {
+            return;
+        };
+        for queue in 0..self.queues {
+            // A ring holds no more than all buffers there are.
+            for _ in 0..=pool.size() {
+                let mut packet = MaybeUninit::<*mut sys::rte_mbuf>::uninit();
+                // SAFETY: the port is started and its last queue is gone, so this thread alone uses
+                // it. DPDK hands over the one packet it says it wrote.
+                unsafe {
+                    if sys::shim_rx_burst(self.id, queue, packet.as_mut_ptr(), 1) == 0 {
+                        break;
+                    }
+                    sys::shim_free(packet.assume_init());
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Device {
+    fn drop(&mut self) {
+        let mut info = sys::rte_eth_dev_info::default();
+        let _ = log::watch(self.eal.shown(), || {
+            if self.started {
+                self.drain();
+            }
+            // SAFETY: the device is open and the last holder of its queues is gone. `device` in
+            // what the driver says outlives the closing, since it belongs to the bus.
+            unsafe {
+                sys::rte_eth_dev_info_get(self.id, &mut info);
+                if self.started {
+                    sys::rte_eth_dev_stop(self.id);
+                }
+                sys::rte_eth_dev_close(self.id);
+                match info.device.is_null() {
+                    true => Ok(()),
+                    false => match sys::rte_dev_remove(info.device) {
+                        0 => Ok(()),
+                        code => Err(code),
+                    },
+                }
+            }
+        });
+    }
+}
+
+/// Octets a buffer must hold: a whole frame, and what drivers that copy whole slots insist on.
+fn data_room(mtu: u16, config: &PortConfig, devargs: &Devargs) -> u16 {
+    let frame = mtu
+        .max(config.mtu.unwrap_or(0))
+        .saturating_add(FRAME_OVERHEAD);
+    let slot = devargs
+        .argument("framesz")
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(0);
+    DATA_ROOM.max(frame).max(slot)
+}
+
+/// The port that a device of this name is, if it is one.
+fn find(device: &str) -> Option<u16> {
+    let name = CString::new(device).ok()?;
+    let mut id = 0;
+    // SAFETY: a C string that outlives the call; the number is written.
+    match unsafe { sys::rte_eth_dev_get_port_by_name(name.as_ptr(), &mut id) } {
+        0 => Some(id),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn buffers_hold_whole_frames() {
+        let mut config = PortConfig::new("core", "net_null0");
+        let null = Devargs::parse("net_null0").expect("valid");
+        assert_eq!(data_room(1500, &config, &null), 2048);
+        config.mtu = Some(9000);
+        assert_eq!(data_room(1500, &config, &null), 9026);
+        assert_eq!(data_room(65535, &config, &null), 65535);
+        let slots = Devargs::parse("net_af_packet0,iface=lo,framesz=16384").expect("valid");
+        assert_eq!(data_room(1500, &config, &slots), 16384);
+    }
+}
