@@ -14,7 +14,10 @@
 
 pub mod checksum;
 pub mod ether;
+pub mod icmpv6;
+pub mod ipv6;
 pub mod mh;
+pub mod nd;
 
 mod names;
 mod reader;
