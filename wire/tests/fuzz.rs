@@ -1,0 +1,176 @@
+//! One fuzz target per parser: no bytes make it panic, and what it takes is written and read again
+//! as the same value. `cargo test` runs a bounded number of inputs; `cargo bolero test -p wire
+//! fuzz_mobility` goes on for as long as wanted.
+
+use std::net::Ipv6Addr;
+use wire::{checksum, ether, icmpv6, ipv6, mh, nd};
+
+const SOURCE: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 1);
+const DESTINATION: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 2);
+
+/// Inputs per target under plain `cargo test`.
+const ITERATIONS: usize = 4000;
+
+/// Makes the checksum at `at` right over the first `length` octets, so that inputs get behind it.
+fn repair(bytes: &mut [u8], at: usize, length: usize, next_header: u8) {
+    let Some(field) = bytes.get_mut(at..at + 2) else {
+        return;
+    };
+    field.fill(0);
+    let covered = &bytes[..length.min(bytes.len())];
+    let sum = checksum::pseudo_header_v6(
+        &SOURCE.octets(),
+        &DESTINATION.octets(),
+        covered.len() as u32,
+        next_header,
+    );
+    let check = checksum::finish(checksum::add(sum, covered));
+    bytes[at..at + 2].copy_from_slice(&check.to_be_bytes());
+}
+
+/// Cuts each option length that exceeds what is left, so that more inputs get behind the first
+/// option. An option takes `unit` octets for each that its length counts, and `extra` more.
+fn shorten_options(mut options: &mut [u8], unit: usize, extra: usize) {
+    while options.len() >= unit + extra {
+        let most = (options.len() - extra) / unit;
+        let count = usize::from(options[1]).clamp(1, most);
+        options[1] = count as u8;
+        options = options.get_mut(count * unit + extra..).unwrap_or_default();
+    }
+}
+
+#[test]
+fn fuzz_mobility() {
+    bolero::check!()
+        .with_iterations(ITERATIONS)
+        .with_max_len(600)
+        .for_each(|bytes: &[u8]| {
+            let _ = mh::Message::parse(SOURCE, DESTINATION, bytes);
+            // Again with everything in front of the message data right.
+            let mut bytes = bytes.to_vec();
+            bytes.resize((bytes.len() / 8).max(1) * 8, 0);
+            bytes[0] = 59;
+            bytes[1] = (bytes.len() / 8 - 1) as u8;
+            let (mh_type, options) =
+                [(0, 8), (5, 12), (6, 12), (7, 24), (99, 8)][usize::from(bytes[2]) % 5];
+            bytes[2] = mh_type;
+            shorten_options(bytes.get_mut(options..).unwrap_or_default(), 1, 2);
+            let length = bytes.len();
+            repair(&mut bytes, 4, length, mh::NEXT_HEADER);
+            let Ok(message) = mh::Message::parse(SOURCE, DESTINATION, &bytes) else {
+                return;
+            };
+            let mut again = Vec::new();
+            message.emit(SOURCE, DESTINATION, &mut again).unwrap();
+            assert_eq!(again.len(), message.emitted_len());
+            assert_eq!(
+                mh::Message::parse(SOURCE, DESTINATION, &again).as_ref(),
+                Ok(&message)
+            );
+            assert!(!message.to_string().contains('\n'));
+        });
+}
+
+#[test]
+fn fuzz_neighbour_discovery() {
+    bolero::check!()
+        .with_iterations(ITERATIONS)
+        .with_max_len(400)
+        .for_each(|bytes: &[u8]| {
+            let _ = nd::NdMessage::parse(SOURCE, DESTINATION, nd::HOP_LIMIT, bytes);
+            let mut bytes = bytes.to_vec();
+            bytes.resize((bytes.len() / 8).max(1) * 8, 0);
+            let (kind, options) =
+                [(133, 8), (134, 16), (135, 24), (136, 24)][usize::from(bytes[0]) % 4];
+            bytes[0] = kind;
+            bytes[1] = 0;
+            shorten_options(bytes.get_mut(options..).unwrap_or_default(), 8, 0);
+            let length = bytes.len();
+            repair(&mut bytes, 2, length, ipv6::next_header::ICMPV6);
+            let parsed = nd::NdMessage::parse(SOURCE, DESTINATION, nd::HOP_LIMIT, &bytes);
+            let Ok(message) = parsed else { return };
+            let mut again = Vec::new();
+            message.emit(SOURCE, DESTINATION, &mut again).unwrap();
+            assert_eq!(
+                nd::NdMessage::parse(SOURCE, DESTINATION, nd::HOP_LIMIT, &again).as_ref(),
+                Ok(&message)
+            );
+            assert!(!message.to_string().contains('\n'));
+        });
+}
+
+#[test]
+fn fuzz_ipv6_chain() {
+    bolero::check!()
+        .with_iterations(ITERATIONS)
+        .with_max_len(700)
+        .for_each(|bytes: &[u8]| {
+            if let Ok((header, payload)) = ipv6::Header::split(bytes) {
+                assert_eq!(payload.len(), usize::from(header.payload_length.get()));
+            }
+            let [first, ref payload @ ..] = *bytes else {
+                return;
+            };
+            // Steer the first header half of the time to one that is walked.
+            let first = match first {
+                0..=127 => [0, 43, 44, 60][usize::from(first) % 4],
+                _ => first,
+            };
+            if let Ok(chain) = ipv6::walk(first, payload) {
+                assert!(chain.offset <= payload.len().min(ipv6::MAX_CHAIN_OCTETS));
+                if let Some(limit) = chain.encapsulation_limit {
+                    assert_eq!(payload.get(limit.offset), Some(&limit.limit));
+                }
+            }
+            let options: usize = ipv6::HeaderOptions::new(payload)
+                .map_while(Result::ok)
+                .map(|option| option.data.len() + 2)
+                .sum();
+            assert!(options <= payload.len());
+        });
+}
+
+#[test]
+fn fuzz_icmpv6() {
+    bolero::check!()
+        .with_iterations(ITERATIONS)
+        .with_max_len(200)
+        .for_each(|bytes: &[u8]| {
+            let mut bytes = bytes.to_vec();
+            let _ = icmpv6::Packet::parse(SOURCE, DESTINATION, &bytes);
+            if let Some(kind) = bytes.first_mut() {
+                *kind &= 0x83;
+            }
+            let length = bytes.len();
+            repair(&mut bytes, 2, length, ipv6::next_header::ICMPV6);
+            let Ok(packet) = icmpv6::Packet::parse(SOURCE, DESTINATION, &bytes) else {
+                assert!(length < icmpv6::HEADER_LEN);
+                return;
+            };
+            if let icmpv6::Packet::Error(error, invoking) = packet {
+                let _ = icmpv6::may_send_error(error, invoking);
+                let mut again = Vec::new();
+                error.emit(SOURCE, DESTINATION, invoking, &mut again);
+                assert_eq!(
+                    icmpv6::Packet::parse(SOURCE, DESTINATION, &again),
+                    Ok(packet)
+                );
+            }
+        });
+}
+
+#[test]
+fn fuzz_ethernet() {
+    use zerocopy::IntoBytes;
+    bolero::check!()
+        .with_iterations(ITERATIONS)
+        .with_max_len(64)
+        .for_each(|bytes: &[u8]| {
+            let Ok(frame) = ether::Frame::parse(bytes) else {
+                return;
+            };
+            let tag = frame.tag.map(IntoBytes::as_bytes).unwrap_or_default();
+            let again = [frame.header.as_bytes(), tag, frame.payload].concat();
+            assert_eq!(again, bytes);
+        });
+}
