@@ -1,0 +1,217 @@
+//! Configuration: one TOML file, one schema, and answers that say what is wrong, where, and what
+//! to do.
+//!
+//! ```text
+//!   file ──► document ──► schema ──► check ──► complete ──► Config
+//!            text with    types,     meaning   defaults that     │
+//!            its lines    unknown    (names,   follow from       └─► to_toml: what `--check` prints,
+//!                         keys       overlaps) other values          which loads as itself
+//! ```
+//!
+//! Paths in the file are relative to the file. A loaded [`Config`] has them absolute, has every
+//! default filled in, and its policy file has been checked with it.
+
+mod address;
+mod check;
+pub(crate) mod document;
+mod schema;
+
+pub use address::{overlap, BadInterfaceAddress, InterfaceAddress, Ipv6Prefix};
+pub use document::{Error, Problem};
+pub use schema::{
+    AttachOn, Config, Eal, ErrorSource, Gateway, Hugepages, Idle, Interface, InterfaceKind, Lma,
+    Mag, Pool, Port, Route, Tables, Workers,
+};
+
+use crate::policy::{self, FilePolicy};
+use dataplane::key::InterfaceId;
+use document::Document;
+use roles::policy::LmaPolicy;
+use std::net::Ipv6Addr;
+use std::path::{Path, PathBuf};
+
+/// Octets of an IPv6 header: what a tunnel takes from its link's MTU.
+const OUTER_HEADER: u16 = 40;
+
+/// The smallest MTU that IPv6 allows (RFC 8200 section 5).
+const MIN_MTU: u16 = 1280;
+
+/// What the machine has that a configuration can ask for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Machine {
+    /// Cores that this process may run on.
+    pub cores: Vec<usize>,
+}
+
+impl Machine {
+    /// This machine. The cores are those of the calling thread's affinity mask, so call it before
+    /// the mask is narrowed.
+    pub fn this() -> Self {
+        let cores = core_affinity::get_core_ids().unwrap_or_default();
+        Self {
+            cores: cores.into_iter().map(|core| core.id).collect(),
+        }
+    }
+}
+
+/// The role that a configuration gives the gateway.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Role<'a> {
+    /// Local mobility anchor.
+    Lma(&'a Lma),
+    /// Mobile access gateway.
+    Mag(&'a Mag),
+}
+
+impl Role<'_> {
+    /// `lma` or `mag`.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Lma(_) => "lma",
+            Self::Mag(_) => "mag",
+        }
+    }
+
+    /// The role's address: LMAA or Proxy-CoA.
+    pub const fn address(&self) -> Ipv6Addr {
+        match self {
+            Self::Lma(lma) => lma.address,
+            Self::Mag(mag) => mag.address,
+        }
+    }
+
+    /// The role's policy file.
+    pub fn policy(&self) -> &Path {
+        match self {
+            Self::Lma(lma) => &lma.policy,
+            Self::Mag(mag) => &mag.policy,
+        }
+    }
+
+    /// Largest packet in octets that the role's tunnels carry, as a loaded configuration has it.
+    pub fn tunnel_mtu(&self) -> u16 {
+        let configured = match self {
+            Self::Lma(lma) => lma.tunnel_mtu,
+            Self::Mag(mag) => mag.tunnel_mtu,
+        };
+        configured.unwrap_or(MIN_MTU)
+    }
+}
+
+/// What a role's policy file says.
+#[derive(Clone, Debug)]
+pub enum Policy {
+    /// Which MAGs and hosts an LMA serves.
+    Lma(LmaPolicy),
+    /// Who may attach at a MAG.
+    Mag(FilePolicy),
+}
+
+impl Config {
+    /// Reads, checks and completes a configuration, and checks its policy file. `file` is relative
+    /// to the working directory.
+    ///
+    /// # Errors
+    /// All that is wrong with it, each as `file:line: what; what to do`.
+    pub fn load(file: &Path) -> Result<Self, Error> {
+        Self::load_for(file, &Machine::this())
+    }
+
+    /// The same for a gateway that will run on `machine`.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub fn load_for(file: &Path, machine: &Machine) -> Result<Self, Error> {
+        let (mut document, mut config) = Document::read::<Self>(file)?;
+        check::check(&mut document, &config, machine);
+        document.finish()?;
+        config.complete(file.parent().unwrap_or(Path::new("")));
+        config.load_policy()?;
+        Ok(config)
+    }
+
+    /// Fills in what follows from other values.
+    fn complete(&mut self, directory: &Path) {
+        let tunnel_mtu = self.link_mtu(self.role().address());
+        let tunnel_mtu = tunnel_mtu.saturating_sub(OUTER_HEADER).max(MIN_MTU);
+        let rebase = |path: &mut PathBuf| {
+            let joined = directory.join(&*path);
+            *path = std::path::absolute(&joined).unwrap_or(joined);
+        };
+        rebase(&mut self.gateway.socket);
+        if let Some(lma) = &mut self.lma {
+            rebase(&mut lma.policy);
+            lma.tunnel_mtu.get_or_insert(tunnel_mtu);
+        }
+        if let Some(mag) = &mut self.mag {
+            rebase(&mut mag.policy);
+            mag.tunnel_mtu.get_or_insert(tunnel_mtu);
+        }
+    }
+
+    /// The configured role. Checking has seen to it that there is exactly one.
+    pub fn role(&self) -> Role<'_> {
+        match (&self.lma, &self.mag) {
+            (Some(lma), _) => Role::Lma(lma),
+            (None, Some(mag)) => Role::Mag(mag),
+            (None, None) => unreachable!("a configuration without a role does not load"),
+        }
+    }
+
+    /// Reads the role's policy file, at start and for every reload.
+    ///
+    /// # Errors
+    /// All that is wrong with it, as [`load`](Self::load) says it. What was read before stays
+    /// whole: nothing is half taken.
+    pub fn load_policy(&self) -> Result<Policy, Error> {
+        match self.role() {
+            Role::Lma(lma) => policy::load_lma(&lma.policy).map(Policy::Lma),
+            Role::Mag(mag) => FilePolicy::load(&mag.policy).map(Policy::Mag),
+        }
+    }
+
+    /// The effective configuration as TOML: every default filled in, paths absolute. Loading it
+    /// gives the same configuration.
+    pub fn to_toml(&self) -> String {
+        // The schema has no map with keys other than text and no bare null: it always serialises.
+        toml::to_string(self).unwrap_or_else(|error| format!("# {error}\n"))
+    }
+
+    /// Identifier of the interface of that name.
+    pub fn interface_id(&self, name: &str) -> Option<InterfaceId> {
+        let index = self.interface.iter().position(|it| it.name == name)?;
+        u16::try_from(index).ok().map(InterfaceId)
+    }
+
+    /// The port of that name.
+    pub fn port(&self, name: &str) -> Option<&Port> {
+        self.port.iter().find(|port| port.name == name)
+    }
+
+    /// Index of the interface on whose link `address` is: that with the longest on-link prefix.
+    pub fn on_link(&self, address: Ipv6Addr) -> Option<usize> {
+        let links = self.interface.iter().enumerate().flat_map(|(index, it)| {
+            let prefixes = it.addresses.iter().map(InterfaceAddress::on_link);
+            prefixes.map(move |prefix| (prefix, index))
+        });
+        links
+            .filter(|(prefix, _)| prefix.contains(address))
+            .max_by_key(|(prefix, _)| prefix.length)
+            .map(|(_, index)| index)
+    }
+
+    /// Index of the interface that has `address` as its own.
+    pub fn owner(&self, address: Ipv6Addr) -> Option<usize> {
+        let owns = |it: &Interface| it.addresses.iter().any(|own| own.address == address);
+        self.interface.iter().position(owns)
+    }
+
+    /// MTU in octets of the link that our own `address` is on; IPv6's minimum when it is on none.
+    fn link_mtu(&self, address: Ipv6Addr) -> u16 {
+        let interface = self
+            .owner(address)
+            .and_then(|index| self.interface.get(index));
+        let port = interface.and_then(|interface| self.port(&interface.port));
+        port.map_or(MIN_MTU, |port| port.mtu)
+    }
+}

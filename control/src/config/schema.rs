@@ -1,0 +1,427 @@
+//! The schema: one struct per table of the file, one field per key.
+
+use serde::{Deserialize, Serialize};
+use std::net::Ipv6Addr;
+use std::path::PathBuf;
+use wire::ether::MacAddr;
+
+use super::address::{InterfaceAddress, Ipv6Prefix};
+
+/// The whole configuration of a gateway, as the file says it and defaults complete it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// `[gateway]`: the process.
+    pub gateway: Gateway,
+    /// `[eal]`: what DPDK is started with.
+    #[serde(default)]
+    pub eal: Eal,
+    /// `[workers]`: the packet threads.
+    pub workers: Workers,
+    /// `[tables]`: how much they hold.
+    #[serde(default)]
+    pub tables: Tables,
+    /// `[[port]]`, in the order of the file.
+    #[serde(default)]
+    pub port: Vec<Port>,
+    /// `[[interface]]`, in the order of the file: the index is the interface's identifier.
+    #[serde(default)]
+    pub interface: Vec<Interface>,
+    /// `[[route]]`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub route: Vec<Route>,
+    /// `[error_source]`: source of ICMP errors towards nodes that are not neighbours.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error_source: Option<ErrorSource>,
+    /// `[lma]`: the gateway is a local mobility anchor.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lma: Option<Lma>,
+    /// `[mag]`: the gateway is a mobile access gateway.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mag: Option<Mag>,
+}
+
+/// `[gateway]`: the process.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Gateway {
+    /// Name in logs and in `anchorctl`.
+    pub name: String,
+    /// Control socket; relative to the file's directory.
+    #[serde(default = "defaults::socket")]
+    pub socket: PathBuf,
+    /// Group that may use the control socket, by name or number; the process's own when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub socket_group: Option<String>,
+    /// Seconds for which packets are still forwarded after SIGTERM.
+    #[serde(default)]
+    pub drain_timeout: u32,
+    /// Log filter: `error`, `warn`, `info`, `debug`, `trace`, or one per module.
+    #[serde(default = "defaults::log")]
+    pub log: String,
+}
+
+/// `[eal]`: what DPDK is started with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Eal {
+    /// Megabytes to take when there are no hugepages.
+    pub memory: u32,
+    /// Whether hugepages are used.
+    pub hugepages: Hugepages,
+}
+
+impl Default for Eal {
+    fn default() -> Self {
+        Self {
+            memory: 256,
+            hugepages: Hugepages::Auto,
+        }
+    }
+}
+
+/// Whether hugepages are used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Hugepages {
+    /// When the machine has some free.
+    Auto,
+    /// Not even then.
+    Never,
+    /// Do not start without.
+    Require,
+}
+
+/// `[workers]`: the packet threads.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Workers {
+    /// One worker is pinned to each of these cores and has one queue pair of every port.
+    pub cores: Vec<usize>,
+    /// What a worker does when its ports are empty.
+    #[serde(default)]
+    pub idle: Idle,
+    /// Empty polls in a row before that.
+    #[serde(default = "defaults::idle_after")]
+    pub idle_after: u32,
+    /// Shortest and longest sleep in microseconds, for `idle = "sleep"`.
+    #[serde(default = "defaults::idle_sleep_us")]
+    pub idle_sleep_us: [u32; 2],
+    /// ICMP errors and echo replies per second that one worker sends.
+    #[serde(default = "defaults::icmp_rate")]
+    pub icmp_rate: u32,
+    /// Packets per second of one kind that one worker hands to the control plane.
+    #[serde(default = "defaults::punt_rate")]
+    pub punt_rate: u32,
+}
+
+/// What a worker does when its ports are empty.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Idle {
+    /// Polls on: lowest latency, a whole core.
+    #[default]
+    Busy,
+    /// Tells the processor to pause between polls.
+    Pause,
+    /// Sleeps, longer the longer nothing comes.
+    Sleep,
+}
+
+/// `[tables]`: how much they hold. Memory is taken at start.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Tables {
+    /// Bindings: one per home network prefix.
+    pub bindings: usize,
+    /// Tunnels: one per peer gateway.
+    pub tunnels: usize,
+    /// Adjacencies: one per neighbour, on a MAG one per host as well.
+    pub adjacencies: usize,
+}
+
+impl Default for Tables {
+    fn default() -> Self {
+        Self {
+            bindings: 65_536,
+            tunnels: 4_096,
+            adjacencies: 65_536,
+        }
+    }
+}
+
+/// `[[port]]`: one DPDK device.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Port {
+    /// Name that interfaces refer to.
+    pub name: String,
+    /// DPDK devargs: a PCI address or a virtual device with its arguments.
+    pub device: String,
+    /// Largest IP packet in octets.
+    #[serde(default = "defaults::mtu")]
+    pub mtu: u16,
+    /// Name of the TAP interface that gives the host's own stack its share of the port.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub twin: Option<String>,
+}
+
+/// `[[interface]]`: a port, or one VLAN of it, as an IPv6 link.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Interface {
+    /// Name that routes, logs and `anchorctl` refer to.
+    pub name: String,
+    /// Port that carries it.
+    pub port: String,
+    /// 802.1Q VLAN identifier; untagged when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vlan: Option<u16>,
+    /// Whether routers or mobile hosts are on it.
+    pub kind: InterfaceKind,
+    /// Our addresses, each with the length of its on-link prefix.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub addresses: Vec<InterfaceAddress>,
+    /// Access: link-local address that every MAG of the domain shows (RFC 5213 section 6.8).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub router: Option<Ipv6Addr>,
+    /// Access: link-layer address that every MAG of the domain shows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mac: Option<MacAddr>,
+}
+
+/// What an interface is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum InterfaceKind {
+    /// Towards other routers.
+    Core,
+    /// Towards mobile hosts.
+    Access,
+}
+
+/// `[[route]]`: a static route, with exactly one of `via`, `unreachable` and `blackhole`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Route {
+    /// Destinations.
+    pub prefix: Ipv6Prefix,
+    /// Router on one of our links.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub via: Option<Ipv6Addr>,
+    /// Interface towards the router: needed when `via` is a link-local address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub interface: Option<String>,
+    /// Answer with Destination Unreachable.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub unreachable: bool,
+    /// Drop without an answer.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub blackhole: bool,
+}
+
+// The shape that `skip_serializing_if` asks for.
+#[allow(clippy::trivially_copy_pass_by_ref)]
+const fn is_false(value: &bool) -> bool {
+    !*value
+}
+
+/// `[error_source]`: the source of ICMP errors that leave the link, so that no error shows a
+/// correspondent which gateway serves a host (S1-45).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ErrorSource {
+    /// The address: the anchor's, or one that all gateways of the domain share.
+    pub address: Ipv6Addr,
+}
+
+/// `[lma]`: a local mobility anchor (RFC 5213 section 5).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Lma {
+    /// LMAA: where updates arrive and tunnels end; one of our addresses.
+    pub address: Ipv6Addr,
+    /// Policy file; relative to the file's directory.
+    pub policy: PathBuf,
+    /// Prefixes for hosts whose policy names none.
+    #[serde(default)]
+    pub pools: Vec<Pool>,
+    /// Longest lifetime in seconds that is granted.
+    #[serde(default = "defaults::max_lifetime")]
+    pub max_lifetime: u32,
+    /// MinDelayBeforeBCEDelete in milliseconds (RFC 5213 section 9.1).
+    #[serde(default = "defaults::min_delay_before_bce_delete_ms")]
+    pub min_delay_before_bce_delete_ms: u32,
+    /// TimestampValidityWindow in milliseconds (RFC 5213 section 9.1).
+    #[serde(default = "defaults::timestamp_window_ms")]
+    pub timestamp_window_ms: u32,
+    /// Largest packet that a tunnel carries, in octets; filled in from the link's when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tunnel_mtu: Option<u16>,
+    /// Hop limit of outer headers.
+    #[serde(default = "defaults::tunnel_hop_limit")]
+    pub tunnel_hop_limit: u8,
+}
+
+/// A pool that home network prefixes are allocated from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pool {
+    /// All of it.
+    pub prefix: Ipv6Prefix,
+    /// Length of the prefix that one host gets.
+    #[serde(default = "defaults::pool_length")]
+    pub length: u8,
+}
+
+/// `[mag]`: a mobile access gateway (RFC 5213 section 6).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Mag {
+    /// Proxy-CoA: where updates come from and tunnels end; one of our addresses.
+    pub address: Ipv6Addr,
+    /// Policy file; relative to the file's directory.
+    pub policy: PathBuf,
+    /// Lifetime in seconds that is asked for.
+    #[serde(default = "defaults::lifetime")]
+    pub lifetime: u32,
+    /// Fraction of the granted lifetime after which a binding is refreshed.
+    #[serde(default = "defaults::refresh_at")]
+    pub refresh_at: f64,
+    /// What counts as a host's arrival; the operator's word always does.
+    #[serde(default = "defaults::attach_on")]
+    pub attach_on: Vec<AttachOn>,
+    /// Whether updates are ordered by timestamp; else by sequence number (RFC 5213 section 5.5).
+    #[serde(default = "defaults::enabled")]
+    pub timestamps: bool,
+    /// Wait in milliseconds before a first registration is sent again
+    /// (InitialBindackTimeoutFirstReg, RFC 6275 section 12).
+    #[serde(default = "defaults::initial_bindack_timeout_first_ms")]
+    pub initial_bindack_timeout_first_ms: u32,
+    /// The same for every other (INITIAL_BINDACK_TIMEOUT).
+    #[serde(default = "defaults::initial_bindack_timeout_ms")]
+    pub initial_bindack_timeout_ms: u32,
+    /// What the wait grows to (MAX_BINDACK_TIMEOUT).
+    #[serde(default = "defaults::max_bindack_timeout_ms")]
+    pub max_bindack_timeout_ms: u32,
+    /// Seconds between unsolicited Router Advertisements to a host.
+    #[serde(default = "defaults::ra_interval")]
+    pub ra_interval: u32,
+    /// Router lifetime in seconds in Router Advertisements.
+    #[serde(default = "defaults::router_lifetime")]
+    pub router_lifetime: u16,
+    /// Whether Router Advertisements tell hosts the tunnel's MTU.
+    #[serde(default = "defaults::enabled")]
+    pub advertise_mtu: bool,
+    /// Seconds of silence after which a host is asked whether it is still there (ReachableTime,
+    /// RFC 4861 section 6.3.2); 0 never asks.
+    #[serde(default = "defaults::reachable_time")]
+    pub reachable_time: u32,
+    /// Milliseconds between two such questions (RetransTimer).
+    #[serde(default = "defaults::retrans_timer_ms")]
+    pub retrans_timer_ms: u32,
+    /// Questions without an answer before the host is gone (MAX_UNICAST_SOLICIT).
+    #[serde(default = "defaults::max_unicast_solicit")]
+    pub max_unicast_solicit: u8,
+    /// Access Technology Type of the access links (RFC 5213 section 8.5); 3 is Ethernet.
+    #[serde(default = "defaults::access_technology")]
+    pub access_technology: u8,
+    /// Largest packet that a tunnel carries, in octets; filled in from the link's when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tunnel_mtu: Option<u16>,
+    /// Hop limit of outer headers.
+    #[serde(default = "defaults::tunnel_hop_limit")]
+    pub tunnel_hop_limit: u8,
+}
+
+/// What counts as a host's arrival.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AttachOn {
+    /// A Router Solicitation.
+    RouterSolicitation,
+    /// Any packet.
+    Packet,
+}
+
+/// Values of keys that the file leaves out.
+mod defaults {
+    use super::AttachOn;
+    use std::path::PathBuf;
+
+    pub(super) fn socket() -> PathBuf {
+        PathBuf::from(crate::rpc::DEFAULT_SOCKET)
+    }
+    pub(super) fn log() -> String {
+        "info".into()
+    }
+    pub(super) const fn idle_after() -> u32 {
+        64
+    }
+    pub(super) const fn idle_sleep_us() -> [u32; 2] {
+        [20, 500]
+    }
+    pub(super) const fn icmp_rate() -> u32 {
+        1_000
+    }
+    pub(super) const fn punt_rate() -> u32 {
+        10_000
+    }
+    pub(super) const fn mtu() -> u16 {
+        1_500
+    }
+    pub(super) const fn max_lifetime() -> u32 {
+        3_600
+    }
+    pub(super) const fn min_delay_before_bce_delete_ms() -> u32 {
+        10_000
+    }
+    pub(super) const fn timestamp_window_ms() -> u32 {
+        300
+    }
+    pub(super) const fn tunnel_hop_limit() -> u8 {
+        64
+    }
+    pub(super) const fn pool_length() -> u8 {
+        64
+    }
+    pub(super) const fn lifetime() -> u32 {
+        300
+    }
+    pub(super) const fn refresh_at() -> f64 {
+        0.8
+    }
+    pub(super) fn attach_on() -> Vec<AttachOn> {
+        vec![AttachOn::RouterSolicitation, AttachOn::Packet]
+    }
+    pub(super) const fn enabled() -> bool {
+        true
+    }
+    pub(super) const fn initial_bindack_timeout_first_ms() -> u32 {
+        1_500
+    }
+    pub(super) const fn initial_bindack_timeout_ms() -> u32 {
+        1_000
+    }
+    pub(super) const fn max_bindack_timeout_ms() -> u32 {
+        32_000
+    }
+    pub(super) const fn ra_interval() -> u32 {
+        30
+    }
+    pub(super) const fn router_lifetime() -> u16 {
+        1_800
+    }
+    pub(super) const fn reachable_time() -> u32 {
+        30
+    }
+    pub(super) const fn retrans_timer_ms() -> u32 {
+        1_000
+    }
+    pub(super) const fn max_unicast_solicit() -> u8 {
+        3
+    }
+    pub(super) const fn access_technology() -> u8 {
+        3
+    }
+}

@@ -1,0 +1,330 @@
+//! Who may attach, and with what: policy files, and the question that they and other sources of
+//! policy answer.
+//!
+//! A MAG asks an [`AccessPolicy`] about every host that shows itself; a file answers at once. An
+//! LMA goes by a whole [`LmaPolicy`], which its role is given at start and at every reload.
+
+use crate::config::document::{place, Document};
+use crate::config::{overlap, Error, Ipv6Prefix};
+use hashbrown::HashMap;
+use roles::event::HostLink;
+use roles::policy::{AnchoredHost, LmaPolicy, Profile};
+use serde::{Deserialize, Serialize};
+use std::net::Ipv6Addr;
+use std::path::Path;
+use wire::ether::MacAddr;
+use wire::mh::MnIdentifier;
+
+/// Longest identifier in octets that fits its option: 255 less the subtype (RFC 4283 section 3).
+const MAX_IDENTIFIER: usize = 254;
+
+/// What stands for the host's link-layer address in an identifier template.
+const MAC_PLACEHOLDER: &str = "{mac}";
+
+/// Who may attach at a MAG (S1-23, S1-24).
+pub trait AccessPolicy {
+    /// Asks who the host at `link` is.
+    fn authenticate(&mut self, link: HostLink) -> Answer;
+}
+
+/// An answer to [`AccessPolicy::authenticate`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// Known at once: its profile, or `None`: it may not attach.
+    Now(Option<Profile>),
+    /// Somebody else was asked. The answer comes as an event
+    /// [`Authenticated`](roles::Event::Authenticated) on the channel that the policy was made with.
+    Later,
+}
+
+/// A MAG's policy file, read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FilePolicy {
+    hosts: HashMap<MacAddr, Profile>,
+    default: Option<DefaultHost>,
+}
+
+/// The policy file of a MAG.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MagPolicyFile {
+    /// `[[host]]`: the hosts that may attach.
+    #[serde(default)]
+    pub host: Vec<Host>,
+    /// `[default]`: what goes for every other; without it they may not attach.
+    pub default: Option<DefaultHost>,
+}
+
+/// `[[host]]` of a MAG: a host that may attach.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Host {
+    /// Its link-layer address.
+    pub mac: MacAddr,
+    /// Its identity, a network access identifier.
+    pub identifier: String,
+    /// The LMA that anchors it.
+    pub lma: Ipv6Addr,
+    /// Its home network prefixes; the LMA chooses when there are none.
+    #[serde(default)]
+    pub home_network_prefixes: Vec<Ipv6Prefix>,
+    /// M flag of its home link: addresses by DHCPv6 (S1-35).
+    #[serde(default)]
+    pub managed: bool,
+    /// O flag of its home link: other configuration by DHCPv6 (S1-35).
+    #[serde(default)]
+    pub other: bool,
+}
+
+/// `[default]` of a MAG: what goes for hosts that are not listed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DefaultHost {
+    /// Identity; `{mac}` becomes the host's link-layer address, written 02-00-00-00-00-01, because
+    /// a network access identifier has no colons (RFC 7542 section 2.2).
+    pub identifier: String,
+    /// The LMA that anchors them.
+    pub lma: Ipv6Addr,
+    /// M flag of their home link.
+    #[serde(default)]
+    pub managed: bool,
+    /// O flag of their home link.
+    #[serde(default)]
+    pub other: bool,
+}
+
+impl FilePolicy {
+    /// Reads a MAG's policy file.
+    ///
+    /// # Errors
+    /// All that is wrong with it, each with file and line.
+    pub fn load(file: &Path) -> Result<Self, Error> {
+        let (mut document, read) = Document::read::<MagPolicyFile>(file)?;
+        for (index, host) in read.host.iter().enumerate() {
+            let earlier = read.host.get(..index).unwrap_or_default();
+            check_host(&mut document, index, host, earlier);
+        }
+        if let Some(default) = &read.default {
+            let way = place!["default", "identifier"];
+            if default.identifier.contains(MAC_PLACEHOLDER) {
+                let longest = default.identifier_of(MacAddr::BROADCAST);
+                identifier(&mut document, way, &longest);
+            } else {
+                let text = "must contain {mac}, or all these hosts would have one identity; \
+                            write \"{mac}@example.net\"";
+                document.problem(way, text);
+            }
+            anchor(&mut document, place!["default", "lma"], default.lma);
+        }
+        document.finish()?;
+        let hosts = read.host.into_iter().map(|host| {
+            let profile = Profile {
+                mn_identifier: MnIdentifier::Nai(host.identifier),
+                lma: host.lma,
+                home_network_prefixes: host.home_network_prefixes,
+                managed: host.managed,
+                other: host.other,
+            };
+            (host.mac, profile)
+        });
+        Ok(Self {
+            hosts: hosts.collect(),
+            default: read.default,
+        })
+    }
+
+    /// How many hosts are listed.
+    pub fn len(&self) -> usize {
+        self.hosts.len()
+    }
+
+    /// Whether no host is listed.
+    pub fn is_empty(&self) -> bool {
+        self.hosts.is_empty()
+    }
+
+    /// What is known of the host with that link-layer address; `None`: it may not attach.
+    pub fn profile(&self, mac: MacAddr) -> Option<Profile> {
+        let listed = self.hosts.get(&mac).cloned();
+        listed.or_else(|| self.default.as_ref().map(|default| default.profile(mac)))
+    }
+}
+
+impl AccessPolicy for FilePolicy {
+    fn authenticate(&mut self, link: HostLink) -> Answer {
+        Answer::Now(self.profile(link.mac))
+    }
+}
+
+impl DefaultHost {
+    fn identifier_of(&self, mac: MacAddr) -> String {
+        let mac = mac.to_string().replace(':', "-");
+        self.identifier.replace(MAC_PLACEHOLDER, &mac)
+    }
+
+    fn profile(&self, mac: MacAddr) -> Profile {
+        Profile {
+            mn_identifier: MnIdentifier::Nai(self.identifier_of(mac)),
+            lma: self.lma,
+            home_network_prefixes: Vec::new(),
+            managed: self.managed,
+            other: self.other,
+        }
+    }
+}
+
+fn check_host(document: &mut Document, index: usize, host: &Host, earlier: &[Host]) {
+    if host.mac.is_group() || host.mac.0 == [0; 6] {
+        let text = format!(
+            "`{}` cannot be a host's own; give a unicast link-layer address",
+            host.mac
+        );
+        document.problem(place!["host", index, "mac"], text);
+    } else if let Some(other) = earlier.iter().find(|other| other.mac == host.mac) {
+        let text = format!(
+            "{} is {} already; a link-layer address is one host",
+            host.mac, other.identifier
+        );
+        document.problem(place!["host", index, "mac"], text);
+    }
+    let way = place!["host", index, "identifier"];
+    identifier(document, way, &host.identifier);
+    if let Some(other) = earlier
+        .iter()
+        .find(|other| other.identifier == host.identifier)
+    {
+        let text = format!(
+            "`{}` is the host {} already; an identifier is one host",
+            host.identifier, other.mac
+        );
+        document.problem(way, text);
+    }
+    anchor(document, place!["host", index, "lma"], host.lma);
+    let taken = earlier
+        .iter()
+        .flat_map(|other| &other.home_network_prefixes);
+    let taken = taken.copied().collect();
+    prefixes(document, index, &host.home_network_prefixes, taken);
+}
+
+/// The policy file of an LMA.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LmaPolicyFile {
+    /// Addresses of the MAGs that may register hosts (S1-11).
+    pub mags: Vec<Ipv6Addr>,
+    /// Whether hosts that are not listed are served, with a prefix from the pools.
+    #[serde(default)]
+    pub serve_unlisted: bool,
+    /// `[[host]]`: the hosts that are known.
+    #[serde(default)]
+    pub host: Vec<AnchoredHostEntry>,
+}
+
+/// `[[host]]` of an LMA: a host that is known.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AnchoredHostEntry {
+    /// Its identity, a network access identifier.
+    pub identifier: String,
+    /// Prefixes that are always this host's; from the pools when there are none.
+    #[serde(default)]
+    pub home_network_prefixes: Vec<Ipv6Prefix>,
+    /// Whether the proxy mobility service is on for it; else its updates get status 152.
+    #[serde(default = "enabled")]
+    pub proxy_registration: bool,
+}
+
+const fn enabled() -> bool {
+    true
+}
+
+/// Reads an LMA's policy file.
+///
+/// # Errors
+/// All that is wrong with it, each with file and line.
+pub fn load_lma(file: &Path) -> Result<LmaPolicy, Error> {
+    let (mut document, read) = Document::read::<LmaPolicyFile>(file)?;
+    for (index, mag) in read.mags.iter().enumerate() {
+        let way = place!["mags", index];
+        anchor(&mut document, way, *mag);
+        if read.mags.iter().take(index).any(|earlier| earlier == mag) {
+            document.problem(way, format!("`{mag}` stands here twice"));
+        }
+    }
+    for (index, host) in read.host.iter().enumerate() {
+        let earlier = read.host.get(..index).unwrap_or_default();
+        let way = place!["host", index, "identifier"];
+        identifier(&mut document, way, &host.identifier);
+        if earlier
+            .iter()
+            .any(|other| other.identifier == host.identifier)
+        {
+            let text = format!(
+                "`{}` is listed already; an identifier is one host",
+                host.identifier
+            );
+            document.problem(way, text);
+        }
+        let taken = earlier
+            .iter()
+            .flat_map(|other| &other.home_network_prefixes);
+        let taken = taken.copied().collect();
+        prefixes(&mut document, index, &host.home_network_prefixes, taken);
+    }
+    document.finish()?;
+    let hosts = read.host.into_iter().map(|host| AnchoredHost {
+        mn_identifier: MnIdentifier::Nai(host.identifier),
+        home_network_prefixes: host.home_network_prefixes,
+        proxy_registration: host.proxy_registration,
+    });
+    Ok(LmaPolicy {
+        mags: read.mags,
+        hosts: hosts.collect(),
+        serve_unlisted: read.serve_unlisted,
+    })
+}
+
+/// An identity must fit its option and have nothing in it that nobody can see.
+fn identifier(document: &mut Document, way: &[crate::config::document::Step], text: &str) {
+    let invisible = |c: char| c.is_whitespace() || c.is_control();
+    if text.is_empty() || text.len() > MAX_IDENTIFIER || text.contains(invisible) {
+        let text = format!(
+            "not an identifier; give 1 to {MAX_IDENTIFIER} octets without spaces, such as mn1@example.net"
+        );
+        document.problem(way, text);
+    }
+}
+
+/// The address of a peer gateway.
+fn anchor(document: &mut Document, way: &[crate::config::document::Step], address: Ipv6Addr) {
+    let wrong = address.is_unspecified()
+        || address.is_loopback()
+        || address.is_multicast()
+        || address.is_unicast_link_local();
+    if wrong {
+        document.problem(
+            way,
+            format!("`{address}` is no gateway's address; give a global one"),
+        );
+    }
+}
+
+/// Fixed prefixes of the `index`th host: each a prefix that a host can have, and nobody else's.
+fn prefixes(document: &mut Document, index: usize, own: &[Ipv6Prefix], mut taken: Vec<Ipv6Prefix>) {
+    for (which, prefix) in own.iter().enumerate() {
+        let way = place!["host", index, "home_network_prefixes", which];
+        if prefix.is_request() || prefix.prefix.is_multicast() {
+            document.problem(
+                way,
+                format!("{prefix} cannot be a host's prefix; leave it out and the LMA chooses"),
+            );
+        } else if let Some(other) = taken.iter().find(|other| overlap(**other, *prefix)) {
+            document.problem(
+                way,
+                format!("{prefix} overlaps {other}, which is given already"),
+            );
+        }
+        taken.push(*prefix);
+    }
+}

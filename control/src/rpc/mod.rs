@@ -1,0 +1,34 @@
+//! The control socket: newline-delimited JSON-RPC 2.0 over a Unix socket.
+//!
+//! ```text
+//!  client ──line──► connection ──Call──► bounded channel ──► control thread (one owner of all state)
+//!         ◄─line──      │      ◄────────── oneshot ──────────────┘   │
+//!                       ▲                                            │ publish, never waits
+//!                       └──────── bounded queue per subscriber ◄─────┘
+//! ```
+//!
+//! What can be asked and what is answered is declared once, in [`request`] and [`types`]; the server,
+//! `anchorctl` and the documentation derive from that. A client that asks too much, reads too slowly
+//! or says too little loses its connection, which is counted; it never holds control back.
+
+mod declare;
+mod error;
+mod line;
+mod notices;
+mod protocol;
+pub mod request;
+mod server;
+mod socket;
+pub mod types;
+
+pub use declare::Field;
+pub use error::{code, ErrorData, RpcError};
+pub use notices::{Notices, Subscription};
+pub use request::{AttachParams, DeleteParams, DetachParams, Method, Reply, Request};
+pub use server::{Call, Limits, Server, SocketCounters};
+
+/// The control socket where none is named.
+pub const DEFAULT_SOCKET: &str = "/run/anchorage/anchord.sock";
+
+/// Octets that a line from a client may have, its newline left out.
+pub const MAX_LINE: usize = 64 * 1024;

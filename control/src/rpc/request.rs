@@ -1,0 +1,266 @@
+//! What can be asked: one enum of requests, one of replies.
+
+use super::declare::{objects, Field};
+use super::error::{code, RpcError};
+use super::types;
+use serde::Serialize;
+use serde_json::{json, Map, Value};
+use wire::ether::MacAddr;
+
+/// A method, for documentation and suggestions.
+#[derive(Clone, Copy, Debug)]
+pub struct Method {
+    /// Its name.
+    pub name: &'static str,
+    /// What it does.
+    pub description: &'static str,
+    /// Its parameters.
+    pub params: &'static [Field],
+    /// Type of its result, as declared in [`types`].
+    pub result: &'static str,
+    /// What the result is.
+    pub result_fields: &'static [Field],
+}
+
+/// Declares the methods: each with its parameters, if it has any, and its result. `[T]` is a list.
+macro_rules! methods {
+    ($(
+        $(#[doc = $doc:literal])+
+        $variant:ident = $name:literal $(($params:ident))? -> $reply:tt;
+    )+) => {
+        /// A request.
+        #[derive(Clone, Debug, PartialEq)]
+        pub enum Request {
+            $($(#[doc = $doc])+ $variant $(($params))?,)+
+        }
+
+        /// A reply: the variant is that of its request.
+        #[derive(Clone, Debug, PartialEq, Serialize)]
+        #[serde(untagged)]
+        pub enum Reply {
+            $(
+                #[doc = concat!("To [`Request::", stringify!($variant), "`].")]
+                $variant(methods!(@type $reply)),
+            )+
+        }
+
+        impl Method {
+            /// All methods.
+            pub const ALL: &'static [Self] = &[$(Self {
+                name: $name,
+                description: concat!($($doc),+),
+                params: methods!(@fields $($params)?),
+                result: stringify!($reply),
+                result_fields: methods!(@reply_fields $reply),
+            },)+];
+        }
+
+        impl Request {
+            /// The name of its method.
+            pub const fn method(&self) -> &'static str {
+                match self {
+                    $(methods!(@pattern $variant $($params)?) => $name,)+
+                }
+            }
+
+            /// Reads a request from its method and parameters.
+            ///
+            /// # Errors
+            /// `METHOD_NOT_FOUND` with a suggestion; `INVALID_PARAMS`.
+            pub fn parse(method: &str, params: Option<Value>) -> Result<Self, RpcError> {
+                let params = named(params)?;
+                match method {
+                    $($name => methods!(@parse $name params $variant $($params)?),)+
+                    _ => Err(unknown(method)),
+                }
+            }
+
+            /// Its parameters, as a client sends them.
+            pub fn params(&self) -> Value {
+                match self {
+                    $(methods!(@bind params $variant $($params)?) =>
+                        methods!(@params params $($params)?),)+
+                }
+            }
+
+            /// Reads the result of a reply to this request.
+            ///
+            /// # Errors
+            /// When the result is not what this version of the program knows.
+            pub fn reply(&self, result: Value) -> Result<Reply, serde_json::Error> {
+                match self {
+                    $(methods!(@pattern $variant $($params)?) =>
+                        serde_json::from_value(result).map(Reply::$variant),)+
+                }
+            }
+        }
+    };
+    (@type [$reply:ident]) => { Vec<types::$reply> };
+    (@type $reply:ident) => { types::$reply };
+    (@reply_fields [$reply:ident]) => { types::$reply::FIELDS };
+    (@reply_fields $reply:ident) => { types::$reply::FIELDS };
+    (@fields) => { &[] };
+    (@fields $params:ident) => { $params::FIELDS };
+    (@pattern $variant:ident) => { Self::$variant };
+    (@pattern $variant:ident $params:ident) => { Self::$variant(_) };
+    (@bind $binding:ident $variant:ident) => { Self::$variant };
+    (@bind $binding:ident $variant:ident $params:ident) => { Self::$variant($binding) };
+    (@params $binding:ident) => { json!({}) };
+    (@params $binding:ident $params:ident) => { object($binding) };
+    (@parse $name:literal $given:ident $variant:ident) => {
+        none($name, &$given).map(|()| Self::$variant)
+    };
+    (@parse $name:literal $given:ident $variant:ident $params:ident) => {
+        read($name, $given, $params::FIELDS).and_then($params::check).map(Self::$variant)
+    };
+}
+
+methods! {
+    /// The gateway as a whole: role, version, uptime, tables, trouble.
+    Status = "status" -> Status;
+    /// The ports, with what DPDK counts for them.
+    Ports = "ports" -> [Port];
+    /// The workers, with how busy they are.
+    Workers = "workers" -> [Worker];
+    /// The routes: our own addresses, on-link prefixes, static routes.
+    Routes = "routes" -> [Route];
+    /// The neighbours that are known or asked for.
+    Neighbours = "neighbours" -> [Neighbour];
+    /// LMA: the binding cache.
+    Bindings = "bindings" -> [Binding];
+    /// MAG: the hosts that are attached, with the binding update list.
+    Visitors = "visitors" -> [Visitor];
+    /// All counters: verdicts of each worker, signalling, the control socket.
+    Counters = "counters" -> Counters;
+    /// MAG: a host has attached, says the access network.
+    Attach = "attach" (AttachParams) -> Accepted;
+    /// MAG: a host has left, says the access network.
+    Detach = "detach" (DetachParams) -> Accepted;
+    /// Deletes the session of a host, whatever its state.
+    Delete = "delete" (DeleteParams) -> Accepted;
+    /// Reads the policy file and the routes again. When something is wrong with them, nothing changes.
+    Reload = "reload" -> Reloaded;
+    /// Sends a `notice` notification on this connection for whatever happens from now on.
+    Subscribe = "subscribe" -> Subscribed;
+}
+
+objects! {
+    /// Parameters of `attach`.
+    pub struct AttachParams {
+        /// The access interface, by its name in the configuration.
+        pub interface: String,
+        /// The host's link-layer address.
+        pub mac: MacAddr,
+    }
+
+    /// Parameters of `detach`: one of the two.
+    pub struct DetachParams {
+        /// The host's link-layer address.
+        pub mac: Option<MacAddr>,
+        /// The host's identifier.
+        pub identifier: Option<String>,
+    }
+
+    /// Parameters of `delete`.
+    pub struct DeleteParams {
+        /// The host's identifier.
+        pub identifier: String,
+    }
+}
+
+impl AttachParams {
+    fn check(self) -> Result<Self, RpcError> {
+        if self.mac.is_group() {
+            return Err(invalid(
+                format!("{} is a group of hosts", self.mac),
+                "give a unicast link-layer address",
+            ));
+        }
+        Ok(self)
+    }
+}
+
+impl DetachParams {
+    fn check(self) -> Result<Self, RpcError> {
+        if self.mac.is_some() == self.identifier.is_some() {
+            return Err(invalid(
+                "`detach` needs the host by `mac` or by `identifier`",
+                "give one of the two",
+            ));
+        }
+        Ok(self)
+    }
+}
+
+impl DeleteParams {
+    fn check(self) -> Result<Self, RpcError> {
+        if self.identifier.is_empty() {
+            return Err(invalid("`identifier` is empty", "give a host's identifier"));
+        }
+        Ok(self)
+    }
+}
+
+fn invalid(message: impl Into<String>, hint: impl Into<String>) -> RpcError {
+    RpcError::new(code::INVALID_PARAMS, message, hint)
+}
+
+fn unknown(method: &str) -> RpcError {
+    let names = Method::ALL.iter().map(|method| method.name);
+    let hint = match crate::suggest::nearest(method, names.clone()) {
+        Some(nearest) => format!("did you mean \"{nearest}\"?"),
+        None => format!("the methods are {}", names.collect::<Vec<_>>().join(", ")),
+    };
+    // Someone who sends a megabyte of method name does not get it back.
+    let shown: String = method.chars().take(64).collect();
+    RpcError::new(
+        code::METHOD_NOT_FOUND,
+        format!("there is no method `{shown}`"),
+        hint,
+    )
+}
+
+/// The parameters by name: an object, or nothing.
+fn named(params: Option<Value>) -> Result<Map<String, Value>, RpcError> {
+    match params {
+        None | Some(Value::Null) => Ok(Map::new()),
+        Some(Value::Object(params)) => Ok(params),
+        Some(_) => Err(invalid(
+            "parameters must be an object",
+            "name them: {\"params\": {\"mac\": \"02:00:00:00:00:01\"}}",
+        )),
+    }
+}
+
+fn none(method: &str, params: &Map<String, Value>) -> Result<(), RpcError> {
+    match params.keys().next() {
+        None => Ok(()),
+        Some(_) => Err(invalid(
+            format!("`{method}` has no parameters"),
+            "leave `params` out",
+        )),
+    }
+}
+
+fn read<T: serde::de::DeserializeOwned>(
+    method: &str,
+    params: Map<String, Value>,
+    fields: &[Field],
+) -> Result<T, RpcError> {
+    serde_json::from_value(Value::Object(params)).map_err(|error| {
+        let names: Vec<&str> = fields.iter().map(|field| field.name).collect();
+        invalid(
+            format!("parameters of `{method}`: {error}"),
+            format!("its parameters are {}", names.join(", ")),
+        )
+    })
+}
+
+/// The parameters without those that are left out.
+fn object(params: &impl Serialize) -> Value {
+    let mut value = serde_json::to_value(params).unwrap_or_default();
+    if let Some(object) = value.as_object_mut() {
+        object.retain(|_, value| !value.is_null());
+    }
+    value
+}

@@ -1,0 +1,260 @@
+//! What is answered: the objects in replies and notifications.
+
+use super::declare::objects;
+use roles::effect::Notice;
+use serde::{Deserialize, Serialize};
+use std::net::Ipv6Addr;
+use wire::ether::MacAddr;
+use wire::mh::HomeNetworkPrefix;
+
+objects! {
+    /// The gateway as a whole.
+    pub struct Status {
+        /// Its name in the configuration.
+        pub name: String,
+        /// Its role: `lma` or `mag`.
+        pub role: String,
+        /// The role's address: LMAA or Proxy-CoA.
+        pub address: Ipv6Addr,
+        /// Version of anchord.
+        pub version: String,
+        /// Version of libdpdk.
+        pub dpdk_version: String,
+        /// Process identifier.
+        pub pid: u32,
+        /// Seconds since it started.
+        pub uptime_secs: f64,
+        /// Number of workers.
+        pub workers: usize,
+        /// The worker that holds reclamation back, if one does.
+        pub stalled_worker: Option<usize>,
+        /// Whether it is going down and only forwards.
+        pub draining: bool,
+        /// Sessions of the role: hosts in the binding cache, or visitors.
+        pub sessions: u64,
+        /// How full the tables are.
+        pub tables: Vec<TableUse>,
+        /// The policy file.
+        pub policy: String,
+        /// When it was read last, in seconds since 1970.
+        pub policy_loaded: f64,
+        /// Clients that have subscribed.
+        pub subscribers: usize,
+    }
+
+    /// How full a table is.
+    pub struct TableUse {
+        /// Which: `bindings`, `tunnels` or `adjacencies`.
+        pub name: String,
+        /// Entries in use.
+        pub used: usize,
+        /// Entries that fit.
+        pub capacity: usize,
+    }
+
+    /// A port.
+    pub struct Port {
+        /// Its name in the configuration.
+        pub name: String,
+        /// Its DPDK devargs.
+        pub device: String,
+        /// The driver that DPDK found for it.
+        pub driver: String,
+        /// Its link-layer address.
+        pub mac: MacAddr,
+        /// Largest IP packet in octets.
+        pub mtu: u16,
+        /// Whether its link is up.
+        pub link_up: bool,
+        /// Its TAP twin, if it has one.
+        pub twin: Option<String>,
+        /// Packets received.
+        pub rx_packets: u64,
+        /// Octets received.
+        pub rx_bytes: u64,
+        /// Packets that came while no buffer or descriptor was free.
+        pub rx_missed: u64,
+        /// Packets that came broken.
+        pub rx_errors: u64,
+        /// Packets sent.
+        pub tx_packets: u64,
+        /// Octets sent.
+        pub tx_bytes: u64,
+        /// Packets that could not be sent.
+        pub tx_errors: u64,
+    }
+
+    /// A worker.
+    pub struct Worker {
+        /// Its number, from 0.
+        pub index: usize,
+        /// The core that it is pinned to.
+        pub core: usize,
+        /// Times that it asked its ports for packets.
+        pub polls: u64,
+        /// Packets that it received.
+        pub packets: u64,
+        /// Packets per poll that found any, on average.
+        pub burst: f64,
+        /// Share of polls that found nothing, 0 to 1.
+        pub idle: f64,
+        /// Processor cycles per packet while there were any; absent until it is known.
+        pub cycles_per_packet: Option<f64>,
+    }
+
+    /// A route, or one of our own addresses.
+    pub struct Route {
+        /// Destinations.
+        pub prefix: HomeNetworkPrefix,
+        /// `via`, `on-link`, `local`, `unreachable` or `blackhole`.
+        pub kind: String,
+        /// The router, for `via`.
+        pub via: Option<Ipv6Addr>,
+        /// The interface, where there is one.
+        pub interface: Option<String>,
+        /// The router's link-layer address, once it is known.
+        pub mac: Option<MacAddr>,
+    }
+
+    /// A neighbour.
+    pub struct Neighbour {
+        /// Its address.
+        pub address: Ipv6Addr,
+        /// The interface that it is on.
+        pub interface: String,
+        /// Its link-layer address, once it is known.
+        pub mac: Option<MacAddr>,
+        /// State of RFC 4861 section 7.3.2: `incomplete`, `reachable`, `stale`, `delay`, `probe`;
+        /// or `failed`.
+        pub state: String,
+    }
+
+    /// Packets and octets of one direction.
+    #[derive(Default, Copy)]
+    pub struct Traffic {
+        /// Packets.
+        pub packets: u64,
+        /// Octets.
+        pub bytes: u64,
+    }
+
+    /// LMA: an entry of the binding cache (RFC 5213 section 5.1).
+    pub struct Binding {
+        /// The host's identity.
+        pub identifier: String,
+        /// Its home network prefixes.
+        pub prefixes: Vec<HomeNetworkPrefix>,
+        /// `active`, or `pending`: de-registered, MinDelayBeforeBCEDelete not over.
+        pub state: String,
+        /// The MAG that serves it.
+        pub proxy_care_of_address: Ipv6Addr,
+        /// Its link-layer identifier, if the MAG told it.
+        pub link_layer_identifier: Option<String>,
+        /// Its Access Technology Type.
+        pub access_technology: Option<u8>,
+        /// Sequence number of the last update that was taken.
+        pub sequence: Option<u16>,
+        /// Timestamp of the last update that was taken, in seconds since 1970.
+        pub timestamp: Option<f64>,
+        /// Lifetime granted, in seconds.
+        pub lifetime_secs: u32,
+        /// Seconds of it, or of the delay, that are left.
+        pub remaining_secs: f64,
+        /// From the host.
+        pub up: Traffic,
+        /// To the host.
+        pub down: Traffic,
+    }
+
+    /// MAG: an entry of the binding update list, with the host that it stands for (RFC 5213
+    /// section 6.1).
+    pub struct Visitor {
+        /// The host's identity; absent until policy has told it.
+        pub identifier: Option<String>,
+        /// The access interface that it is on.
+        pub interface: String,
+        /// Its link-layer address.
+        pub mac: MacAddr,
+        /// Its link-local address, once it was seen.
+        pub link_local: Option<Ipv6Addr>,
+        /// State in words: `registering`, `registered`, `refreshing`, `deregistering`, ...
+        pub state: String,
+        /// Its home network prefixes.
+        pub prefixes: Vec<HomeNetworkPrefix>,
+        /// The LMA that anchors it.
+        pub lma: Option<Ipv6Addr>,
+        /// Our end of its tunnel.
+        pub proxy_care_of_address: Ipv6Addr,
+        /// Sequence number of the last update that was sent.
+        pub sequence: Option<u16>,
+        /// Lifetime granted, in seconds.
+        pub lifetime_secs: u32,
+        /// Seconds of it that are left.
+        pub remaining_secs: f64,
+        /// From the host.
+        pub up: Traffic,
+        /// To the host.
+        pub down: Traffic,
+    }
+
+    /// All counters.
+    pub struct Counters {
+        /// The groups, in an order that stays the same.
+        pub groups: Vec<CounterGroup>,
+    }
+
+    /// Counters of one kind.
+    pub struct CounterGroup {
+        /// Its name, such as `verdicts`, `signalling` or `socket`.
+        pub name: String,
+        /// The worker that counts, for groups that each worker has.
+        pub worker: Option<usize>,
+        /// The counters, in an order that stays the same.
+        pub counters: Vec<Counter>,
+    }
+
+    /// A counter.
+    pub struct Counter {
+        /// Its name in snake case.
+        pub name: String,
+        /// Its value since the start.
+        pub value: u64,
+        /// What it counts, one sentence.
+        pub description: String,
+    }
+
+    /// That it was begun. What becomes of it, notices tell.
+    pub struct Accepted {
+        /// The host that it is about, by link-layer address or identifier.
+        pub host: String,
+    }
+
+    /// That everything was read again and is in force.
+    pub struct Reloaded {
+        /// Hosts that the policy lists.
+        pub hosts: usize,
+        /// Routes that the configuration lists.
+        pub routes: usize,
+    }
+
+    /// That notices will come on this connection.
+    pub struct Subscribed {
+        /// The gateway's name in the configuration.
+        pub name: String,
+    }
+}
+
+/// The parameters of a notification: a notice, with its time.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TimedNotice {
+    /// When, in seconds since 1970.
+    pub time: f64,
+    /// When, in microseconds of the gateway's monotonic clock.
+    pub monotonic_us: u64,
+    /// Name of the interface of the notice's `link`, for a notice that has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interface: Option<String>,
+    /// What happened; its fields stand beside the time.
+    #[serde(flatten)]
+    pub notice: Notice,
+}
