@@ -161,7 +161,7 @@ impl Eal {
             LogLevel::Error | LogLevel::Warning => sys::RTE_LOG_ERR,
             more => more.number(),
         };
-        let result = log::watch(shown, || start(&arguments));
+        let result = log::watch_aloud(shown, || start(&arguments));
         drop(narrowed);
         remove_runtime_directory();
         result.map_err(failed)?;
@@ -254,7 +254,7 @@ impl Drop for Inner {
         if self.memory_needed.load(Ordering::SeqCst) {
             return;
         }
-        let _ = log::watch(self.shown, || {
+        let _ = log::watch_aloud(self.shown, || {
             // SAFETY: everything made from the environment held this, so none of it is left.
             match unsafe { sys::rte_eal_cleanup() } {
                 0 => Ok(()),

@@ -1,7 +1,7 @@
 //! DPDK's log, caught line by line.
 //!
 //! While an operation is watched its lines are kept: if it fails, the last of them goes into the
-//! error; if it succeeds, those that matter go to standard error. Lines outside an operation (a
+//! error; if it succeeds, those that matter go to the caller or to standard error. Lines outside an operation (a
 //! driver that complains while packets flow) go to standard error at once.
 
 use std::io::Write;
@@ -58,29 +58,41 @@ fn print(line: &str) {
     let _ = writeln!(std::io::stderr().lock(), "dpdk: {line}");
 }
 
-/// Runs `operation` and returns its result with DPDK's own words for why it failed.
-///
-/// When it succeeds, lines of `show` or graver are printed.
-pub(crate) fn watch<T>(show: u32, operation: impl FnOnce() -> Result<T, i32>) -> Result<T, String> {
+/// Runs `operation`. Returns its result and the lines of `show` or graver that came with it, or
+/// DPDK's own words for why it failed.
+pub(crate) fn watch<T>(
+    show: u32,
+    operation: impl FnOnce() -> Result<T, i32>,
+) -> Result<(T, Vec<String>), String> {
     let _turn = TURN.lock();
     *WATCHED.lock() = Some(Vec::new());
     let result = operation();
     let lines = WATCHED.lock().take().unwrap_or_default();
     match result {
         Ok(value) => {
-            for (_, line) in lines.iter().filter(|(level, _)| *level <= show) {
-                print(line);
-            }
-            Ok(value)
+            let shown = lines.into_iter().filter(|(level, _)| *level <= show);
+            Ok((value, shown.map(|(_, line)| line).collect()))
         }
         Err(code) => Err(explain(&lines, code)),
     }
 }
 
-/// The first complaint in the log (those after it are its consequences), and what the code means.
+/// As [`watch`], with the lines on standard error when all went well.
+pub(crate) fn watch_aloud<T>(
+    show: u32,
+    operation: impl FnOnce() -> Result<T, i32>,
+) -> Result<T, String> {
+    let (value, lines) = watch(show, operation)?;
+    for line in &lines {
+        print(line);
+    }
+    Ok(value)
+}
+
+/// The first complaint in the log (those after it are its consequences), or else what the code
+/// means.
 fn explain(lines: &[Line], code: i32) -> String {
-    let meaning = errno_text(code);
-    let complaint = lines
+    lines
         .iter()
         .find(|(level, _)| *level <= sys::RTE_LOG_ERR)
         .or_else(|| {
@@ -88,18 +100,16 @@ fn explain(lines: &[Line], code: i32) -> String {
                 .iter()
                 .find(|(level, _)| *level == sys::RTE_LOG_WARNING)
         })
-        .map(|(_, line)| line.trim().trim_end_matches('.'));
-    match complaint {
-        Some(line) => format!("{line} ({meaning})"),
-        None => meaning,
-    }
+        .map(|(_, line)| line.trim().trim_end_matches('.').to_owned())
+        .unwrap_or_else(|| errno_text(code))
 }
 
 /// What an errno says, positive or negative as DPDK returns them.
 pub(crate) fn errno_text(code: i32) -> String {
     match code.saturating_abs() {
-        // rte_errno starts at 1001 for codes of DPDK's own.
-        0 | 1 => "operation not permitted".to_owned(),
+        // Many drivers return -1 for anything at all.
+        0 | 1 => "its driver does not say why".to_owned(),
+        // Codes of DPDK's own.
         own if own > 1000 => format!("DPDK error {own}"),
         errno => {
             let text = std::io::Error::from_raw_os_error(errno).to_string();
@@ -122,10 +132,7 @@ mod tests {
             (sys::RTE_LOG_ERR, "PMD: no such interface.".to_owned()),
             (sys::RTE_LOG_ERR, "EAL: probe failed".to_owned()),
         ];
-        assert_eq!(
-            explain(&lines, -19),
-            "PMD: no such interface (no such device)"
-        );
+        assert_eq!(explain(&lines, -19), "PMD: no such interface");
         assert_eq!(explain(&[], -12), "cannot allocate memory");
     }
 }

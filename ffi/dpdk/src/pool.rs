@@ -86,7 +86,7 @@ impl Pool {
             .map_err(|_| refused("its name has a NUL".to_owned()))?;
         // A thread's cache must not hold so much that the others starve.
         let cache = CACHE.min(config.mbufs / 4) & !1;
-        let pool = log::watch(eal.shown(), || {
+        let pool = log::watch_aloud(eal.shown(), || {
             // SAFETY: the environment is up (this holds it), the name is a C string that is copied.
             let pool = unsafe {
                 sys::rte_pktmbuf_pool_create(

@@ -79,6 +79,7 @@ pub struct Port {
     device: Arc<Device>,
     pool: Pool,
     notes: Vec<String>,
+    log: Vec<String>,
     taken: bool,
     // DPDK wants calls on one port one after the other.
     one_thread: PhantomData<Cell<()>>,
@@ -105,11 +106,13 @@ impl Port {
                 reason: "it has no pool".to_owned(),
             });
         };
+        let log = device.take_log();
         let device = Arc::new(device);
         Ok(Port {
             device,
             pool,
             notes,
+            log,
             taken: false,
             one_thread: PhantomData,
         })
@@ -138,6 +141,12 @@ impl Port {
     /// What was asked for and the driver could not do, in sentences; empty when all went well.
     pub fn notes(&self) -> &[String] {
         &self.notes
+    }
+
+    /// What DPDK logged while the port came up, at the level of [`crate::EalConfig::log_level`] or
+    /// graver. Drivers complain of much that does no harm, so it is for whoever looks for a cause.
+    pub fn startup_log(&self) -> &[String] {
+        &self.log
     }
 
     /// The MAC address; all zeros when the driver does not say.

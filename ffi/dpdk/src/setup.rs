@@ -5,6 +5,7 @@ use std::mem::MaybeUninit;
 use std::sync::Arc;
 
 use dpdk_sys as sys;
+use parking_lot::Mutex;
 
 use crate::devargs::Devargs;
 use crate::eal::Inner;
@@ -28,6 +29,8 @@ pub(crate) struct Device {
     queues: u16,
     started: bool,
     pool: Option<Pool>,
+    /// What DPDK logged while the device came up.
+    log: Mutex<Vec<String>>,
     eal: Arc<Inner>,
 }
 
@@ -53,10 +56,11 @@ impl Device {
             reason,
             hint: devargs.device_hint(),
         };
+        let mut lines = Vec::new();
         let id = match there {
             Some(id) => id,
             None => {
-                log::watch(eal.shown(), || {
+                ((), lines) = log::watch(eal.shown(), || {
                     // SAFETY: the environment is up; the C string is copied.
                     match unsafe { sys::rte_dev_probe(c_text.as_ptr()) } {
                         code @ ..0 => Err(code),
@@ -75,6 +79,7 @@ impl Device {
             queues: 0,
             started: false,
             pool: None,
+            log: Mutex::new(lines),
             eal: Arc::clone(eal),
         };
         let info = device.info()?;
@@ -243,6 +248,7 @@ impl Device {
             0 => Ok(()),
             code => Err(code),
         })
+        .map(|((), lines)| self.log.lock().extend(lines))
         .map_err(|reason| Error::Port {
             port: self.name.clone(),
             step,
@@ -278,6 +284,11 @@ impl Device {
     /// The port's name in the configuration.
     pub(crate) fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Takes what DPDK logged so far.
+    pub(crate) fn take_log(&self) -> Vec<String> {
+        std::mem::take(&mut self.log.lock())
     }
 
     pub(crate) fn driver(&self) -> &str {
@@ -332,7 +343,7 @@ impl Device {
 impl Drop for Device {
     fn drop(&mut self) {
         let mut info = sys::rte_eth_dev_info::default();
-        let _ = log::watch(self.eal.shown(), || {
+        let _ = log::watch_aloud(self.eal.shown(), || {
             if self.started {
                 self.drain();
             }

@@ -109,11 +109,13 @@ impl<T> WorkerThread<T> {
 }
 
 /// The calling thread as DPDK knows it, until this drops.
-struct Registered(#[allow(dead_code)] Arc<Inner>);
+struct Registered {
+    _eal: Arc<Inner>,
+}
 
 impl Registered {
     fn new(eal: Arc<Inner>) -> Result<Registered, String> {
-        log::watch(eal.shown(), || {
+        log::watch_aloud(eal.shown(), || {
             // SAFETY: the environment is up (this holds it); the thread is not registered yet.
             match unsafe { sys::rte_thread_register() } {
                 0 => Ok(()),
@@ -121,7 +123,7 @@ impl Registered {
                 _ => Err(unsafe { sys::shim_errno() }),
             }
         })?;
-        Ok(Registered(eal))
+        Ok(Registered { _eal: eal })
     }
 }
 

@@ -1,8 +1,9 @@
 //! A real environment with a port that makes packets of nothing.
 
 use dpdk::{
-    cycles, hz, Eal, EalConfig, Error, Hugepages, Mbuf, Port, PortConfig, WorkerIo, HEADROOM,
+    cycles, hz, Eal, EalConfig, Error, Hugepages, Mbuf, Pool, Port, PortConfig, WorkerIo, HEADROOM,
 };
+use packet::memory::{self, HEAD_ROOM};
 use packet::{Buf, Burst, NoRoom, PortId, RxTx};
 
 /// The processors that the calling thread may run on, as the kernel prints them.
@@ -14,9 +15,27 @@ fn allowed() -> String {
     line.expect("a line for the affinity").to_owned()
 }
 
+/// All threads of the process, each with the processors that it may run on.
+fn threads() -> Vec<(String, String)> {
+    let tasks = std::fs::read_dir("/proc/self/task").expect("procfs");
+    let read = |task: std::io::Result<std::fs::DirEntry>| {
+        let task = task.ok()?;
+        let status = std::fs::read_to_string(task.path().join("status")).ok()?;
+        let line = status
+            .lines()
+            .find(|line| line.starts_with("Cpus_allowed_list"))?;
+        Some((
+            task.file_name().to_string_lossy().into_owned(),
+            line.to_owned(),
+        ))
+    };
+    tasks.filter_map(read).collect()
+}
+
 #[test]
 fn packets_are_made_moved_and_all_given_back() {
     let before = allowed();
+    let earlier = threads();
     let eal = Eal::init(EalConfig {
         name: "test-null".to_owned(),
         housekeeping: vec![0],
@@ -29,6 +48,15 @@ fn packets_are_made_moved_and_all_given_back() {
     assert_eq!(allowed(), before, "the caller keeps its affinity");
     let child = std::thread::spawn(allowed).join().expect("thread");
     assert_eq!(child, before, "so do the threads it starts");
+    for (thread, cores) in threads()
+        .into_iter()
+        .filter(|thread| !earlier.contains(thread))
+    {
+        assert_eq!(
+            cores, "Cpus_allowed_list:\t0",
+            "thread {thread} of DPDK's own"
+        );
+    }
     assert!(!std::path::Path::new("/var/run/dpdk/test-null").exists());
     assert!(matches!(
         Eal::init(EalConfig::default()),
@@ -52,6 +80,7 @@ fn packets_are_made_moved_and_all_given_back() {
     assert_eq!(pool.in_use(), 0);
 
     mbuf_arithmetic(pool.alloc().expect("a buffer"));
+    mbuf_is_like_plain_memory(&pool);
     assert_eq!(pool.in_use(), 0);
 
     let queues = port.take_queues();
@@ -143,4 +172,59 @@ fn mbuf_arithmetic(mut mbuf: Mbuf) {
         .expect("a jumbo frame fits, for the port's MTU says so");
     assert_eq!(mbuf.set_len(65000), Err(NoRoom));
     assert_eq!(mbuf.data().len(), 9000, "a refusal changes nothing");
+}
+
+/// The same random steps on an mbuf and on a buffer in plain memory: same answers, same octets.
+fn mbuf_is_like_plain_memory(pool: &Pool) {
+    assert_eq!(HEADROOM, HEAD_ROOM);
+    let whole = {
+        let mut probe = pool.alloc().expect("a buffer");
+        probe.set_len(9000).expect("tail room");
+        (9000..)
+            .find(|length| probe.set_len(*length).is_err())
+            .expect("an end")
+            - 1
+            + HEADROOM
+    };
+    let plain = memory::Pool::new(1, whole);
+    let mut state = 1_u64;
+    let mut random = move |below: usize| {
+        state = state
+            .wrapping_mul(6364136223846793005)
+            .wrapping_add(1442695040888963407);
+        (state >> 33) as usize % below
+    };
+    for _ in 0..200 {
+        let mut mbuf = pool.alloc().expect("a buffer");
+        let mut buffer = plain.alloc().expect("a buffer");
+        for step in 0..40_u8 {
+            let below = [8, 60, 300, whole + 9][random(4)];
+            let octets = random(below);
+            let outcomes = match random(3) {
+                0 => (mbuf.prepend(octets), buffer.prepend(octets)),
+                1 => (mbuf.trim_front(octets), buffer.trim_front(octets)),
+                _ => {
+                    let before = mbuf.data().len();
+                    let outcomes = (mbuf.set_len(octets), buffer.set_len(octets));
+                    // Octets that were added hold anything: give them a value.
+                    for data in [mbuf.data_mut(), buffer.data_mut()] {
+                        if let Some(added) = data.get_mut(before..) {
+                            added.fill(step);
+                        }
+                    }
+                    outcomes
+                }
+            };
+            assert_eq!(outcomes.0, outcomes.1);
+            for data in [mbuf.data_mut(), buffer.data_mut()] {
+                if let Some(first) = data.first_mut() {
+                    *first = step;
+                }
+            }
+            assert_eq!(mbuf.data().len(), buffer.data().len());
+            assert_eq!(mbuf.data().len(), mbuf.packet_len() as usize);
+            assert_eq!(mbuf.data().first(), buffer.data().first());
+            assert_eq!(mbuf.data().last(), buffer.data().last());
+        }
+    }
 }
