@@ -2,6 +2,15 @@
 //!
 //! Knows nothing of DPDK, roles, tokio or names.
 
+pub mod adjacencies;
+pub mod counters;
+pub mod fib;
 pub mod key;
+pub mod mem;
+pub mod qsbr;
+pub mod sync;
+pub mod table;
+pub mod tables;
+pub mod tunnels;
 pub mod rings;
 pub mod verdict;

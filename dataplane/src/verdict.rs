@@ -146,3 +146,112 @@ pub enum Verdict {
     /// Dropped.
     Drop(Drop),
 }
+
+const REPLY: usize = Forward::ALL.len();
+const PUNT: usize = REPLY + Reply::ALL.len();
+const HOLD: usize = PUNT + Punt::ALL.len();
+const DROP: usize = HOLD + Hold::ALL.len();
+
+impl Verdict {
+    /// How many there are.
+    pub const COUNT: usize = DROP + Drop::ALL.len();
+
+    /// All of them, in the order of [`Verdict::index`].
+    pub fn all() -> impl Iterator<Item = Self> {
+        let forward = Forward::ALL.iter().copied().map(Self::Forward);
+        let reply = Reply::ALL.iter().copied().map(Self::Reply);
+        let punt = Punt::ALL.iter().copied().map(Self::Punt);
+        let hold = Hold::ALL.iter().copied().map(Self::Hold);
+        let drop = Drop::ALL.iter().copied().map(Self::Drop);
+        forward.chain(reply).chain(punt).chain(hold).chain(drop)
+    }
+
+    /// Its place among all verdicts, below [`Verdict::COUNT`].
+    #[inline(always)]
+    pub const fn index(self) -> usize {
+        match self {
+            Self::Forward(reason) => reason as usize,
+            Self::Reply(reason) => REPLY + reason as usize,
+            Self::Punt(reason) => PUNT + reason as usize,
+            Self::Hold(reason) => HOLD + reason as usize,
+            Self::Drop(reason) => DROP + reason as usize,
+        }
+    }
+
+    /// Its kind: `forward`, `reply`, `punt`, `hold` or `drop`.
+    pub const fn kind(self) -> &'static str {
+        match self {
+            Self::Forward(_) => "forward",
+            Self::Reply(_) => "reply",
+            Self::Punt(_) => "punt",
+            Self::Hold(_) => "hold",
+            Self::Drop(_) => "drop",
+        }
+    }
+
+    /// Its reason as counters show it, for example `tunnel_unknown`.
+    pub fn reason(self) -> String {
+        snake_case(match self {
+            Self::Forward(reason) => reason.name(),
+            Self::Reply(reason) => reason.name(),
+            Self::Punt(reason) => reason.name(),
+            Self::Hold(reason) => reason.name(),
+            Self::Drop(reason) => reason.name(),
+        })
+    }
+
+    /// What it means, one sentence for people.
+    pub const fn describe(self) -> &'static str {
+        match self {
+            Self::Forward(reason) => reason.describe(),
+            Self::Reply(reason) => reason.describe(),
+            Self::Punt(reason) => reason.describe(),
+            Self::Hold(reason) => reason.describe(),
+            Self::Drop(reason) => reason.describe(),
+        }
+    }
+}
+
+impl Born {
+    /// Its reason as counters show it, for example `from_host_stack`.
+    pub fn reason(self) -> String {
+        snake_case(self.name())
+    }
+}
+
+/// `TunnelUnknown` as `tunnel_unknown`.
+fn snake_case(name: &str) -> String {
+    let mut snake = String::with_capacity(name.len() + 4);
+    for (at, letter) in name.char_indices() {
+        if letter.is_ascii_uppercase() && at > 0 {
+            snake.push('_');
+        }
+        snake.push(letter.to_ascii_lowercase());
+    }
+    snake
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_verdict_has_its_own_place_and_names() {
+        let all: Vec<Verdict> = Verdict::all().collect();
+        assert_eq!(all.len(), Verdict::COUNT);
+        for (at, verdict) in all.iter().enumerate() {
+            assert_eq!(verdict.index(), at);
+            assert!(verdict.describe().ends_with('.'));
+        }
+        let mut names: Vec<_> = all.iter().map(|v| (v.kind(), v.reason())).collect();
+        names.sort();
+        names.dedup();
+        assert_eq!(names.len(), Verdict::COUNT);
+        let verdict = Verdict::Drop(Drop::Ipv6Malformed);
+        assert_eq!(
+            (verdict.kind(), verdict.reason().as_str()),
+            ("drop", "ipv6_malformed")
+        );
+        assert_eq!(Born::FromHostStack.reason(), "from_host_stack");
+    }
+}

@@ -1,0 +1,269 @@
+//! The topology as workers use it: interfaces by port and VLAN, routes by longest prefix.
+//!
+//! ```text
+//!   domain -> family -> prefix lengths in use, longest first -> open-addressing hash -> next hop
+//! ```
+//!
+//! A gateway has few prefix lengths (neighbours, links, a handful of aggregates), so a lookup is a
+//! few probes, most of them into a table that is in the cache. A [`Fib`] never changes: control
+//! compiles a new one from its [`Topology`] and publishes it whole.
+
+use crate::key::{Domain, Interface, InterfaceId, NextHop, Route, Topology};
+use crate::table::hash::Seed;
+use packet::PortId;
+use std::net::{IpAddr, Ipv6Addr};
+
+/// VLAN identifiers of a port.
+const VLANS: usize = 1 << 12;
+
+/// A compiled [`Topology`].
+pub struct Fib {
+    generation: u64,
+    interfaces: Vec<Interface>,
+    ports: Vec<PortInterfaces>,
+    /// In the order of their domains.
+    domains: Vec<(Domain, Routes)>,
+    error_sources: Vec<(Domain, Ipv6Addr)>,
+    routes: usize,
+}
+
+impl Fib {
+    /// Compiles `topology`. Of two interfaces on the same port and VLAN, or two routes of the same
+    /// prefix, the first counts; so of an interface whose VLAN is above 4095 only the lower 12 bits.
+    pub fn new(topology: Topology, generation: u64, seed: Seed) -> Self {
+        let Topology {
+            interfaces,
+            routes,
+            error_sources,
+        } = topology;
+        let mut ports = Vec::new();
+        for (interface, id) in interfaces.iter().zip(0..=u16::MAX) {
+            let at = usize::from(interface.port.0);
+            if ports.len() <= at {
+                ports.resize_with(at + 1, PortInterfaces::default);
+            }
+            if let Some(port) = ports.get_mut(at) {
+                port.put(interface.vlan, InterfaceId(id));
+            }
+        }
+        let mut numbers: Vec<Domain> = routes.iter().map(|route| route.domain).collect();
+        numbers.sort_unstable();
+        numbers.dedup();
+        let compile = |domain: Domain| {
+            let own = || routes.iter().filter(move |route| route.domain == domain);
+            let ipv6 = Lpm::new(own().filter(|route| route.prefix.is_ipv6()), 128, seed);
+            let ipv4 = Lpm::new(own().filter(|route| route.prefix.is_ipv4()), 32, seed);
+            (domain, Routes { ipv6, ipv4 })
+        };
+        let domains = numbers.into_iter().map(compile).collect();
+        let routes = routes.len();
+        Self {
+            generation,
+            interfaces,
+            ports,
+            domains,
+            error_sources,
+            routes,
+        }
+    }
+
+    /// Which publication this is: it grows by one with each.
+    pub fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// The interface of a packet that came on `port`, untagged or with this VLAN.
+    #[inline(always)]
+    pub fn interface(&self, port: PortId, vlan: Option<u16>) -> Option<InterfaceId> {
+        self.ports.get(usize::from(port.0))?.get(vlan)
+    }
+
+    /// The interface with this index.
+    #[inline(always)]
+    pub fn interface_of(&self, id: InterfaceId) -> Option<&Interface> {
+        self.interfaces.get(usize::from(id.0))
+    }
+
+    /// All interfaces, in the order of their [`InterfaceId`].
+    pub fn interfaces(&self) -> &[Interface] {
+        &self.interfaces
+    }
+
+    /// Number of routes.
+    pub fn routes(&self) -> usize {
+        self.routes
+    }
+
+    /// What the route with the longest prefix that covers `destination` says.
+    #[inline]
+    pub fn route(&self, domain: Domain, destination: impl Into<IpAddr>) -> Option<NextHop> {
+        let routes = match self.domains.as_slice() {
+            [(only, routes)] if *only == domain => routes,
+            many => {
+                let at = many
+                    .binary_search_by_key(&domain, |(domain, _)| *domain)
+                    .ok()?;
+                &many.get(at)?.1
+            }
+        };
+        match destination.into() {
+            IpAddr::V6(v6) => routes.ipv6.get(v6.to_bits()),
+            IpAddr::V4(v4) => routes.ipv4.get(u128::from(v4.to_bits()) << 96),
+        }
+    }
+
+    /// Source of ICMP errors towards any node but a neighbour.
+    #[inline]
+    pub fn error_source(&self, domain: Domain) -> Option<Ipv6Addr> {
+        self.error_sources
+            .iter()
+            .find(|(of, _)| *of == domain)
+            .map(|(_, source)| *source)
+    }
+}
+
+/// The interfaces of one port.
+#[derive(Default)]
+struct PortInterfaces {
+    untagged: Option<InterfaceId>,
+    /// Empty when there is none with a tag, else one for every VLAN identifier.
+    tagged: Vec<Option<InterfaceId>>,
+}
+
+impl PortInterfaces {
+    fn put(&mut self, vlan: Option<u16>, id: InterfaceId) {
+        let slot = match vlan {
+            None => Some(&mut self.untagged),
+            Some(vlan) => {
+                self.tagged.resize(VLANS, None);
+                self.tagged.get_mut(usize::from(vlan) % VLANS)
+            }
+        };
+        if let Some(slot) = slot {
+            slot.get_or_insert(id);
+        }
+    }
+
+    #[inline(always)]
+    fn get(&self, vlan: Option<u16>) -> Option<InterfaceId> {
+        match vlan {
+            None => self.untagged,
+            Some(vlan) => self
+                .tagged
+                .get(usize::from(vlan) % VLANS)
+                .copied()
+                .flatten(),
+        }
+    }
+}
+
+/// The routes of one domain.
+struct Routes {
+    ipv6: Lpm,
+    ipv4: Lpm,
+}
+
+/// Longest-prefix match by one hash table for each length, longest first.
+struct Lpm {
+    lengths: Vec<Exact>,
+}
+
+impl Lpm {
+    fn new<'a>(routes: impl Iterator<Item = &'a Route>, longest: u8, seed: Seed) -> Self {
+        let mut by_length: Vec<Vec<&Route>> = Vec::new();
+        by_length.resize_with(usize::from(longest) + 1, Vec::new);
+        for route in routes {
+            if let Some(group) = by_length.get_mut(usize::from(route.length.min(longest))) {
+                group.push(route);
+            }
+        }
+        let groups = by_length.into_iter().enumerate().rev();
+        let used = groups.filter(|(_, group)| !group.is_empty());
+        Self {
+            lengths: used
+                .map(|(length, group)| Exact::new(length, &group, seed))
+                .collect(),
+        }
+    }
+
+    #[inline(always)]
+    fn get(&self, bits: u128) -> Option<NextHop> {
+        self.lengths.iter().find_map(|exact| exact.get(bits))
+    }
+}
+
+/// Prefixes of one length: linear probing, at most half full.
+struct Exact {
+    mask: u128,
+    seed: Seed,
+    /// A power of two, so that `shift` takes an index from the upper bits of a hash.
+    slots: Vec<Option<Slot>>,
+    shift: u32,
+}
+
+#[derive(Clone, Copy)]
+struct Slot {
+    high: u64,
+    low: u64,
+    next_hop: NextHop,
+}
+
+impl Exact {
+    fn new(length: usize, routes: &[&Route], seed: Seed) -> Self {
+        let mask = u128::MAX.checked_shl(128 - length as u32).unwrap_or(0);
+        let size = (routes.len() * 2).next_power_of_two();
+        let mut exact = Self {
+            mask,
+            seed,
+            slots: vec![None; size],
+            shift: 64 - size.trailing_zeros(),
+        };
+        for route in routes {
+            let bits = match route.prefix {
+                IpAddr::V6(v6) => v6.to_bits(),
+                IpAddr::V4(v4) => u128::from(v4.to_bits()) << 96,
+            };
+            exact.put(bits & mask, route.next_hop);
+        }
+        exact
+    }
+
+    fn put(&mut self, bits: u128, next_hop: NextHop) {
+        let new = Slot {
+            high: (bits >> 64) as u64,
+            low: bits as u64,
+            next_hop,
+        };
+        let mut at = self.first(new.high, new.low);
+        while let Some(slot) = self.slots.get_mut(at) {
+            match slot {
+                Some(old) if (old.high, old.low) == (new.high, new.low) => return,
+                Some(_) => at = (at + 1) & (self.slots.len() - 1),
+                None => {
+                    *slot = Some(new);
+                    return;
+                }
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn first(&self, high: u64, low: u64) -> usize {
+        (self.seed.hash(high, low, 0) >> self.shift) as usize
+    }
+
+    #[inline(always)]
+    fn get(&self, bits: u128) -> Option<NextHop> {
+        let bits = bits & self.mask;
+        let (high, low) = ((bits >> 64) as u64, bits as u64);
+        let mut at = self.first(high, low);
+        // Ends: at least half of the slots are empty.
+        while let Some(Some(slot)) = self.slots.get(at) {
+            if slot.high == high && slot.low == low {
+                return Some(slot.next_hop);
+            }
+            at = (at + 1) & (self.slots.len() - 1);
+        }
+        None
+    }
+}

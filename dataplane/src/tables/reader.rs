@@ -1,0 +1,194 @@
+//! What a worker has of the tables.
+
+use super::Tables;
+use crate::counters::{Direction, PortDirection, WorkerCounters};
+use crate::fib::Fib;
+use crate::key::{AdjacencyId, AdjacencySpec, BindingId, Domain, Forwarding, TunnelId};
+use crate::table::{Found, Probe};
+use crate::tunnels::{OuterPair, Tunnel};
+use crate::verdict::{Born, Verdict};
+use crossbeam::utils::CachePadded;
+use packet::PortId;
+use std::cell::Cell;
+use std::marker::PhantomData;
+use std::net::Ipv6Addr;
+use std::sync::atomic::Ordering;
+use std::sync::Arc;
+
+/// One worker's way to the tables. It goes to the worker's thread and stays there.
+///
+/// ```text
+///   online -> { quiescent -> burst: lookup, tunnel, adjacency, fib, count } ... -> offline
+/// ```
+///
+/// What was read from the tables (an id, a forwarding) is used until the next
+/// [`Reader::quiescent`] or [`Reader::offline`] and no longer. Nothing here allocates, locks or
+/// makes a system call, but for [`Reader::online`] the first time on a thread.
+pub struct Reader {
+    tables: Arc<Tables>,
+    fib: Arc<Fib>,
+    counters: Arc<CachePadded<WorkerCounters>>,
+    worker: usize,
+    /// Its counters have one writer, so it may move between threads but not be shared by them.
+    not_sync: PhantomData<Cell<()>>,
+}
+
+impl Reader {
+    pub(super) fn new(tables: Arc<Tables>, worker: usize) -> Self {
+        let of_worker = tables.taken.get(worker).zip(tables.counters.get(worker));
+        let Some((taken, counters)) = of_worker else {
+            panic!("there is no worker {worker}");
+        };
+        let first = !taken.swap(true, Ordering::AcqRel);
+        assert!(first, "worker {worker} has its reader already");
+        let (fib, counters) = (tables.fib(), Arc::clone(counters));
+        Self {
+            tables,
+            fib,
+            counters,
+            worker,
+            not_sync: PhantomData,
+        }
+    }
+
+    /// Its worker.
+    pub fn worker(&self) -> usize {
+        self.worker
+    }
+
+    /// The tables that it reads.
+    pub fn tables(&self) -> &Arc<Tables> {
+        &self.tables
+    }
+
+    /// The worker begins to read; [`Reader::fib`] is the topology published last.
+    pub fn online(&mut self) {
+        self.tables.qsbr.online(self.worker);
+        self.fib = self.tables.fib();
+    }
+
+    /// The worker holds nothing and stops reading, before it sleeps or ends.
+    pub fn offline(&mut self) {
+        self.tables.qsbr.offline(self.worker);
+    }
+
+    /// Once per burst, between two: the worker holds nothing from before, and [`Reader::fib`] is the
+    /// topology published last.
+    #[inline]
+    pub fn quiescent(&mut self) {
+        self.tables.qsbr.quiescent(self.worker);
+        if self.tables.published.load(Ordering::Acquire) != self.fib.generation() {
+            // Control holds the old one too, so that it is never this drop that frees it.
+            self.fib = self.tables.fib();
+        }
+    }
+
+    /// The topology of this burst.
+    #[inline(always)]
+    pub fn fib(&self) -> &Fib {
+        &self.fib
+    }
+
+    /// Finds for every probe the longest binding that covers it, and prefetches its counters and
+    /// tunnel. `found` is overwritten as far as `probes` goes; of slices of different length, the
+    /// shorter counts.
+    #[inline]
+    pub fn lookup(&self, probes: &[Probe], found: &mut [Option<Found>]) {
+        let reached = |record| self.counters.prefetch(record);
+        self.tables.bindings.lookup(probes, found, reached);
+        for found in found.iter().take(probes.len()).flatten() {
+            if let Forwarding::Anchor { tunnel } | Forwarding::Access { tunnel, .. } =
+                found.forwarding
+            {
+                self.tables.tunnels.prefetch(tunnel);
+            }
+        }
+    }
+
+    /// The tunnel at an index, if there is one.
+    #[inline(always)]
+    pub fn tunnel(&self, id: TunnelId) -> Option<Tunnel> {
+        self.tables.tunnels.get(id)
+    }
+
+    /// The tunnel that a packet came out of: `local` is its outer destination, `remote` its outer
+    /// source.
+    #[inline]
+    pub fn tunnel_between(
+        &self,
+        domain: Domain,
+        local: Ipv6Addr,
+        remote: Ipv6Addr,
+    ) -> Option<TunnelId> {
+        self.tables.tunnels.between(&OuterPair {
+            domain,
+            local,
+            remote,
+        })
+    }
+
+    /// [`Reader::tunnel_between`] for many packets, their cache misses overlapped. `found` is
+    /// overwritten as far as `pairs` goes; of slices of different length, the shorter counts.
+    #[inline]
+    pub fn tunnels_between(&self, pairs: &[OuterPair], found: &mut [Option<TunnelId>]) {
+        self.tables.tunnels.between_all(pairs, found);
+    }
+
+    /// The adjacency at an index, if there is one.
+    #[inline(always)]
+    pub fn adjacency(&self, id: AdjacencyId) -> Option<AdjacencySpec> {
+        self.tables.adjacencies.get(id)
+    }
+
+    /// Hints that an adjacency will be read soon.
+    #[inline(always)]
+    pub fn prefetch_adjacency(&self, id: AdjacencyId) {
+        self.tables.adjacencies.prefetch(id);
+    }
+
+    /// Counts `n` packets received.
+    #[inline(always)]
+    pub fn count_received(&self, n: u64) {
+        self.counters.count_received(n);
+    }
+
+    /// Counts a packet that came into being.
+    #[inline(always)]
+    pub fn count_born(&self, born: Born) {
+        self.counters.count_born(born);
+    }
+
+    /// Counts the end of a packet.
+    #[inline(always)]
+    pub fn count(&self, verdict: Verdict) {
+        self.counters.count(verdict, 1);
+    }
+
+    /// Counts the same end of `n` packets.
+    #[inline(always)]
+    pub fn count_many(&self, verdict: Verdict, n: u64) {
+        self.counters.count(verdict, n);
+    }
+
+    /// Counts what went through a port.
+    #[inline(always)]
+    pub fn count_port(&self, port: PortId, way: PortDirection, packets: u64, bytes: u64) {
+        self.counters.count_port(port, way, packets, bytes);
+    }
+
+    /// Counts a packet of `bytes` octets from or to a binding's prefix. `now_secs` is the workers'
+    /// clock in seconds, which starts above 0: 0 stands for never.
+    #[inline(always)]
+    pub fn count_binding(&self, id: BindingId, way: Direction, bytes: u64, now_secs: u32) {
+        self.counters.count_binding(id, way, bytes, now_secs);
+    }
+}
+
+impl std::ops::Drop for Reader {
+    fn drop(&mut self) {
+        self.offline();
+        if let Some(taken) = self.tables.taken.get(self.worker) {
+            taken.store(false, Ordering::Release);
+        }
+    }
+}

@@ -1,0 +1,389 @@
+//! Tunnels: the outer header of each, ready to be copied, in one cache line.
+//!
+//! ```text
+//!   header     5 words   outer IPv6 header, 40 octets: version, next header 41, hop limit, source,
+//!                        destination; payload length 0
+//!   state      1 word    live 1 | - 31 | domain 16 | MTU 16
+//!   adjacency  1 word    adjacency + 1, or 0 while unresolved
+//! ```
+//!
+//! Workers reach a tunnel by its index, which bindings hold, or by its outer addresses, which a
+//! packet to be taken out of a tunnel has. The addresses never change while a worker may see the
+//! tunnel; hop limit, MTU and adjacency do, each in one store.
+
+use crate::key::{AdjacencyId, Domain, TunnelId, TunnelSpec};
+use crate::mem::{self, Populate, Slab, Storage};
+use crate::qsbr::{Deferred, Qsbr};
+use crate::sync::{AtomicU64, Ordering};
+use crate::table::hash::Seed;
+use crate::table::index::{Index, Place, Search};
+use crate::table::Full;
+use std::net::Ipv6Addr;
+use std::sync::Arc;
+
+/// Octets of the outer header.
+pub const HEADER: usize = 40;
+
+/// The outer header's Next Header for an inner IPv6 packet.
+const IPV6: u8 = 41;
+
+/// Set in the state of a tunnel that is there.
+const LIVE: u64 = 1 << 63;
+
+/// The most outer pairs that are looked up in one go; a longer slice is taken in pieces.
+pub const BATCH: usize = 64;
+
+/// A tunnel as a worker uses it: a copy.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Tunnel {
+    /// Outer IPv6 header: traffic class, flow label and payload length 0, next header 41.
+    pub header: [u8; HEADER],
+    /// Routing domain of the outer packet.
+    pub domain: Domain,
+    /// Octets that the largest inner packet may have.
+    pub mtu: u16,
+    /// Where outer packets are sent, once control has resolved it.
+    pub adjacency: Option<AdjacencyId>,
+}
+
+impl Tunnel {
+    /// Our end.
+    #[inline(always)]
+    pub fn local(&self) -> Ipv6Addr {
+        self.address(8)
+    }
+
+    /// The far end.
+    #[inline(always)]
+    pub fn remote(&self) -> Ipv6Addr {
+        self.address(24)
+    }
+
+    /// Outer hop limit.
+    #[inline(always)]
+    pub fn hop_limit(&self) -> u8 {
+        self.header.get(7).copied().unwrap_or(0)
+    }
+
+    #[inline(always)]
+    fn address(&self, offset: usize) -> Ipv6Addr {
+        let octets = self
+            .header
+            .get(offset..)
+            .and_then(|rest| rest.first_chunk::<16>());
+        octets.map_or(Ipv6Addr::UNSPECIFIED, |octets| Ipv6Addr::from(*octets))
+    }
+}
+
+/// The outer addresses of a packet, to be looked up among the tunnels.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct OuterPair {
+    /// Routing domain that the packet came in.
+    pub domain: Domain,
+    /// Our end: the outer destination.
+    pub local: Ipv6Addr,
+    /// The far end: the outer source.
+    pub remote: Ipv6Addr,
+}
+
+impl OuterPair {
+    #[inline(always)]
+    fn hash(&self, seed: &Seed) -> u64 {
+        let (local, remote) = (self.local.to_bits(), self.remote.to_bits());
+        let ends = seed.hash(local as u64, remote as u64, u64::from(self.domain.0));
+        seed.hash((local >> 64) as u64, (remote >> 64) as u64, ends)
+    }
+}
+
+#[derive(Default)]
+#[cfg_attr(not(loom), repr(align(64)))]
+struct Line {
+    header: [AtomicU64; HEADER / 8],
+    state: AtomicU64,
+    adjacency: AtomicU64,
+}
+
+// SAFETY: it consists of atomic integers, so all zero octets are its default and it has no drop.
+unsafe impl mem::Zeroed for Line {}
+
+impl Line {
+    /// Fills in an unused line.
+    fn fill(&self, spec: &TunnelSpec) {
+        let mut header = [0; HEADER];
+        let lead: [u8; 8] = [0x60, 0, 0, 0, 0, 0, IPV6, spec.hop_limit];
+        let octets = lead
+            .into_iter()
+            .chain(spec.local.octets())
+            .chain(spec.remote.octets());
+        for (to, from) in header.iter_mut().zip(octets) {
+            *to = from;
+        }
+        for (word, octets) in self.header.iter().zip(header.chunks_exact(8)) {
+            let octets = octets.first_chunk().copied().unwrap_or_default();
+            word.store(u64::from_ne_bytes(octets), Ordering::Relaxed);
+        }
+        self.adjacency.store(0, Ordering::Relaxed);
+        self.set_mtu(spec.domain, spec.mtu);
+    }
+
+    fn set_mtu(&self, domain: Domain, mtu: u16) {
+        let state = LIVE | u64::from(domain.0) << 16 | u64::from(mtu);
+        self.state.store(state, Ordering::Release);
+    }
+
+    /// Hop limit, payload length and flow label stand in one word with the version.
+    fn set_hop_limit(&self, hop_limit: u8) {
+        if let Some(word) = self.header.first() {
+            let [a, b, c, d, e, f, g, _] = word.load(Ordering::Relaxed).to_ne_bytes();
+            let octets = [a, b, c, d, e, f, g, hop_limit];
+            word.store(u64::from_ne_bytes(octets), Ordering::Release);
+        }
+    }
+
+    #[inline(always)]
+    fn read(&self) -> Option<Tunnel> {
+        let state = self.state.load(Ordering::Acquire);
+        if state & LIVE == 0 {
+            return None;
+        }
+        let adjacency = self.adjacency.load(Ordering::Acquire);
+        let mut header = [0; HEADER];
+        for (octets, word) in header.chunks_exact_mut(8).zip(&self.header) {
+            octets.copy_from_slice(&word.load(Ordering::Relaxed).to_ne_bytes());
+        }
+        Some(Tunnel {
+            header,
+            domain: Domain((state >> 16) as u16),
+            mtu: state as u16,
+            adjacency: (adjacency as u32).checked_sub(1).map(AdjacencyId),
+        })
+    }
+
+    #[inline(always)]
+    fn is(&self, pair: &OuterPair) -> bool {
+        self.read().is_some_and(|tunnel| {
+            tunnel.domain == pair.domain
+                && tunnel.local() == pair.local
+                && tunnel.remote() == pair.remote
+        })
+    }
+}
+
+/// The table, as workers see it.
+pub struct Tunnels {
+    index: Index,
+    lines: Slab<Line>,
+}
+
+impl Tunnels {
+    /// The tunnel at an index, if there is one.
+    #[inline(always)]
+    pub fn get(&self, id: TunnelId) -> Option<Tunnel> {
+        self.lines.get(id.0 as usize)?.read()
+    }
+
+    /// Hints that it will be read soon.
+    #[inline(always)]
+    pub fn prefetch(&self, id: TunnelId) {
+        if let Some(line) = self.lines.get(id.0 as usize) {
+            mem::prefetch(line);
+        }
+    }
+
+    /// The tunnel that a packet with this outer pair came out of.
+    #[inline]
+    pub fn between(&self, pair: &OuterPair) -> Option<TunnelId> {
+        self.between_at(pair, &self.index.place(pair.hash(self.index.seed())))
+    }
+
+    #[inline]
+    fn between_at(&self, pair: &OuterPair, place: &Place) -> Option<TunnelId> {
+        let is = |at: u32| {
+            self.lines
+                .get(at as usize)
+                .is_some_and(|line| line.is(pair))
+        };
+        self.index.find(place, is).map(TunnelId)
+    }
+
+    /// [`Tunnels::between`] for many packets, their cache misses overlapped. `found` is overwritten
+    /// as far as `pairs` goes; of slices of different length, the shorter counts.
+    #[inline]
+    pub fn between_all(&self, pairs: &[OuterPair], found: &mut [Option<TunnelId>]) {
+        for (pairs, found) in pairs.chunks(BATCH).zip(found.chunks_mut(BATCH)) {
+            let mut places = [Place::default(); BATCH];
+            for (place, pair) in places.iter_mut().zip(pairs) {
+                *place = self.index.place(pair.hash(self.index.seed()));
+                self.index.prefetch(place);
+            }
+            for (place, _) in places.iter().zip(pairs) {
+                if let Some(candidate) = self.index.candidate(place) {
+                    self.prefetch(TunnelId(candidate));
+                }
+            }
+            for ((found, pair), place) in found.iter_mut().zip(pairs).zip(&places) {
+                *found = self.between_at(pair, place);
+            }
+        }
+    }
+}
+
+/// The one writer of the tunnels.
+pub struct TunnelsWriter {
+    table: Arc<Tunnels>,
+    qsbr: Arc<Qsbr>,
+    live: usize,
+    fresh: usize,
+    free: Vec<u32>,
+    deferred: Deferred<u32>,
+    search: Search,
+}
+
+impl TunnelsWriter {
+    /// An empty table and its writer.
+    pub fn new(
+        capacity: usize,
+        seed: Seed,
+        storage: Storage,
+        qsbr: Arc<Qsbr>,
+    ) -> Result<Self, mem::Error> {
+        let index = Index::new(Index::buckets_for(capacity), seed, storage)?;
+        let lines = Slab::new(capacity, storage, Populate::OnWrite)?;
+        Ok(Self {
+            table: Arc::new(Tunnels { index, lines }),
+            qsbr,
+            live: 0,
+            fresh: 0,
+            free: Vec::new(),
+            deferred: Deferred::default(),
+            search: Search::default(),
+        })
+    }
+
+    /// The table as workers see it.
+    pub fn table(&self) -> &Arc<Tunnels> {
+        &self.table
+    }
+
+    /// Number of tunnels.
+    pub fn len(&self) -> usize {
+        self.live
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.live == 0
+    }
+
+    /// Makes a tunnel, unresolved. When there is one with these ends in this domain, that one takes
+    /// the hop limit and MTU of `spec`.
+    pub fn add(&mut self, spec: TunnelSpec) -> Result<TunnelId, Full> {
+        let table = Arc::clone(&self.table);
+        let pair = OuterPair {
+            domain: spec.domain,
+            local: spec.local,
+            remote: spec.remote,
+        };
+        if let Some(id) = table.between(&pair) {
+            if let Some(line) = table.lines.get(id.0 as usize) {
+                line.set_hop_limit(spec.hop_limit);
+                line.set_mtu(spec.domain, spec.mtu);
+            }
+            return Ok(id);
+        }
+        let at = self.take()?;
+        let line = table.lines.get(at as usize).ok_or(Full::Capacity)?;
+        line.fill(&spec);
+        let place = table.index.place(pair.hash(table.index.seed()));
+        let hash = |at: u32| {
+            let tunnel = table.get(TunnelId(at));
+            let pair = tunnel.map(|t| OuterPair {
+                domain: t.domain,
+                local: t.local(),
+                remote: t.remote(),
+            });
+            pair.map_or(0, |pair| pair.hash(table.index.seed()))
+        };
+        if table
+            .index
+            .insert(&place, at, &mut self.search, hash)
+            .is_err()
+        {
+            line.state.store(0, Ordering::Release);
+            self.free.push(at);
+            return Err(Full::Capacity);
+        }
+        self.live += 1;
+        Ok(TunnelId(at))
+    }
+
+    /// Takes a tunnel out. Workers find none at `id`, nor by its ends, until the index is given out
+    /// again, which is not before every worker was quiescent. No binding should name it any more.
+    pub fn remove(&mut self, id: TunnelId) {
+        let Some(tunnel) = self.table.get(id) else {
+            return;
+        };
+        let pair = OuterPair {
+            domain: tunnel.domain,
+            local: tunnel.local(),
+            remote: tunnel.remote(),
+        };
+        let place = self.table.index.place(pair.hash(self.table.index.seed()));
+        self.table.index.remove(&place, id.0);
+        if let Some(line) = self.table.lines.get(id.0 as usize) {
+            line.state.store(0, Ordering::Release);
+        }
+        self.live -= 1;
+        self.deferred.push(&self.qsbr, id.0);
+    }
+
+    /// Says where outer packets go; none while the next hop is not known. Nothing happens when
+    /// there is no tunnel at `id`.
+    pub fn resolve(&mut self, id: TunnelId, adjacency: Option<AdjacencyId>) {
+        if let (Some(line), Some(_)) = (self.table.lines.get(id.0 as usize), self.table.get(id)) {
+            let word = adjacency.map_or(0, |adjacency| u64::from(adjacency.0) + 1);
+            line.adjacency.store(word, Ordering::Release);
+        }
+    }
+
+    /// Sets the MTU. Nothing happens when there is no tunnel at `id`.
+    pub fn set_mtu(&mut self, id: TunnelId, mtu: u16) {
+        if let (Some(line), Some(tunnel)) =
+            (self.table.lines.get(id.0 as usize), self.table.get(id))
+        {
+            line.set_mtu(tunnel.domain, mtu);
+        }
+    }
+
+    /// Frees the indices that every worker is done with; returns how many still wait.
+    pub fn reclaim(&mut self) -> usize {
+        let passed = self.qsbr.passed();
+        while let Some(at) = self.deferred.pop(passed) {
+            self.free.push(at);
+        }
+        self.deferred.len()
+    }
+
+    /// The worker that holds back the oldest removed tunnel.
+    pub fn held_by(&self) -> Option<usize> {
+        self.deferred.held_by(&self.qsbr)
+    }
+
+    fn take(&mut self) -> Result<u32, Full> {
+        if let Some(at) = self.free.pop() {
+            return Ok(at);
+        }
+        if self.fresh < self.table.lines.len() {
+            self.fresh += 1;
+            return Ok((self.fresh - 1) as u32);
+        }
+        self.qsbr.advance();
+        self.reclaim();
+        let full = if self.deferred.is_empty() {
+            Full::Capacity
+        } else {
+            Full::Reclaiming
+        };
+        self.free.pop().ok_or(full)
+    }
+}
