@@ -114,6 +114,17 @@ pub enum Timer {
         /// Whose binding.
         session: u64,
     },
+    /// LMA: MaxDelayBeforeNewBCEAssign is over for an update that waits for the de-registration of
+    /// a session (RFC 5213 section 5.4.1.2).
+    AssignWait {
+        /// The session that is in its way.
+        session: u64,
+    },
+    /// MAG: send the de-registration again (RFC 5213 section 6.9.1.4).
+    Deregistration {
+        /// Whose.
+        mn_identifier: MnIdentifier,
+    },
     /// MAG: send the update again (RFC 6275 section 11.8).
     Retransmit {
         /// Which host's update.

@@ -12,9 +12,17 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod backoff;
+pub mod counters;
 pub mod effect;
 pub mod event;
+pub mod lma;
+pub mod mag;
+mod message;
 pub mod policy;
+pub mod pool;
+mod sequence;
+mod timestamp;
 
 pub use effect::Effect;
 pub use event::Event;

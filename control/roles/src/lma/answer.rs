@@ -1,0 +1,166 @@
+//! Proxy Binding Acknowledgements (RFC 5213 section 5.3.6).
+
+use super::cache::{Entry, Held};
+use super::counters::LmaCounter;
+use super::update::Received;
+use super::Lma;
+use crate::effect::{Effect, Notice};
+use crate::Now;
+use wire::mh::{
+    AccessTechnology, AcknowledgementFlags, BindingAcknowledgement, HandoffIndicator,
+    HomeNetworkPrefix, Lifetime, Message, MnIdentifier, MobilityOption, NtpTime, Status,
+};
+
+/// What an acknowledgement says that the update does not.
+struct Outcome<'a> {
+    status: Status,
+    sequence: u16,
+    lifetime: Lifetime,
+    /// The session, if the update was accepted.
+    entry: Option<&'a Entry>,
+    /// Goes in the place of the update's timestamp.
+    timestamp: Option<NtpTime>,
+    refresh_advice: Option<Lifetime>,
+}
+
+impl Lma {
+    /// Says that an update was accepted.
+    pub(super) fn accept(
+        &mut self,
+        received: &Received<'_>,
+        session: u64,
+        granted: Lifetime,
+        effects: &mut Vec<Effect>,
+    ) {
+        let Some(entry) = self.cache.get(session) else {
+            return;
+        };
+        let advice = self.config.refresh_advice.map(|after| {
+            Lifetime::from_secs_floor(u32::try_from(after.as_secs()).unwrap_or(u32::MAX))
+        });
+        let outcome = Outcome {
+            status: Status::ACCEPTED,
+            sequence: received.update.sequence,
+            lifetime: granted,
+            entry: Some(entry),
+            timestamp: None,
+            refresh_advice: advice.filter(|&after| after < granted && after != Lifetime::ZERO),
+        };
+        let message = acknowledge(received, &outcome);
+        self.send_answer(received, Status::ACCEPTED, message, effects);
+    }
+
+    /// Says that an update was refused.
+    pub(super) fn refuse(
+        &mut self,
+        now: Now,
+        received: &Received<'_>,
+        status: Status,
+        effects: &mut Vec<Effect>,
+    ) {
+        let mut outcome = refusal(received, status);
+        match status {
+            Status::SEQUENCE_OUT_OF_WINDOW => {
+                let host = received.options.mn_identifier;
+                if let Some(entry) = host.and_then(|host| self.cache.of(host)) {
+                    outcome.sequence = entry.sequence;
+                }
+            }
+            Status::TIMESTAMP_MISMATCH | Status::TIMESTAMP_LOWER_THAN_PREV_ACCEPTED => {
+                outcome.timestamp = Some(NtpTime::from_unix(now.wall));
+            }
+            _ => {}
+        }
+        let message = acknowledge(received, &outcome);
+        self.send_answer(received, status, message, effects);
+    }
+
+    /// Says that an update cannot be accepted after all.
+    pub(super) fn answer_not_installed(&mut self, held: &Held, effects: &mut Vec<Effect>) {
+        let received = Received::read(held.from, held.to, &held.update);
+        let status = Status::INSUFFICIENT_RESOURCES;
+        let message = acknowledge(&received, &refusal(&received, status));
+        self.send_answer(&received, status, message, effects);
+    }
+
+    /// Sends an answer from where the update came to, to where it came from: with an Alternate
+    /// Care-of Address that is not the care-of address.
+    pub(super) fn send_answer(
+        &mut self,
+        received: &Received<'_>,
+        status: Status,
+        message: Message,
+        effects: &mut Vec<Effect>,
+    ) {
+        self.counters.add(LmaCounter::of(status));
+        effects.push(Effect::Send {
+            from: received.to,
+            to: received.from,
+            message,
+        });
+        effects.push(Effect::Notify {
+            notice: Notice::UpdateAnswered {
+                mn_identifier: received.options.mn_identifier.cloned(),
+                from: received.from,
+                status,
+            },
+        });
+    }
+}
+
+fn refusal(received: &Received<'_>, status: Status) -> Outcome<'static> {
+    Outcome {
+        status,
+        sequence: received.update.sequence,
+        lifetime: Lifetime::ZERO,
+        entry: None,
+        timestamp: None,
+        refresh_advice: None,
+    }
+}
+
+/// The acknowledgement: the update's options, with what the anchor has to say in their places. The
+/// four that are mandatory are there even if the update left them out.
+fn acknowledge(received: &Received<'_>, outcome: &Outcome<'_>) -> Message {
+    let asked = &received.options;
+    let host = asked.mn_identifier.cloned();
+    let mut options = vec![MobilityOption::MnIdentifier(
+        host.unwrap_or_else(|| MnIdentifier::Nai(String::new())),
+    )];
+    let prefixes = match outcome.entry {
+        Some(entry) => entry.prefixes.as_slice(),
+        None if asked.prefixes.is_empty() => &[HomeNetworkPrefix::REQUEST],
+        None => asked.prefixes.as_slice(),
+    };
+    options.extend(
+        prefixes
+            .iter()
+            .copied()
+            .map(MobilityOption::HomeNetworkPrefix),
+    );
+    let handoff = asked.handoff.unwrap_or(HandoffIndicator(0));
+    options.push(MobilityOption::HandoffIndicator(handoff));
+    let technology = asked.access_technology.unwrap_or(AccessTechnology(0));
+    options.push(MobilityOption::AccessTechnology(technology));
+    if let Some(sent) = asked.timestamp {
+        let time = outcome.timestamp.unwrap_or(sent);
+        options.push(MobilityOption::Timestamp(time));
+    }
+    if let Some(id) = asked.link_layer {
+        options.push(MobilityOption::MnLinkLayerIdentifier(id.to_vec()));
+    }
+    if let Some(sent) = asked.link_local {
+        let address = outcome.entry.map_or(sent, |entry| entry.link_local);
+        options.push(MobilityOption::LinkLocalAddress(address));
+    }
+    if let Some(after) = outcome.refresh_advice {
+        options.push(MobilityOption::BindingRefreshAdvice(after));
+    }
+    Message::BindingAcknowledgement(BindingAcknowledgement {
+        status: outcome.status,
+        flags: AcknowledgementFlags::PROXY,
+        sequence: outcome.sequence,
+        lifetime: outcome.lifetime,
+        options,
+    })
+}

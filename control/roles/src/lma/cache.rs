@@ -1,0 +1,112 @@
+//! The binding cache (RFC 5213 section 5.1, RFC 6275 section 9.1).
+
+use super::view::{BindingState, BindingView};
+use hashbrown::HashMap;
+use std::collections::BTreeMap;
+use std::net::Ipv6Addr;
+use std::time::Duration;
+use wire::mh::{
+    AccessTechnology, BindingUpdate, HandoffIndicator, HomeNetworkPrefix, MnIdentifier, NtpTime,
+};
+
+/// An update that is kept until it can be decided.
+#[derive(Clone, Debug)]
+pub(super) struct Held {
+    pub(super) from: Ipv6Addr,
+    pub(super) to: Ipv6Addr,
+    pub(super) update: BindingUpdate,
+    /// When its wait is over, on the monotonic clock.
+    pub(super) until: Duration,
+}
+
+/// One mobility session.
+#[derive(Clone, Debug)]
+pub(super) struct Entry {
+    pub(super) session: u64,
+    pub(super) mn_identifier: MnIdentifier,
+    /// Sorted.
+    pub(super) prefixes: Vec<HomeNetworkPrefix>,
+    pub(super) care_of: Ipv6Addr,
+    pub(super) link_layer: Option<Vec<u8>>,
+    pub(super) access_technology: AccessTechnology,
+    pub(super) handoff: HandoffIndicator,
+    /// Of the gateway on the access link; unspecified while nobody has asked.
+    pub(super) link_local: Ipv6Addr,
+    pub(super) sequence: u16,
+    /// Of the latest accepted update that had one.
+    pub(super) timestamp: Option<NtpTime>,
+    pub(super) state: BindingState,
+    /// When it ends, on the monotonic clock.
+    pub(super) deadline: Duration,
+    /// An update of another interface that waits for the de-registration of this session.
+    pub(super) held: Option<Box<Held>>,
+}
+
+impl Entry {
+    pub(super) fn view(&self, now: Duration, anchor: Ipv6Addr) -> BindingView {
+        BindingView {
+            session: self.session,
+            mn_identifier: self.mn_identifier.clone(),
+            prefixes: self.prefixes.clone(),
+            care_of: self.care_of,
+            anchor,
+            state: self.state,
+            lifetime_left: self.deadline.saturating_sub(now),
+            sequence: self.sequence,
+            timestamp: self.timestamp,
+            access_technology: self.access_technology,
+            handoff_indicator: self.handoff,
+            link_layer_identifier: self.link_layer.clone(),
+            link_local: Some(self.link_local).filter(|address| !address.is_unspecified()),
+            waited_for: self.held.is_some(),
+        }
+    }
+}
+
+/// The sessions by number, and by host.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Cache {
+    sessions: BTreeMap<u64, Entry>,
+    by_identifier: HashMap<MnIdentifier, u64>,
+    last_session: u64,
+}
+
+impl Cache {
+    /// A number that no session has had.
+    pub(super) fn next_session(&mut self) -> u64 {
+        self.last_session += 1;
+        self.last_session
+    }
+
+    pub(super) fn insert(&mut self, entry: Entry) {
+        self.by_identifier
+            .insert(entry.mn_identifier.clone(), entry.session);
+        self.sessions.insert(entry.session, entry);
+    }
+
+    pub(super) fn remove(&mut self, session: u64) -> Option<Entry> {
+        let entry = self.sessions.remove(&session)?;
+        self.by_identifier.remove(&entry.mn_identifier);
+        Some(entry)
+    }
+
+    pub(super) fn find(&self, host: &MnIdentifier) -> Option<u64> {
+        self.by_identifier.get(host).copied()
+    }
+
+    pub(super) fn of(&self, host: &MnIdentifier) -> Option<&Entry> {
+        self.get(self.find(host)?)
+    }
+
+    pub(super) fn get(&self, session: u64) -> Option<&Entry> {
+        self.sessions.get(&session)
+    }
+
+    pub(super) fn get_mut(&mut self, session: u64) -> Option<&mut Entry> {
+        self.sessions.get_mut(&session)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Entry> {
+        self.sessions.values()
+    }
+}

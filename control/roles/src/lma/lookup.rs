@@ -1,0 +1,113 @@
+//! Which session an update is about (RFC 5213 section 5.4.1).
+
+use super::cache::{Cache, Entry};
+use super::update::Request;
+use super::view::BindingState;
+use crate::pool::Prefixes;
+use wire::mh::{HandoffIndicator, Status};
+
+/// What an update asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Lookup {
+    /// A session that does not exist yet.
+    Create,
+    /// To change this session.
+    Update(u64),
+    /// To change this session once it is de-registered, or else a new one.
+    Wait(u64),
+    /// A second session of a host that has this one, which is active.
+    Second,
+    /// What cannot be: the status says why.
+    Refuse(Status),
+    /// To end a session that there is not.
+    NoSession,
+}
+
+/// Finds the session of an update. At most one session has the identifier, so "one and only one
+/// entry" of the RFC is "an entry" here.
+pub(super) fn find(cache: &Cache, prefixes: &Prefixes, request: &Request<'_>) -> Lookup {
+    let own = cache.of(request.mn_identifier);
+    let found = if request.named.is_empty() {
+        own.map_or(Lookup::Create, |entry| by_interface(entry, request))
+    } else {
+        by_prefix(own, prefixes, request)
+    };
+    let Some(entry) = own else {
+        return match found {
+            Lookup::Create if request.is_deregistration() => Lookup::NoSession,
+            found => found,
+        };
+    };
+    match found {
+        // None is created to be ended (5.4.1.1 rule 6). A gateway that tells neither prefix nor
+        // interface can mean only the session that is with it.
+        Lookup::Create | Lookup::Wait(_) | Lookup::Second if request.is_deregistration() => {
+            let tells_nothing = request.named.is_empty() && request.link_layer.is_none();
+            if tells_nothing && entry.care_of == request.care_of {
+                Lookup::Update(entry.session)
+            } else {
+                Lookup::NoSession
+            }
+        }
+        Lookup::Wait(_) | Lookup::Second if entry.state == BindingState::Pending => {
+            Lookup::Update(entry.session)
+        }
+        found => found,
+    }
+}
+
+/// Section 5.4.1.1: prefixes are named.
+fn by_prefix(own: Option<&Entry>, prefixes: &Prefixes, request: &Request<'_>) -> Lookup {
+    let holders = request.named.iter().filter_map(|&p| prefixes.holder(p));
+    if holders
+        .clone()
+        .any(|holder| holder != request.mn_identifier)
+    {
+        return Lookup::Refuse(Status::NOT_AUTHORIZED_FOR_HOME_NETWORK_PREFIX);
+    }
+    let Some(entry) = own else {
+        return Lookup::Create;
+    };
+    if holders.count() == 0 {
+        return Lookup::Second;
+    }
+    if entry.prefixes != request.named {
+        return Lookup::Refuse(Status::BCE_PBU_PREFIX_SET_DO_NOT_MATCH);
+    }
+    let same_technology = entry.access_technology == request.access_technology;
+    let same_interface = match (request.link_layer, &entry.link_layer) {
+        (Some(asked), Some(known)) => asked == known.as_slice(),
+        (None, None) => request.handoff == HandoffIndicator::BETWEEN_MAGS,
+        _ => false,
+    };
+    let updates = same_technology && same_interface
+        || request.handoff == HandoffIndicator::BETWEEN_INTERFACES
+        || same_technology && entry.care_of == request.care_of;
+    if updates {
+        Lookup::Update(entry.session)
+    } else {
+        Lookup::Second
+    }
+}
+
+/// Sections 5.4.1.2 and 5.4.1.3: no prefix is named, the host has a session.
+fn by_interface(entry: &Entry, request: &Request<'_>) -> Lookup {
+    let updates = match request.link_layer {
+        Some(asked) => {
+            entry.access_technology == request.access_technology
+                && entry.link_layer.as_deref() == Some(asked)
+                || request.handoff == HandoffIndicator::BETWEEN_INTERFACES
+        }
+        None => matches!(
+            request.handoff,
+            HandoffIndicator::BETWEEN_INTERFACES | HandoffIndicator::BETWEEN_MAGS
+        ),
+    };
+    if updates {
+        Lookup::Update(entry.session)
+    } else if request.handoff == HandoffIndicator::UNKNOWN {
+        Lookup::Wait(entry.session)
+    } else {
+        Lookup::Second
+    }
+}

@@ -1,0 +1,248 @@
+//! The local mobility anchor (RFC 5213 section 5).
+//!
+//! One binding cache entry stands for one mobility session: a host, its prefixes and the gateway
+//! behind which it is.
+//!
+//! ```text
+//!                   update, lifetime > 0                    refresh, or update from another MAG
+//!   (no entry) ───────────────────────────► Active ◄──────────────────────────┐ (the path moves)
+//!       ▲                                    │  │ └─────────────────────────────┘
+//!       │ lifetime over, operator, policy    │  │
+//!       ├────────────────────────────────────┘  │ de-registration by the MAG that has it
+//!       │                                       ▼
+//!       └───────────────────────────────── Pending ──► Active, by any accepted update
+//!          MinDelayBeforeBCEDelete is over
+//! ```
+//!
+//! The checks come in the order of RFC 5213 section 5.3.1, so that each wrong update gets the status
+//! of what is wrong first; a refused update changes nothing. Decisions that the RFC leaves open:
+//!
+//! - A host has one session. An update that section 5.4.1 takes for a second one (another interface
+//!   under the same identifier) is refused with 129 while the first is active; with handoff state
+//!   unknown it waits MaxDelayBeforeNewBCEAssign for the de-registration first. A pending session is
+//!   taken over by whatever interface comes.
+//! - An Alternate Care-of Address must be a known gateway's address like the source, else 154: no
+//!   gateway can point a tunnel at somebody else.
+//! - The H flag of proxy registrations is not looked at: gateways differ in setting it, and a
+//!   handover between two of them must not fail for that. 139 answers a registration by a mobile
+//!   node itself while a gateway has registered it.
+//! - A refused update keeps the place of nothing, a held one the place of one message in the
+//!   session that it waits for.
+//! - After a change of policy, bindings that it no longer allows end at once; their gateways learn
+//!   why at the next refresh. The operator's deletion ends a binding until the next refresh.
+//! - A refused `Bind` (the table was full against all promises) ends the session and is answered
+//!   with 130; for the refusal to be the only answer, the effects after the refused one must not be
+//!   applied.
+//! - Going down says nothing to anybody: RFC 5213 has no message for it, and gateways keep the
+//!   prefix and ask for it again.
+
+mod answer;
+mod cache;
+mod config;
+mod counters;
+mod lookup;
+mod policy;
+mod update;
+mod view;
+
+pub use config::LmaConfig;
+pub use counters::LmaCounter;
+pub use view::{BindingState, BindingView};
+
+use crate::counters::{CounterView, Counters};
+use crate::effect::{Effect, Notice};
+use crate::event::Timer;
+use crate::message::{can_answer, ignored, ErrorSender};
+use crate::pool::Prefixes;
+use crate::{Event, Now, Role};
+use cache::{Cache, Entry, Held};
+use policy::Admission;
+use std::net::Ipv6Addr;
+use wire::mh::{HomeNetworkPrefix, Message};
+
+/// A local mobility anchor.
+#[derive(Clone, Debug)]
+pub struct Lma {
+    config: LmaConfig,
+    admission: Admission,
+    prefixes: Prefixes,
+    cache: Cache,
+    counters: Counters<LmaCounter>,
+    errors: ErrorSender,
+    /// The update whose acceptance last changed the table, to be answered anew should the table
+    /// refuse it.
+    installing: Option<(u64, Held)>,
+}
+
+impl Lma {
+    /// An anchor without bindings. Until the first [`Event::Policy`] it knows no gateway and
+    /// refuses all updates.
+    pub fn new(config: LmaConfig) -> Self {
+        Self {
+            admission: Admission::default(),
+            prefixes: Prefixes::new(config.pools.clone(), config.remembered_prefixes),
+            cache: Cache::default(),
+            counters: Counters::new(),
+            errors: ErrorSender::default(),
+            installing: None,
+            config,
+        }
+    }
+
+    /// The configuration that it was made with.
+    pub const fn config(&self) -> &LmaConfig {
+        &self.config
+    }
+
+    /// The binding cache at `now`, by session number.
+    pub fn bindings(&self, now: Now) -> impl Iterator<Item = BindingView> + '_ {
+        let anchor = self.config.address;
+        self.cache
+            .iter()
+            .map(move |entry| entry.view(now.monotonic, anchor))
+    }
+
+    /// Every counter, with its description.
+    pub fn counters(&self) -> impl Iterator<Item = CounterView> + '_ {
+        self.counters.views()
+    }
+
+    /// The value of one counter.
+    pub fn counter(&self, counter: LmaCounter) -> u64 {
+        self.counters.get(counter)
+    }
+
+    fn ignore(&mut self, from: Ipv6Addr, why: LmaCounter, effects: &mut Vec<Effect>) {
+        use crate::counters::Counter;
+        self.counters.add(why);
+        effects.push(ignored(from, why.name()));
+    }
+
+    fn on_message(
+        &mut self,
+        now: Now,
+        from: Ipv6Addr,
+        to: Ipv6Addr,
+        message: &Message,
+        effects: &mut Vec<Effect>,
+    ) {
+        if to != self.config.address {
+            return self.ignore(from, LmaCounter::NotOurAddress, effects);
+        }
+        if !can_answer(from) {
+            return self.ignore(from, LmaCounter::SourceNotUnicast, effects);
+        }
+        match message {
+            Message::BindingUpdate(update) => self.on_update(now, from, to, update, effects),
+            Message::BindingAcknowledgement(_) => {
+                self.ignore(from, LmaCounter::UnexpectedAcknowledgement, effects);
+            }
+            Message::BindingRefreshRequest(_) => {
+                self.ignore(from, LmaCounter::UnexpectedRefreshRequest, effects);
+            }
+            Message::BindingError(_) => self.ignore(from, LmaCounter::BindingErrors, effects),
+            Message::Other { .. } => {
+                self.errors.unrecognized(now.monotonic, from, to, effects);
+                self.ignore(from, LmaCounter::UnknownType, effects);
+            }
+        }
+    }
+
+    /// The lifetime of a binding, or the wait after its de-registration, is over.
+    fn on_expiry(&mut self, now: Now, session: u64, effects: &mut Vec<Effect>) {
+        let Some(entry) = self.cache.get(session) else {
+            return;
+        };
+        if entry.deadline > now.monotonic {
+            effects.push(Effect::SetTimer {
+                timer: Timer::BindingExpiry { session },
+                after: entry.deadline - now.monotonic,
+            });
+            return;
+        }
+        let why = match entry.state {
+            BindingState::Active => LmaCounter::BindingsExpired,
+            BindingState::Pending => LmaCounter::BindingsDeleted,
+        };
+        self.remove(now, session, why, effects);
+    }
+
+    /// The table refused to install a prefix: its session ends, all of it.
+    fn on_refused(&mut self, now: Now, prefix: HomeNetworkPrefix, effects: &mut Vec<Effect>) {
+        let session = self.prefixes.holder(prefix);
+        let Some(session) = session.and_then(|holder| self.cache.find(holder)) else {
+            return;
+        };
+        let installing = self.installing.take();
+        self.remove(now, session, LmaCounter::BindingsNotInstalled, effects);
+        if let Some((_, held)) = installing.filter(|(installed, _)| *installed == session) {
+            self.answer_not_installed(&held, effects);
+        }
+    }
+
+    /// Ends a session. An update that waited for that is decided now.
+    fn remove(&mut self, now: Now, session: u64, why: LmaCounter, effects: &mut Vec<Effect>) {
+        let Some(entry) = self.cache.remove(session) else {
+            return;
+        };
+        self.counters.add(why);
+        for &prefix in &entry.prefixes {
+            self.prefixes.release(prefix);
+            effects.push(Effect::Unbind { prefix });
+        }
+        effects.push(Effect::CancelTimer {
+            timer: Timer::BindingExpiry { session },
+        });
+        for &prefix in &entry.prefixes {
+            effects.push(Effect::Notify {
+                notice: Notice::BindingDown {
+                    mn_identifier: entry.mn_identifier.clone(),
+                    prefix,
+                },
+            });
+        }
+        self.resume(now, entry, effects);
+    }
+
+    /// Decides the update that waited for `entry`, which is gone.
+    fn resume(&mut self, now: Now, mut entry: Entry, effects: &mut Vec<Effect>) {
+        if let Some(held) = entry.held.take() {
+            effects.push(Effect::CancelTimer {
+                timer: Timer::AssignWait {
+                    session: entry.session,
+                },
+            });
+            self.decide_held(now, &held, effects);
+        }
+    }
+}
+
+impl Role for Lma {
+    fn on(&mut self, now: Now, event: &Event, effects: &mut Vec<Effect>) {
+        match event {
+            Event::Message { from, to, message } => {
+                self.on_message(now, *from, *to, message, effects);
+            }
+            Event::Timer {
+                timer: Timer::BindingExpiry { session },
+            } => self.on_expiry(now, *session, effects),
+            Event::Timer {
+                timer: Timer::AssignWait { session },
+            } => self.on_assign_wait(now, *session, effects),
+            Event::Policy { policy } => self.on_policy(now, policy, effects),
+            Event::Delete { mn_identifier } => {
+                if let Some(session) = self.cache.find(mn_identifier) {
+                    self.remove(now, session, LmaCounter::BindingsWithdrawn, effects);
+                }
+            }
+            Event::Refused { prefix } => self.on_refused(now, *prefix, effects),
+            // What happens on access links is a gateway's business; see the module on going down.
+            Event::Timer { .. }
+            | Event::HostSeen { .. }
+            | Event::Authenticated { .. }
+            | Event::HostGone { .. }
+            | Event::AccessPolicyChanged
+            | Event::Shutdown => {}
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! Who may be served: the anchor's policy, and what a change of it does to bindings.
+
+use super::counters::LmaCounter;
+use super::Lma;
+use crate::effect::Effect;
+use crate::policy::{AnchoredHost, LmaPolicy};
+use crate::Now;
+use hashbrown::{HashMap, HashSet};
+use std::net::Ipv6Addr;
+use wire::mh::{HomeNetworkPrefix, MnIdentifier, Status};
+
+/// The policy, made to be asked.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Admission {
+    mags: HashSet<Ipv6Addr>,
+    hosts: HashMap<MnIdentifier, AnchoredHost>,
+    serve_unlisted: bool,
+}
+
+impl Admission {
+    fn new(policy: &LmaPolicy) -> Self {
+        let hosts = policy.hosts.iter().cloned();
+        Self {
+            mags: policy.mags.iter().copied().collect(),
+            hosts: hosts
+                .map(|host| (host.mn_identifier.clone(), host))
+                .collect(),
+            serve_unlisted: policy.serve_unlisted,
+        }
+    }
+
+    /// Whether a gateway with this address may register hosts.
+    pub(super) fn knows_mag(&self, address: Ipv6Addr) -> bool {
+        self.mags.contains(&address)
+    }
+
+    /// Whether this host may be served; its gateway is known.
+    pub(super) fn admits(&self, host: &MnIdentifier) -> Result<(), Status> {
+        match self.hosts.get(host) {
+            Some(listed) if !listed.proxy_registration => Err(Status::PROXY_REG_NOT_ENABLED),
+            Some(_) => Ok(()),
+            None if self.serve_unlisted => Ok(()),
+            None => Err(Status::NOT_LMA_FOR_THIS_MOBILE_NODE),
+        }
+    }
+
+    /// The prefixes that are fixed for a host; none: they come from the pools.
+    pub(super) fn fixed(&self, host: &MnIdentifier) -> &[HomeNetworkPrefix] {
+        self.hosts
+            .get(host)
+            .map_or(&[], |listed| listed.home_network_prefixes.as_slice())
+    }
+}
+
+impl Lma {
+    /// The policy was read. What it no longer allows ends now.
+    pub(super) fn on_policy(&mut self, now: Now, policy: &LmaPolicy, effects: &mut Vec<Effect>) {
+        self.admission = Admission::new(policy);
+        let hosts = policy.hosts.iter();
+        self.prefixes
+            .fix(hosts.flat_map(|host| host.home_network_prefixes.iter().copied()));
+        let ended: Vec<u64> = self
+            .cache
+            .iter()
+            .filter(|entry| {
+                !self.admission.knows_mag(entry.care_of)
+                    || self.admission.admits(&entry.mn_identifier).is_err()
+                    || !self.may_hold(&entry.mn_identifier, &entry.prefixes)
+            })
+            .map(|entry| entry.session)
+            .collect();
+        for session in ended {
+            self.remove(now, session, LmaCounter::BindingsWithdrawn, effects);
+        }
+    }
+
+    /// Whether `prefixes` are the ones that policy fixes for `host`, or some of them; or from the
+    /// pools when it fixes none.
+    fn may_hold(&self, host: &MnIdentifier, prefixes: &[HomeNetworkPrefix]) -> bool {
+        let fixed = self.admission.fixed(host);
+        prefixes.iter().all(|&prefix| {
+            if fixed.is_empty() {
+                self.prefixes.is_pooled(prefix) && !self.prefixes.is_fixed(prefix)
+            } else {
+                fixed.contains(&prefix)
+            }
+        })
+    }
+
+    /// The prefixes of a new session: those that are named, if the host may have them, or those
+    /// that policy fixes for it, or one from the pools. Takes nothing yet.
+    pub(super) fn assign(
+        &mut self,
+        host: &MnIdentifier,
+        named: &[HomeNetworkPrefix],
+    ) -> Result<Vec<HomeNetworkPrefix>, Status> {
+        let fixed = self.admission.fixed(host);
+        let assigned = match (named, fixed) {
+            ([], []) => {
+                let prefix = self.prefixes.choose(host);
+                vec![prefix.ok_or(Status::INSUFFICIENT_RESOURCES)?]
+            }
+            ([], fixed) => {
+                let mut assigned = fixed.to_vec();
+                assigned.sort_unstable();
+                assigned.dedup();
+                assigned
+            }
+            (&[prefix], []) if self.prefixes.is_free_for(prefix, host) => vec![prefix],
+            (named, fixed) if named.iter().all(|prefix| fixed.contains(prefix)) => named.to_vec(),
+            _ => return Err(Status::NOT_AUTHORIZED_FOR_HOME_NETWORK_PREFIX),
+        };
+        let is_held = |prefix: &HomeNetworkPrefix| self.prefixes.holder(*prefix).is_some();
+        let after = self.prefixes.held().saturating_add(assigned.len());
+        if assigned.iter().any(is_held) || after > self.config.capacity {
+            return Err(Status::INSUFFICIENT_RESOURCES);
+        }
+        Ok(assigned)
+    }
+}

@@ -1,0 +1,431 @@
+//! The way of a Proxy Binding Update (RFC 5213 section 5.3).
+
+use super::cache::{Entry, Held};
+use super::counters::LmaCounter;
+use super::lookup::{find, Lookup};
+use super::view::BindingState;
+use super::Lma;
+use crate::effect::{Effect, Notice, Path, TunnelEnds};
+use crate::event::Timer;
+use crate::message::{can_answer, refuse_plain, ProxyOptions};
+use crate::pool::stable_hash;
+use crate::{sequence, timestamp, Now};
+use std::net::Ipv6Addr;
+use wire::mh::{
+    AccessTechnology, BindingUpdate, HandoffIndicator, HomeNetworkPrefix, Lifetime, MnIdentifier,
+    Status, UpdateFlags,
+};
+
+/// An update that has all its mandatory options.
+pub(super) struct Request<'a> {
+    pub(super) mn_identifier: &'a MnIdentifier,
+    /// The prefixes that are asked for by value, sorted.
+    pub(super) named: Vec<HomeNetworkPrefix>,
+    pub(super) handoff: HandoffIndicator,
+    pub(super) access_technology: AccessTechnology,
+    /// `None` also when it is all zero (RFC 5213 section 5.1).
+    pub(super) link_layer: Option<&'a [u8]>,
+    pub(super) care_of: Ipv6Addr,
+    pub(super) lifetime: Lifetime,
+}
+
+impl Request<'_> {
+    pub(super) fn is_deregistration(&self) -> bool {
+        self.lifetime == Lifetime::ZERO
+    }
+}
+
+/// An update as it came, with what its answer needs.
+pub(super) struct Received<'a> {
+    pub(super) from: Ipv6Addr,
+    pub(super) to: Ipv6Addr,
+    pub(super) update: &'a BindingUpdate,
+    pub(super) options: ProxyOptions<'a>,
+}
+
+impl<'a> Received<'a> {
+    pub(super) fn read(from: Ipv6Addr, to: Ipv6Addr, update: &'a BindingUpdate) -> Self {
+        Self {
+            from,
+            to,
+            update,
+            options: ProxyOptions::read(&update.options),
+        }
+    }
+
+    fn held(&self, until: std::time::Duration) -> Held {
+        Held {
+            from: self.from,
+            to: self.to,
+            update: self.update.clone(),
+            until,
+        }
+    }
+}
+
+/// Whether an update has to be newer than the last accepted one.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Order {
+    Check,
+    /// It was checked when it came, and waited since.
+    Checked,
+}
+
+impl Lma {
+    pub(super) fn on_update(
+        &mut self,
+        now: Now,
+        from: Ipv6Addr,
+        to: Ipv6Addr,
+        update: &BindingUpdate,
+        effects: &mut Vec<Effect>,
+    ) {
+        self.counters.add(LmaCounter::UpdatesReceived);
+        let received = Received::read(from, to, update);
+        if update.flags.contains(UpdateFlags::PROXY) {
+            self.decide(now, &received, Order::Check, effects);
+        } else {
+            self.on_plain_update(&received, effects);
+        }
+    }
+
+    /// A registration by a mobile node itself: this anchor is no home agent for it.
+    fn on_plain_update(&mut self, received: &Received<'_>, effects: &mut Vec<Effect>) {
+        let home = UpdateFlags::HOME_REGISTRATION;
+        if !received.update.flags.contains(home) {
+            return self.ignore(
+                received.from,
+                LmaCounter::CorrespondentRegistration,
+                effects,
+            );
+        }
+        let host = received.options.mn_identifier;
+        let status = match host.and_then(|host| self.cache.find(host)) {
+            Some(_) => Status::TYPE_CHANGE_DISALLOWED,
+            None => Status::HOME_REGISTRATION_NOT_SUPPORTED,
+        };
+        let message = refuse_plain(received.update, status);
+        self.send_answer(received, status, message, effects);
+    }
+
+    /// Decides an update that waited.
+    pub(super) fn decide_held(&mut self, now: Now, held: &Held, effects: &mut Vec<Effect>) {
+        let received = Received::read(held.from, held.to, &held.update);
+        self.decide(now, &received, Order::Checked, effects);
+    }
+
+    fn decide(
+        &mut self,
+        now: Now,
+        received: &Received<'_>,
+        order: Order,
+        effects: &mut Vec<Effect>,
+    ) {
+        let request = match self.check(now, received, order) {
+            Ok(request) => request,
+            Err(status) => return self.refuse(now, received, status, effects),
+        };
+        match find(&self.cache, &self.prefixes, &request) {
+            Lookup::Create => self.create(now, received, &request, effects),
+            Lookup::Update(session) if request.is_deregistration() => {
+                self.deregister(now, received, &request, session, effects);
+            }
+            Lookup::Update(session) => self.extend(now, received, &request, session, effects),
+            Lookup::Wait(session) if order == Order::Check => {
+                self.hold(now, received, session, effects);
+            }
+            Lookup::Wait(_) | Lookup::Second => {
+                self.refuse(now, received, Status::ADMINISTRATIVELY_PROHIBITED, effects);
+            }
+            Lookup::Refuse(status) => self.refuse(now, received, status, effects),
+            Lookup::NoSession => self.ignore(received.from, LmaCounter::NoSession, effects),
+        }
+    }
+
+    /// The checks of section 5.3.1, in its order.
+    fn check<'a>(
+        &self,
+        now: Now,
+        received: &Received<'a>,
+        order: Order,
+    ) -> Result<Request<'a>, Status> {
+        let options = &received.options;
+        let mn_identifier = options
+            .mn_identifier
+            .filter(|id| !id.as_bytes().is_empty())
+            .ok_or(Status::MISSING_MN_IDENTIFIER_OPTION)?;
+        let care_of = options.alternate_care_of.unwrap_or(received.from);
+        let known = |address| self.admission.knows_mag(address);
+        if !known(received.from) || !known(care_of) || !can_answer(care_of) {
+            return Err(Status::MAG_NOT_AUTHORIZED_FOR_PROXY_REG);
+        }
+        self.admission.admits(mn_identifier)?;
+        if options.repeated {
+            return Err(Status::UNSPECIFIED);
+        }
+        if order == Order::Check {
+            self.check_order(now, received, mn_identifier)?;
+        }
+        if options.prefixes.is_empty() {
+            return Err(Status::MISSING_HOME_NETWORK_PREFIX_OPTION);
+        }
+        Ok(Request {
+            mn_identifier,
+            named: options.named_prefixes(),
+            handoff: options
+                .handoff
+                .ok_or(Status::MISSING_HANDOFF_INDICATOR_OPTION)?,
+            access_technology: options
+                .access_technology
+                .ok_or(Status::MISSING_ACCESS_TECH_TYPE_OPTION)?,
+            link_layer: options
+                .link_layer
+                .filter(|id| id.iter().any(|&octet| octet != 0)),
+            care_of,
+            lifetime: received.update.lifetime,
+        })
+    }
+
+    /// Whether the update is newer than what was accepted before (section 5.5).
+    fn check_order(
+        &self,
+        now: Now,
+        received: &Received<'_>,
+        host: &MnIdentifier,
+    ) -> Result<(), Status> {
+        let entry = self.cache.of(host);
+        if let Some(stamp) = received.options.timestamp {
+            let last = entry.and_then(|entry| entry.timestamp);
+            return timestamp::check(now, self.config.timestamp_window, last, stamp);
+        }
+        let old = entry.is_some_and(|e| !sequence::is_newer(received.update.sequence, e.sequence));
+        if old {
+            return Err(Status::SEQUENCE_OUT_OF_WINDOW);
+        }
+        Ok(())
+    }
+
+    /// Section 5.3.2: a new session.
+    fn create(
+        &mut self,
+        now: Now,
+        received: &Received<'_>,
+        request: &Request<'_>,
+        effects: &mut Vec<Effect>,
+    ) {
+        let prefixes = match self.assign(request.mn_identifier, &request.named) {
+            Ok(prefixes) => prefixes,
+            Err(status) => return self.refuse(now, received, status, effects),
+        };
+        for &prefix in &prefixes {
+            self.prefixes.take(prefix, request.mn_identifier);
+        }
+        let session = self.cache.next_session();
+        self.cache.insert(Entry {
+            session,
+            mn_identifier: request.mn_identifier.clone(),
+            prefixes,
+            care_of: request.care_of,
+            link_layer: None,
+            access_technology: request.access_technology,
+            handoff: request.handoff,
+            link_local: Ipv6Addr::UNSPECIFIED,
+            sequence: received.update.sequence,
+            timestamp: None,
+            state: BindingState::Active,
+            deadline: now.monotonic,
+            held: None,
+        });
+        self.counters.add(LmaCounter::BindingsCreated);
+        self.install(now, received, request, session, None, effects);
+    }
+
+    /// Sections 5.3.3 and 5.3.4: the session goes on, here or behind another gateway.
+    fn extend(
+        &mut self,
+        now: Now,
+        received: &Received<'_>,
+        request: &Request<'_>,
+        session: u64,
+        effects: &mut Vec<Effect>,
+    ) {
+        let Some(entry) = self.cache.get(session) else {
+            return;
+        };
+        let before = (entry.care_of, entry.state);
+        self.counters.add(if before.0 == request.care_of {
+            LmaCounter::BindingsRefreshed
+        } else {
+            LmaCounter::BindingsMoved
+        });
+        self.install(now, received, request, session, Some(before), effects);
+    }
+
+    /// Writes an accepted registration into the entry, makes its packets go there, and says so.
+    fn install(
+        &mut self,
+        now: Now,
+        received: &Received<'_>,
+        request: &Request<'_>,
+        session: u64,
+        before: Option<(Ipv6Addr, BindingState)>,
+        effects: &mut Vec<Effect>,
+    ) {
+        let most = u32::try_from(self.config.max_lifetime.as_secs()).unwrap_or(u32::MAX);
+        let granted = request.lifetime.min(Lifetime::from_secs_floor(most.max(4)));
+        let lifetime = std::time::Duration::from_secs(granted.as_secs().into());
+        let Some(entry) = self.cache.get_mut(session) else {
+            return;
+        };
+        entry.accept(received, request);
+        entry.state = BindingState::Active;
+        entry.deadline = now.monotonic + lifetime;
+        // An update that waits goes on waiting, but for one that this update repeats.
+        let repeated = entry.held.take_if(|held| held.from == received.from);
+        let tunnel = TunnelEnds {
+            local: self.config.address,
+            remote: request.care_of,
+        };
+        let (host, prefixes) = (entry.mn_identifier.clone(), entry.prefixes.clone());
+        let changed = before != Some((request.care_of, BindingState::Active));
+        if changed {
+            let path = Path::Anchor { tunnel };
+            effects.extend(prefixes.iter().map(|&prefix| Effect::Bind { prefix, path }));
+            self.installing = Some((session, received.held(now.monotonic)));
+        }
+        effects.push(Effect::SetTimer {
+            timer: Timer::BindingExpiry { session },
+            after: lifetime,
+        });
+        if repeated.is_some() {
+            effects.push(Effect::CancelTimer {
+                timer: Timer::AssignWait { session },
+            });
+        }
+        self.accept(received, session, granted, effects);
+        for prefix in prefixes.into_iter().filter(|_| changed) {
+            let mn_identifier = host.clone();
+            let notice = match before {
+                Some((from, _)) if from != request.care_of => Notice::BindingMoved {
+                    mn_identifier,
+                    prefix,
+                    from,
+                    to: request.care_of,
+                },
+                _ => Notice::BindingUp {
+                    mn_identifier,
+                    prefix,
+                    tunnel,
+                },
+            };
+            effects.push(Effect::Notify { notice });
+        }
+    }
+
+    /// Section 5.3.5: the gateway says that the host has left.
+    fn deregister(
+        &mut self,
+        now: Now,
+        received: &Received<'_>,
+        request: &Request<'_>,
+        session: u64,
+        effects: &mut Vec<Effect>,
+    ) {
+        let Some(entry) = self.cache.get_mut(session) else {
+            return;
+        };
+        if entry.care_of != request.care_of {
+            return self.ignore(received.from, LmaCounter::NotTheCareOfAddress, effects);
+        }
+        let repeated = entry.state == BindingState::Pending;
+        entry.accept(received, request);
+        entry.state = BindingState::Pending;
+        let held = entry.held.take();
+        if !repeated {
+            // A repeated de-registration does not start the wait anew.
+            let wait = self.config.min_delay_before_bce_delete;
+            entry.deadline = now.monotonic + wait;
+            let path = Path::Pending;
+            let prefixes = entry.prefixes.iter();
+            effects.extend(prefixes.map(|&prefix| Effect::Bind { prefix, path }));
+            effects.push(Effect::SetTimer {
+                timer: Timer::BindingExpiry { session },
+                after: wait,
+            });
+            self.counters.add(LmaCounter::BindingsDeregistered);
+        }
+        self.accept(received, session, Lifetime::ZERO, effects);
+        if let Some(held) = held {
+            effects.push(Effect::CancelTimer {
+                timer: Timer::AssignWait { session },
+            });
+            self.decide_held(now, &held, effects);
+        }
+    }
+
+    /// Section 5.4.1.2 rule 4: keeps the update until the session in its way is de-registered.
+    fn hold(&mut self, now: Now, received: &Received<'_>, session: u64, effects: &mut Vec<Effect>) {
+        let wait = self.config.max_delay_before_new_bce_assign;
+        let Some(entry) = self.cache.get_mut(session) else {
+            return;
+        };
+        if wait.is_zero() {
+            return self.refuse(now, received, Status::ADMINISTRATIVELY_PROHIBITED, effects);
+        }
+        self.counters.add(LmaCounter::UpdatesHeld);
+        if let Some(held) = &mut entry.held {
+            let newer = held.from != received.from
+                || sequence::is_newer(received.update.sequence, held.update.sequence);
+            if newer {
+                **held = received.held(held.until);
+            }
+            return;
+        }
+        entry.held = Some(Box::new(received.held(now.monotonic + wait)));
+        effects.push(Effect::SetTimer {
+            timer: Timer::AssignWait { session },
+            after: wait,
+        });
+    }
+
+    /// No de-registration came: the update is for a second session after all.
+    pub(super) fn on_assign_wait(&mut self, now: Now, session: u64, effects: &mut Vec<Effect>) {
+        let Some(entry) = self.cache.get_mut(session) else {
+            return;
+        };
+        let Some(held) = entry.held.take_if(|held| held.until <= now.monotonic) else {
+            return;
+        };
+        self.decide_held(now, &held, effects);
+    }
+}
+
+impl Entry {
+    /// Takes over what an accepted update says. The time of the latest update stays when an older
+    /// one is accepted that had waited.
+    fn accept(&mut self, received: &Received<'_>, request: &Request<'_>) {
+        let options = &received.options;
+        self.care_of = request.care_of;
+        self.link_layer = request.link_layer.map(<[u8]>::to_vec);
+        self.access_technology = request.access_technology;
+        self.handoff = request.handoff;
+        self.sequence = received.update.sequence;
+        self.timestamp = self.timestamp.max(options.timestamp);
+        match options.link_local {
+            Some(asked) if !asked.is_unspecified() => self.link_local = asked,
+            Some(_) if self.link_local.is_unspecified() => {
+                self.link_local = generate_link_local(&self.mn_identifier);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The link-local address of the gateway on the link to a host that has not been told one. It
+/// follows from the host's identifier, so it is the same after a restart.
+fn generate_link_local(host: &MnIdentifier) -> Ipv6Addr {
+    /// In an interface identifier: made up locally, not from a link-layer address.
+    const UNIVERSAL: u64 = 1 << 57;
+    let interface = stable_hash(host) & !UNIVERSAL;
+    Ipv6Addr::from_bits((0xfe80 << 112) | u128::from(interface))
+}

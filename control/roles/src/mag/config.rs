@@ -1,0 +1,115 @@
+//! How a mobile access gateway is set up.
+
+use serde::Serialize;
+use std::net::Ipv6Addr;
+use std::time::Duration;
+use wire::mh::AccessTechnology;
+
+/// Configuration of a mobile access gateway (RFC 5213 sections 6.9.4 and 9.2, RFC 6275 section 12).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct MagConfig {
+    /// Proxy care-of address: where updates go out from, and our end of every tunnel.
+    pub address: Ipv6Addr,
+    /// Prefixes that may be bound at once, and hosts that may be attached at once; below what the
+    /// table is guaranteed to hold.
+    pub capacity: usize,
+    /// Lifetime that is asked for.
+    pub lifetime: Duration,
+    /// Refresh after this part of the granted lifetime, in percent.
+    pub refresh_percent: u8,
+    /// INITIAL_BINDACK_TIMEOUT: wait for an acknowledgement before the first retransmission.
+    pub initial_bindack_timeout: Duration,
+    /// MAX_BINDACK_TIMEOUT: longest wait between retransmissions.
+    pub max_bindack_timeout: Duration,
+    /// MAX_UPDATE_RATE: updates per second for one host.
+    pub max_update_rate: u32,
+    /// How often a de-registration is sent in all when no acknowledgement comes.
+    pub deregistration_transmissions: u32,
+    /// TimestampBasedApproachInUse; else sequence numbers order the updates.
+    pub timestamps: bool,
+    /// Access Technology Type of the access links. It has to be the same on all gateways between
+    /// which hosts move without telling (RFC 5213 section 5.4.1).
+    pub access_technology: AccessTechnology,
+    /// By which signs a host attaches; the operator can always attach one.
+    pub attach_on: AttachOn,
+    /// How long a host that was refused is not asked about again.
+    pub refusal_hold: Duration,
+    /// How many refused hosts are remembered.
+    pub remembered_refusals: usize,
+    /// What hosts are advertised.
+    pub advertising: Advertising,
+    /// De-register every host when the gateway goes down. Off by default: the gateway that starts
+    /// again takes its hosts up where they were, and a binding that nobody takes up ends with its
+    /// lifetime.
+    pub deregister_on_shutdown: bool,
+    /// Seed of the jitter and of the first sequence number.
+    pub seed: u64,
+}
+
+/// By which signs a host attaches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct AttachOn {
+    /// A Router Solicitation.
+    pub router_solicitation: bool,
+    /// Any packet.
+    pub packet: bool,
+}
+
+/// Router Advertisements to hosts (RFC 4861 section 6.2.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Advertising {
+    /// Longest time between unsolicited advertisements; they go out after three quarters of it to
+    /// all of it. Zero: none.
+    pub interval: Duration,
+    /// Shortest time between two advertisements to one host.
+    pub min_interval: Duration,
+    /// Router lifetime.
+    pub router_lifetime: Duration,
+    /// Valid lifetime of the prefixes.
+    pub valid: Duration,
+    /// Preferred lifetime of the prefixes.
+    pub preferred: Duration,
+    /// MTU option: what fits through the tunnel (RFC 5213 section 6.9.2). `None`: no option.
+    pub mtu: Option<u32>,
+}
+
+impl MagConfig {
+    /// A gateway at `address` with room for `capacity` prefixes, and the RFCs' values for
+    /// everything else.
+    pub fn new(address: Ipv6Addr, capacity: usize, seed: u64) -> Self {
+        Self {
+            address,
+            capacity,
+            lifetime: Duration::from_secs(3600),
+            refresh_percent: 80,
+            initial_bindack_timeout: Duration::from_secs(1),
+            max_bindack_timeout: Duration::from_secs(32),
+            max_update_rate: 3,
+            deregistration_transmissions: 3,
+            timestamps: true,
+            access_technology: AccessTechnology::ETHERNET,
+            attach_on: AttachOn {
+                router_solicitation: true,
+                packet: true,
+            },
+            refusal_hold: Duration::from_secs(30),
+            remembered_refusals: 4096,
+            advertising: Advertising::default(),
+            deregister_on_shutdown: false,
+            seed,
+        }
+    }
+}
+
+impl Default for Advertising {
+    fn default() -> Self {
+        Self {
+            interval: Duration::from_secs(600),
+            min_interval: Duration::from_millis(500),
+            router_lifetime: Duration::from_secs(1800),
+            valid: Duration::from_secs(2_592_000),
+            preferred: Duration::from_secs(604_800),
+            mtu: None,
+        }
+    }
+}

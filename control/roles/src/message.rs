@@ -1,0 +1,136 @@
+//! What the roles read out of mobility messages, and the answers that do not depend on a role.
+
+use crate::effect::{Effect, Notice};
+use std::net::Ipv6Addr;
+use std::time::Duration;
+use wire::mh::{
+    AccessTechnology, AcknowledgementFlags, BindingAcknowledgement, BindingError, BindingUpdate,
+    HandoffIndicator, HomeNetworkPrefix, Lifetime, Message, MnIdentifier, MobilityOption, NtpTime,
+    Status,
+};
+
+/// The options of a proxy binding update or acknowledgement, by kind. Options that neither has are
+/// skipped (RFC 5213 section 8.1).
+#[derive(Debug, Default)]
+pub(crate) struct ProxyOptions<'a> {
+    pub(crate) mn_identifier: Option<&'a MnIdentifier>,
+    /// In their order, requests (`::/0`) among them.
+    pub(crate) prefixes: Vec<HomeNetworkPrefix>,
+    pub(crate) handoff: Option<HandoffIndicator>,
+    pub(crate) access_technology: Option<AccessTechnology>,
+    pub(crate) link_layer: Option<&'a [u8]>,
+    pub(crate) link_local: Option<Ipv6Addr>,
+    pub(crate) timestamp: Option<NtpTime>,
+    pub(crate) alternate_care_of: Option<Ipv6Addr>,
+    pub(crate) refresh_advice: Option<Lifetime>,
+    /// An option came twice that may come once.
+    pub(crate) repeated: bool,
+}
+
+impl<'a> ProxyOptions<'a> {
+    pub(crate) fn read(options: &'a [MobilityOption]) -> Self {
+        let mut read = Self::default();
+        for option in options {
+            let before = match option {
+                MobilityOption::MnIdentifier(id) => read.mn_identifier.replace(id).is_some(),
+                MobilityOption::HomeNetworkPrefix(prefix) => {
+                    read.prefixes.push(*prefix);
+                    false
+                }
+                MobilityOption::HandoffIndicator(hi) => read.handoff.replace(*hi).is_some(),
+                MobilityOption::AccessTechnology(att) => {
+                    read.access_technology.replace(*att).is_some()
+                }
+                MobilityOption::MnLinkLayerIdentifier(id) => read.link_layer.replace(id).is_some(),
+                MobilityOption::LinkLocalAddress(address) => {
+                    read.link_local.replace(*address).is_some()
+                }
+                MobilityOption::Timestamp(time) => read.timestamp.replace(*time).is_some(),
+                MobilityOption::AlternateCareOfAddress(address) => {
+                    read.alternate_care_of.replace(*address).is_some()
+                }
+                MobilityOption::BindingRefreshAdvice(interval) => {
+                    read.refresh_advice.replace(*interval);
+                    false
+                }
+                MobilityOption::Unknown { .. } => false,
+            };
+            read.repeated |= before;
+        }
+        read
+    }
+
+    /// The prefixes that are asked for by value, each once.
+    pub(crate) fn named_prefixes(&self) -> Vec<HomeNetworkPrefix> {
+        let mut named: Vec<_> = self.prefixes.clone();
+        named.retain(|prefix| !prefix.is_request());
+        named.sort_unstable();
+        named.dedup();
+        named
+    }
+}
+
+/// Whether a message can be answered there: a unicast address (RFC 6275 section 9.5.4).
+pub(crate) const fn can_answer(address: Ipv6Addr) -> bool {
+    !address.is_multicast() && !address.is_unspecified()
+}
+
+/// The notice for a message that is not answered.
+pub(crate) fn ignored(from: Ipv6Addr, reason: &str) -> Effect {
+    Effect::Notify {
+        notice: Notice::MessageIgnored {
+            from,
+            reason: reason.to_owned(),
+        },
+    }
+}
+
+/// The answer to a binding update that asks a node which is no home agent for a home registration
+/// (RFC 6275 section 10.3.1).
+pub(crate) fn refuse_plain(update: &BindingUpdate, status: Status) -> Message {
+    Message::BindingAcknowledgement(BindingAcknowledgement {
+        status,
+        flags: AcknowledgementFlags::default(),
+        sequence: update.sequence,
+        lifetime: Lifetime::ZERO,
+        options: Vec::new(),
+    })
+}
+
+/// Answers messages of unknown type with Binding Errors, a bounded number of them per second
+/// (RFC 6275 section 9.3.3).
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ErrorSender {
+    second: u64,
+    sent: u32,
+}
+
+impl ErrorSender {
+    const PER_SECOND: u32 = 10;
+
+    pub(crate) fn unrecognized(
+        &mut self,
+        now: Duration,
+        from: Ipv6Addr,
+        to: Ipv6Addr,
+        effects: &mut Vec<Effect>,
+    ) {
+        if self.second != now.as_secs() {
+            self.second = now.as_secs();
+            self.sent = 0;
+        }
+        if self.sent >= Self::PER_SECOND || !can_answer(from) {
+            return;
+        }
+        self.sent += 1;
+        effects.push(Effect::Send {
+            from: to,
+            to: from,
+            message: Message::BindingError(BindingError {
+                status: BindingError::UNRECOGNIZED_MH_TYPE,
+                home_address: Ipv6Addr::UNSPECIFIED,
+                options: Vec::new(),
+            }),
+        });
+    }
+}

@@ -1,0 +1,328 @@
+//! Prefixes for hosts: the pools they come from, and who holds or held which.
+//!
+//! A pool is a prefix that is cut into home network prefixes of one length. Where in the pool a
+//! host's prefix is looked for first follows from its identifier alone, so that an anchor that has
+//! lost all its state most likely gives a host the prefix that it had. A host that comes back gets
+//! the prefix that it held before, for as long as that is remembered (S1-40).
+//!
+//! ```text
+//!   never given ──► held ──► released, remembered for its holder ──┐
+//!                    ▲                                             │ only when there is nothing
+//!                    └─────────────── oldest first ────────────────┘ fresh, or too much to remember
+//! ```
+
+use hashbrown::HashMap;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::net::Ipv6Addr;
+use wire::mh::{HomeNetworkPrefix, MnIdentifier};
+
+/// Why a pool, or a set of pools, cannot be.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadPool {
+    /// The prefix is `::/…`, multicast or link-local, or has bits set past its length.
+    #[error("{0} is not a prefix that hosts can have addresses from; name one of your own")]
+    Prefix(HomeNetworkPrefix),
+    /// The length of the hosts' prefixes does not fit.
+    #[error("{pool} cannot be cut into prefixes of length {length}; choose {} to {}",
+        pool.length, pool.length.saturating_add(63).min(128))]
+    Length {
+        /// The pool.
+        pool: HomeNetworkPrefix,
+        /// The length that was asked for.
+        length: u8,
+    },
+    /// Two pools share addresses.
+    #[error("the pools {0} and {1} overlap; keep one of them or make them smaller")]
+    Overlap(HomeNetworkPrefix, HomeNetworkPrefix),
+}
+
+/// A prefix that is cut into home network prefixes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Pool {
+    prefix: HomeNetworkPrefix,
+    length: u8,
+}
+
+impl Pool {
+    /// The pool `prefix`, cut into prefixes of `length` bits: at least as long as the pool and at
+    /// most 63 bits longer.
+    pub fn new(prefix: HomeNetworkPrefix, length: u8) -> Result<Self, BadPool> {
+        let address = prefix.prefix;
+        if !prefix.is_well_formed()
+            || prefix.is_request()
+            || address.is_multicast()
+            || address.is_unicast_link_local()
+        {
+            return Err(BadPool::Prefix(prefix));
+        }
+        let longer = length.checked_sub(prefix.length);
+        if length > 128 || longer.is_none_or(|longer| longer > 63) {
+            return Err(BadPool::Length {
+                pool: prefix,
+                length,
+            });
+        }
+        Ok(Self { prefix, length })
+    }
+
+    /// The prefix that is cut.
+    pub const fn prefix(&self) -> HomeNetworkPrefix {
+        self.prefix
+    }
+
+    /// Length of the hosts' prefixes.
+    pub const fn length(&self) -> u8 {
+        self.length
+    }
+
+    /// How many prefixes there are in it.
+    pub const fn size(&self) -> u64 {
+        1 << (self.length - self.prefix.length)
+    }
+
+    fn nth(&self, index: u64) -> HomeNetworkPrefix {
+        let bits = u128::from(index)
+            .checked_shl(128 - u32::from(self.length))
+            .unwrap_or(0);
+        HomeNetworkPrefix {
+            prefix: Ipv6Addr::from_bits(self.prefix.prefix.to_bits() | bits),
+            length: self.length,
+        }
+    }
+}
+
+/// The pools of an anchor: no two overlap.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Pools(Vec<Pool>);
+
+impl Pools {
+    /// A set of pools; they are drawn from in this order.
+    pub fn new(pools: impl IntoIterator<Item = Pool>) -> Result<Self, BadPool> {
+        let pools: Vec<Pool> = pools.into_iter().collect();
+        for (i, one) in pools.iter().enumerate() {
+            for other in pools.iter().skip(i + 1) {
+                if overlap(one.prefix, other.prefix) {
+                    return Err(BadPool::Overlap(one.prefix, other.prefix));
+                }
+            }
+        }
+        Ok(Self(pools))
+    }
+
+    /// The pools, in order.
+    pub fn iter(&self) -> impl Iterator<Item = &Pool> {
+        self.0.iter()
+    }
+
+    /// How many prefixes all of them have.
+    pub fn size(&self) -> u64 {
+        self.0
+            .iter()
+            .fold(0, |sum, pool| sum.saturating_add(pool.size()))
+    }
+}
+
+/// Whether the two share an address.
+fn overlap(one: HomeNetworkPrefix, other: HomeNetworkPrefix) -> bool {
+    if one.length <= other.length {
+        one.contains(other.prefix)
+    } else {
+        other.contains(one.prefix)
+    }
+}
+
+/// How many places that follow from the identifier are tried before the next in order.
+const PROBES: u64 = 8;
+
+/// Who holds which prefix, and who held it before.
+#[derive(Clone, Debug)]
+pub(crate) struct Prefixes {
+    pools: Pools,
+    /// Released prefixes that are kept for their former holders, at most.
+    remember: usize,
+    held: HashMap<HomeNetworkPrefix, MnIdentifier>,
+    released: HashMap<HomeNetworkPrefix, Released>,
+    /// The released ones by age.
+    oldest: BTreeMap<u64, HomeNetworkPrefix>,
+    former: HashMap<MnIdentifier, HomeNetworkPrefix>,
+    releases: u64,
+    /// Per pool: every place below was given once.
+    frontier: Vec<u64>,
+    /// Prefixes that policy fixes for hosts, none within another.
+    fixed: BTreeMap<HomeNetworkPrefix, ()>,
+}
+
+#[derive(Clone, Debug)]
+struct Released {
+    order: u64,
+    holder: MnIdentifier,
+}
+
+impl Prefixes {
+    pub(crate) fn new(pools: Pools, remember: usize) -> Self {
+        Self {
+            frontier: vec![0; pools.0.len()],
+            pools,
+            remember,
+            held: HashMap::new(),
+            released: HashMap::new(),
+            oldest: BTreeMap::new(),
+            former: HashMap::new(),
+            releases: 0,
+            fixed: BTreeMap::new(),
+        }
+    }
+
+    /// Takes the prefixes that policy gives to hosts out of the pools.
+    pub(crate) fn fix(&mut self, prefixes: impl IntoIterator<Item = HomeNetworkPrefix>) {
+        self.fixed.clear();
+        let mut prefixes: Vec<_> = prefixes.into_iter().collect();
+        prefixes.sort_unstable_by_key(|prefix| (prefix.length, prefix.prefix));
+        for prefix in prefixes {
+            if self.covering(prefix).is_none() {
+                self.fixed.insert(prefix, ());
+            }
+        }
+    }
+
+    /// The fixed prefix that contains `prefix`.
+    fn covering(&self, prefix: HomeNetworkPrefix) -> Option<HomeNetworkPrefix> {
+        let end = HomeNetworkPrefix {
+            prefix: prefix.prefix,
+            length: 128,
+        };
+        let (&before, ()) = self.fixed.range(..=end).next_back()?;
+        (before.length <= prefix.length && before.contains(prefix.prefix)).then_some(before)
+    }
+
+    /// Whether policy gives any of `prefix` to a host.
+    pub(crate) fn is_fixed(&self, prefix: HomeNetworkPrefix) -> bool {
+        self.covering(prefix).is_some()
+            || self
+                .fixed
+                .range(prefix..)
+                .next()
+                .is_some_and(|(inner, ())| prefix.contains(inner.prefix))
+    }
+
+    /// Whether it is one of the prefixes that the pools are cut into.
+    pub(crate) fn is_pooled(&self, prefix: HomeNetworkPrefix) -> bool {
+        prefix.is_well_formed()
+            && self
+                .pools
+                .iter()
+                .any(|pool| pool.length == prefix.length && pool.prefix.contains(prefix.prefix))
+    }
+
+    /// Whether `host` may be given `prefix`, which is from a pool, because it asks for it: nobody
+    /// holds it, and it is kept for nobody else.
+    pub(crate) fn is_free_for(&self, prefix: HomeNetworkPrefix, host: &MnIdentifier) -> bool {
+        self.is_pooled(prefix)
+            && !self.is_fixed(prefix)
+            && !self.held.contains_key(&prefix)
+            && self
+                .released
+                .get(&prefix)
+                .is_none_or(|released| released.holder == *host)
+    }
+
+    /// Who holds it.
+    pub(crate) fn holder(&self, prefix: HomeNetworkPrefix) -> Option<&MnIdentifier> {
+        self.held.get(&prefix)
+    }
+
+    /// How many prefixes are held.
+    pub(crate) fn held(&self) -> usize {
+        self.held.len()
+    }
+
+    /// The prefix that `host` would be given now: the one that it had before, else a fresh one,
+    /// else the one that was released longest ago. Takes nothing yet.
+    pub(crate) fn choose(&mut self, host: &MnIdentifier) -> Option<HomeNetworkPrefix> {
+        let former = self.former.get(host).copied();
+        former
+            .filter(|&prefix| self.is_free_for(prefix, host))
+            .or_else(|| self.fresh(host))
+            .or_else(|| {
+                let usable = |prefix: &&HomeNetworkPrefix| !self.is_fixed(**prefix);
+                self.oldest.values().find(usable).copied()
+            })
+    }
+
+    fn fresh(&mut self, host: &MnIdentifier) -> Option<HomeNetworkPrefix> {
+        if self.released.len() >= self.remember && !self.released.is_empty() {
+            return None;
+        }
+        let start = stable_hash(host);
+        for at in 0..self.pools.0.len() {
+            let pool = *self.pools.0.get(at)?;
+            let probes = (0..PROBES).map(|probe| start.wrapping_add(probe) % pool.size());
+            let mut near = probes.map(|index| pool.nth(index));
+            if let Some(prefix) = near.find(|&prefix| self.is_fresh(prefix)) {
+                return Some(prefix);
+            }
+            while let Some(index) = self.frontier.get(at).copied().filter(|&i| i < pool.size()) {
+                let prefix = pool.nth(index);
+                if self.is_fresh(prefix) {
+                    return Some(prefix);
+                }
+                // A fixed prefix passes by here and is not seen again by the frontier if policy
+                // gives it up later; hosts still reach it by their identifiers.
+                if let Some(frontier) = self.frontier.get_mut(at) {
+                    *frontier = index + 1;
+                }
+            }
+        }
+        None
+    }
+
+    fn is_fresh(&self, prefix: HomeNetworkPrefix) -> bool {
+        !self.held.contains_key(&prefix)
+            && !self.released.contains_key(&prefix)
+            && !self.is_fixed(prefix)
+    }
+
+    /// `host` holds `prefix` from now on.
+    pub(crate) fn take(&mut self, prefix: HomeNetworkPrefix, host: &MnIdentifier) {
+        self.forget(prefix);
+        self.held.insert(prefix, host.clone());
+    }
+
+    /// Nobody holds `prefix` any more; from a pool, it is remembered for its holder.
+    pub(crate) fn release(&mut self, prefix: HomeNetworkPrefix) {
+        let Some(holder) = self.held.remove(&prefix) else {
+            return;
+        };
+        if !self.is_pooled(prefix) {
+            return;
+        }
+        // A host has one prefix kept for it; what it held before that can go to anybody, but its
+        // turn comes all the same when everything older has gone.
+        let order = self.releases;
+        self.releases += 1;
+        self.oldest.insert(order, prefix);
+        self.former.insert(holder.clone(), prefix);
+        self.released.insert(prefix, Released { order, holder });
+    }
+
+    fn forget(&mut self, prefix: HomeNetworkPrefix) {
+        if let Some(released) = self.released.remove(&prefix) {
+            self.oldest.remove(&released.order);
+            if self.former.get(&released.holder) == Some(&prefix) {
+                self.former.remove(&released.holder);
+            }
+        }
+    }
+}
+
+/// A hash that is the same in every process and version (FNV-1a, then a finalizer that spreads it).
+pub(crate) fn stable_hash(host: &MnIdentifier) -> u64 {
+    let octets = std::iter::once(host.subtype()).chain(host.as_bytes().iter().copied());
+    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+    for octet in octets {
+        hash = (hash ^ u64::from(octet)).wrapping_mul(0x0100_0000_01b3);
+    }
+    hash = (hash ^ (hash >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
+    hash ^ (hash >> 33)
+}
