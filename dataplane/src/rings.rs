@@ -121,6 +121,14 @@ pub enum Inject<'a> {
         /// The packet from its IPv6 header on.
         data: &'a [u8],
     },
+    /// A frame from its Ethernet header on, without VLAN tag, for the host's own stack behind the
+    /// interface's twin port. Dropped when it has none.
+    Twin {
+        /// Interface that the frame came in on.
+        interface: InterfaceId,
+        /// The frame.
+        data: &'a [u8],
+    },
 }
 
 /// Why a ring took nothing.
@@ -150,6 +158,7 @@ impl std::error::Error for RingError {}
 enum Way {
     Frame(InterfaceId),
     Packet(Domain),
+    Twin(InterfaceId),
 }
 
 /// A slot of the inject ring.
@@ -164,6 +173,7 @@ impl Injected {
         match self.way {
             Way::Frame(interface) => Inject::Frame { interface, data },
             Way::Packet(domain) => Inject::Packet { domain, data },
+            Way::Twin(interface) => Inject::Twin { interface, data },
         }
     }
 }
@@ -276,6 +286,7 @@ impl ControlRings {
         let (way, data) = match what {
             Inject::Frame { interface, data } => (Way::Frame(interface), data),
             Inject::Packet { domain, data } => (Way::Packet(domain), data),
+            Inject::Twin { interface, data } => (Way::Twin(interface), data),
         };
         if data.len() > FRAME_OCTETS {
             return Err(RingError::TooLong);
