@@ -252,6 +252,10 @@ pub struct Lma {
     /// MinDelayBeforeBCEDelete in milliseconds (RFC 5213 section 9.1).
     #[serde(default = "defaults::min_delay_before_bce_delete_ms")]
     pub min_delay_before_bce_delete_ms: u32,
+    /// MaxDelayBeforeNewBCEAssign in milliseconds: how long an update waits for the de-registration
+    /// of the session that is in its way (RFC 5213 section 9.1).
+    #[serde(default = "defaults::max_delay_before_new_bce_assign_ms")]
+    pub max_delay_before_new_bce_assign_ms: u32,
     /// TimestampValidityWindow in milliseconds (RFC 5213 section 9.1).
     #[serde(default = "defaults::timestamp_window_ms")]
     pub timestamp_window_ms: u32,
@@ -294,17 +298,15 @@ pub struct Mag {
     /// Whether updates are ordered by timestamp; else by sequence number (RFC 5213 section 5.5).
     #[serde(default = "defaults::enabled")]
     pub timestamps: bool,
-    /// Wait in milliseconds before a first registration is sent again
-    /// (InitialBindackTimeoutFirstReg, RFC 6275 section 12).
-    #[serde(default = "defaults::initial_bindack_timeout_first_ms")]
-    pub initial_bindack_timeout_first_ms: u32,
-    /// The same for every other (INITIAL_BINDACK_TIMEOUT).
+    /// Wait in milliseconds before an update is sent again (INITIAL_BINDACK_TIMEOUT, RFC 6275
+    /// section 12).
     #[serde(default = "defaults::initial_bindack_timeout_ms")]
     pub initial_bindack_timeout_ms: u32,
     /// What the wait grows to (MAX_BINDACK_TIMEOUT).
     #[serde(default = "defaults::max_bindack_timeout_ms")]
     pub max_bindack_timeout_ms: u32,
-    /// Seconds between unsolicited Router Advertisements to a host.
+    /// Longest time in seconds between unsolicited Router Advertisements to a host
+    /// (MaxRtrAdvInterval, RFC 4861 section 6.2.1); 0 sends none.
     #[serde(default = "defaults::ra_interval")]
     pub ra_interval: u32,
     /// Router lifetime in seconds in Router Advertisements.
@@ -323,7 +325,12 @@ pub struct Mag {
     /// Questions without an answer before the host is gone (MAX_UNICAST_SOLICIT).
     #[serde(default = "defaults::max_unicast_solicit")]
     pub max_unicast_solicit: u8,
-    /// Access Technology Type of the access links (RFC 5213 section 8.5); 3 is Ethernet.
+    /// Whether all hosts are de-registered at shutdown. When they are not, their bindings wait for
+    /// the next start, until their lifetime ends.
+    #[serde(default)]
+    pub deregister_on_shutdown: bool,
+    /// Access Technology Type of the access links (RFC 5213 section 8.5); 3 is Ethernet. The same
+    /// on all MAGs between which hosts move.
     #[serde(default = "defaults::access_technology")]
     pub access_technology: u8,
     /// Largest packet that a tunnel carries, in octets; filled in from the link's when absent.
@@ -376,6 +383,9 @@ mod defaults {
     pub(super) const fn min_delay_before_bce_delete_ms() -> u32 {
         10_000
     }
+    pub(super) const fn max_delay_before_new_bce_assign_ms() -> u32 {
+        1_500
+    }
     pub(super) const fn timestamp_window_ms() -> u32 {
         300
     }
@@ -397,9 +407,6 @@ mod defaults {
     pub(super) const fn enabled() -> bool {
         true
     }
-    pub(super) const fn initial_bindack_timeout_first_ms() -> u32 {
-        1_500
-    }
     pub(super) const fn initial_bindack_timeout_ms() -> u32 {
         1_000
     }
@@ -407,7 +414,7 @@ mod defaults {
         32_000
     }
     pub(super) const fn ra_interval() -> u32 {
-        30
+        600
     }
     pub(super) const fn router_lifetime() -> u16 {
         1_800

@@ -2,6 +2,7 @@
 
 use super::declare::objects;
 use roles::effect::Notice;
+use roles::Now;
 use serde::{Deserialize, Serialize};
 use std::net::Ipv6Addr;
 use wire::ether::MacAddr;
@@ -150,15 +151,15 @@ objects! {
         pub proxy_care_of_address: Ipv6Addr,
         /// Its link-layer identifier, if the MAG told it.
         pub link_layer_identifier: Option<String>,
-        /// Its Access Technology Type.
-        pub access_technology: Option<u8>,
+        /// Access Technology Type of its attachment.
+        pub access_technology: u8,
+        /// Handoff Indicator of the last update that was taken.
+        pub handoff_indicator: u8,
         /// Sequence number of the last update that was taken.
-        pub sequence: Option<u16>,
+        pub sequence: u16,
         /// Timestamp of the last update that was taken, in seconds since 1970.
         pub timestamp: Option<f64>,
-        /// Lifetime granted, in seconds.
-        pub lifetime_secs: u32,
-        /// Seconds of it, or of the delay, that are left.
+        /// Seconds until it ends if nothing more comes; while pending, until it is deleted.
         pub remaining_secs: f64,
         /// From the host.
         pub up: Traffic,
@@ -175,9 +176,11 @@ objects! {
         pub interface: String,
         /// Its link-layer address.
         pub mac: MacAddr,
-        /// Its link-local address, once it was seen.
+        /// Its link-local address, once it has shown one.
         pub link_local: Option<Ipv6Addr>,
-        /// State in words: `registering`, `registered`, `refreshing`, `deregistering`, ...
+        /// Other addresses that it has shown.
+        pub addresses: Vec<Ipv6Addr>,
+        /// `authenticating`, `registering`, `bound`, `refreshing` or `leaving`.
         pub state: String,
         /// Its home network prefixes.
         pub prefixes: Vec<HomeNetworkPrefix>,
@@ -187,10 +190,8 @@ objects! {
         pub proxy_care_of_address: Ipv6Addr,
         /// Sequence number of the last update that was sent.
         pub sequence: Option<u16>,
-        /// Lifetime granted, in seconds.
-        pub lifetime_secs: u32,
-        /// Seconds of it that are left.
-        pub remaining_secs: f64,
+        /// Seconds until the binding ends if it is not refreshed; absent until there is one.
+        pub remaining_secs: Option<f64>,
         /// From the host.
         pub up: Traffic,
         /// To the host.
@@ -257,4 +258,16 @@ pub struct TimedNotice {
     /// What happened; its fields stand beside the time.
     #[serde(flatten)]
     pub notice: Notice,
+}
+
+impl TimedNotice {
+    /// A notice at its time; `interface` is the name of the interface of its `link`.
+    pub fn new(now: Now, notice: Notice, interface: Option<String>) -> Self {
+        Self {
+            time: now.wall.as_secs_f64(),
+            monotonic_us: u64::try_from(now.monotonic.as_micros()).unwrap_or(u64::MAX),
+            interface,
+            notice,
+        }
+    }
 }

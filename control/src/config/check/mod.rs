@@ -1,0 +1,175 @@
+//! What types cannot say: names that must exist, values that must agree, ranges.
+
+mod links;
+mod role;
+
+use super::document::{place, Document, Step};
+use super::schema::{Config, Idle};
+use super::Machine;
+use std::net::Ipv6Addr;
+use std::ops::RangeInclusive;
+
+/// Longest path of a Unix socket that the kernel takes, in octets.
+const MAX_SOCKET_PATH: usize = 107;
+
+/// Entries that a table may have.
+const TABLE_SIZES: RangeInclusive<usize> = 1..=16 << 20;
+
+/// Notes in `document` all that is wrong with `config`.
+pub(super) fn check(document: &mut Document, config: &Config, machine: &Machine) {
+    gateway(document, config);
+    workers(document, config, machine);
+    tables(document, config);
+    links::ports(document, config);
+    links::interfaces(document, config);
+    links::on_link_prefixes(document, config);
+    for (index, route) in config.route.iter().enumerate() {
+        links::route(document, config, index, route);
+    }
+    if let Some(source) = &config.error_source {
+        if !is_unicast(source.address) || source.address.is_unicast_link_local() {
+            let text = format!(
+                "`{}` cannot be seen by a correspondent; give a global address",
+                source.address
+            );
+            document.problem(place!["error_source", "address"], text);
+        }
+    }
+    match (&config.lma, &config.mag) {
+        (Some(it), None) => role::lma(document, config, it),
+        (None, Some(it)) => role::mag(document, config, it),
+        (Some(_), Some(_)) => document.problem(
+            place!["mag"],
+            "a gateway has one role; keep [lma] or [mag] and remove the other",
+        ),
+        (None, None) => document.problem(place![], "no role; add a table [lma] or [mag]"),
+    }
+}
+
+/// Whether a node can have the address.
+const fn is_unicast(address: Ipv6Addr) -> bool {
+    !(address.is_unspecified() || address.is_loopback() || address.is_multicast())
+}
+
+fn in_range<T: PartialOrd + std::fmt::Display>(
+    document: &mut Document,
+    way: &[Step],
+    value: T,
+    range: RangeInclusive<T>,
+) {
+    if !range.contains(&value) {
+        let text = format!(
+            "{value} is out of range; give {} to {}",
+            range.start(),
+            range.end()
+        );
+        document.problem(way, text);
+    }
+}
+
+fn is_name(text: &str) -> bool {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    !text.is_empty() && text.chars().all(allowed)
+}
+
+fn name(document: &mut Document, way: &[Step], text: &str) {
+    if !is_name(text) {
+        let text = format!("`{text}` is no name; use letters, digits, `-`, `_` and `.`");
+        document.problem(way, text);
+    }
+}
+
+fn gateway(document: &mut Document, config: &Config) {
+    let gateway = &config.gateway;
+    name(document, place!["gateway", "name"], &gateway.name);
+    if gateway.socket.as_os_str().len() > MAX_SOCKET_PATH {
+        let text = format!(
+            "the path of a socket has at most {MAX_SOCKET_PATH} octets; choose a shorter one"
+        );
+        document.problem(place!["gateway", "socket"], text);
+    }
+    if gateway.log.trim().is_empty() {
+        document.problem(
+            place!["gateway", "log"],
+            "empty; give error, warn, info, debug or trace",
+        );
+    }
+    in_range(
+        document,
+        place!["eal", "memory"],
+        config.eal.memory,
+        64..=1 << 20,
+    );
+}
+
+fn workers(document: &mut Document, config: &Config, machine: &Machine) {
+    let workers = &config.workers;
+    if workers.cores.is_empty() {
+        document.problem(
+            place!["workers", "cores"],
+            "no core, no worker; name at least one core",
+        );
+    }
+    for (index, core) in workers.cores.iter().enumerate() {
+        let way = place!["workers", "cores", index];
+        if workers
+            .cores
+            .iter()
+            .take(index)
+            .any(|earlier| earlier == core)
+        {
+            document.problem(
+                way,
+                format!("core {core} stands here twice; a core has one worker"),
+            );
+        } else if !machine.cores.contains(core) {
+            let cores: Vec<String> = machine.cores.iter().map(usize::to_string).collect();
+            let text = format!(
+                "core {core} is not available; this process may use {}",
+                cores.join(", ")
+            );
+            document.problem(way, text);
+        }
+    }
+    let [shortest, longest] = workers.idle_sleep_us;
+    if workers.idle == Idle::Sleep && (shortest == 0 || shortest > longest || longest > 1_000_000) {
+        document.problem(
+            place!["workers", "idle_sleep_us"],
+            "give [shortest, longest] in microseconds, from 1 to 1000000, the shorter one first",
+        );
+    }
+    in_range(
+        document,
+        place!["workers", "icmp_rate"],
+        workers.icmp_rate,
+        0..=10_000_000,
+    );
+    in_range(
+        document,
+        place!["workers", "punt_rate"],
+        workers.punt_rate,
+        1..=10_000_000,
+    );
+}
+
+fn tables(document: &mut Document, config: &Config) {
+    let tables = &config.tables;
+    in_range(
+        document,
+        place!["tables", "bindings"],
+        tables.bindings,
+        TABLE_SIZES,
+    );
+    in_range(
+        document,
+        place!["tables", "tunnels"],
+        tables.tunnels,
+        TABLE_SIZES,
+    );
+    in_range(
+        document,
+        place!["tables", "adjacencies"],
+        tables.adjacencies,
+        TABLE_SIZES,
+    );
+}

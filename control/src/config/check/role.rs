@@ -1,0 +1,200 @@
+//! The role's own table.
+
+use super::links::links;
+use super::{in_range, is_unicast};
+use crate::config::address::overlap;
+use crate::config::document::{place, Document};
+use crate::config::schema::{Config, Interface, InterfaceKind, Lma, Mag};
+use crate::config::{MIN_MTU, OUTER_HEADER};
+use std::net::Ipv6Addr;
+use std::ops::RangeInclusive;
+
+/// The longest finite lifetime that a Binding Update can say, in seconds (units of four).
+const MAX_LIFETIME: u32 = (u16::MAX as u32 - 1) * 4;
+
+/// Bits that the prefixes of a pool can differ in.
+const MAX_POOL_BITS: u8 = 63;
+
+/// An hour in milliseconds: longer than any timer of the protocol has reason to be.
+const HOUR_MS: u32 = 3_600_000;
+
+/// Checks numbers of one table: each a key with its value and what the value may be.
+fn ranges<const N: usize>(
+    document: &mut Document,
+    table: &'static str,
+    ranges: [(&'static str, u32, RangeInclusive<u32>); N],
+) {
+    for (key, value, range) in ranges {
+        in_range(document, place![table, key], value, range);
+    }
+}
+
+/// What both roles have: an address of ours on a core interface, and a tunnel MTU that fits.
+fn role(
+    document: &mut Document,
+    config: &Config,
+    role: &'static str,
+    address: Ipv6Addr,
+    mtu: Option<u16>,
+) {
+    let owner = config
+        .owner(address)
+        .and_then(|index| config.interface.get(index));
+    match owner {
+        Some(interface) if interface.kind == InterfaceKind::Core => {}
+        Some(interface) => {
+            let text = format!("`{address}` is on access interface `{}`, which hosts see; give one of a core interface", interface.name);
+            document.problem(place![role, "address"], text);
+        }
+        None => {
+            let text = format!(
+                "`{address}` is no interface's address; add it to `addresses` of a core interface"
+            );
+            document.problem(place![role, "address"], text);
+        }
+    }
+    if let (Some(mtu), Some(_)) = (mtu, owner) {
+        let largest = config.link_mtu(address).saturating_sub(OUTER_HEADER);
+        in_range(
+            document,
+            place![role, "tunnel_mtu"],
+            mtu,
+            MIN_MTU..=largest.max(MIN_MTU),
+        );
+    }
+}
+
+pub(super) fn lma(document: &mut Document, config: &Config, lma: &Lma) {
+    role(document, config, "lma", lma.address, lma.tunnel_mtu);
+    for (index, interface) in config.interface.iter().enumerate() {
+        if interface.kind == InterfaceKind::Access {
+            let text = "an LMA has no host on a link of its own; use kind = \"core\"";
+            document.problem(place!["interface", index, "kind"], text);
+        }
+    }
+    for (index, pool) in lma.pools.iter().enumerate() {
+        let way = place!["lma", "pools", index];
+        let earlier = lma.pools.get(..index).unwrap_or_default();
+        if pool.prefix.is_request() || !is_unicast(pool.prefix.prefix) {
+            document.problem(
+                way,
+                format!(
+                    "{} cannot be given to hosts; use a prefix of yours",
+                    pool.prefix
+                ),
+            );
+            continue;
+        }
+        let longest = pool.prefix.length.saturating_add(MAX_POOL_BITS).min(128);
+        if pool.length > longest || pool.length < pool.prefix.length {
+            let text = format!(
+                "{} cannot be cut into prefixes of length {}; give a `length` from {} to {longest}",
+                pool.prefix, pool.length, pool.prefix.length
+            );
+            document.problem(way, text);
+        }
+        if let Some(other) = earlier
+            .iter()
+            .find(|other| overlap(other.prefix, pool.prefix))
+        {
+            document.problem(
+                way,
+                format!("{} overlaps pool {}", pool.prefix, other.prefix),
+            );
+        }
+        let links = links(config);
+        if let Some((_, _, taken)) = links
+            .iter()
+            .find(|(_, _, taken)| overlap(*taken, pool.prefix))
+        {
+            document.problem(
+                way,
+                format!("{} overlaps {taken}, which is on link here", pool.prefix),
+            );
+        }
+    }
+    ranges(
+        document,
+        "lma",
+        [
+            ("max_lifetime", lma.max_lifetime, 4..=MAX_LIFETIME),
+            ("timestamp_window_ms", lma.timestamp_window_ms, 1..=HOUR_MS),
+            (
+                "min_delay_before_bce_delete_ms",
+                lma.min_delay_before_bce_delete_ms,
+                0..=HOUR_MS,
+            ),
+            (
+                "max_delay_before_new_bce_assign_ms",
+                lma.max_delay_before_new_bce_assign_ms,
+                0..=HOUR_MS,
+            ),
+            ("tunnel_hop_limit", lma.tunnel_hop_limit.into(), 1..=255),
+        ],
+    );
+}
+
+pub(super) fn mag(document: &mut Document, config: &Config, mag: &Mag) {
+    role(document, config, "mag", mag.address, mag.tunnel_mtu);
+    let access = |it: &Interface| it.kind == InterfaceKind::Access;
+    if !config.interface.iter().any(access) {
+        document.problem(
+            place!["mag"],
+            "no interface has kind = \"access\": a MAG needs one for its hosts",
+        );
+    }
+    for (index, sign) in mag.attach_on.iter().enumerate() {
+        if mag
+            .attach_on
+            .iter()
+            .take(index)
+            .any(|earlier| earlier == sign)
+        {
+            document.problem(place!["mag", "attach_on", index], "stands here twice");
+        }
+    }
+    in_range(
+        document,
+        place!["mag", "refresh_at"],
+        mag.refresh_at,
+        0.1..=0.95,
+    );
+    let longest_wait = mag.max_bindack_timeout_ms.clamp(10, HOUR_MS);
+    let interval = if mag.ra_interval == 0 {
+        0..=0
+    } else {
+        4..=1_800
+    };
+    ranges(
+        document,
+        "mag",
+        [
+            ("lifetime", mag.lifetime, 4..=MAX_LIFETIME),
+            (
+                "initial_bindack_timeout_ms",
+                mag.initial_bindack_timeout_ms,
+                10..=longest_wait,
+            ),
+            (
+                "max_bindack_timeout_ms",
+                mag.max_bindack_timeout_ms,
+                10..=HOUR_MS,
+            ),
+            ("ra_interval", mag.ra_interval, interval),
+            (
+                "router_lifetime",
+                mag.router_lifetime.into(),
+                mag.ra_interval.clamp(1, 1_800)..=9_000,
+            ),
+            ("reachable_time", mag.reachable_time, 0..=86_400),
+            ("retrans_timer_ms", mag.retrans_timer_ms, 10..=HOUR_MS),
+            (
+                "max_unicast_solicit",
+                mag.max_unicast_solicit.into(),
+                1..=100,
+            ),
+            ("access_technology", mag.access_technology.into(), 1..=255),
+            ("tunnel_hop_limit", mag.tunnel_hop_limit.into(), 1..=255),
+        ],
+    );
+}

@@ -1,0 +1,236 @@
+//! The files in `conf/`, and the reference among them.
+
+use super::{load, machine, root, LMA, MAG};
+use control::config::{
+    Config, Eal, ErrorSource, Gateway, Interface, Lma, Mag, Pool, Port, Route, Tables, Workers,
+};
+use serde::de::{self, DeserializeOwned, Visitor};
+use std::path::PathBuf;
+
+/// Every configuration in `conf/`: what is no policy file.
+fn examples() -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for directory in ["conf", "conf/demo"] {
+        for entry in std::fs::read_dir(root().join(directory)).expect("conf is there") {
+            let path = entry.expect("readable").path();
+            let name = path
+                .file_name()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned();
+            if name.ends_with(".toml") && !name.ends_with("policy.toml") {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+#[test]
+fn every_example_loads() {
+    let examples = examples();
+    assert!(examples.len() >= 6, "{examples:?}");
+    for file in examples {
+        Config::load_for(&file, &machine()).unwrap_or_else(|error| panic!("{error}"));
+    }
+}
+
+/// Loads what `to_toml` printed, from another directory.
+fn reload(printed: &str) -> Config {
+    let elsewhere = tempfile::tempdir().expect("a directory");
+    let file = elsewhere.path().join("printed.toml");
+    std::fs::write(&file, printed).expect("written");
+    Config::load_for(&file, &machine()).unwrap_or_else(|error| panic!("{error}\n{printed}"))
+}
+
+#[test]
+fn what_check_prints_loads_as_itself() {
+    for file in examples() {
+        let config = Config::load_for(&file, &machine()).expect("examples load");
+        assert_eq!(reload(&config.to_toml()), config, "{}", file.display());
+    }
+}
+
+#[test]
+fn what_check_prints_has_the_defaults_filled_in() {
+    let config = load(LMA, "mags = []\n").expect("it loads");
+    let printed = config.to_toml();
+    for line in [
+        "max_lifetime = 3600",
+        "tunnel_mtu = 1460",
+        "hugepages = \"auto\"",
+        "mtu = 1500",
+    ] {
+        assert!(
+            printed.lines().any(|printed| printed == line),
+            "no `{line}` in\n{printed}"
+        );
+    }
+}
+
+#[test]
+fn the_tunnel_mtu_follows_the_link() {
+    let jumbo = MAG.replacen("device = ", "mtu = 9000\ndevice = ", 1);
+    let config = load(&jumbo, "").expect("it loads");
+    assert_eq!(config.role().tunnel_mtu(), 8960);
+    let small = MAG.replacen("device = ", "mtu = 1300\ndevice = ", 1);
+    let config = load(&small, "").expect("it loads");
+    assert_eq!(config.role().tunnel_mtu(), 1280);
+}
+
+#[test]
+fn paths_are_relative_to_the_file() {
+    let config =
+        Config::load_for(&root().join("conf/demo/mag1.toml"), &machine()).expect("it loads");
+    assert!(config.gateway.socket.is_absolute());
+    assert!(config.gateway.socket.ends_with("conf/demo/mag1.sock"));
+    assert!(config
+        .role()
+        .policy()
+        .ends_with("conf/demo/mag-policy.toml"));
+}
+
+/// A deserializer that only asks a struct for the names of its fields.
+struct AskFields;
+
+/// The names, as an error, because that is the way out.
+#[derive(Debug)]
+struct Fields(&'static [&'static str]);
+
+impl std::fmt::Display for Fields {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:?}", self.0)
+    }
+}
+
+impl std::error::Error for Fields {}
+
+impl de::Error for Fields {
+    fn custom<T: std::fmt::Display>(message: T) -> Self {
+        panic!("not a struct: {message}")
+    }
+}
+
+impl<'de> de::Deserializer<'de> for AskFields {
+    type Error = Fields;
+
+    fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Fields> {
+        panic!("not a struct")
+    }
+
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        fields: &'static [&'static str],
+        _: V,
+    ) -> Result<V::Value, Fields> {
+        Err(Fields(fields))
+    }
+
+    serde::forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 u8 u16 u32 u64 f32 f64 char str string bytes byte_buf option unit
+        unit_struct newtype_struct seq tuple tuple_struct map enum identifier ignored_any
+    }
+}
+
+fn fields_of<T: DeserializeOwned>() -> &'static [&'static str] {
+    match T::deserialize(AskFields) {
+        Ok(_) => panic!("made of nothing"),
+        Err(Fields(fields)) => fields,
+    }
+}
+
+/// The text of the reference with every commented-out table and key made real: a comment that is
+/// TOML is one.
+fn uncommented() -> String {
+    let text = std::fs::read_to_string(root().join("conf/reference.toml")).expect("readable");
+    let is_toml = |line: &str| {
+        let line = line
+            .split_once(" #")
+            .map_or(line, |(line, _)| line)
+            .trim_end();
+        let key = line.split_once(" = ").map(|(key, _)| key);
+        let is_key =
+            |key: &str| !key.is_empty() && key.chars().all(|c| c.is_ascii_lowercase() || c == '_');
+        (line.starts_with('[') && line.ends_with(']')) || key.is_some_and(is_key)
+    };
+    let lines = text.lines().map(|line| match line.strip_prefix("# ") {
+        Some(commented) if is_toml(commented) => commented,
+        _ => line,
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn the_reference_names_every_key_of_the_schema() {
+    let text = uncommented();
+    let table: toml::Table =
+        toml::from_str(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
+    let sections: [(&str, &[&str]); 11] = [
+        ("gateway", fields_of::<Gateway>()),
+        ("eal", fields_of::<Eal>()),
+        ("workers", fields_of::<Workers>()),
+        ("tables", fields_of::<Tables>()),
+        ("port", fields_of::<Port>()),
+        ("interface", fields_of::<Interface>()),
+        ("route", fields_of::<Route>()),
+        ("error_source", fields_of::<ErrorSource>()),
+        ("lma", fields_of::<Lma>()),
+        ("mag", fields_of::<Mag>()),
+        ("pools", fields_of::<Pool>()),
+    ];
+    for section in fields_of::<Config>() {
+        assert!(
+            sections.iter().any(|(name, _)| name == section),
+            "[{section}] is not looked at"
+        );
+    }
+    for (section, keys) in sections {
+        let value = if section == "pools" {
+            &table["lma"]["pools"]
+        } else {
+            &table[section]
+        };
+        let tables = match value {
+            toml::Value::Array(tables) => tables.clone(),
+            table => vec![table.clone()],
+        };
+        for key in keys {
+            let named = tables.iter().any(|table| table.get(key).is_some());
+            assert!(named, "reference.toml does not name `{key}` of [{section}]");
+        }
+    }
+}
+
+#[test]
+fn what_the_reference_comments_out_are_the_defaults() {
+    let text = uncommented();
+    let shown: Config = toml::from_str(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
+    let plain =
+        Config::load_for(&root().join("conf/reference.toml"), &machine()).expect("it loads");
+    assert_eq!(shown.gateway.drain_timeout, plain.gateway.drain_timeout);
+    assert_eq!(shown.gateway.log, plain.gateway.log);
+    assert_eq!(shown.gateway.socket, plain.gateway.socket);
+    assert_eq!(shown.eal, plain.eal);
+    assert_eq!(shown.workers, plain.workers);
+    assert_eq!(shown.tables, plain.tables);
+    assert_eq!(shown.port, plain.port);
+    let (shown_lma, plain_lma) = (shown.lma.expect("an LMA"), plain.lma.expect("an LMA"));
+    assert_eq!(
+        Lma {
+            policy: plain_lma.policy.clone(),
+            ..shown_lma
+        },
+        plain_lma
+    );
+    let mag = load(MAG, "").expect("it loads").mag.expect("a MAG");
+    let shown_mag = shown.mag.expect("a MAG");
+    assert_eq!(
+        Mag {
+            policy: mag.policy.clone(),
+            ..shown_mag
+        },
+        mag
+    );
+}

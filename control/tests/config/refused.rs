@@ -1,0 +1,362 @@
+//! Configurations with one thing wrong.
+
+use super::{load, said, LMA, MAG};
+
+const LMA_POLICY: &str = "mags = []\n";
+
+/// `good` with `from` replaced by `to` is refused, and that `expected` is said, is all that is said.
+#[track_caller]
+fn refused(good: &str, from: &str, to: &str, expected: &str) {
+    assert!(good.contains(from), "`{from}` is not there to be spoiled");
+    let policy = if good == LMA { LMA_POLICY } else { "" };
+    let error = load(&good.replacen(from, to, 1), policy).expect_err("it should be refused");
+    assert_eq!(said(&error), [expected]);
+}
+
+#[test]
+fn the_unspoiled_files_load() {
+    load(MAG, "").expect("the MAG's");
+    load(LMA, LMA_POLICY).expect("the LMA's");
+}
+
+#[test]
+fn a_mistyped_key_is_answered_with_its_line_and_the_nearest_key() {
+    refused(
+        MAG,
+        "socket =",
+        "sokcet =",
+        "test.toml:3: unknown key `sokcet`; did you mean \"socket\"?",
+    );
+}
+
+#[test]
+fn a_key_that_is_like_no_other_is_answered_with_all_that_there_are() {
+    refused(
+        LMA,
+        "cores = [1]",
+        "cores = [1]\nfrobnicate = 1",
+        "test.toml:6: unknown key `frobnicate`; keys here are cores, idle, idle_after, \
+         idle_sleep_us, icmp_rate, punt_rate",
+    );
+}
+
+#[test]
+fn a_mistyped_table_is_answered_with_its_line() {
+    refused(
+        LMA,
+        "[[route]]",
+        "[[rout]]",
+        "test.toml:17: unknown key `rout`; did you mean \"route\"?",
+    );
+}
+
+#[test]
+fn a_mistyped_value_is_answered_with_its_line() {
+    refused(
+        LMA,
+        "kind = \"core\"",
+        "kind = \"cor\"",
+        "test.toml:14: unknown value `cor`; did you mean \"core\"?",
+    );
+}
+
+#[test]
+fn broken_toml_is_answered_with_its_line() {
+    let error = load(&LMA.replacen("cores = [1]", "cores = [1", 1), LMA_POLICY)
+        .expect_err("it should be refused");
+    assert_eq!(error.problems.len(), 1);
+    // The array ends where the next table begins.
+    assert!(
+        error.problems[0]
+            .line
+            .is_some_and(|line| (5..=7).contains(&line)),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_missing_key_is_named() {
+    refused(
+        MAG,
+        "device = \"net_null1\"\n",
+        "",
+        "test.toml:12: the key `device` is missing here",
+    );
+}
+
+#[test]
+fn a_file_that_is_not_there_is_said_to_be_unreadable() {
+    let file = std::path::Path::new("no/such/file.toml");
+    let error = control::config::Config::load(file).expect_err("it is not there");
+    assert!(
+        error
+            .to_string()
+            .starts_with("no/such/file.toml: cannot be read: "),
+        "{error}"
+    );
+}
+
+#[test]
+fn an_address_without_length_is_refused() {
+    refused(
+        LMA,
+        "2001:db8:c::1/64",
+        "2001:db8:c::1",
+        "test.toml:15: `2001:db8:c::1` is not an address with a prefix length; write it as 2001:db8::1/64",
+    );
+}
+
+#[test]
+fn a_prefix_with_host_bits_is_refused() {
+    refused(
+        LMA,
+        "2001:db8:1000::/40",
+        "2001:db8:1000::1/40",
+        "test.toml:24: `2001:db8:1000::1/40` has bits set past its length; did you mean 2001:db8:1000::/40?",
+    );
+}
+
+#[test]
+fn names_must_exist() {
+    refused(
+        LMA,
+        "port = \"core0\"",
+        "port = \"cor0\"",
+        "test.toml:13: there is no port `cor0`; did you mean \"core0\"?",
+    );
+    refused(
+        LMA,
+        "via = \"2001:db8:c::99\"",
+        "via = \"fe80::9\"\ninterface = \"internet\"",
+        "test.toml:20: there is no interface `internet`; the interfaces are core",
+    );
+}
+
+#[test]
+fn names_are_unique() {
+    refused(
+        MAG,
+        "name = \"acc0\"\ndevice",
+        "name = \"acc0\"\ndevice = \"net_null7\"\n[[port]]\nname = \"acc0\"\ndevice",
+        "test.toml:16: there is a port `acc0` already; names are unique",
+    );
+    refused(
+        MAG,
+        "name = \"access\"",
+        "name = \"core\"",
+        "test.toml:23: there is an interface `core` already; names are unique",
+    );
+    refused(
+        MAG,
+        "net_null1",
+        "net_null0",
+        "test.toml:14: `net_null0` is another port's device already; number virtual devices apart",
+    );
+}
+
+#[test]
+fn two_interfaces_need_different_vlans_on_one_port() {
+    refused(
+        MAG,
+        "port = \"acc0\"\nkind",
+        "port = \"core0\"\nkind",
+        "test.toml:24: interface `core` has this port and VLAN already; give one of them another `vlan`",
+    );
+}
+
+#[test]
+fn an_mtu_below_that_of_ipv6_is_refused() {
+    refused(
+        LMA,
+        "device = \"net_null0\"",
+        "device = \"net_null0\"\nmtu = 1279",
+        "test.toml:10: 1279 is out of range; give 1280 to 9600",
+    );
+    refused(
+        LMA,
+        "policy = ",
+        "tunnel_mtu = 1461\npolicy = ",
+        "test.toml:23: 1461 is out of range; give 1280 to 1460",
+    );
+}
+
+#[test]
+fn a_vlan_out_of_range_is_refused() {
+    refused(
+        LMA,
+        "kind = ",
+        "vlan = 4095\nkind = ",
+        "test.toml:14: 4095 is out of range; give 1 to 4094",
+    );
+}
+
+#[test]
+fn cores_are_there_and_have_one_worker() {
+    refused(
+        LMA,
+        "cores = [1]",
+        "cores = [1, 1]",
+        "test.toml:5: core 1 stands here twice; a core has one worker",
+    );
+    refused(
+        LMA,
+        "cores = [1]",
+        "cores = [64]",
+        "test.toml:5: core 64 is not available; this process may use 0, 1, 2, 3",
+    );
+    refused(
+        LMA,
+        "cores = [1]",
+        "cores = []",
+        "test.toml:5: no core, no worker; name at least one core",
+    );
+}
+
+#[test]
+fn a_gateway_has_exactly_one_role() {
+    refused(
+        LMA,
+        "[lma]",
+        "[mag]\naddress = \"2001:db8:c::1\"\npolicy = \"policy.toml\"\n[lma]",
+        "test.toml:21: a gateway has one role; keep [lma] or [mag] and remove the other",
+    );
+    let (without, _) = LMA.split_once("[lma]").expect("it has a role");
+    let error = load(without, LMA_POLICY).expect_err("it has no role");
+    assert_eq!(
+        said(&error),
+        ["test.toml:1: no role; add a table [lma] or [mag]"]
+    );
+}
+
+#[test]
+fn the_role_has_an_address_of_ours() {
+    refused(
+        LMA,
+        "address = \"2001:db8:c::1\"",
+        "address = \"2001:db8:c::2\"",
+        "test.toml:22: `2001:db8:c::2` is no interface's address; add it to `addresses` of a core interface",
+    );
+}
+
+#[test]
+fn a_router_is_on_link() {
+    refused(
+        LMA,
+        "via = \"2001:db8:c::99\"",
+        "via = \"2001:db8:d::99\"",
+        "test.toml:19: `2001:db8:d::99` is not on link; give a router in a prefix of `addresses` of the interface towards it",
+    );
+    refused(
+        LMA,
+        "via = \"2001:db8:c::99\"",
+        "via = \"fe80::99\"",
+        "test.toml:19: `fe80::99` is link-local; add `interface = NAME`",
+    );
+    refused(
+        LMA,
+        "via = \"2001:db8:c::99\"",
+        "via = \"2001:db8:c::1\"",
+        "test.toml:19: `2001:db8:c::1` is our own address; give the next router's",
+    );
+    refused(
+        LMA,
+        "via = \"2001:db8:c::99\"",
+        "via = \"2001:db8:c::99\"\nblackhole = true",
+        "test.toml:17: a route needs one of `via = ADDRESS`, `unreachable = true` and `blackhole = true`",
+    );
+}
+
+#[test]
+fn pools_do_not_overlap_one_another_or_our_links() {
+    let pool = "{ prefix = \"2001:db8:1000::/40\" }";
+    refused(
+        LMA,
+        pool,
+        &format!("{pool},\n{{ prefix = \"2001:db8:1080::/44\" }}"),
+        "test.toml:25: 2001:db8:1080::/44 overlaps pool 2001:db8:1000::/40",
+    );
+    refused(
+        LMA,
+        pool,
+        "{ prefix = \"2001:db8:c::/48\" }",
+        "test.toml:24: 2001:db8:c::/48 overlaps 2001:db8:c::/64, which is on link here",
+    );
+    refused(
+        LMA,
+        pool,
+        "{ prefix = \"2001:db8:1000::/40\", length = 32 }",
+        "test.toml:24: 2001:db8:1000::/40 cannot be cut into prefixes of length 32; give a `length` from 40 to 103",
+    );
+}
+
+#[test]
+fn links_have_prefixes_of_their_own() {
+    refused(
+        MAG,
+        "router = ",
+        "addresses = [\"2001:db8:c:0:8000::1/65\"]\nrouter = ",
+        "test.toml:26: 2001:db8:c:0:8000::/65 overlaps 2001:db8:c::/64 of interface `core`; links need prefixes of their own",
+    );
+}
+
+#[test]
+fn an_access_interface_shows_hosts_a_router() {
+    refused(
+        MAG,
+        "router = \"fe80::1\"\n",
+        "",
+        "test.toml:22: an access interface needs `router`, the link-local address that every MAG of the domain shows",
+    );
+    refused(
+        MAG,
+        "fe80::1",
+        "2001:db8::1",
+        "test.toml:26: `2001:db8::1` is not a link-local address; give one such as fe80::1",
+    );
+    refused(
+        MAG,
+        "02:00:5e:00:52:13",
+        "03:00:5e:00:52:13",
+        "test.toml:27: `03:00:5e:00:52:13` cannot be a gateway's own; give a unicast link-layer address",
+    );
+    refused(
+        MAG,
+        "02:00:5e:00:52:13",
+        "02:00:5e:00:52",
+        "test.toml:27: `02:00:5e:00:52` is not a link-layer address; write it as 02:00:00:00:00:01",
+    );
+}
+
+#[test]
+fn numbers_are_within_reason() {
+    refused(
+        MAG,
+        "policy = ",
+        "lifetime = 3\npolicy = ",
+        "test.toml:31: 3 is out of range; give 4 to 262136",
+    );
+    refused(
+        MAG,
+        "policy = ",
+        "refresh_at = 1.5\npolicy = ",
+        "test.toml:31: 1.5 is out of range; give 0.1 to 0.95",
+    );
+    refused(
+        MAG,
+        "policy = ",
+        "max_bindack_timeout_ms = 500\npolicy = ",
+        // The default of the first wait is what does not fit; it is not in the file.
+        "test.toml:29: 1000 is out of range; give 10 to 500",
+    );
+}
+
+#[test]
+fn everything_that_is_wrong_is_said_at_once_in_the_order_of_the_file() {
+    let spoiled = LMA
+        .replacen("cores = [1]", "cores = [9]", 1)
+        .replacen("port = \"core0\"", "port = \"nowhere\"", 1)
+        .replacen("2001:db8:c::99", "2001:db8:d::99", 1);
+    let error = load(&spoiled, LMA_POLICY).expect_err("it should be refused");
+    let lines: Vec<_> = error.problems.iter().map(|problem| problem.line).collect();
+    assert_eq!(lines, [Some(5), Some(13), Some(19)], "{error}");
+}
