@@ -1,0 +1,80 @@
+//! Captures of links, by tcpdump.
+
+use crate::network::End;
+use crate::process::{Errors, Process};
+use anyhow::{bail, Context, Result};
+use nix::sys::signal::Signal;
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::ChildStderr;
+use std::time::Duration;
+
+/// Octets of every frame that are kept: all headers and every signalling message, not the payload of
+/// a long transfer.
+const KEPT: &str = "512";
+
+/// A capture that runs.
+#[derive(Debug)]
+pub struct Capture {
+    process: Process,
+    path: PathBuf,
+    stderr: BufReader<ChildStderr>,
+}
+
+impl Capture {
+    /// Starts to capture what passes an interface. Returns when frames are being taken.
+    ///
+    /// # Errors
+    /// When tcpdump does not start.
+    pub fn start(at: End<'_>, path: &Path) -> Result<Self> {
+        let file = path.to_str().context("a path that is not text")?;
+        let words = [
+            "tcpdump",
+            "-i",
+            at.interface,
+            "-s",
+            KEPT,
+            "-B",
+            "16384",
+            "-Z",
+            "root",
+            "-w",
+            file,
+        ];
+        let mut process = Process::start(at.namespace, "tcpdump", &words, &Errors::Pipe)?;
+        let stderr = process.stderr().context("no pipe from tcpdump")?;
+        let mut stderr = BufReader::new(stderr);
+        let mut said = String::new();
+        while !said.contains("listening on") {
+            if stderr
+                .read_line(&mut said)
+                .context("tcpdump says nothing")?
+                == 0
+            {
+                bail!("tcpdump on {} ended: {}", at.interface, said.trim());
+            }
+        }
+        Ok(Self {
+            process,
+            path: path.to_path_buf(),
+            stderr,
+        })
+    }
+
+    /// Ends the capture and returns the file, which is whole then.
+    ///
+    /// # Errors
+    /// When tcpdump does not end well.
+    pub fn stop(mut self) -> Result<PathBuf> {
+        self.process.signal(Signal::SIGTERM)?;
+        let mut said = String::new();
+        self.stderr
+            .read_to_string(&mut said)
+            .context("tcpdump says nothing")?;
+        let status = self.process.wait(Duration::from_secs(10))?;
+        if !status.success() {
+            bail!("tcpdump ended with {status}: {}", said.trim());
+        }
+        Ok(self.path)
+    }
+}

@@ -1,0 +1,99 @@
+//! A whole domain: the network of the lab with its gateways running.
+
+use crate::gateway::{Configuration, Gateway, Programs};
+use crate::rpc::Notices;
+use crate::topology::{Kernel, Topology};
+use anyhow::{Context, Result};
+use std::path::{Path, PathBuf};
+
+/// Names of the gateways, as their files in conf/demo are called.
+pub const GATEWAYS: [&str; 3] = ["lma", "mag1", "mag2"];
+
+/// A network and the gateways in it. Dropping it ends them, then takes the network down.
+#[derive(Debug)]
+pub struct Domain {
+    gateways: Vec<(Gateway, Configuration)>,
+    /// What the gateways tell their subscribers.
+    pub notices: Notices,
+    /// The programs that it is made of.
+    pub programs: Programs,
+    /// The network.
+    pub network: Topology,
+}
+
+impl Domain {
+    /// Starts an `anchord` in every gateway's namespace where the kernel keeps silent, with the
+    /// configuration of that name in `conf` as `adjust` changes it.
+    ///
+    /// # Errors
+    /// When a gateway does not start.
+    pub fn start(
+        network: Topology,
+        programs: &Programs,
+        conf: &Path,
+        mut adjust: impl FnMut(&str, &mut Configuration),
+    ) -> Result<Self> {
+        let mut domain = Self {
+            gateways: Vec::new(),
+            notices: Notices::default(),
+            programs: programs.clone(),
+            network,
+        };
+        for name in GATEWAYS {
+            if domain.network.kernel(name) == Kernel::Silent {
+                let mut configuration = Configuration::load(conf, name)?;
+                adjust(name, &mut configuration);
+                domain.launch(name, configuration)?;
+            }
+        }
+        Ok(domain)
+    }
+
+    fn launch(&mut self, name: &str, mut configuration: Configuration) -> Result<()> {
+        let namespace = self.network.gateway(name);
+        let directory: PathBuf = self.network.run.directory().into();
+        let gateway = Gateway::start(&self.programs, namespace, &directory, &mut configuration)?;
+        self.notices.follow(name, gateway.socket())?;
+        self.gateways.push((gateway, configuration));
+        Ok(())
+    }
+
+    /// A gateway, by its name.
+    ///
+    /// # Errors
+    /// When there is none of that name.
+    pub fn gateway(&self, name: &str) -> Result<&Gateway> {
+        let mut gateways = self.gateways.iter().map(|(gateway, _)| gateway);
+        gateways
+            .find(|gateway| gateway.name() == name)
+            .with_context(|| format!("no gateway {name} runs"))
+    }
+
+    /// Kills a gateway as a crash would, and starts it again with the same configuration.
+    ///
+    /// # Errors
+    /// When it does not start again.
+    pub fn crash_and_restart(&mut self, name: &str) -> Result<()> {
+        let place = self
+            .gateways
+            .iter()
+            .position(|(gateway, _)| gateway.name() == name);
+        let (mut gateway, configuration) = self
+            .gateways
+            .remove(place.with_context(|| format!("no gateway {name} runs"))?);
+        gateway.crash()?;
+        drop(gateway);
+        self.launch(name, configuration)
+    }
+
+    /// Ends every gateway by SIGTERM and requires that each exits with 0.
+    ///
+    /// # Errors
+    /// When one does not.
+    pub fn stop_well(&mut self) -> Result<()> {
+        while let Some((mut gateway, _)) = self.gateways.pop() {
+            gateway.stop_well()?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,82 @@
+//! Linux hosts: the correspondent node and the mobile nodes. They run nothing of ours but the
+//! programs that measure.
+
+use crate::network::Namespace;
+use anyhow::{bail, Context, Result};
+use serde_json::Value;
+use std::net::Ipv6Addr;
+use std::time::{Duration, Instant};
+
+/// The only interface of a host.
+pub const INTERFACE: &str = "eth0";
+
+/// A host.
+#[derive(Debug)]
+pub struct Host {
+    /// Its namespace.
+    pub namespace: Namespace,
+    /// Name of the far end of its cable, in the switch.
+    pub cable: String,
+}
+
+impl Host {
+    /// Its global addresses that have passed duplicate address detection.
+    ///
+    /// # Errors
+    /// When the kernel does not say.
+    pub fn addresses(&self) -> Result<Vec<Ipv6Addr>> {
+        self.list(&["scope", "global", "-tentative"])
+    }
+
+    /// Its link-local addresses that have passed duplicate address detection.
+    ///
+    /// # Errors
+    /// When the kernel does not say.
+    pub fn link_local(&self) -> Result<Vec<Ipv6Addr>> {
+        self.list(&["scope", "link", "-tentative"])
+    }
+
+    fn list(&self, filter: &[&str]) -> Result<Vec<Ipv6Addr>> {
+        let name = self.namespace.name();
+        let mut words = vec![
+            "ip", "-n", name, "-j", "-6", "addr", "show", "dev", INTERFACE,
+        ];
+        words.extend(filter);
+        let shown: Value = serde_json::from_str(&crate::command::run(&words)?)?;
+        let interfaces = shown.as_array().into_iter().flatten();
+        let addresses = interfaces.flat_map(|interface| interface["addr_info"].as_array().cloned());
+        addresses
+            .flatten()
+            .filter_map(|address| address["local"].as_str().map(str::to_owned))
+            .map(|address| address.parse().context("not an address"))
+            .collect()
+    }
+
+    /// Waits until it has configured a global address for itself.
+    ///
+    /// # Errors
+    /// When it has none within `limit`.
+    pub fn wait_for_address(&self, limit: Duration) -> Result<Ipv6Addr> {
+        let limit = Instant::now() + limit;
+        loop {
+            if let Some(address) = self.addresses()?.first() {
+                return Ok(*address);
+            }
+            if Instant::now() > limit {
+                let name = self.namespace.name();
+                bail!("{name} got no global address: no Router Advertisement reached it");
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Whether one of up to `tries` echo requests, one each 200 ms, is answered.
+    pub fn reaches(&self, address: Ipv6Addr, tries: u32) -> bool {
+        let (tries, address) = (tries.to_string(), address.to_string());
+        let words = [
+            "ping", "-6", "-q", "-i", "0.2", "-W", "1", "-c", &tries, &address,
+        ];
+        // ping succeeds when at least one answer came.
+        self.namespace.run(&words).is_ok()
+    }
+}

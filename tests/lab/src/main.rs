@@ -1,0 +1,142 @@
+//! `anchorage-demo`: the story of a host that moves while its sessions go on.
+//!
+//! Without a command it lays out the lab and runs the story. The commands are the ends that measure
+//! or play a foreign peer; the lab starts them in the namespaces of its hosts.
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use lab::foreign::{acknowledge, register, Registration};
+use lab::gateway::Programs;
+use lab::ping;
+use lab::story::{self, Setting};
+use lab::transfer::{self, Side};
+use std::net::{Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+/// Shows a Linux host that keeps its sessions while it moves between two access routers.
+#[derive(Parser)]
+#[command(name = "anchorage-demo", version)]
+struct Arguments {
+    /// Print one JSON object with the figures as the last line; progress goes to standard error.
+    #[arg(long)]
+    json: bool,
+    /// Directory for the captures of every link [default: demo-pcaps beside the program].
+    #[arg(long, value_name = "DIR")]
+    pcaps: Option<PathBuf>,
+    /// Directory of the configurations lma.toml, mag1.toml and mag2.toml [default: conf/demo].
+    #[arg(long, value_name = "DIR")]
+    conf: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Ping and keep books, until standard input is closed.
+    #[command(hide = true)]
+    Ping {
+        /// Whom.
+        #[arg(long)]
+        to: Ipv6Addr,
+        /// How often, in microseconds.
+        #[arg(long)]
+        interval_us: u64,
+    },
+    /// One end of a checked TCP session.
+    #[command(hide = true)]
+    Tcp {
+        /// Wait for the session here.
+        #[arg(long, required_unless_present = "connect", conflicts_with = "connect")]
+        listen: Option<SocketAddr>,
+        /// Open it to there.
+        #[arg(long)]
+        connect: Option<SocketAddr>,
+        /// Octets per second.
+        #[arg(long)]
+        rate: u64,
+    },
+    /// Play a MAG's signalling: send one Proxy Binding Update and print its acknowledgement.
+    #[command(hide = true)]
+    Pbu {
+        /// Proxy-CoA.
+        #[arg(long)]
+        from: Ipv6Addr,
+        /// The LMA.
+        #[arg(long)]
+        lma: Ipv6Addr,
+        /// The update, as JSON.
+        #[arg(long)]
+        update: String,
+    },
+    /// Play an LMA's signalling: acknowledge every Proxy Binding Update.
+    #[command(hide = true)]
+    Pba {
+        /// LMA address.
+        #[arg(long)]
+        local: Ipv6Addr,
+        /// Prefix for who asks for one.
+        #[arg(long)]
+        prefix: Ipv6Addr,
+    },
+}
+
+fn main() -> ExitCode {
+    match run(Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("anchorage-demo: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: Arguments) -> Result<()> {
+    match arguments.command {
+        None => tell_story(arguments.json, arguments.pcaps, arguments.conf),
+        Some(Command::Ping { to, interval_us }) => {
+            ping::send(to, Duration::from_micros(interval_us))
+        }
+        Some(Command::Tcp {
+            listen,
+            connect,
+            rate,
+        }) => match (listen, connect) {
+            (Some(address), _) => transfer::run(Side::Listen, address, rate),
+            (None, Some(address)) => transfer::run(Side::Connect, address, rate),
+            (None, None) => anyhow::bail!("neither --listen nor --connect"),
+        },
+        Some(Command::Pbu { from, lma, update }) => {
+            let update: Registration = serde_json::from_str(&update)?;
+            let answer = register(from, lma, &update)?;
+            println!("{}", serde_json::to_string(&answer)?);
+            Ok(())
+        }
+        Some(Command::Pba { local, prefix }) => acknowledge(local, prefix),
+    }
+}
+
+fn tell_story(json: bool, pcaps: Option<PathBuf>, conf: Option<PathBuf>) -> Result<()> {
+    anyhow::ensure!(
+        nix::unistd::geteuid().is_root(),
+        "the demonstration makes network namespaces, which needs root: run it again with sudo"
+    );
+    let program = std::env::current_exe()?;
+    let setting = Setting {
+        programs: Programs::beside(&program)?,
+        conf: conf.unwrap_or_else(story::default_conf),
+        pcaps: pcaps.unwrap_or_else(|| program.with_file_name("demo-pcaps")),
+    };
+    let report = story::run(&setting, &mut |line| {
+        if json {
+            eprintln!("{line}");
+        } else {
+            println!("{line}");
+        }
+    })?;
+    if json {
+        println!("{}", serde_json::to_string(&report)?);
+    }
+    story::require_success(&report)
+}
