@@ -1,50 +1,271 @@
 //! The mobile access gateway (RFC 5213 section 6).
+//!
+//! A visitor is a host on an access link, known by interface and link-layer address. It passes
+//! through these states; *leaving* is kept apart from the visitor list, so that a host that comes
+//! back at once is a new visitor that takes over what it left behind.
+//!
+//! ```text
+//!              seen                 may attach, PBU              PBA
+//!   (unknown) ─────► authenticating ──────────────► registering ─────► bound ◄──┐
+//!       ▲                 │ may not                     │  ▲             │      │ PBA
+//!       │                 ▼                             │  │ lifetime    ▼      │
+//!       ├────────────  refused ◄────────────────────────┘  └────────  refreshing ┘
+//!       │                     refused by the anchor                      │
+//!       └───────────────── leaving ◄─────────────────────────────────────┘
+//!          acknowledged, or sent often enough          gone
+//! ```
+//!
+//! | event | authenticating | registering | bound | refreshing | leaving | refused |
+//! |---|---|---|---|---|---|---|
+//! | solicitation | kept for later | kept; answered with the PBA | RA at once, rate limited; PBU, for it may have been elsewhere | RA at once, rate limited | as unknown: asked who it is | left alone until the hold is over |
+//! | packet | address learned | address learned | address learned | address learned | as unknown | left alone |
+//! | operator attaches | asked again if the answer is late | nothing | PBU | nothing | as unknown | asked who it is |
+//! | may attach | PBU; takes over what is leaving, or what is on another link of this gateway under the same link-layer address | flags updated; another identity or anchor: PBU lifetime 0, starts over | as registering, RA if flags changed | as bound | - | - |
+//! | may not attach | refused | PBU lifetime 0; refused | unbound, RA withdrawn, PBU lifetime 0; refused | as bound | - | - |
+//! | gone | forgotten | PBU lifetime 0; leaving | unbound, PBU lifetime 0; leaving (the operator's detach withdraws the RA too) | as bound | nothing | nothing |
+//! | PBA accepted | ignored | bound, RA | ignored | bound; RA if the prefixes changed | forgotten | ignored |
+//! | PBA 135, 157 | ignored | corrected, sent at once | ignored | as registering | 135: sent at once; 157: waits for the timer | ignored |
+//! | PBA 156 | ignored | sent again at the slowest rate | ignored | the same; still served | waits for the timer | ignored |
+//! | PBA 128, 130 | ignored | sent again at the slowest rate | ignored | unbound, RA withdrawn; then as registering | waits for the timer | ignored |
+//! | PBA 155, 159 | ignored | asks for any prefix; refused if it did | ignored | unbound, RA withdrawn; asks for any prefix | forgotten | ignored |
+//! | PBA, other refusal | ignored | refused | ignored | unbound, RA withdrawn; refused | forgotten | ignored |
+//! | retransmission timer | - | sent again, with back-off without end | - | sent again | sent again, a few times; then forgotten | - |
+//! | refresh timer, refresh request | - | - | PBU | nothing | - | - |
+//! | lifetime over | - | - | unbound, RA withdrawn; refused: only an anchor that garbles its answers leads here | unbound, RA withdrawn; registering | - | - |
+//! | operator deletes | - | as gone | as gone | as gone | nothing | - |
+//! | access policy changed | asked again | asked again, served meanwhile | the same | the same | - | asked again |
+//! | table refuses | - | - | unbound, RA withdrawn, PBU lifetime 0; refused | as bound | - | - |
+//! | going down | - | if so configured: as gone | the same, RA withdrawn | the same | - | - |
+//!
+//! A PBA that does not echo the options of its update is ignored, and the update is not sent again
+//! (RFC 5213 section 6.9.1.2 rule 6). Binding Errors are counted and reported, and change nothing:
+//! nobody vouches for them.
+
+mod acknowledge;
+mod attach;
 mod config;
 mod counters;
+mod leave;
+mod refusal;
+mod update;
 mod view;
-use crate::counters::{CounterView, Counters};
-use crate::{Effect, Event, Now, Role};
+mod visitor;
+
 pub use config::{Advertising, AttachOn, MagConfig};
 pub use counters::MagCounter;
 pub use view::{VisitorState, VisitorView};
 
+use crate::counters::{Counter, CounterView};
+use crate::effect::Effect;
+use crate::event::{Departure, HostLink, Timer};
+use crate::message::{can_answer, ignored, refuse_plain, ErrorSender};
+use crate::{Event, Now, Role};
+use hashbrown::HashMap;
+use leave::Leaving;
+use refusal::Refusals;
+use std::collections::BTreeMap;
+use std::net::Ipv6Addr;
+use update::Core;
+use visitor::Visitor;
+use wire::mh::{HandoffIndicator, HomeNetworkPrefix, Message, MnIdentifier, Status, UpdateFlags};
+
 /// A mobile access gateway.
 #[derive(Clone, Debug)]
 pub struct Mag {
-    config: MagConfig,
-    counters: Counters<MagCounter>,
+    core: Core,
+    visitors: BTreeMap<HostLink, Visitor>,
+    /// Where the hosts are that have a registration.
+    by_identifier: HashMap<MnIdentifier, HostLink>,
+    /// Where the prefixes are that are bound.
+    by_prefix: HashMap<HomeNetworkPrefix, HostLink>,
+    leaving: BTreeMap<MnIdentifier, Leaving>,
+    refusals: Refusals,
+    errors: ErrorSender,
 }
 
 impl Mag {
     /// A gateway without visitors.
     pub fn new(config: MagConfig) -> Self {
         Self {
-            config,
-            counters: Counters::new(),
+            core: Core::new(config),
+            visitors: BTreeMap::new(),
+            by_identifier: HashMap::new(),
+            by_prefix: HashMap::new(),
+            leaving: BTreeMap::new(),
+            refusals: Refusals::default(),
+            errors: ErrorSender::default(),
         }
     }
 
     /// The configuration that it was made with.
     pub const fn config(&self) -> &MagConfig {
-        &self.config
+        &self.core.config
     }
 
     /// The visitor list at `now`: attached hosts by link, then those that are leaving.
-    pub fn visitors(&self, _now: Now) -> impl Iterator<Item = VisitorView> + '_ {
-        std::iter::empty()
+    pub fn visitors(&self, now: Now) -> impl Iterator<Item = VisitorView> + '_ {
+        let care_of = self.core.config.address;
+        let here = self.visitors.values();
+        let here = here.map(move |visitor| visitor.view(now.monotonic, care_of));
+        let left = self.leaving.values();
+        here.chain(left.map(move |leaving| leaving.view(care_of)))
     }
 
     /// Every counter, with its description.
     pub fn counters(&self) -> impl Iterator<Item = CounterView> + '_ {
-        self.counters.views()
+        self.core.counters.views()
     }
 
     /// The value of one counter.
     pub fn counter(&self, counter: MagCounter) -> u64 {
-        self.counters.get(counter)
+        self.core.counters.get(counter)
+    }
+
+    fn ignore(&mut self, from: Ipv6Addr, why: MagCounter, effects: &mut Vec<Effect>) {
+        self.core.counters.add(why);
+        effects.push(ignored(from, why.name()));
+    }
+
+    fn on_message(
+        &mut self,
+        now: Now,
+        from: Ipv6Addr,
+        to: Ipv6Addr,
+        message: &Message,
+        effects: &mut Vec<Effect>,
+    ) {
+        if to != self.core.config.address {
+            return self.ignore(from, MagCounter::NotOurAddress, effects);
+        }
+        match message {
+            Message::BindingAcknowledgement(answer) => {
+                self.on_acknowledgement(now, from, answer, effects);
+            }
+            Message::BindingRefreshRequest(request) => {
+                self.on_refresh_request(now, from, request, effects);
+            }
+            Message::BindingUpdate(update) => {
+                let home = update.flags.contains(UpdateFlags::HOME_REGISTRATION);
+                if home && can_answer(from) {
+                    let status = Status::HOME_REGISTRATION_NOT_SUPPORTED;
+                    effects.push(Effect::Send {
+                        from: to,
+                        to: from,
+                        message: refuse_plain(update, status),
+                    });
+                }
+                self.ignore(from, MagCounter::UnexpectedUpdate, effects);
+            }
+            Message::BindingError(_) => self.ignore(from, MagCounter::BindingErrors, effects),
+            Message::Other { .. } => {
+                self.errors.unrecognized(now.monotonic, from, to, effects);
+                self.ignore(from, MagCounter::UnknownType, effects);
+            }
+        }
+    }
+
+    fn on_timer(&mut self, now: Now, timer: &Timer, effects: &mut Vec<Effect>) {
+        match timer {
+            Timer::Retransmit { link } => {
+                let visitor = self.visitors.get_mut(link);
+                if let Some(registration) = visitor.and_then(|v| v.registration.as_mut()) {
+                    self.core.transmit(now, &mut registration.list, effects);
+                }
+            }
+            Timer::Refresh { link } => {
+                self.extend(now, *link, HandoffIndicator::NOT_CHANGED, effects);
+            }
+            Timer::VisitorExpiry { link } => self.on_expiry(now, *link, effects),
+            Timer::Advertise { link } => {
+                if let Some(visitor) = self.visitors.get_mut(link) {
+                    if let Some(served) =
+                        visitor.registration.as_ref().filter(|r| r.bound.is_some())
+                    {
+                        let core = &mut self.core;
+                        let host = &mut visitor.host;
+                        host.advertise(now.monotonic, core, served, &[], effects);
+                    }
+                }
+            }
+            Timer::Deregistration { mn_identifier } => {
+                self.on_deregistration_timer(now, mn_identifier, effects);
+            }
+            // An anchor's.
+            Timer::BindingExpiry { .. } | Timer::AssignWait { .. } => {}
+        }
+    }
+
+    /// Extends the lifetime of a binding (section 6.9.1.3), unless that is under way.
+    fn extend(
+        &mut self,
+        now: Now,
+        link: HostLink,
+        handoff: HandoffIndicator,
+        effects: &mut Vec<Effect>,
+    ) {
+        let visitor = self.visitors.get_mut(&link);
+        let Some(registration) = visitor.and_then(|v| v.registration.as_mut()) else {
+            return;
+        };
+        let idle = registration.list.update.is_none() && !registration.halted;
+        if registration.bound.is_some() && idle {
+            let prefixes = registration.prefixes.clone();
+            let lifetime = self.core.lifetime();
+            let list = &mut registration.list;
+            self.core
+                .begin(now, list, handoff, lifetime, prefixes, effects);
+        }
+    }
+
+    /// The granted lifetime is over.
+    fn on_expiry(&mut self, now: Now, link: HostLink, effects: &mut Vec<Effect>) {
+        let visitor = self.visitors.get(&link);
+        let Some(registration) = visitor.and_then(|v| v.registration.as_ref()) else {
+            return;
+        };
+        let Some(bound) = registration.bound else {
+            return;
+        };
+        if bound.expiry > now.monotonic {
+            effects.push(Effect::SetTimer {
+                timer: Timer::VisitorExpiry { link },
+                after: bound.expiry - now.monotonic,
+            });
+            return;
+        }
+        let trying = registration.list.update.is_some();
+        self.core.counters.add(MagCounter::BindingsExpired);
+        if trying {
+            self.lose_binding(now, link, effects);
+        } else {
+            self.end(now, link, true, false, effects);
+            self.give_up(link, "its anchor garbles what it is told", effects);
+        }
     }
 }
 
 impl Role for Mag {
-    fn on(&mut self, _now: Now, _event: &Event, _effects: &mut Vec<Effect>) {}
+    fn on(&mut self, now: Now, event: &Event, effects: &mut Vec<Effect>) {
+        match event {
+            Event::Message { from, to, message } => {
+                self.on_message(now, *from, *to, message, effects);
+            }
+            Event::HostSeen { link, sign } => self.on_host_seen(now, *link, *sign, effects),
+            Event::Authenticated { link, profile } => {
+                self.on_authenticated(now, *link, profile.as_ref(), effects);
+            }
+            Event::HostGone { link, why } => self.on_host_gone(now, *link, *why, effects),
+            Event::Timer { timer } => self.on_timer(now, timer, effects),
+            Event::AccessPolicyChanged => self.on_access_policy(now, effects),
+            Event::Delete { mn_identifier } => {
+                if let Some(&link) = self.by_identifier.get(mn_identifier) {
+                    self.on_host_gone(now, link, Departure::Operator, effects);
+                }
+            }
+            Event::Refused { prefix } => self.on_refused(now, *prefix, effects),
+            Event::Shutdown => self.on_shutdown(now, effects),
+            // An anchor's.
+            Event::Policy { .. } => {}
+        }
+    }
 }

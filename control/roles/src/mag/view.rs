@@ -1,5 +1,7 @@
 //! The visitor list as an operator sees it.
 
+use super::leave::Leaving;
+use super::visitor::Visitor;
 use crate::event::HostLink;
 use serde::Serialize;
 use std::net::Ipv6Addr;
@@ -46,4 +48,46 @@ pub struct VisitorView {
     pub lifetime_left: Option<Duration>,
     /// Sequence number of the last update.
     pub sequence: Option<u16>,
+}
+
+impl Visitor {
+    pub(super) fn view(&self, now: Duration, care_of: Ipv6Addr) -> VisitorView {
+        let registration = self.registration.as_ref();
+        let bound = registration.and_then(|r| r.bound);
+        let state = match (registration, bound) {
+            (None, _) => VisitorState::Authenticating,
+            (Some(_), None) => VisitorState::Registering,
+            (Some(here), Some(_)) if here.list.update.is_some() => VisitorState::Refreshing,
+            (Some(_), Some(_)) => VisitorState::Bound,
+        };
+        VisitorView {
+            link: self.host.link,
+            mn_identifier: registration.map(|r| r.list.mn_identifier.clone()),
+            state,
+            link_local: self.host.link_local,
+            addresses: self.host.addresses.clone(),
+            prefixes: registration.map_or_else(Vec::new, |r| r.prefixes.clone()),
+            lma: registration.map(|r| r.list.lma),
+            care_of,
+            lifetime_left: bound.map(|bound| bound.expiry.saturating_sub(now)),
+            sequence: registration.map(|r| r.list.sequence),
+        }
+    }
+}
+
+impl Leaving {
+    pub(super) fn view(&self, care_of: Ipv6Addr) -> VisitorView {
+        VisitorView {
+            link: self.list.link,
+            mn_identifier: Some(self.list.mn_identifier.clone()),
+            state: VisitorState::Leaving,
+            link_local: None,
+            addresses: Vec::new(),
+            prefixes: self.prefixes.clone(),
+            lma: Some(self.list.lma),
+            care_of,
+            lifetime_left: None,
+            sequence: Some(self.list.sequence),
+        }
+    }
 }

@@ -1,0 +1,460 @@
+//! Proxy Binding Acknowledgements, and what else an anchor may send (RFC 5213 section 6.9.1.2).
+
+use super::counters::MagCounter;
+use super::refusal::Hold;
+use super::update::{ListEntry, Transmission, Update};
+use super::visitor::Bound;
+use super::Mag;
+use crate::effect::{Effect, Notice};
+use crate::event::{HostLink, Timer};
+use crate::message::ProxyOptions;
+use crate::Now;
+use std::net::Ipv6Addr;
+use std::time::Duration;
+use wire::mh::{
+    AcknowledgementFlags, BindingAcknowledgement, BindingRefreshRequest, HandoffIndicator,
+    HomeNetworkPrefix, Lifetime, MnIdentifier, Status,
+};
+
+/// Whose update an acknowledgement may answer.
+enum Target {
+    Visitor(HostLink),
+    Leaving,
+}
+
+/// What to do about a refusal.
+enum Remedy {
+    /// Send again at once, corrected.
+    Correct,
+    /// Send again, late; the binding stands.
+    Wait,
+    /// Send again, late; the host is not served until then.
+    WaitUnserved,
+    /// Ask for whatever prefix the anchor has to give.
+    AskAnew,
+    /// Do not serve the host.
+    GiveUp,
+}
+
+impl Remedy {
+    const fn of(status: Status, named_prefixes: bool) -> Self {
+        match status {
+            Status::SEQUENCE_OUT_OF_WINDOW | Status::TIMESTAMP_LOWER_THAN_PREV_ACCEPTED => {
+                Self::Correct
+            }
+            // The clock has to be set first, by its own time source.
+            Status::TIMESTAMP_MISMATCH => Self::Wait,
+            Status::UNSPECIFIED | Status::INSUFFICIENT_RESOURCES => Self::WaitUnserved,
+            Status::NOT_AUTHORIZED_FOR_HOME_NETWORK_PREFIX
+            | Status::BCE_PBU_PREFIX_SET_DO_NOT_MATCH
+                if named_prefixes =>
+            {
+                Self::AskAnew
+            }
+            _ => Self::GiveUp,
+        }
+    }
+}
+
+impl Mag {
+    pub(super) fn on_acknowledgement(
+        &mut self,
+        now: Now,
+        from: Ipv6Addr,
+        answer: &BindingAcknowledgement,
+        effects: &mut Vec<Effect>,
+    ) {
+        if !answer.flags.contains(AcknowledgementFlags::PROXY) {
+            return self.ignore(from, MagCounter::WithoutProxyFlag, effects);
+        }
+        let options = ProxyOptions::read(&answer.options);
+        let Some(host) = options.mn_identifier else {
+            return self.ignore(from, MagCounter::WithoutIdentifier, effects);
+        };
+        let target = match self.target(host, from) {
+            Ok(target) => target,
+            Err(why) => return self.ignore(from, why, effects),
+        };
+        let timestamps = self.core.config.timestamps;
+        let Some((entry, update)) = self.outstanding(host, &target) else {
+            return self.ignore(from, MagCounter::NoMatchingUpdate, effects);
+        };
+        let sent = match update.transmission(answer.sequence) {
+            Some(sent) => sent,
+            // Carries the number that the anchor accepted last, not one of ours.
+            None if answer.status == Status::SEQUENCE_OUT_OF_WINDOW && !timestamps => {
+                Transmission {
+                    sequence: answer.sequence,
+                    at: now.monotonic,
+                    timestamp: None,
+                }
+            }
+            None => return self.ignore(from, MagCounter::NoMatchingUpdate, effects),
+        };
+        let clocks_differ = matches!(
+            answer.status,
+            Status::TIMESTAMP_MISMATCH | Status::TIMESTAMP_LOWER_THAN_PREV_ACCEPTED
+        );
+        if options.timestamp.is_some() && options.timestamp != sent.timestamp && !clocks_differ {
+            return self.ignore(from, MagCounter::WrongTimestamp, effects);
+        }
+        let technology = self.core.config.access_technology;
+        let echoes = options.handoff.is_none_or(|hi| hi == update.handoff)
+            && options
+                .access_technology
+                .is_none_or(|att| att == technology)
+            && options.link_layer.is_none_or(|id| id == entry.link.mac.0);
+        let round_trip = now.monotonic - update.first.unwrap_or(now.monotonic);
+        if !echoes {
+            self.ignore(from, MagCounter::EchoMismatch, effects);
+            return self.stop_updating(host, &target, effects);
+        }
+        effects.push(Effect::Notify {
+            notice: Notice::AcknowledgementReceived {
+                mn_identifier: host.clone(),
+                status: answer.status,
+                round_trip,
+            },
+        });
+        match target {
+            Target::Leaving => self.left(now, host, answer, effects),
+            Target::Visitor(link) if answer.status.is_accepted() => {
+                self.accepted(now, from, link, sent.at, answer, &options, effects);
+            }
+            Target::Visitor(link) => self.not_accepted(now, link, answer, effects),
+        }
+    }
+
+    fn target(&self, host: &MnIdentifier, from: Ipv6Addr) -> Result<Target, MagCounter> {
+        let link = self.by_identifier.get(host).copied();
+        let visitor = link.and_then(|link| self.visitors.get(&link));
+        let registration = visitor.and_then(|visitor| visitor.registration.as_ref());
+        let leaving = self.leaving.get(host);
+        match (link, registration, leaving) {
+            (Some(link), Some(here), _) if here.list.lma == from => Ok(Target::Visitor(link)),
+            (_, _, Some(left)) if left.list.lma == from => Ok(Target::Leaving),
+            (_, None, None) => Err(MagCounter::UnknownHost),
+            _ => Err(MagCounter::WrongAnchor),
+        }
+    }
+
+    fn outstanding(&self, host: &MnIdentifier, target: &Target) -> Option<(&ListEntry, &Update)> {
+        let entry = match target {
+            Target::Visitor(link) => &self.visitors.get(link)?.registration.as_ref()?.list,
+            Target::Leaving => &self.leaving.get(host)?.list,
+        };
+        Some((entry, entry.update.as_ref()?))
+    }
+
+    /// The anchor does not echo what it was told: no update goes out until the operator acts
+    /// (rule 6). A binding that stands lives until its lifetime is over.
+    fn stop_updating(&mut self, host: &MnIdentifier, target: &Target, effects: &mut Vec<Effect>) {
+        match *target {
+            Target::Visitor(link) => {
+                let visitor = self.visitors.get_mut(&link);
+                let Some(registration) = visitor.and_then(|v| v.registration.as_mut()) else {
+                    return;
+                };
+                registration.list.update = None;
+                registration.halted = true;
+                if registration.bound.is_none() {
+                    return self.give_up(link, "its anchor garbles what it is told", effects);
+                }
+                for timer in [Timer::Retransmit { link }, Timer::Refresh { link }] {
+                    effects.push(Effect::CancelTimer { timer });
+                }
+            }
+            Target::Leaving => {
+                self.leaving.remove(host);
+                let mn_identifier = host.clone();
+                let timer = Timer::Deregistration { mn_identifier };
+                effects.push(Effect::CancelTimer { timer });
+            }
+        }
+    }
+
+    /// A host is not served until the operator acts.
+    pub(super) fn give_up(&mut self, link: HostLink, why: &str, effects: &mut Vec<Effect>) {
+        if let Some(visitor) = self.visitors.get_mut(&link) {
+            if let Some(registration) = visitor.registration.take() {
+                self.by_identifier.remove(&registration.list.mn_identifier);
+                super::leave::cancel_timers(link, effects);
+                effects.push(Effect::Unwatch { link });
+            }
+        }
+        self.core.counters.add(MagCounter::RefusedByAnchor);
+        self.refuse(link, why.to_owned(), Hold::UntilToldOtherwise, effects);
+    }
+
+    /// The anchor accepted the registration of a host that is here (rules 12 to 14).
+    #[allow(clippy::too_many_arguments)]
+    fn accepted(
+        &mut self,
+        now: Now,
+        from: Ipv6Addr,
+        link: HostLink,
+        sent: Duration,
+        answer: &BindingAcknowledgement,
+        options: &ProxyOptions<'_>,
+        effects: &mut Vec<Effect>,
+    ) {
+        let mut prefixes = options.named_prefixes();
+        prefixes.retain(|prefix| prefix.length > 0 && prefix.is_well_formed());
+        if prefixes.is_empty() || answer.lifetime == Lifetime::ZERO {
+            return self.ignore(from, MagCounter::WithoutPrefix, effects);
+        }
+        if !self.make_room(now, link, &prefixes, effects) {
+            return;
+        }
+        let Some(visitor) = self.visitors.get_mut(&link) else {
+            return;
+        };
+        let Some(registration) = visitor.registration.as_mut() else {
+            return;
+        };
+        let Some(update) = registration.list.update.take() else {
+            return;
+        };
+        let was_bound = registration.bound.is_some();
+        let before = std::mem::replace(&mut registration.prefixes, prefixes);
+        let tunnel = registration.tunnel(self.core.config.address);
+        let path = registration.path(self.core.config.address);
+        let (mut fresh, mut gone) = (Vec::new(), Vec::new());
+        for &prefix in &registration.prefixes {
+            if !was_bound || !before.contains(&prefix) {
+                self.by_prefix.insert(prefix, link);
+                effects.push(Effect::Bind { prefix, path });
+                fresh.push(prefix);
+            }
+        }
+        if was_bound {
+            gone.extend(
+                before
+                    .into_iter()
+                    .filter(|p| !registration.prefixes.contains(p)),
+            );
+        }
+        for &prefix in &gone {
+            self.by_prefix.remove(&prefix);
+            effects.push(Effect::Unbind { prefix });
+        }
+        // The lifetime counts from the sending of the update (RFC 6275 section 11.7.3).
+        let lifetime = answer.lifetime.min(update.lifetime);
+        let percent = u32::from(self.core.config.refresh_percent.clamp(1, 100));
+        let whole = Duration::from_secs(lifetime.as_secs().into());
+        let advised = options.refresh_advice.filter(|&a| a != Lifetime::ZERO);
+        let advised = advised.map_or(whole, |a| Duration::from_secs(a.as_secs().into()));
+        let after = (whole * percent / 100).min(advised);
+        let jitter = crate::backoff::fraction(&mut self.core.rng, after / 16);
+        let bound = Bound {
+            since: now.monotonic,
+            refresh: sent + after - jitter,
+            expiry: sent + whole,
+        };
+        registration.bound = Some(bound);
+        effects.push(Effect::CancelTimer {
+            timer: Timer::Retransmit { link },
+        });
+        effects.push(Effect::SetTimer {
+            timer: Timer::Refresh { link },
+            after: bound.refresh.saturating_sub(now.monotonic),
+        });
+        effects.push(Effect::SetTimer {
+            timer: Timer::VisitorExpiry { link },
+            after: bound.expiry.saturating_sub(now.monotonic),
+        });
+        if !fresh.is_empty() || !gone.is_empty() {
+            let core = &mut self.core;
+            let host = &mut visitor.host;
+            host.advertise(now.monotonic, core, registration, &gone, effects);
+        }
+        self.core.counters.add(match (was_bound, gone.is_empty()) {
+            (false, _) => MagCounter::Registered,
+            (true, true) => MagCounter::Refreshed,
+            (true, false) => MagCounter::PrefixesChanged,
+        });
+        let mn_identifier = registration.list.mn_identifier.clone();
+        if !registration.announced {
+            registration.announced = true;
+            self.core.counters.add(MagCounter::HostsAttached);
+            let mn_identifier = mn_identifier.clone();
+            let notice = Notice::Attached {
+                link,
+                mn_identifier,
+            };
+            effects.push(Effect::Notify { notice });
+        }
+        for prefix in fresh {
+            let mn_identifier = mn_identifier.clone();
+            let notice = Notice::BindingUp {
+                mn_identifier,
+                prefix,
+                tunnel,
+            };
+            effects.push(Effect::Notify { notice });
+        }
+        effects.extend(gone.into_iter().map(|p| registration.binding_down(p)));
+    }
+
+    /// Makes the prefixes that an anchor gave available: a host that has one of them here has lost
+    /// it there. False: there is no room, and the host has been refused.
+    fn make_room(
+        &mut self,
+        now: Now,
+        link: HostLink,
+        prefixes: &[HomeNetworkPrefix],
+        effects: &mut Vec<Effect>,
+    ) -> bool {
+        let holder = |prefix| self.by_prefix.get(prefix).copied();
+        let mut losers: Vec<HostLink> = prefixes.iter().filter_map(holder).collect();
+        losers.retain(|&loser| loser != link);
+        losers.dedup();
+        for loser in losers {
+            self.lose_binding(now, loser, effects);
+            let visitor = self.visitors.get_mut(&loser);
+            if let Some(registration) = visitor.and_then(|v| v.registration.as_mut()) {
+                registration.prefixes.clear();
+                let unknown = HandoffIndicator::UNKNOWN;
+                let lifetime = self.core.lifetime();
+                let list = &mut registration.list;
+                self.core
+                    .begin(now, list, unknown, lifetime, Vec::new(), effects);
+            }
+        }
+        let visitor = self.visitors.get(&link);
+        let registration = visitor.and_then(|v| v.registration.as_ref());
+        let has = registration
+            .filter(|r| r.bound.is_some())
+            .map_or(0, |r| r.prefixes.len());
+        let others = self.by_prefix.len().saturating_sub(has);
+        if others + prefixes.len() <= self.core.config.capacity {
+            return true;
+        }
+        self.core.counters.add(MagCounter::RefusedNoRoom);
+        self.end_registration(now, link, effects);
+        let hold = Hold::Until(now.monotonic + self.core.config.refusal_hold);
+        let why = "its anchor gave it more prefixes than there is room for".to_owned();
+        self.refuse(link, why, hold, effects);
+        false
+    }
+
+    /// The anchor refused the registration of a host that is here (rules 7 to 11).
+    fn not_accepted(
+        &mut self,
+        now: Now,
+        link: HostLink,
+        answer: &BindingAcknowledgement,
+        effects: &mut Vec<Effect>,
+    ) {
+        let visitor = self.visitors.get_mut(&link);
+        let Some(registration) = visitor.and_then(|v| v.registration.as_mut()) else {
+            return;
+        };
+        let Some(update) = registration.list.update.as_mut() else {
+            return;
+        };
+        let remedy = Remedy::of(answer.status, !update.prefixes.is_empty());
+        self.core.counters.add(match remedy {
+            Remedy::Correct | Remedy::AskAnew => MagCounter::RefusedCorrectable,
+            Remedy::Wait | Remedy::WaitUnserved => MagCounter::RefusedTransient,
+            Remedy::GiveUp => MagCounter::RefusedByAnchor,
+        });
+        match remedy {
+            Remedy::Correct => {
+                if !self.core.config.timestamps {
+                    registration.list.sequence = answer.sequence;
+                }
+                if update.correct() {
+                    self.core.transmit(now, &mut registration.list, effects);
+                }
+            }
+            Remedy::Wait => self.core.retry_late(&mut registration.list, effects),
+            Remedy::WaitUnserved | Remedy::AskAnew => {
+                update.handoff = HandoffIndicator::UNKNOWN;
+                let anew = matches!(remedy, Remedy::AskAnew);
+                let at_once = update.correct() && anew;
+                if anew {
+                    update.prefixes.clear();
+                }
+                self.lose_binding(now, link, effects);
+                let visitor = self.visitors.get_mut(&link);
+                let Some(registration) = visitor.and_then(|v| v.registration.as_mut()) else {
+                    return;
+                };
+                if anew {
+                    registration.prefixes.clear();
+                }
+                if at_once {
+                    self.core.transmit(now, &mut registration.list, effects);
+                } else {
+                    self.core.retry_late(&mut registration.list, effects);
+                }
+            }
+            Remedy::GiveUp => {
+                self.end(now, link, true, false, effects);
+                let hold = if answer.status == Status::PROXY_REG_NOT_ENABLED {
+                    Hold::UntilToldOtherwise
+                } else {
+                    Hold::Until(now.monotonic + self.core.config.refusal_hold)
+                };
+                let why = format!("its anchor answered {}", answer.status);
+                self.refuse(link, why, hold, effects);
+            }
+        }
+    }
+
+    /// The anchor answered a de-registration.
+    fn left(
+        &mut self,
+        now: Now,
+        host: &MnIdentifier,
+        answer: &BindingAcknowledgement,
+        effects: &mut Vec<Effect>,
+    ) {
+        let most = self.core.config.deregistration_transmissions;
+        let Some(leaving) = self.leaving.get_mut(host) else {
+            return;
+        };
+        match Remedy::of(answer.status, false) {
+            _ if answer.status.is_accepted() => self.core.counters.add(MagCounter::Deregistered),
+            Remedy::Correct if !self.core.config.timestamps => {
+                leaving.list.sequence = answer.sequence;
+                let sent = leaving.list.update.as_ref().map_or(0, |u| u.transmissions);
+                if sent < most {
+                    self.core.transmit(now, &mut leaving.list, effects);
+                }
+                return;
+            }
+            // The timer runs on; the next transmission may fare better.
+            Remedy::Correct | Remedy::Wait | Remedy::WaitUnserved => return,
+            Remedy::AskAnew | Remedy::GiveUp => {}
+        }
+        self.leaving.remove(host);
+        let mn_identifier = host.clone();
+        effects.push(Effect::CancelTimer {
+            timer: Timer::Deregistration { mn_identifier },
+        });
+    }
+
+    /// The anchor asks for a refresh (RFC 6275 section 11.7.4).
+    pub(super) fn on_refresh_request(
+        &mut self,
+        now: Now,
+        from: Ipv6Addr,
+        request: &BindingRefreshRequest,
+        effects: &mut Vec<Effect>,
+    ) {
+        let options = ProxyOptions::read(&request.options);
+        let Some(host) = options.mn_identifier else {
+            return self.ignore(from, MagCounter::WithoutIdentifier, effects);
+        };
+        match self.target(host, from) {
+            Ok(Target::Visitor(link)) => {
+                self.core.counters.add(MagCounter::RefreshRequests);
+                self.extend(now, link, HandoffIndicator::NOT_CHANGED, effects);
+            }
+            Ok(Target::Leaving) => self.ignore(from, MagCounter::UnknownHost, effects),
+            Err(why) => self.ignore(from, why, effects),
+        }
+    }
+}

@@ -1,0 +1,279 @@
+//! Hosts that show themselves, and the answer to who they are (RFC 5213 section 6.9.1.1).
+
+use super::counters::MagCounter;
+use super::refusal::Hold;
+use super::update::ListEntry;
+use super::visitor::{Host, Registration, Visitor};
+use super::Mag;
+use crate::effect::{Effect, Notice};
+use crate::event::{HostLink, Sign, Timer};
+use crate::policy::Profile;
+use crate::Now;
+use std::net::Ipv6Addr;
+use wire::mh::HandoffIndicator;
+
+impl Mag {
+    pub(super) fn on_host_seen(
+        &mut self,
+        now: Now,
+        link: HostLink,
+        sign: Sign,
+        effects: &mut Vec<Effect>,
+    ) {
+        if self.visitors.contains_key(&link) {
+            return self.seen_again(now, link, sign, effects);
+        }
+        let attaches = match sign {
+            Sign::RouterSolicitation { .. } => self.core.config.attach_on.router_solicitation,
+            Sign::Packet { .. } => self.core.config.attach_on.packet,
+            Sign::Operator => true,
+        };
+        if !attaches || link.mac.is_group() {
+            return self.core.counters.add(MagCounter::SignsNotAttaching);
+        }
+        if self.refusals.stands(now.monotonic, link, sign) {
+            return self.core.counters.add(MagCounter::SignsWhileRefused);
+        }
+        if self.visitors.len() >= self.core.config.capacity {
+            self.core.counters.add(MagCounter::RefusedNoRoom);
+            let why = "the gateway serves as many hosts as it has room for".to_owned();
+            let notice = Notice::AttachRefused { link, why };
+            return effects.push(Effect::Notify { notice });
+        }
+        let mut host = Host::new(link);
+        host.note(sign);
+        self.ask(now, Visitor::new(host), effects);
+    }
+
+    /// Asks who a host is that is not known yet.
+    fn ask(&mut self, now: Now, mut visitor: Visitor, effects: &mut Vec<Effect>) {
+        let link = visitor.host.link;
+        visitor.asked = Some(now.monotonic);
+        self.visitors.insert(link, visitor);
+        self.core.counters.add(MagCounter::HostsAsked);
+        effects.push(Effect::Authenticate { link });
+    }
+
+    /// A sign of a host that is in the visitor list.
+    fn seen_again(&mut self, now: Now, link: HostLink, sign: Sign, effects: &mut Vec<Effect>) {
+        let Some(visitor) = self.visitors.get_mut(&link) else {
+            return;
+        };
+        let learned = visitor.host.note(sign);
+        let Some(registration) = visitor.registration.as_mut() else {
+            let patience = self.core.config.initial_bindack_timeout;
+            if visitor
+                .asked
+                .is_none_or(|at| at + patience <= now.monotonic)
+            {
+                visitor.asked = Some(now.monotonic);
+                self.core.counters.add(MagCounter::HostsAsked);
+                effects.push(Effect::Authenticate { link });
+            }
+            return;
+        };
+        if learned {
+            effects.push(visitor.host.watch());
+        }
+        let Some(bound) = registration.bound else {
+            return;
+        };
+        if matches!(sign, Sign::RouterSolicitation { .. }) {
+            let core = &mut self.core;
+            let host = &mut visitor.host;
+            host.answer_solicitation(now.monotonic, core, registration, effects);
+        }
+        // A host that solicits has just come up on its link. It may have been elsewhere in between,
+        // unseen by this gateway, so its anchor is told that it is here.
+        let arrives = !matches!(sign, Sign::Packet { .. });
+        let settled = bound.since + self.core.config.initial_bindack_timeout <= now.monotonic;
+        if arrives && settled {
+            self.extend(now, link, HandoffIndicator::UNKNOWN, effects);
+        }
+    }
+
+    pub(super) fn on_authenticated(
+        &mut self,
+        now: Now,
+        link: HostLink,
+        profile: Option<&Profile>,
+        effects: &mut Vec<Effect>,
+    ) {
+        let asked = self.visitors.get_mut(&link).and_then(|v| v.asked.take());
+        if asked.is_none() {
+            return self.core.counters.add(MagCounter::UnexpectedAnswer);
+        }
+        let Some(profile) = profile else {
+            self.end_registration(now, link, effects);
+            self.core.counters.add(MagCounter::RefusedByPolicy);
+            let hold = Hold::Until(now.monotonic + self.core.config.refusal_hold);
+            let why = "policy does not let it attach".to_owned();
+            return self.refuse(link, why, hold, effects);
+        };
+        let current = self.visitors.get_mut(&link);
+        if let Some(Visitor {
+            host,
+            registration: Some(registration),
+            ..
+        }) = current
+        {
+            let list = &registration.list;
+            if list.mn_identifier == profile.mn_identifier && list.lma == profile.lma {
+                let told = (registration.profile.managed, registration.profile.other);
+                registration.profile = profile.clone();
+                if registration.bound.is_some() && told != (profile.managed, profile.other) {
+                    let core = &mut self.core;
+                    host.advertise(now.monotonic, core, registration, &[], effects);
+                }
+                return;
+            }
+            self.end_registration(now, link, effects);
+        }
+        self.register(now, link, profile, effects);
+    }
+
+    /// Registers a host that may attach with its anchor.
+    fn register(&mut self, now: Now, link: HostLink, profile: &Profile, effects: &mut Vec<Effect>) {
+        match self.by_identifier.get(&profile.mn_identifier).copied() {
+            Some(old) if old.mac == link.mac => {
+                if self.anchor_of(old) == Some(profile.lma) {
+                    return self.move_here(now, old, link, effects);
+                }
+                self.end(now, old, false, true, effects);
+                self.visitors.remove(&old);
+            }
+            Some(_) => {
+                self.core.counters.add(MagCounter::RefusedIdentifierInUse);
+                let hold = Hold::Until(now.monotonic + self.core.config.refusal_hold);
+                let why = "another host is here under the same identifier".to_owned();
+                return self.refuse(link, why, hold, effects);
+            }
+            None => {}
+        }
+        let mut list = ListEntry {
+            mn_identifier: profile.mn_identifier.clone(),
+            lma: profile.lma,
+            link,
+            sequence: self.core.next_sequence(),
+            rate: Default::default(),
+            update: None,
+        };
+        let mut prefixes = profile.home_network_prefixes.clone();
+        if let Some(left) = self.take_leaving(&profile.mn_identifier, profile.lma, effects) {
+            // It is back before its de-registration was over: it asks for what it had.
+            list.sequence = left.list.sequence;
+            list.rate = left.list.rate;
+            if !left.prefixes.is_empty() {
+                prefixes = left.prefixes;
+            }
+        }
+        let Some(visitor) = self.visitors.get_mut(&link) else {
+            return;
+        };
+        self.by_identifier
+            .insert(profile.mn_identifier.clone(), link);
+        let lifetime = self.core.lifetime();
+        let unknown = HandoffIndicator::UNKNOWN;
+        let asked = prefixes.clone();
+        self.core
+            .begin(now, &mut list, unknown, lifetime, asked, effects);
+        // From now on: retransmissions are for hosts that are still there (section 6.9.4).
+        effects.push(visitor.host.watch());
+        visitor.registration = Some(Registration {
+            profile: profile.clone(),
+            list,
+            prefixes,
+            bound: None,
+            announced: false,
+            halted: false,
+        });
+    }
+
+    fn anchor_of(&self, link: HostLink) -> Option<Ipv6Addr> {
+        let registration = self.visitors.get(&link)?.registration.as_ref()?;
+        Some(registration.list.lma)
+    }
+
+    /// A host shows itself on another link of this gateway: its registration comes along. Its
+    /// anchor sees no difference.
+    fn move_here(&mut self, now: Now, old: HostLink, link: HostLink, effects: &mut Vec<Effect>) {
+        let Some(left) = self.visitors.remove(&old) else {
+            return;
+        };
+        let (Some(mut registration), Some(visitor)) =
+            (left.registration, self.visitors.get_mut(&link))
+        else {
+            return;
+        };
+        self.core.counters.add(MagCounter::HostsMoved);
+        registration.list.link = link;
+        let host = registration.list.mn_identifier.clone();
+        self.by_identifier.insert(host.clone(), link);
+        visitor.host.link_local = visitor.host.link_local.or(left.host.link_local);
+        if registration.bound.is_some() {
+            let path = registration.path(self.core.config.address);
+            for &prefix in &registration.prefixes {
+                self.by_prefix.insert(prefix, link);
+                effects.push(Effect::Bind { prefix, path });
+            }
+        }
+        super::leave::cancel_timers(old, effects);
+        effects.push(Effect::Unwatch { link: old });
+        effects.push(visitor.host.watch());
+        if let Some(bound) = registration.bound {
+            effects.push(Effect::SetTimer {
+                timer: Timer::Refresh { link },
+                after: bound.refresh.saturating_sub(now.monotonic),
+            });
+            effects.push(Effect::SetTimer {
+                timer: Timer::VisitorExpiry { link },
+                after: bound.expiry.saturating_sub(now.monotonic),
+            });
+            let core = &mut self.core;
+            let host = &mut visitor.host;
+            host.advertise(now.monotonic, core, &registration, &[], effects);
+        }
+        // The timer of an outstanding update ran for the old link.
+        self.core.transmit(now, &mut registration.list, effects);
+        if registration.announced {
+            let mn_identifier = host.clone();
+            for notice in [
+                Notice::Detached {
+                    link: old,
+                    mn_identifier: host,
+                },
+                Notice::Attached {
+                    link,
+                    mn_identifier,
+                },
+            ] {
+                effects.push(Effect::Notify { notice });
+            }
+        }
+        visitor.registration = Some(registration);
+    }
+
+    /// The access policy changed: asks about every host anew, those that were refused among them.
+    pub(super) fn on_access_policy(&mut self, now: Now, effects: &mut Vec<Effect>) {
+        for (&link, visitor) in &mut self.visitors {
+            visitor.asked = Some(now.monotonic);
+            self.core.counters.add(MagCounter::HostsAsked);
+            effects.push(Effect::Authenticate { link });
+        }
+        for link in self.refusals.take_refused() {
+            if self.visitors.len() < self.core.config.capacity {
+                self.ask(now, Visitor::new(Host::new(link)), effects);
+            }
+        }
+    }
+}
+
+impl Visitor {
+    const fn new(host: Host) -> Self {
+        Self {
+            host,
+            asked: None,
+            registration: None,
+        }
+    }
+}

@@ -1,0 +1,244 @@
+//! The binding update list: making and sending Proxy Binding Updates (RFC 5213 sections 6.1,
+//! 6.9.1.5 and 6.9.4).
+
+use super::config::MagConfig;
+use super::counters::MagCounter;
+use crate::backoff::{Backoff, RateLimit};
+use crate::counters::Counters;
+use crate::effect::{Effect, Notice};
+use crate::event::{HostLink, Timer};
+use crate::timestamp::Stamper;
+use crate::Now;
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+use std::collections::VecDeque;
+use std::net::Ipv6Addr;
+use std::time::Duration;
+use wire::mh::{
+    BindingUpdate, HandoffIndicator, HomeNetworkPrefix, Lifetime, Message, MnIdentifier,
+    MobilityOption, NtpTime, UpdateFlags,
+};
+
+/// Transmissions of one update that an acknowledgement may answer.
+const ANSWERABLE: usize = 4;
+
+/// How often an update is corrected and sent again at once before it waits its turn.
+const CORRECTIONS: u8 = 3;
+
+/// What all hosts of a gateway share.
+#[derive(Clone, Debug)]
+pub(super) struct Core {
+    pub(super) config: MagConfig,
+    pub(super) counters: Counters<MagCounter>,
+    pub(super) rng: StdRng,
+    sequence: u16,
+    stamper: Stamper,
+}
+
+/// One sending of an update.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Transmission {
+    pub(super) sequence: u16,
+    pub(super) at: Duration,
+    pub(super) timestamp: Option<NtpTime>,
+}
+
+/// An update that is not acknowledged yet.
+#[derive(Clone, Debug)]
+pub(super) struct Update {
+    pub(super) handoff: HandoffIndicator,
+    /// Zero: a de-registration.
+    pub(super) lifetime: Lifetime,
+    /// The prefixes that it names; none: the anchor is to choose.
+    pub(super) prefixes: Vec<HomeNetworkPrefix>,
+    pub(super) backoff: Backoff,
+    sent: VecDeque<Transmission>,
+    /// When it went out first.
+    pub(super) first: Option<Duration>,
+    /// How often it went out.
+    pub(super) transmissions: u32,
+    corrections: u8,
+}
+
+impl Update {
+    /// The sending that has this sequence number.
+    pub(super) fn transmission(&self, sequence: u16) -> Option<Transmission> {
+        let mut sent = self.sent.iter().rev();
+        sent.find(|one| one.sequence == sequence).copied()
+    }
+
+    /// Whether it may be corrected and sent again at once.
+    pub(super) fn correct(&mut self) -> bool {
+        self.corrections = self.corrections.saturating_add(1);
+        self.corrections <= CORRECTIONS
+    }
+}
+
+/// One entry of the binding update list.
+#[derive(Clone, Debug)]
+pub(super) struct ListEntry {
+    pub(super) mn_identifier: MnIdentifier,
+    pub(super) lma: Ipv6Addr,
+    pub(super) link: HostLink,
+    /// Of the last update.
+    pub(super) sequence: u16,
+    pub(super) rate: RateLimit,
+    pub(super) update: Option<Update>,
+}
+
+impl ListEntry {
+    /// The timer of the outstanding update.
+    fn timer(&self, lifetime: Lifetime) -> Timer {
+        if lifetime == Lifetime::ZERO {
+            Timer::Deregistration {
+                mn_identifier: self.mn_identifier.clone(),
+            }
+        } else {
+            Timer::Retransmit { link: self.link }
+        }
+    }
+}
+
+impl Core {
+    pub(super) fn new(config: MagConfig) -> Self {
+        let mut rng = StdRng::seed_from_u64(config.seed);
+        Self {
+            counters: Counters::new(),
+            sequence: rng.random(),
+            stamper: Stamper::default(),
+            rng,
+            config,
+        }
+    }
+
+    /// A sequence number that follows all that this gateway has used.
+    pub(super) fn next_sequence(&mut self) -> u16 {
+        self.sequence = self.sequence.wrapping_add(1);
+        self.sequence
+    }
+
+    /// The lifetime to ask for.
+    pub(super) fn lifetime(&self) -> Lifetime {
+        let secs = u32::try_from(self.config.lifetime.as_secs()).unwrap_or(u32::MAX);
+        Lifetime::from_secs_floor(secs.max(4))
+    }
+
+    /// Begins an update, in the place of one that may be outstanding, and sends it.
+    pub(super) fn begin(
+        &mut self,
+        now: Now,
+        entry: &mut ListEntry,
+        handoff: HandoffIndicator,
+        lifetime: Lifetime,
+        prefixes: Vec<HomeNetworkPrefix>,
+        effects: &mut Vec<Effect>,
+    ) {
+        let config = &self.config;
+        entry.update = Some(Update {
+            handoff,
+            lifetime,
+            prefixes,
+            backoff: Backoff::new(config.initial_bindack_timeout, config.max_bindack_timeout),
+            sent: VecDeque::with_capacity(ANSWERABLE),
+            first: None,
+            transmissions: 0,
+            corrections: 0,
+        });
+        self.transmit(now, entry, effects);
+    }
+
+    /// Sends the outstanding update, with the latest timestamp and a new sequence number, and
+    /// starts the timer after which it is sent again. Above MAX_UPDATE_RATE it only starts the
+    /// timer.
+    pub(super) fn transmit(&mut self, now: Now, entry: &mut ListEntry, effects: &mut Vec<Effect>) {
+        let Some(lifetime) = entry.update.as_ref().map(|update| update.lifetime) else {
+            return;
+        };
+        let timer = entry.timer(lifetime);
+        if let Err(after) = entry.rate.take(now.monotonic, self.config.max_update_rate) {
+            self.counters.add(MagCounter::UpdatesDelayed);
+            effects.push(Effect::SetTimer { timer, after });
+            return;
+        }
+        entry.sequence = if self.config.timestamps {
+            self.next_sequence()
+        } else {
+            entry.sequence.wrapping_add(1)
+        };
+        let stamp = self.config.timestamps.then(|| self.stamper.stamp(now));
+        let Some(update) = entry.update.as_mut() else {
+            return;
+        };
+        if update.sent.len() == ANSWERABLE {
+            update.sent.pop_front();
+        }
+        update.sent.push_back(Transmission {
+            sequence: entry.sequence,
+            at: now.monotonic,
+            timestamp: stamp,
+        });
+        update.first.get_or_insert(now.monotonic);
+        if update.transmissions > 0 {
+            self.counters.add(MagCounter::UpdatesRetransmitted);
+        }
+        update.transmissions = update.transmissions.saturating_add(1);
+        self.counters.add(MagCounter::UpdatesSent);
+        let after = update.backoff.step(&mut self.rng);
+        let Some(update) = entry.update.as_ref() else {
+            return;
+        };
+        effects.push(Effect::Send {
+            from: self.config.address,
+            to: entry.lma,
+            message: self.message(entry, update, stamp),
+        });
+        effects.push(Effect::SetTimer { timer, after });
+        effects.push(Effect::Notify {
+            notice: Notice::UpdateSent {
+                mn_identifier: entry.mn_identifier.clone(),
+                lma: entry.lma,
+                sequence: entry.sequence,
+                lifetime_secs: lifetime.as_secs(),
+            },
+        });
+    }
+
+    /// Waits as long as there may be between two sendings, and then sends again.
+    pub(super) fn retry_late(&mut self, entry: &mut ListEntry, effects: &mut Vec<Effect>) {
+        if let Some(update) = entry.update.as_mut() {
+            update.backoff.slow_down();
+            let after = update.backoff.step(&mut self.rng);
+            let lifetime = update.lifetime;
+            effects.push(Effect::SetTimer {
+                timer: entry.timer(lifetime),
+                after,
+            });
+        }
+    }
+
+    fn message(&self, entry: &ListEntry, update: &Update, stamp: Option<NtpTime>) -> Message {
+        let mut options = vec![MobilityOption::MnIdentifier(entry.mn_identifier.clone())];
+        let named = update.prefixes.iter().copied();
+        options.extend(named.map(MobilityOption::HomeNetworkPrefix));
+        if update.prefixes.is_empty() {
+            let request = HomeNetworkPrefix::REQUEST;
+            options.push(MobilityOption::HomeNetworkPrefix(request));
+        }
+        options.push(MobilityOption::HandoffIndicator(update.handoff));
+        let technology = self.config.access_technology;
+        options.push(MobilityOption::AccessTechnology(technology));
+        options.extend(stamp.map(MobilityOption::Timestamp));
+        let mac = entry.link.mac.0.to_vec();
+        options.push(MobilityOption::MnLinkLayerIdentifier(mac));
+        Message::BindingUpdate(BindingUpdate {
+            sequence: entry.sequence,
+            // H as well: without it, a home agent's rules take the update for a correspondent
+            // registration (RFC 6275 section 9.5.1).
+            flags: UpdateFlags::PROXY
+                .with(UpdateFlags::ACKNOWLEDGE)
+                .with(UpdateFlags::HOME_REGISTRATION),
+            lifetime: update.lifetime,
+            options,
+        })
+    }
+}

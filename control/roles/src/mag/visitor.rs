@@ -1,0 +1,239 @@
+//! A host on an access link, and what it is told about the network there.
+
+use super::config::Advertising;
+use super::counters::MagCounter;
+use super::update::{Core, ListEntry};
+use crate::backoff::fraction;
+use crate::effect::{AdvertisedPrefix, Advertisement, Effect, Notice, Path, TunnelEnds};
+use crate::event::{HostLink, Sign, Timer};
+use crate::policy::Profile;
+use std::net::Ipv6Addr;
+use std::time::Duration;
+use wire::mh::HomeNetworkPrefix;
+
+/// How many addresses of a host are remembered beside its link-local one.
+const ADDRESSES: usize = 8;
+
+/// A host on an access link.
+#[derive(Clone, Debug)]
+pub(super) struct Visitor {
+    pub(super) host: Host,
+    /// Since when it is being asked who this is, if it is.
+    pub(super) asked: Option<Duration>,
+    /// There once it may attach.
+    pub(super) registration: Option<Registration>,
+}
+
+/// What is known of a host by looking at it.
+#[derive(Clone, Debug)]
+pub(super) struct Host {
+    pub(super) link: HostLink,
+    pub(super) link_local: Option<Ipv6Addr>,
+    pub(super) addresses: Vec<Ipv6Addr>,
+    /// Source of a Router Solicitation that is not answered yet.
+    solicited: Option<Ipv6Addr>,
+    /// When it was last advertised to.
+    advertised: Option<Duration>,
+}
+
+/// What there is once a host may attach.
+#[derive(Clone, Debug)]
+pub(super) struct Registration {
+    pub(super) profile: Profile,
+    pub(super) list: ListEntry,
+    /// Bound, or to be asked for; none: the anchor is to choose.
+    pub(super) prefixes: Vec<HomeNetworkPrefix>,
+    pub(super) bound: Option<Bound>,
+    /// Whether subscribers know that it attached.
+    pub(super) announced: bool,
+    /// No update goes out any more until the operator acts (RFC 5213 section 6.9.1.2 rule 6).
+    pub(super) halted: bool,
+}
+
+/// A binding that the anchor has accepted.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bound {
+    /// When it was last accepted.
+    pub(super) since: Duration,
+    pub(super) refresh: Duration,
+    pub(super) expiry: Duration,
+}
+
+impl Host {
+    pub(super) const fn new(link: HostLink) -> Self {
+        Self {
+            link,
+            link_local: None,
+            addresses: Vec::new(),
+            solicited: None,
+            advertised: None,
+        }
+    }
+
+    /// Takes note of what a sign tells; whether that is a link-local address not known before.
+    pub(super) fn note(&mut self, sign: Sign) -> bool {
+        let source = match sign {
+            Sign::RouterSolicitation { source } => {
+                let usable = source.is_unicast_link_local();
+                self.solicited = Some(if usable {
+                    source
+                } else {
+                    Ipv6Addr::UNSPECIFIED
+                });
+                source
+            }
+            Sign::Packet { source } => source,
+            Sign::Operator => return false,
+        };
+        if source.is_unicast_link_local() {
+            return self.link_local.replace(source) != Some(source);
+        }
+        let usable = !source.is_unspecified() && !source.is_multicast();
+        if usable && !self.addresses.contains(&source) && self.addresses.len() < ADDRESSES {
+            self.addresses.push(source);
+        }
+        false
+    }
+
+    pub(super) fn watch(&self) -> Effect {
+        Effect::Watch {
+            link: self.link,
+            address: self.link_local,
+        }
+    }
+
+    /// Advertises what the host is served with. `gone` are prefixes that it is no longer.
+    pub(super) fn advertise(
+        &mut self,
+        now: Duration,
+        core: &mut Core,
+        registration: &Registration,
+        gone: &[HomeNetworkPrefix],
+        effects: &mut Vec<Effect>,
+    ) {
+        let Advertising {
+            interval,
+            router_lifetime,
+            valid,
+            preferred,
+            mtu,
+            ..
+        } = core.config.advertising;
+        let seconds = |span: Duration| u32::try_from(span.as_secs()).unwrap_or(u32::MAX);
+        let served = registration
+            .prefixes
+            .iter()
+            .map(|&prefix| AdvertisedPrefix {
+                prefix,
+                valid: seconds(valid),
+                preferred: seconds(preferred).min(seconds(valid)),
+            });
+        let advertisement = Advertisement {
+            prefixes: served.chain(gone.iter().map(withdrawn)).collect(),
+            router_lifetime: u16::try_from(router_lifetime.as_secs()).unwrap_or(u16::MAX),
+            managed: registration.profile.managed,
+            other: registration.profile.other,
+            mtu,
+        };
+        self.send(now, core, advertisement, effects);
+        if !interval.is_zero() {
+            let part = fraction(&mut core.rng, interval / 4);
+            effects.push(Effect::SetTimer {
+                timer: Timer::Advertise { link: self.link },
+                after: interval - part,
+            });
+        }
+    }
+
+    /// Advertises that the service has ended.
+    pub(super) fn withdraw(
+        &mut self,
+        now: Duration,
+        core: &mut Core,
+        registration: &Registration,
+        effects: &mut Vec<Effect>,
+    ) {
+        core.counters.add(MagCounter::AdvertisementsWithdrawing);
+        let advertisement = Advertisement {
+            prefixes: registration.prefixes.iter().map(withdrawn).collect(),
+            router_lifetime: 0,
+            managed: registration.profile.managed,
+            other: registration.profile.other,
+            mtu: None,
+        };
+        self.send(now, core, advertisement, effects);
+    }
+
+    fn send(
+        &mut self,
+        now: Duration,
+        core: &mut Core,
+        advertisement: Advertisement,
+        effects: &mut Vec<Effect>,
+    ) {
+        core.counters.add(MagCounter::AdvertisementsSent);
+        self.advertised = Some(now);
+        let known = self.solicited.take().or(self.link_local);
+        effects.push(Effect::Advertise {
+            link: self.link,
+            to: known.unwrap_or(Ipv6Addr::UNSPECIFIED),
+            advertisement,
+        });
+    }
+
+    /// Answers a solicitation of a host that is served: at once, or when enough time has passed
+    /// since the last advertisement.
+    pub(super) fn answer_solicitation(
+        &mut self,
+        now: Duration,
+        core: &mut Core,
+        registration: &Registration,
+        effects: &mut Vec<Effect>,
+    ) {
+        let earliest = self
+            .advertised
+            .map_or(now, |last| last + core.config.advertising.min_interval);
+        if earliest <= now {
+            self.advertise(now, core, registration, &[], effects);
+        } else {
+            effects.push(Effect::SetTimer {
+                timer: Timer::Advertise { link: self.link },
+                after: earliest - now,
+            });
+        }
+    }
+}
+
+const fn withdrawn(prefix: &HomeNetworkPrefix) -> AdvertisedPrefix {
+    AdvertisedPrefix {
+        prefix: *prefix,
+        valid: 0,
+        preferred: 0,
+    }
+}
+
+impl Registration {
+    /// Where the packets of its prefixes go.
+    pub(super) fn path(&self, local: Ipv6Addr) -> Path {
+        Path::Access {
+            tunnel: self.tunnel(local),
+            link: self.list.link,
+        }
+    }
+
+    pub(super) const fn tunnel(&self, local: Ipv6Addr) -> TunnelEnds {
+        TunnelEnds {
+            local,
+            remote: self.list.lma,
+        }
+    }
+
+    pub(super) fn binding_down(&self, prefix: HomeNetworkPrefix) -> Effect {
+        Effect::Notify {
+            notice: Notice::BindingDown {
+                mn_identifier: self.list.mn_identifier.clone(),
+                prefix,
+            },
+        }
+    }
+}
