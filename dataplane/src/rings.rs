@@ -121,14 +121,6 @@ pub enum Inject<'a> {
         /// The packet from its IPv6 header on.
         data: &'a [u8],
     },
-    /// A frame from its Ethernet header on, without VLAN tag, for the host's own stack behind the
-    /// interface's twin port. Dropped when it has none.
-    Twin {
-        /// Interface that the frame came in on.
-        interface: InterfaceId,
-        /// The frame.
-        data: &'a [u8],
-    },
 }
 
 /// Why a ring took nothing.
@@ -158,7 +150,6 @@ impl std::error::Error for RingError {}
 enum Way {
     Frame(InterfaceId),
     Packet(Domain),
-    Twin(InterfaceId),
 }
 
 /// A slot of the inject ring.
@@ -173,7 +164,6 @@ impl Injected {
         match self.way {
             Way::Frame(interface) => Inject::Frame { interface, data },
             Way::Packet(domain) => Inject::Packet { domain, data },
-            Way::Twin(interface) => Inject::Twin { interface, data },
         }
     }
 }
@@ -286,7 +276,6 @@ impl ControlRings {
         let (way, data) = match what {
             Inject::Frame { interface, data } => (Way::Frame(interface), data),
             Inject::Packet { domain, data } => (Way::Packet(domain), data),
-            Inject::Twin { interface, data } => (Way::Twin(interface), data),
         };
         if data.len() > FRAME_OCTETS {
             return Err(RingError::TooLong);
