@@ -3,14 +3,22 @@
 //! Knows nothing of DPDK, roles, tokio or names.
 
 pub mod adjacencies;
+mod classify;
+pub mod clock;
 pub mod counters;
 pub mod fib;
+mod hold;
+mod icmp;
 pub mod key;
+mod limit;
 pub mod mem;
+mod path;
 pub mod qsbr;
+mod rewrite;
+pub mod rings;
 pub mod sync;
 pub mod table;
 pub mod tables;
 pub mod tunnels;
-pub mod rings;
 pub mod verdict;
+pub mod worker;

@@ -1,0 +1,77 @@
+//! The link layer: which interface a frame belongs to, and whether it is for us.
+
+use super::{Meta, Origin};
+use crate::fib::Fib;
+use crate::key::{Interface, InterfaceId, InterfaceKind};
+use crate::verdict::Drop;
+use packet::{Buf, PortId};
+use wire::ether::{ethertype, Header, MacAddr, Tag, HEADER_LEN, TAG_LEN};
+use zerocopy::FromBytes;
+
+/// The VLAN identifier's bits in tag control information.
+const VLAN_ID: u16 = 0x0fff;
+
+/// What a frame is.
+pub(crate) enum Entry {
+    /// An IPv6 packet for us or the group.
+    Packet(Meta),
+    /// For the host's own stack behind this port.
+    HostStack(PortId),
+    /// Nothing for us.
+    Drop(Drop),
+}
+
+/// Looks at the link-layer header of a frame from `port`.
+#[inline]
+pub(crate) fn link<B: Buf>(buf: &B, port: PortId, fib: &Fib) -> Entry {
+    if !buf.is_contiguous() {
+        return Entry::Drop(Drop::Fragmented);
+    }
+    let data = buf.data();
+    let Ok((header, behind)) = Header::ref_from_prefix(data) else {
+        return Entry::Drop(Drop::Runt);
+    };
+    let (ether_type, tag, at) = match (header.ethertype.get(), buf.stripped_vlan()) {
+        (ethertype::VLAN, None) => match Tag::ref_from_prefix(behind) {
+            Ok((tag, _)) => {
+                let control = tag.control.get();
+                (tag.ethertype.get(), Some(control), HEADER_LEN + TAG_LEN)
+            }
+            Err(_) => return Entry::Drop(Drop::Runt),
+        },
+        (plain, stripped) => (plain, stripped, HEADER_LEN),
+    };
+    // Identifier 0 is a tag for priority only (802.1Q).
+    let vlan = tag.map(|tag| tag & VLAN_ID).filter(|&id| id != 0);
+    let found = fib
+        .interface(port, vlan)
+        .and_then(|id| Some((id, fib.interface_of(id)?)));
+    let Some((id, interface)) = found else {
+        return Entry::Drop(Drop::UnknownVlan);
+    };
+    let to = header.destination;
+    if to != interface.mac && !to.is_group() {
+        return Entry::Drop(Drop::NotForUs);
+    }
+    match (ether_type, interface.twin) {
+        (ethertype::IPV6, _) => Entry::Packet(meta(id, interface, to, header.source, at)),
+        (ethertype::IPV4 | ethertype::ARP, Some(twin)) => Entry::HostStack(twin),
+        // A second tag is a VLAN within a VLAN, and none of those is configured.
+        (ethertype::VLAN, _) => Entry::Drop(Drop::UnknownVlan),
+        _ => Entry::Drop(Drop::UnknownEtherType),
+    }
+}
+
+fn meta(id: InterfaceId, interface: &Interface, to: MacAddr, from: MacAddr, at: usize) -> Meta {
+    Meta {
+        origin: Origin::Link,
+        interface: id,
+        access: interface.kind == InterfaceKind::Access,
+        domain: interface.domain,
+        at,
+        group: to.is_group(),
+        mac: from,
+        back: false,
+        success: None,
+    }
+}

@@ -1,0 +1,137 @@
+//! Rate limits: how many errors a worker sends and how many packets it passes to control.
+//!
+//! A [`Bucket`] is a token bucket kept as one number, the time at which it would be full again
+//! (the generic cell rate algorithm). A [`Sources`] is a small fixed table of buckets keyed by
+//! source; two sources that share a place take it from one another and start afresh, so what all
+//! sources may do together is for a bucket of its own to bound. Time is in nanoseconds from any
+//! fixed point.
+
+/// A rate, and how much of it may come at once.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Rate {
+    /// Packets per second in the long run; none at 0.
+    pub per_second: u32,
+    /// Packets that may come back to back after a pause, at least 1.
+    pub burst: u32,
+}
+
+impl Rate {
+    /// `per_second` packets per second, `burst` at once.
+    #[must_use]
+    pub const fn new(per_second: u32, burst: u32) -> Self {
+        Self { per_second, burst }
+    }
+
+    /// Nanoseconds that one packet takes up.
+    const fn interval(self) -> Option<u64> {
+        1_000_000_000u64.checked_div(self.per_second as u64)
+    }
+}
+
+/// One token bucket.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bucket {
+    rate: Rate,
+    full_at: u64,
+}
+
+impl Bucket {
+    pub(crate) const fn new(rate: Rate) -> Self {
+        Self { rate, full_at: 0 }
+    }
+
+    /// Takes one token at `now`, if there is one.
+    pub(crate) fn take(&mut self, now: u64) -> bool {
+        take(self.rate, &mut self.full_at, now)
+    }
+}
+
+fn take(rate: Rate, full_at: &mut u64, now: u64) -> bool {
+    let Some(interval) = rate.interval() else {
+        return false;
+    };
+    let from = now.max(*full_at);
+    let room = interval.saturating_mul(u64::from(rate.burst.max(1) - 1));
+    if from - now > room {
+        return false;
+    }
+    *full_at = from.saturating_add(interval);
+    true
+}
+
+/// Places of a [`Sources`] table.
+const PLACES: usize = 256;
+
+/// Token buckets by source.
+#[derive(Debug)]
+pub(crate) struct Sources {
+    rate: Rate,
+    places: Box<[Place; PLACES]>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    key: u128,
+    full_at: u64,
+}
+
+impl Sources {
+    pub(crate) fn new(rate: Rate) -> Self {
+        let empty = Place { key: 0, full_at: 0 };
+        Self {
+            rate,
+            places: Box::new([empty; PLACES]),
+        }
+    }
+
+    /// Takes one token of source `key` at `now`, if there is one.
+    pub(crate) fn take(&mut self, key: u128, now: u64) -> bool {
+        let folded = (key ^ (key >> 64)) as u64;
+        let spread = folded.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56;
+        let Some(place) = self.places.get_mut(spread as usize) else {
+            return false;
+        };
+        if place.key != key {
+            *place = Place { key, full_at: 0 };
+        }
+        take(self.rate, &mut place.full_at, now)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: u64 = 1_000_000_000;
+
+    fn taken(bucket: &mut Bucket, now: u64, tries: usize) -> usize {
+        (0..tries).filter(|_| bucket.take(now)).count()
+    }
+
+    #[test]
+    fn a_bucket_gives_its_burst_then_its_rate() {
+        let mut bucket = Bucket::new(Rate::new(10, 4));
+        assert_eq!(taken(&mut bucket, 5 * SECOND, 20), 4);
+        assert_eq!(taken(&mut bucket, 5 * SECOND + SECOND / 10, 20), 1);
+        assert_eq!(taken(&mut bucket, 6 * SECOND, 20), 4);
+        assert_eq!(taken(&mut bucket, 60 * SECOND, 20), 4);
+    }
+
+    #[test]
+    fn extreme_rates_are_none_and_all() {
+        assert_eq!(taken(&mut Bucket::new(Rate::new(0, 9)), SECOND, 5), 0);
+        assert_eq!(taken(&mut Bucket::new(Rate::new(u32::MAX, 1)), 0, 500), 500);
+        let mut bucket = Bucket::new(Rate::new(1, u32::MAX));
+        assert_eq!(taken(&mut bucket, u64::MAX - 1, 5), 5);
+    }
+
+    #[test]
+    fn sources_do_not_take_from_one_another() {
+        let mut sources = Sources::new(Rate::new(1, 2));
+        let count = |sources: &mut Sources, key| (0..9).filter(|_| sources.take(key, 1)).count();
+        assert_eq!(count(&mut sources, 1), 2);
+        assert_eq!(count(&mut sources, 1), 0);
+        assert_eq!(count(&mut sources, 2), 2);
+        assert_eq!(count(&mut sources, u128::MAX / 3), 2);
+    }
+}

@@ -1,0 +1,459 @@
+//! The way of a burst: stages over arrays, so that the cache misses of many packets overlap.
+//!
+//! ```text
+//!   burst ─> link ─> plan ─> tunnels between the outer pairs ─> decapsulate, plan the inner ones
+//!         ─> one lookup of all destinations and sources ─> decide ─> act
+//!                                                                     ├─> output, per port
+//!        next round <── answers, packets out of a second tunnel ──────┤
+//!                                                                     ├─> rings to control
+//!                                                                     └─> hold, drop
+//! ```
+//!
+//! An answer made here, or what came out of a tunnel addressed to ourselves, goes round once more,
+//! so that bindings, routes, tunnels and neighbours apply to it like to anything else.
+
+mod act;
+mod decide;
+
+use crate::classify::link::{self, Entry};
+use crate::classify::packet::{fields, plan, Fields, Plan};
+use crate::classify::{Meta, Origin};
+use crate::counters::PortDirection;
+use crate::hold::{Held, Hold};
+use crate::key::{InterfaceKind, NextHop};
+use crate::limit::{Bucket, Sources};
+use crate::rewrite::decap::decapsulate;
+use crate::rings::{Inject, WorkerRings};
+use crate::table::{Found, Probe};
+use crate::tunnels::OuterPair;
+use crate::verdict::{Born, Drop, Forward, Punt, Verdict};
+use crate::worker::output::{Output, Sent};
+use crate::worker::{View, WorkerConfig};
+use arrayvec::ArrayVec;
+use decide::Looked;
+use packet::{Buf, Burst, PortId, RxTx, MAX_BURST};
+use std::net::IpAddr;
+use wire::ether;
+
+/// Rounds that one packet may take: out of two tunnels, and an answer to what was inside.
+const ROUNDS: usize = 4;
+
+/// What control may have sent in one pass.
+const INJECTED: usize = MAX_BURST;
+
+/// A packet and what is known of it.
+type Item<B> = (B, Meta);
+
+/// Packets that go through the stages together.
+type Lane<B> = ArrayVec<Item<B>, MAX_BURST>;
+
+/// The path of one worker and what it keeps between passes.
+pub(crate) struct Path<T: RxTx> {
+    rings: WorkerRings,
+    limits: Limits,
+    hold: Hold<T::Buf>,
+    hold_nanos: u64,
+    output: Output<T>,
+    again: Lane<T::Buf>,
+    known: Known,
+}
+
+/// Buckets for what this worker sends of its own accord.
+struct Limits {
+    icmp: Bucket,
+    punts: [Bucket; Punt::ALL.len()],
+    hosts: Sources,
+    peers: Sources,
+}
+
+/// What follows from the topology.
+struct Known {
+    generation: Option<u64>,
+    /// By port: the port that it is the twin of.
+    mains: Vec<Option<PortId>>,
+    /// Whether hosts are attached here.
+    access: bool,
+}
+
+/// A packet's plan with the places of its probes.
+struct Work {
+    fields: Fields,
+    plan: Plan,
+    source: Option<u8>,
+    destination: Option<u8>,
+}
+
+impl<T: RxTx> Path<T> {
+    pub(crate) fn new(ports: u16, rings: WorkerRings, config: &WorkerConfig) -> Self {
+        let bucket = |at: usize| {
+            let reason = Punt::ALL.get(at).copied().unwrap_or(Punt::Multicast);
+            Bucket::new(config.punt_rates.get(reason))
+        };
+        let limits = Limits {
+            icmp: Bucket::new(config.icmp_rate),
+            punts: std::array::from_fn(bucket),
+            hosts: Sources::new(config.host_rate),
+            peers: Sources::new(config.peer_rate),
+        };
+        let known = Known {
+            generation: None,
+            mains: vec![None; usize::from(ports)],
+            access: false,
+        };
+        Self {
+            rings,
+            limits,
+            hold: Hold::new(),
+            hold_nanos: u64::try_from(config.hold_time.as_nanos()).unwrap_or(u64::MAX),
+            output: Output::new(ports),
+            again: Lane::new(),
+            known,
+        }
+    }
+
+    /// Packets that are held.
+    pub(crate) fn held(&self) -> usize {
+        self.hold.len()
+    }
+
+    /// Begins a pass: takes note of a new topology, lets held packets go on or gives them up, and
+    /// sends what control wants sent. Returns how many packets there were.
+    pub(crate) fn prepare(&mut self, view: &View<'_>, io: &mut T) -> usize {
+        let mut count = 0;
+        if self.known.generation != Some(view.fib.generation()) {
+            self.known.learn(view);
+            count += self.retry(view, io);
+        }
+        if self.hold.is_due(view.now) {
+            count += self.give_up(view, io);
+        }
+        count + self.inject(view, io)
+    }
+
+    /// Takes one burst from `port` to its end. Returns how many packets there were.
+    pub(crate) fn receive(&mut self, port: PortId, view: &View<'_>, io: &mut T) -> usize {
+        let mut burst = Burst::new();
+        let count = io.rx(port, &mut burst);
+        if count == 0 {
+            return 0;
+        }
+        for buf in &burst {
+            buf.prefetch();
+        }
+        let octets = burst.iter().map(|buf| buf.data().len() as u64).sum();
+        let way = PortDirection::Rx;
+        view.reader.count_port(port, way, burst.len() as u64, octets);
+        let main = self.known.mains.get(usize::from(port.0)).copied().flatten();
+        match main {
+            Some(main) => self.from_host_stack(main, burst, view, io),
+            None => {
+                view.reader.count_received(burst.len() as u64);
+                let mut lane = Lane::new();
+                for buf in burst {
+                    self.enter(buf, port, &mut lane, view, io);
+                }
+                self.run(lane, view, io);
+            }
+        }
+        self.output.flush(view, io);
+        count
+    }
+
+    /// Ends a pass.
+    pub(crate) fn finish(&mut self, view: &View<'_>, io: &mut T) {
+        self.output.flush(view, io);
+        self.rings.flush();
+    }
+
+    /// Drops all that is held.
+    pub(crate) fn drain(&mut self, view: &View<'_>, io: &mut T) {
+        while let Some(held) = self.hold.take(|_| true) {
+            view.reader.count_born(Born::Released);
+            let failed = Verdict::Drop(Drop::NeighbourFailed);
+            self.output.end(held.buf, failed, view, io);
+        }
+        self.output.flush(view, io);
+    }
+
+    /// The frames of the host's own stack go out as they are.
+    fn from_host_stack(
+        &mut self,
+        main: PortId,
+        burst: Burst<T::Buf>,
+        view: &View<'_>,
+        io: &mut T,
+    ) {
+        for buf in burst {
+            view.reader.count_born(Born::FromHostStack);
+            if !buf.is_contiguous() {
+                let verdict = Verdict::Drop(Drop::Fragmented);
+                self.output.end(buf, verdict, view, io);
+            } else if buf.data().len() < ether::HEADER_LEN {
+                self.output.end(buf, Verdict::Drop(Drop::Runt), view, io);
+            } else {
+                let sent = Sent::plain(Verdict::Forward(Forward::FromHostStack));
+                self.output.send(main, buf, sent, view, io);
+            }
+        }
+    }
+
+    /// The link layer of one frame.
+    #[inline]
+    fn enter(
+        &mut self,
+        buf: T::Buf,
+        port: PortId,
+        lane: &mut Lane<T::Buf>,
+        view: &View<'_>,
+        io: &mut T,
+    ) {
+        match link::link(&buf, port, view.fib) {
+            // A lane has as many places as a burst has packets.
+            Entry::Packet(meta) => lane.push((buf, meta)),
+            Entry::HostStack(twin) => self.to_host_stack(buf, twin, view, io),
+            Entry::Drop(reason) => self.drop(buf, reason, view, io),
+        }
+    }
+
+    /// All rounds of a lane.
+    fn run(&mut self, mut lane: Lane<T::Buf>, view: &View<'_>, io: &mut T) {
+        for _ in 0..ROUNDS {
+            if lane.is_empty() {
+                return;
+            }
+            self.round(&mut lane, view, io);
+            std::mem::swap(&mut lane, &mut self.again);
+        }
+        for (buf, _) in lane {
+            self.drop(buf, Drop::Unanswerable, view, io);
+        }
+    }
+
+    /// The stages, for all packets of a lane. What needs another round is in `again` afterwards.
+    fn round(&mut self, lane: &mut Lane<T::Buf>, view: &View<'_>, io: &mut T) {
+        let mut works = ArrayVec::<Work, MAX_BURST>::new();
+        for (buf, meta) in lane.iter_mut() {
+            works.push(Work::begin(buf, meta));
+        }
+        untunnel(lane, &mut works, view);
+
+        let mut probes = ArrayVec::<Probe, { 2 * MAX_BURST }>::new();
+        for ((_, meta), work) in lane.iter().zip(&mut works) {
+            work.ask(meta, &mut probes);
+        }
+        let mut found = [None; 2 * MAX_BURST];
+        view.reader.lookup(&probes, &mut found);
+
+        for ((buf, meta), work) in lane.drain(..).zip(works) {
+            let at = |place: Option<u8>| *found.get(usize::from(place?))?;
+            let looked = Looked {
+                source: at(work.source),
+                destination: at(work.destination),
+            };
+            self.act(buf, meta, &work.fields, work.plan, looked, view, io);
+        }
+    }
+
+    /// Sends what control wants sent.
+    fn inject(&mut self, view: &View<'_>, io: &mut T) -> usize {
+        let mut lane = Lane::new();
+        let mut count = 0;
+        while count < INJECTED {
+            let Some(slot) = self.rings.pop() else {
+                break;
+            };
+            count += 1;
+            view.reader.count_born(Born::Injected);
+            self.inject_one(slot.view(), &mut lane, view, io);
+            self.rings.give_back(slot);
+        }
+        self.run(lane, view, io);
+        count
+    }
+
+    fn inject_one(
+        &mut self,
+        what: Inject<'_>,
+        lane: &mut Lane<T::Buf>,
+        view: &View<'_>,
+        io: &mut T,
+    ) {
+        let (Inject::Frame { data, .. } | Inject::Packet { data, .. }) = what;
+        let Some(mut buf) = io.alloc() else {
+            return view.reader.count(Verdict::Drop(Drop::NoBuffer));
+        };
+        if buf.set_len(data.len()).is_err() {
+            return self.drop(buf, Drop::NoBuffer, view, io);
+        }
+        for (to, from) in buf.data_mut().iter_mut().zip(data) {
+            *to = *from;
+        }
+        match what {
+            Inject::Frame { interface, .. } => self.send_frame(buf, interface, view, io),
+            Inject::Packet { domain, .. } => {
+                let success = Verdict::Forward(Forward::Injected);
+                lane.push((buf, Meta::here(domain, success)));
+            }
+        }
+    }
+
+    /// Lets those held packets go on whose neighbour is no longer the one to wait for.
+    fn retry(&mut self, view: &View<'_>, io: &mut T) -> usize {
+        let mut lane = Lane::new();
+        let waits = |held: &Held<T::Buf>| {
+            let address = match view.fib.route(held.meta.domain, held.destination) {
+                Some(NextHop::OnLink(interface)) if interface == held.wanted.interface => {
+                    IpAddr::V6(held.destination)
+                }
+                Some(NextHop::Unresolved { interface, router })
+                    if interface == held.wanted.interface =>
+                {
+                    router
+                }
+                _ => return false,
+            };
+            address == held.wanted.address
+        };
+        // There are no more places to hold packets than places in a lane.
+        while let Some(held) = self.hold.take(|held| !waits(held)) {
+            view.reader.count_born(Born::Released);
+            lane.push((held.buf, held.meta));
+        }
+        let count = lane.len();
+        self.run(lane, view, io);
+        count
+    }
+
+    /// Tells the senders of those held packets that have waited long enough.
+    fn give_up(&mut self, view: &View<'_>, io: &mut T) -> usize {
+        let mut count = 0;
+        while let Some(held) = self.hold.take_due(view.now) {
+            view.reader.count_born(Born::Released);
+            self.fail(held, view, io);
+            count += 1;
+        }
+        let lane = std::mem::take(&mut self.again);
+        self.run(lane, view, io);
+        count
+    }
+}
+
+impl Known {
+    fn learn(&mut self, view: &View<'_>) {
+        let interfaces = view.fib.interfaces();
+        self.generation = Some(view.fib.generation());
+        self.access = interfaces
+            .iter()
+            .any(|interface| interface.kind == InterfaceKind::Access);
+        for (port, main) in (0..).zip(&mut self.mains) {
+            let twin = Some(PortId(port));
+            let of = interfaces.iter().find(|interface| interface.twin == twin);
+            *main = of.map(|interface| interface.port);
+        }
+    }
+}
+
+impl Work {
+    /// Reads the IPv6 header, cuts what the link layer padded on, and plans.
+    #[inline]
+    fn begin<B: Buf>(buf: &mut B, meta: &Meta) -> Self {
+        let packet = buf.data().get(meta.at..).unwrap_or_default();
+        let Some(fields) = fields(packet) else {
+            return Self::drop(match meta.origin {
+                Origin::Link => Drop::Ipv6Malformed,
+                Origin::Tunnel(_) => Drop::InnerMalformed,
+                Origin::Here => Drop::InjectInvalid,
+            });
+        };
+        let plan = plan(packet, &fields, meta);
+        if packet.len() > fields.length && buf.set_len(meta.at + fields.length).is_err() {
+            return Self::drop(Drop::Ipv6Malformed);
+        }
+        Self {
+            fields,
+            plan,
+            source: None,
+            destination: None,
+        }
+    }
+
+    fn drop(reason: Drop) -> Self {
+        Self {
+            fields: Fields::NONE,
+            plan: Plan::Drop(reason),
+            source: None,
+            destination: None,
+        }
+    }
+
+    /// Adds what has to be looked up.
+    #[inline]
+    fn ask(&mut self, meta: &Meta, probes: &mut ArrayVec<Probe, { 2 * MAX_BURST }>) {
+        let (source, destination) = match self.plan {
+            Plan::Lookup { source } => (source, true),
+            Plan::Own { source } => (source, false),
+            Plan::Multicast => (meta.access, false),
+            Plan::Tunnelled { .. } | Plan::Back | Plan::Drop(_) => (false, false),
+        };
+        let mut ask = |address| {
+            let place = u8::try_from(probes.len()).ok();
+            // Two for each packet of a lane at most, and there is room for them.
+            probes.push(Probe {
+                domain: meta.domain,
+                address: IpAddr::V6(address),
+            });
+            place
+        };
+        if destination {
+            self.destination = ask(self.fields.destination);
+        }
+        if source {
+            self.source = ask(self.fields.source);
+        }
+    }
+}
+
+/// Takes those packets out of their tunnels whose outer addresses are a tunnel of ours. The others
+/// are ordinary packets.
+#[inline]
+fn untunnel<B: Buf>(
+    lane: &mut Lane<B>,
+    works: &mut ArrayVec<Work, MAX_BURST>,
+    view: &View<'_>,
+) {
+    let mut pairs = ArrayVec::<OuterPair, MAX_BURST>::new();
+    for ((_, meta), work) in lane.iter().zip(works.iter()) {
+        if let Plan::Tunnelled { .. } = work.plan {
+            pairs.push(OuterPair {
+                domain: meta.domain,
+                local: work.fields.destination,
+                remote: work.fields.source,
+            });
+        }
+    }
+    if pairs.is_empty() {
+        return;
+    }
+    let mut tunnels = [None; MAX_BURST];
+    view.reader.tunnels_between(&pairs, &mut tunnels);
+    let mut tunnels = tunnels.into_iter();
+    for ((buf, meta), work) in lane.iter_mut().zip(works) {
+        let Plan::Tunnelled { inner } = work.plan else {
+            continue;
+        };
+        match tunnels.next().flatten() {
+            None => work.plan = Plan::Lookup { source: false },
+            Some(tunnel) => match decapsulate(buf, meta.at, inner) {
+                Ok(()) => {
+                    meta.at = 0;
+                    meta.origin = Origin::Tunnel(tunnel);
+                    *work = Work::begin(buf, meta);
+                }
+                Err(reason) => *work = Work::drop(reason),
+            },
+        }
+    }
+}
+
+/// What a lookup found for one packet.
+pub(crate) type Binding = Option<Found>;

@@ -1,0 +1,207 @@
+//! What happens to a packet whose addresses have been looked up.
+//!
+//! First the source: on an access interface it is a host's, out of a tunnel it belongs to a binding
+//! of that tunnel (or the destination does, when we are the host's end of it). Then the destination:
+//! its binding, and without one the route.
+
+use super::{Binding, Known};
+use crate::classify::packet::Fields;
+use crate::classify::{Meta, Origin};
+use crate::hold::Wanted;
+use crate::icmp::Problem;
+use crate::key::{AdjacencyId, AdjacencySpec, BindingId, Forwarding, NextHop, TunnelId};
+use crate::table::Found;
+use crate::verdict::{Drop, Forward, Punt, Verdict};
+use crate::worker::View;
+use std::net::IpAddr;
+
+/// The bindings of a packet's addresses.
+#[derive(Clone, Copy)]
+pub(super) struct Looked {
+    pub(super) source: Binding,
+    pub(super) destination: Binding,
+}
+
+/// The way of a packet that goes out.
+#[derive(Clone, Copy)]
+pub(super) struct Way {
+    pub(super) verdict: Verdict,
+    pub(super) up: Option<BindingId>,
+    pub(super) down: Option<BindingId>,
+}
+
+/// What happens.
+pub(super) enum Step {
+    /// Into this tunnel.
+    Tunnel(TunnelId, Way),
+    /// To this neighbour.
+    Neighbour(AdjacencyId, Way),
+    /// To us.
+    Own,
+    /// A copy to control.
+    Punt(Punt),
+    /// Kept until the neighbour is known.
+    Hold(Wanted),
+    /// Its sender is told.
+    Tell(Problem),
+    /// It ends here.
+    Drop(Drop),
+}
+
+/// What the source of a packet allows.
+enum Allowed {
+    /// To go where its destination says.
+    Anywhere { up: Option<BindingId> },
+    /// Into the tunnel of its binding only.
+    Into { tunnel: TunnelId, up: BindingId },
+    /// To the host that it came through the tunnel for.
+    To { host: AdjacencyId, down: BindingId },
+}
+
+/// Decides for a packet that is neither multicast nor bound to its link.
+#[inline]
+pub(super) fn decide(
+    meta: &Meta,
+    fields: &Fields,
+    looked: Looked,
+    known: &Known,
+    view: &View<'_>,
+) -> Step {
+    let way = |forward, up, down| Way {
+        verdict: meta.success.unwrap_or(Verdict::Forward(forward)),
+        up,
+        down,
+    };
+    let up = match allowed(meta, looked, known, view) {
+        Ok(Allowed::Anywhere { up }) => up,
+        Ok(Allowed::Into { tunnel, up }) => {
+            return Step::Tunnel(tunnel, way(Forward::Encapsulated, Some(up), None));
+        }
+        Ok(Allowed::To { host, down }) => {
+            return Step::Neighbour(host, way(Forward::Delivered, None, Some(down)));
+        }
+        Err(step) => return step,
+    };
+    let tunnelled = matches!(meta.origin, Origin::Tunnel(_));
+    if let Some(Found { id, forwarding }) = looked.destination {
+        let down = Some(id);
+        match forwarding {
+            Forwarding::Anchor { tunnel } => {
+                let forward = match tunnelled {
+                    true => Forward::Relayed,
+                    false => Forward::Encapsulated,
+                };
+                return Step::Tunnel(tunnel, way(forward, up, down));
+            }
+            Forwarding::Local { host } => {
+                let forward = match tunnelled {
+                    true => Forward::Delivered,
+                    false => Forward::Local,
+                };
+                return Step::Neighbour(host, way(forward, up, down));
+            }
+            // What we send to the host ourselves needs no tunnel. From anyone else it has to come
+            // out of the tunnel, so it goes to the anchor by route.
+            Forwarding::Access { host, .. } if meta.origin == Origin::Here => {
+                return Step::Neighbour(host, way(Forward::Local, up, down));
+            }
+            Forwarding::Access { .. } => {}
+            Forwarding::Pending => return Step::Drop(Drop::BindingPending),
+        }
+    }
+    let forward = match tunnelled {
+        true => Forward::Decapsulated,
+        false => Forward::Routed,
+    };
+    match view.fib.route(meta.domain, fields.destination) {
+        Some(NextHop::Adjacency(neighbour)) => Step::Neighbour(neighbour, way(forward, up, None)),
+        Some(NextHop::Local) => Step::Own,
+        Some(NextHop::OnLink(interface)) => Step::Hold(Wanted {
+            interface,
+            address: IpAddr::V6(fields.destination),
+        }),
+        Some(NextHop::Unresolved { interface, router }) => Step::Hold(Wanted {
+            interface,
+            address: router,
+        }),
+        Some(NextHop::Unreachable) | None => Step::Tell(Problem::NO_ROUTE),
+        Some(NextHop::Blackhole) => Step::Drop(Drop::Blackhole),
+    }
+}
+
+#[inline]
+fn allowed(
+    meta: &Meta,
+    looked: Looked,
+    known: &Known,
+    view: &View<'_>,
+) -> Result<Allowed, Step> {
+    match meta.origin {
+        Origin::Here => Ok(Allowed::Anywhere { up: None }),
+        Origin::Link if !meta.access => Ok(Allowed::Anywhere { up: None }),
+        Origin::Link => host(meta, looked.source, view),
+        Origin::Tunnel(tunnel) => tunnelled(tunnel, looked, known),
+    }
+}
+
+/// A packet from an access interface.
+fn host(meta: &Meta, source: Binding, view: &View<'_>) -> Result<Allowed, Step> {
+    let Some(Found { id, forwarding }) = source else {
+        return Err(Step::Punt(Punt::UnknownHost));
+    };
+    let (host, allowed) = match forwarding {
+        Forwarding::Access { tunnel, host } => (host, Allowed::Into { tunnel, up: id }),
+        Forwarding::Local { host } => (host, Allowed::Anywhere { up: Some(id) }),
+        // Its host was elsewhere: this is how it says that it has come back.
+        Forwarding::Anchor { .. } => return Err(Step::Punt(Punt::UnknownHost)),
+        Forwarding::Pending => return Err(Step::Drop(Drop::BindingPending)),
+    };
+    if is_at(meta, host, view) {
+        Ok(allowed)
+    } else {
+        Err(Step::Drop(Drop::HostSpoofed))
+    }
+}
+
+/// Whether a frame came from this neighbour.
+fn is_at(meta: &Meta, host: AdjacencyId, view: &View<'_>) -> bool {
+    let sender = AdjacencySpec {
+        interface: meta.interface,
+        mac: meta.mac,
+    };
+    view.reader.adjacency(host) == Some(sender)
+}
+
+/// Whether a packet from an access interface is from a host that is attached there.
+pub(super) fn is_attached(meta: &Meta, source: Binding, view: &View<'_>) -> bool {
+    host(meta, source, view).is_ok()
+}
+
+/// Whether a packet from an access interface may be taken for its host's.
+pub(super) fn check_host(meta: &Meta, source: Binding, view: &View<'_>) -> Result<(), Step> {
+    host(meta, source, view).map(|_| ())
+}
+
+/// A packet out of a tunnel.
+#[inline]
+fn tunnelled(through: TunnelId, looked: Looked, known: &Known) -> Result<Allowed, Step> {
+    let source = looked.source.map(|found| (found.id, found.forwarding));
+    if let Some((id, Forwarding::Anchor { tunnel })) = source {
+        if tunnel == through {
+            return Ok(Allowed::Anywhere { up: Some(id) });
+        }
+    }
+    let destination = looked.destination.map(|found| (found.id, found.forwarding));
+    if let Some((down, Forwarding::Access { tunnel, host })) = destination {
+        if tunnel == through {
+            return Ok(Allowed::To { host, down });
+        }
+    }
+    Err(Step::Drop(match (source, destination) {
+        (Some((_, Forwarding::Pending)), _) => Drop::BindingPending,
+        // Nothing tells which end of the tunnel we are. Where hosts are attached, it is most likely
+        // a packet for one that has just left.
+        (None, None) if known.access => Drop::InnerDestinationUnknown,
+        _ => Drop::InnerSourceSpoofed,
+    }))
+}

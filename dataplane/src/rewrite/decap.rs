@@ -1,0 +1,71 @@
+//! Out of a tunnel (RFC 2473 section 3.3): what the outer header leaves on the inner one.
+//!
+//! Only the congestion mark crosses over (RFC 6040 section 4.2). The inner hop limit is not touched
+//! here: the tunnel is one link, so its entry took one for the forwarding into it, and forwarding out
+//! of it takes one as from any link (RFC 2473 section 3.1, RFC 8200 section 3). DSCP stays the inner
+//! packet's own.
+
+use super::{header_mut, shift};
+use crate::verdict::Drop;
+use packet::Buf;
+use wire::ipv6::Header;
+use zerocopy::FromBytes;
+
+const NOT_ECT: u8 = 0;
+const ECT_1: u8 = 1;
+const CE: u8 = 3;
+
+/// The inner codepoint that goes on, or none where the packet must be dropped.
+const fn merged(outer: u8, inner: u8) -> Option<u8> {
+    match (inner & 3, outer & 3) {
+        (NOT_ECT, CE) => None,
+        (NOT_ECT, _) => Some(NOT_ECT),
+        (_, CE) => Some(CE),
+        (CE, _) => Some(CE),
+        (_, ECT_1) => Some(ECT_1),
+        (inner, _) => Some(inner),
+    }
+}
+
+/// Cuts the outer packet that starts at `at` off, so that the inner one, which starts `inner` octets
+/// behind that, stands at the front of the buffer.
+#[inline]
+pub(crate) fn decapsulate<B: Buf>(buf: &mut B, at: usize, inner: usize) -> Result<(), Drop> {
+    let malformed = Drop::InnerMalformed;
+    let outer = buf.data().get(at..).unwrap_or_default();
+    let (outer, _) = Header::ref_from_prefix(outer).map_err(|_| malformed)?;
+    let outer_class = outer.traffic_class();
+    shift(buf, at + inner, 0).map_err(|_| malformed)?;
+    let header = header_mut(buf, 0).ok_or(malformed)?;
+    if header.version() != 6 {
+        return Err(malformed);
+    }
+    let class = header.traffic_class();
+    let mark = merged(outer_class, class).ok_or(Drop::CongestionLost)?;
+    if mark != class & 3 {
+        header.set_traffic_class(class & !3 | mark);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_of_rfc_6040_section_4_2() {
+        const ECT_0: u8 = 2;
+        // Rows: inner; columns: outer Not-ECT, ECT(0), ECT(1), CE.
+        let table = [
+            (NOT_ECT, [Some(NOT_ECT), Some(NOT_ECT), Some(NOT_ECT), None]),
+            (ECT_0, [Some(ECT_0), Some(ECT_0), Some(ECT_1), Some(CE)]),
+            (ECT_1, [Some(ECT_1), Some(ECT_1), Some(ECT_1), Some(CE)]),
+            (CE, [Some(CE), Some(CE), Some(CE), Some(CE)]),
+        ];
+        for (inner, row) in table {
+            for (outer, expected) in [NOT_ECT, ECT_0, ECT_1, CE].into_iter().zip(row) {
+                assert_eq!(merged(outer, inner), expected, "{inner} in {outer}");
+            }
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! The outer flow label (RFC 6438): all packets of one inner flow get the same one, and flows spread
+//! evenly over all labels but zero.
+
+use wire::ipv6::{next_header, Header};
+
+/// The label for a packet with this header. Addresses and flow label tell flows apart; where a source
+/// sets no label, protocol and ports do, as far as every packet of the flow shows them.
+#[inline]
+pub(crate) fn label(header: &Header, behind: &[u8]) -> u32 {
+    let own = header.flow_label();
+    let rest = if own == 0 {
+        u64::from(ports(header.next_header, behind)) << 8 | u64::from(header.next_header)
+    } else {
+        u64::from(own) << 40
+    };
+    let [a, b] = halves(&header.source);
+    let [c, d] = halves(&header.destination);
+    let hash = mix(mix(a ^ rest, b), mix(c, d.rotate_left(32)));
+    let label = (hash >> 44) as u32;
+    // Zero means "no label" and would take the packet out of the spread.
+    label.max(1)
+}
+
+#[inline]
+fn halves(address: &[u8; 16]) -> [u64; 2] {
+    let bits = u128::from_be_bytes(*address);
+    [(bits >> 64) as u64, bits as u64]
+}
+
+#[inline]
+fn ports(protocol: u8, behind: &[u8]) -> u32 {
+    match (protocol, behind.first_chunk()) {
+        (next_header::TCP | next_header::UDP, Some(ports)) => u32::from_be_bytes(*ports),
+        _ => 0,
+    }
+}
+
+/// Multiplies to 128 bits and folds, as wyhash does.
+#[inline]
+fn mix(a: u64, b: u64) -> u64 {
+    let product = u128::from(a ^ 0x9e37_79b9_7f4a_7c15) * u128::from(b ^ 0xd6e8_feb8_6659_fd93);
+    (product >> 64) as u64 ^ product as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn header(source: u16, destination: u16, label: u32, protocol: u8) -> Header {
+        let mut octets = [0; 16];
+        octets[0] = 0x20;
+        let mut source_octets = octets;
+        source_octets[14..].copy_from_slice(&source.to_be_bytes());
+        octets[6..8].copy_from_slice(&destination.to_be_bytes());
+        let mut header = Header::new(source_octets, octets, protocol, 64, 0);
+        header.set_flow_label(label);
+        header
+    }
+
+    #[test]
+    fn one_flow_has_one_label_and_ports_count_only_where_a_source_sets_none() {
+        let of = |own, ports: [u8; 4]| label(&header(1, 2, own, next_header::UDP), &ports);
+        assert_eq!(of(0, [0, 1, 0, 2]), of(0, [0, 1, 0, 2]));
+        assert_ne!(of(0, [0, 1, 0, 2]), of(0, [0, 1, 0, 3]));
+        assert_eq!(of(7, [0, 1, 0, 2]), of(7, [0, 1, 0, 3]));
+        assert_ne!(of(7, [0; 4]), of(8, [0; 4]));
+        let fragment = |behind: [u8; 4]| label(&header(1, 2, 0, next_header::FRAGMENT), &behind);
+        assert_eq!(fragment([0, 1, 0, 2]), fragment([9, 9, 9, 9]));
+    }
+
+    #[test]
+    fn flows_spread_over_the_labels_and_none_has_zero() {
+        let mut buckets = [0u32; 16];
+        for source in 0..64 {
+            for destination in 0..64 {
+                let label = label(&header(source, destination, 0, next_header::TCP), &[]);
+                assert!(label > 0 && label < 1 << 20);
+                buckets[(label & 15) as usize] += 1;
+            }
+        }
+        // 4096 flows in 16 buckets: 256 each, give or take six standard deviations.
+        for count in buckets {
+            assert!((160..=352).contains(&count), "{buckets:?}");
+        }
+    }
+}

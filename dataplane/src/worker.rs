@@ -1,0 +1,188 @@
+//! A worker: one thread that owns one queue of every port and runs packets to completion.
+//!
+//! ```text
+//!   pass:  changes of the topology -> held packets -> what control sends
+//!          -> for every port: rx burst -> path -> tx bursts -> quiescent
+//! ```
+//!
+//! While packets flow there is no allocation, lock, system call or panic. When nothing comes, the
+//! worker does what [`Idle`] says, and while it sleeps it is offline to reclamation. It writes the
+//! event descriptor of control at most once per pass, only while control sleeps.
+//!
+//! A frame that the host's own stack sends through a TAP twin counts as born
+//! ([`Born::FromHostStack`](crate::verdict::Born)) and not as received, so that for every worker
+//! `received + born = sum of all verdicts` at the end of a pass.
+
+mod config;
+pub(crate) mod output;
+mod stats;
+
+pub use crate::limit::Rate;
+pub use config::{Idle, PuntRates, WorkerConfig};
+pub use stats::{WorkerSnapshot, WorkerStats};
+
+use crate::clock;
+use crate::fib::Fib;
+use crate::path::Path;
+use crate::rings::WorkerRings;
+use crate::tables::{Reader, Tables};
+use packet::{PortId, RxTx};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Shortest sleep of an idle worker.
+const FIRST_SLEEP: Duration = Duration::from_micros(10);
+
+/// What the path reads: the tables as this worker sees them, and the time of the pass.
+pub(crate) struct View<'a> {
+    pub(crate) reader: &'a Reader,
+    pub(crate) fib: &'a Fib,
+    /// Nanoseconds of the workers' clock.
+    pub(crate) now: u64,
+    /// The same in seconds.
+    pub(crate) seconds: u32,
+}
+
+impl<'a> View<'a> {
+    fn new(reader: &'a Reader, now: Duration) -> Self {
+        Self {
+            reader,
+            fib: reader.fib(),
+            now: u64::try_from(now.as_nanos()).unwrap_or(u64::MAX),
+            seconds: u32::try_from(now.as_secs()).unwrap_or(u32::MAX),
+        }
+    }
+}
+
+/// One worker.
+pub struct Worker<T: RxTx> {
+    reader: Reader,
+    path: Path<T>,
+    io: T,
+    idle: Idle,
+    online: bool,
+    stats: Arc<WorkerStats>,
+}
+
+impl<T: RxTx> Worker<T> {
+    /// Worker number `index` over `tables`, with its end of the rings and its queues. All that it
+    /// will ever allocate is allocated here.
+    ///
+    /// # Panics
+    /// When there is no such worker in `tables`, or it exists already (see [`Tables::reader`]).
+    #[must_use]
+    pub fn new(
+        index: usize,
+        tables: &Arc<Tables>,
+        rings: WorkerRings,
+        io: T,
+        config: &WorkerConfig,
+    ) -> Self {
+        Self {
+            reader: tables.reader(index),
+            path: Path::new(io.ports(), rings, config),
+            io,
+            idle: config.idle,
+            online: false,
+            stats: Arc::default(),
+        }
+    }
+
+    /// What it has been doing, readable from any thread.
+    #[must_use]
+    pub fn stats(&self) -> Arc<WorkerStats> {
+        Arc::clone(&self.stats)
+    }
+
+    /// Its queues.
+    pub fn io_mut(&mut self) -> &mut T {
+        &mut self.io
+    }
+
+    /// Takes packets until `stop` is set, then lets go of all that it holds.
+    pub fn run(&mut self, stop: &AtomicBool) {
+        let mut empty_polls = 0u32;
+        let mut sleep = FIRST_SLEEP;
+        let mut before = clock::now();
+        let mut was_busy = false;
+        while !stop.load(Ordering::Relaxed) {
+            let now = clock::now();
+            if was_busy {
+                let nanos = now.saturating_sub(before).as_nanos();
+                self.stats.busy(u64::try_from(nanos).unwrap_or(u64::MAX));
+            }
+            before = now;
+            was_busy = self.poll_at(now) > 0;
+            if was_busy {
+                empty_polls = 0;
+                sleep = FIRST_SLEEP;
+                continue;
+            }
+            empty_polls = empty_polls.saturating_add(1);
+            match self.idle {
+                Idle::Busy => {}
+                Idle::Pause => std::hint::spin_loop(),
+                Idle::Sleep {
+                    after_empty_polls,
+                    longest,
+                } => {
+                    if empty_polls > after_empty_polls {
+                        sleep = sleep.min(longest);
+                        self.sleep(sleep);
+                        sleep = sleep.saturating_mul(2);
+                    } else {
+                        std::hint::spin_loop();
+                    }
+                }
+            }
+        }
+        self.drain();
+    }
+
+    /// One pass over everything, at the time of the workers' clock. Returns how many packets there
+    /// were, control's and released ones included.
+    pub fn poll_once(&mut self) -> usize {
+        self.poll_at(clock::now())
+    }
+
+    /// One pass over everything at time `now`, which must not go back.
+    pub fn poll_at(&mut self, now: Duration) -> usize {
+        if !self.online {
+            self.reader.online();
+            self.online = true;
+        }
+        let view = View::new(&self.reader, now);
+        let mut packets = self.path.prepare(&view, &mut self.io);
+        for port in 0..self.io.ports() {
+            packets += self.path.receive(PortId(port), &view, &mut self.io);
+        }
+        self.path.finish(&view, &mut self.io);
+        self.reader.quiescent();
+        self.stats.pass(packets);
+        self.stats.holds(self.path.held());
+        packets
+    }
+
+    /// Lets go of all packets that are held and stops reading the tables. A later pass begins anew.
+    pub fn drain(&mut self) {
+        if self.path.held() > 0 {
+            if !self.online {
+                self.reader.online();
+            }
+            let view = View::new(&self.reader, clock::now());
+            self.path.drain(&view, &mut self.io);
+            self.stats.holds(0);
+        }
+        self.reader.offline();
+        self.online = false;
+    }
+
+    fn sleep(&mut self, time: Duration) {
+        self.reader.offline();
+        self.online = false;
+        let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        self.stats.slept(nanos);
+        std::thread::sleep(time);
+    }
+}

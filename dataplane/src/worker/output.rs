@@ -1,0 +1,167 @@
+//! What goes out: one burst per port, collected until it is full or the pass ends. A packet meets its
+//! verdict when the port has taken it, or has not.
+
+use super::View;
+use crate::counters::{Direction, PortDirection};
+use crate::key::BindingId;
+use crate::verdict::{Drop, Verdict};
+use arrayvec::ArrayVec;
+use packet::{Buf, Burst, PortId, RxTx, MAX_BURST};
+
+/// What is counted when a packet has gone.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sent {
+    pub(crate) verdict: Verdict,
+    /// Binding that it comes from.
+    pub(crate) up: Option<BindingId>,
+    /// Binding that it goes to.
+    pub(crate) down: Option<BindingId>,
+    /// Octets of the packet that the bindings count.
+    pub(crate) octets: usize,
+}
+
+impl Sent {
+    /// A packet that no binding counts.
+    pub(crate) const fn plain(verdict: Verdict) -> Self {
+        Self {
+            verdict,
+            up: None,
+            down: None,
+            octets: 0,
+        }
+    }
+}
+
+/// The bursts of one worker that wait to be sent, and the packets that wait to be given back.
+pub(crate) struct Output<T: RxTx> {
+    ports: Vec<Queue<T::Buf>>,
+    freed: Burst<T::Buf>,
+}
+
+struct Queue<B> {
+    burst: Burst<B>,
+    notes: ArrayVec<(Sent, usize), MAX_BURST>,
+}
+
+impl<T: RxTx> Output<T> {
+    pub(crate) fn new(ports: u16) -> Self {
+        let queue = || Queue {
+            burst: Burst::new(),
+            notes: ArrayVec::new(),
+        };
+        Self {
+            ports: (0..ports).map(|_| queue()).collect(),
+            freed: Burst::new(),
+        }
+    }
+
+    /// Sends a frame on `port`, sooner or later in this pass.
+    #[inline]
+    pub(crate) fn send(
+        &mut self,
+        port: PortId,
+        buf: T::Buf,
+        sent: Sent,
+        view: &View<'_>,
+        io: &mut T,
+    ) {
+        let Some(queue) = self.ports.get_mut(usize::from(port.0)) else {
+            return self.end(buf, Verdict::Drop(Drop::PortDown), view, io);
+        };
+        if queue.burst.is_full() {
+            queue.flush(port, view, io);
+        }
+        let octets = buf.data().len();
+        match queue.burst.try_push(buf) {
+            Ok(()) => queue.notes.push((sent, octets)),
+            Err(error) => {
+                let buf = error.element();
+                self.end(buf, Verdict::Drop(Drop::QueueFull), view, io);
+            }
+        }
+    }
+
+    /// Counts the end of a packet that does not go out and gives its buffer back.
+    #[inline]
+    pub(crate) fn end(&mut self, buf: T::Buf, verdict: Verdict, view: &View<'_>, io: &mut T) {
+        view.reader.count(verdict);
+        if self.freed.is_full() {
+            io.free(&mut self.freed);
+            self.freed.clear();
+        }
+        // There is room, or the buffer goes back by being dropped.
+        let _ = self.freed.try_push(buf);
+    }
+
+    /// Sends and frees all that waits.
+    pub(crate) fn flush(&mut self, view: &View<'_>, io: &mut T) {
+        for (queue, port) in self.ports.iter_mut().zip(0..) {
+            if !queue.burst.is_empty() {
+                queue.flush(PortId(port), view, io);
+            }
+        }
+        if !self.freed.is_empty() {
+            io.free(&mut self.freed);
+            self.freed.clear();
+        }
+    }
+}
+
+impl<B: Buf> Queue<B> {
+    fn flush<T: RxTx<Buf = B>>(&mut self, port: PortId, view: &View<'_>, io: &mut T) {
+        let count = io.tx(port, &mut self.burst);
+        let (gone, left) = self
+            .notes
+            .split_at_checked(count)
+            .unwrap_or((self.notes.as_slice(), &[]));
+        let mut octets = 0;
+        let mut run = Run::default();
+        for (sent, length) in gone {
+            octets += *length as u64;
+            run.count(sent.verdict, view);
+            let ways = [(sent.up, Direction::Up), (sent.down, Direction::Down)];
+            for (binding, way) in ways {
+                if let Some(binding) = binding {
+                    let bytes = sent.octets as u64;
+                    view.reader.count_binding(binding, way, bytes, view.seconds);
+                }
+            }
+        }
+        run.end(view);
+        view.reader
+            .count_port(port, PortDirection::Tx, gone.len() as u64, octets);
+        if !left.is_empty() {
+            let full = Verdict::Drop(Drop::QueueFull);
+            view.reader.count_many(full, left.len() as u64);
+            io.free(&mut self.burst);
+        }
+        self.burst.clear();
+        self.notes.clear();
+    }
+}
+
+/// Equal verdicts in a row, counted at once.
+#[derive(Default)]
+struct Run {
+    verdict: Option<Verdict>,
+    length: u64,
+}
+
+impl Run {
+    #[inline]
+    fn count(&mut self, verdict: Verdict, view: &View<'_>) {
+        if self.verdict != Some(verdict) {
+            self.end(view);
+            self.verdict = Some(verdict);
+        }
+        self.length += 1;
+    }
+
+    #[inline]
+    fn end(&mut self, view: &View<'_>) {
+        if let Some(verdict) = self.verdict {
+            view.reader.count_many(verdict, self.length);
+        }
+        self.length = 0;
+    }
+}

@@ -1,0 +1,79 @@
+//! What a worker has been doing, for control to read at any time.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Counters that one worker writes and anyone reads.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+pub struct WorkerStats {
+    polls: AtomicU64,
+    empty_polls: AtomicU64,
+    packets: AtomicU64,
+    busy_nanos: AtomicU64,
+    sleeps: AtomicU64,
+    slept_nanos: AtomicU64,
+    held: AtomicU64,
+}
+
+/// The counters at one moment.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct WorkerSnapshot {
+    /// Passes over all ports.
+    pub polls: u64,
+    /// Passes that found nothing.
+    pub empty_polls: u64,
+    /// Packets taken from ports.
+    pub packets: u64,
+    /// Estimated nanoseconds spent in passes that found something.
+    pub busy_nanos: u64,
+    /// Times it went to sleep.
+    pub sleeps: u64,
+    /// Nanoseconds it meant to sleep.
+    pub slept_nanos: u64,
+    /// Packets that wait for a neighbour now.
+    pub held: u64,
+}
+
+impl WorkerStats {
+    /// What stands in the counters now.
+    #[must_use]
+    pub fn snapshot(&self) -> WorkerSnapshot {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        WorkerSnapshot {
+            polls: read(&self.polls),
+            empty_polls: read(&self.empty_polls),
+            packets: read(&self.packets),
+            busy_nanos: read(&self.busy_nanos),
+            sleeps: read(&self.sleeps),
+            slept_nanos: read(&self.slept_nanos),
+            held: read(&self.held),
+        }
+    }
+
+    pub(super) fn pass(&self, packets: usize) {
+        add(&self.polls, 1);
+        match packets {
+            0 => add(&self.empty_polls, 1),
+            _ => add(&self.packets, packets as u64),
+        }
+    }
+
+    pub(super) fn busy(&self, nanos: u64) {
+        add(&self.busy_nanos, nanos);
+    }
+
+    pub(super) fn slept(&self, nanos: u64) {
+        add(&self.sleeps, 1);
+        add(&self.slept_nanos, nanos);
+    }
+
+    pub(super) fn holds(&self, packets: usize) {
+        self.held.store(packets as u64, Ordering::Relaxed);
+    }
+}
+
+/// One writer only, so a load and a store do.
+fn add(counter: &AtomicU64, value: u64) {
+    let sum = counter.load(Ordering::Relaxed).wrapping_add(value);
+    counter.store(sum, Ordering::Relaxed);
+}
