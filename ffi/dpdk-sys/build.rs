@@ -9,7 +9,7 @@ mod supported;
 /// Functions that `ffi/dpdk` calls. Everything else in DPDK stays out of the bindings.
 const FUNCTIONS: &[&str] = &[
     "rte_dev_(name|probe|remove)",
-    "rte_eal_(init|cleanup|get_runtime_dir)",
+    "rte_eal_(alarm_set|cleanup|get_runtime_dir|init)",
     "rte_eth_(allmulticast|promiscuous)_(enable|get)",
     "rte_eth_dev_adjust_nb_rx_tx_desc",
     "rte_eth_dev_(close|configure|get_mtu|get_port_by_name|info_get|set_mtu|socket_id|start|stop)",

@@ -1,6 +1,7 @@
 /* What bindgen reads: the headers of the bound functions, and constants that are macros too
  * complex for it. */
 #include <rte_config.h>
+#include <rte_alarm.h>
 #include <rte_cycles.h>
 #include <rte_dev.h>
 #include <rte_eal.h>

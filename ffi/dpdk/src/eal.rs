@@ -10,6 +10,7 @@ use dpdk_sys as sys;
 use crate::affinity::{Affinity, Narrowed};
 use crate::devargs::Devargs;
 use crate::hugepages;
+use crate::interrupts;
 use crate::log;
 use crate::pool::Pool;
 use crate::port::Port;
@@ -243,7 +244,7 @@ impl Inner {
         self.shown
     }
 
-    /// A buffer is still out, so the memory under it must stay mapped.
+    /// Something still points into DPDK's memory, which must stay mapped until the process ends.
     pub(crate) fn keep_memory(&self) {
         self.memory_needed.store(true, Ordering::SeqCst);
     }
@@ -254,6 +255,7 @@ impl Drop for Inner {
         if self.memory_needed.load(Ordering::SeqCst) {
             return;
         }
+        interrupts::settle();
         let _ = log::watch_aloud(self.shown, || {
             // SAFETY: everything made from the environment held this, so none of it is left.
             match unsafe { sys::rte_eal_cleanup() } {

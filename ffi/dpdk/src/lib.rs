@@ -32,6 +32,7 @@ mod devargs;
 mod eal;
 mod error;
 mod hugepages;
+mod interrupts;
 mod log;
 mod mbuf;
 mod pool;

@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 
 use crate::devargs::Devargs;
 use crate::eal::Inner;
+use crate::interrupts;
 use crate::log;
 use crate::pool::{Pool, PoolConfig, DATA_ROOM};
 use crate::port::PortConfig;
@@ -343,6 +344,11 @@ impl Device {
 impl Drop for Device {
     fn drop(&mut self) {
         let mut info = sys::rte_eth_dev_info::default();
+        // This driver may leave a callback behind, whose handle DPDK's own thread reads even while
+        // the memory under it is unmapped.
+        if self.driver == "net_memif" {
+            self.eal.keep_memory();
+        }
         let _ = log::watch_aloud(self.eal.shown(), || {
             if self.started {
                 self.drain();
@@ -353,8 +359,10 @@ impl Drop for Device {
                 sys::rte_eth_dev_info_get(self.id, &mut info);
                 if self.started {
                     sys::rte_eth_dev_stop(self.id);
+                    interrupts::settle();
                 }
                 sys::rte_eth_dev_close(self.id);
+                interrupts::settle();
                 match info.device.is_null() {
                     true => Ok(()),
                     false => match sys::rte_dev_remove(info.device) {
