@@ -1,7 +1,22 @@
 //! Everything that touches the world for the roles: configuration, policy, the access side, timers
 //! and the control socket.
 
+mod calls;
 pub mod config;
+pub mod counters;
+pub mod engine;
+mod frame;
+pub mod gateway;
+pub mod latency;
+pub mod neighbour;
 pub mod policy;
+pub mod record;
+pub mod routing;
 pub mod rpc;
+mod run;
 pub mod suggest;
+pub mod wheel;
+
+pub use calls::{PortStats, ReadPort, WorkerInfo};
+pub use gateway::PortInfo;
+pub use run::{run, Error, Params};

@@ -143,6 +143,16 @@ impl FilePolicy {
         self.hosts.is_empty()
     }
 
+    /// The LMAs that the policy names, each once.
+    pub fn anchors(&self) -> Vec<Ipv6Addr> {
+        let listed = self.hosts.values().map(|profile| profile.lma);
+        let default = self.default.iter().map(|default| default.lma);
+        let mut anchors: Vec<_> = listed.chain(default).collect();
+        anchors.sort_unstable();
+        anchors.dedup();
+        anchors
+    }
+
     /// What is known of the host with that link-layer address; `None`: it may not attach.
     pub fn profile(&self, mac: MacAddr) -> Option<Profile> {
         let listed = self.hosts.get(&mac).cloned();

@@ -41,6 +41,24 @@ objects! {
         pub policy_loaded: f64,
         /// Clients that have subscribed.
         pub subscribers: usize,
+        /// Control-thread time from an update taken from its ring to its acknowledgement put into
+        /// one.
+        pub signalling: Latency,
+    }
+
+    /// A distribution of times.
+    #[derive(Default, Copy)]
+    pub struct Latency {
+        /// How many times were taken.
+        pub count: u64,
+        /// Microseconds that half of them did not exceed.
+        pub p50_us: f64,
+        /// Microseconds that 99 of 100 did not exceed.
+        pub p99_us: f64,
+        /// Microseconds that 999 of 1000 did not exceed.
+        pub p999_us: f64,
+        /// Microseconds of the longest.
+        pub max_us: f64,
     }
 
     /// How full a table is.

@@ -1,0 +1,147 @@
+//! What the control plane counts, declared once with its description: `anchorctl counters` and the
+//! documentation derive from it.
+
+use std::collections::BTreeMap;
+
+macro_rules! counters {
+    ($($variant:ident = $name:literal, $text:literal;)*) => {
+        /// Something that the control plane counts.
+        #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+        pub enum Counter {
+            $(#[doc = $text] $variant,)*
+        }
+
+        impl Counter {
+            /// All of them, in order.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            /// Its stable name.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)* }
+            }
+
+            /// What it counts, one sentence.
+            pub const fn describe(self) -> &'static str {
+                match self { $(Self::$variant => $text,)* }
+            }
+        }
+    };
+}
+
+counters! {
+    MessageReceived = "message_received", "Well-formed mobility messages handed to the role.";
+    MessageSent = "message_sent", "Mobility messages sent.";
+    MessageUnsendable = "message_unsendable", "Mobility messages that do not fit their own format and were not sent.";
+    MessageUnknownType = "message_unknown_type", "Mobility messages of a type that is not known here; answered with a Binding Error.";
+    MessageDraining = "message_draining", "Mobility messages not taken because the gateway is going down.";
+    ProblemSent = "problem_sent", "ICMPv6 Parameter Problems sent.";
+    BindingErrorSent = "binding_error_sent", "Binding Errors sent.";
+    AnswerLimited = "answer_limited", "Error answers that the rate limit kept back.";
+    AnswerForbidden = "answer_forbidden", "Error answers not sent because of the source or destination of what they would answer.";
+    PacketMalformed = "packet_malformed", "Punted packets that are not whole IPv6 packets.";
+    PacketForeign = "packet_foreign", "Punted packets for an address that is not ours.";
+    PacketFragment = "packet_fragment", "Fragments for the control plane, which takes whole packets only.";
+    PacketUnexpected = "packet_unexpected", "Punted packets that hold something other than what they were punted for.";
+    OptionDiscarded = "option_discarded", "Packets discarded for a hop-by-hop or destination option that is not known here.";
+    DiscoveryMalformed = "discovery_malformed", "Neighbour discovery messages that fail the checks of RFC 4861.";
+    DiscoveryForeign = "discovery_foreign", "Neighbour Solicitations for an address that is not ours; not answered.";
+    DiscoveryConflict = "discovery_conflict", "Neighbour Advertisements of somebody else for an address of ours.";
+    RouterAdvertisementSeen = "router_advertisement_seen", "Router Advertisements of other routers; not used.";
+    RedirectIgnored = "redirect_ignored", "Redirects; routers do not take them.";
+    SolicitationSent = "solicitation_sent", "Neighbour Solicitations sent.";
+    AdvertisementSent = "advertisement_sent", "Neighbour Advertisements sent.";
+    RouterAdvertisementSent = "router_advertisement_sent", "Router Advertisements sent.";
+    NeighbourFailed = "neighbour_failed", "Neighbours that did not answer.";
+    NeighbourFull = "neighbour_full", "Neighbours not resolved because the neighbour cache is full.";
+    AdjacencyFull = "adjacency_full", "Neighbours resolved that found no room in the adjacency table.";
+    HostSeen = "host_seen", "Signs of hosts on access links handed to the role.";
+    HostUnreachable = "host_unreachable", "Hosts that no longer answered on their access link.";
+    IcmpMalformed = "icmp_malformed", "ICMPv6 messages that are truncated or whose checksum is wrong.";
+    IcmpTooBig = "icmp_too_big", "Packet Too Big messages that lowered the MTU of a tunnel.";
+    IcmpUnmatched = "icmp_unmatched", "ICMPv6 errors that quote no packet of a tunnel of ours.";
+    IcmpOther = "icmp_other", "ICMPv6 errors about a tunnel that change nothing.";
+    MulticastIgnored = "multicast_ignored", "Multicast listener messages; no role uses them.";
+    InjectRefused = "inject_refused", "Packets of our own that a worker's ring had no room for.";
+    TableFull = "table_full", "Bindings that the tables refused.";
+    EffectDropped = "effect_dropped", "Effects not applied because the binding they rest on was refused.";
+}
+
+/// The counts.
+#[derive(Clone, Debug)]
+pub struct Counters {
+    own: Vec<u64>,
+    malformed: BTreeMap<&'static str, u64>,
+}
+
+impl Default for Counters {
+    fn default() -> Self {
+        Self {
+            own: vec![0; Counter::ALL.len()],
+            malformed: wire::mh::Error::all_names()
+                .iter()
+                .map(|name| (*name, 0))
+                .collect(),
+        }
+    }
+}
+
+impl Counters {
+    /// Counts one.
+    pub fn count(&mut self, counter: Counter) {
+        if let Some(count) = self.own.get_mut(counter as usize) {
+            *count += 1;
+        }
+    }
+
+    /// Counts one malformed mobility message under the name of what is wrong with it.
+    pub fn malformed(&mut self, name: &'static str) {
+        *self.malformed.entry(name).or_default() += 1;
+    }
+
+    /// How many of one were counted.
+    pub fn get(&self, counter: Counter) -> u64 {
+        self.own.get(counter as usize).copied().unwrap_or(0)
+    }
+
+    /// How many malformed mobility messages were counted under `name`.
+    pub fn get_malformed(&self, name: &str) -> u64 {
+        self.malformed.get(name).copied().unwrap_or(0)
+    }
+
+    /// All counts with their names and what they count, zeros included, in a fixed order. Malformed
+    /// mobility messages stand as `malformed_` and what is wrong.
+    pub fn snapshot(&self) -> Vec<(String, u64, String)> {
+        let own = Counter::ALL.iter().map(|counter| {
+            let text = counter.describe().to_owned();
+            (counter.name().to_owned(), self.get(*counter), text)
+        });
+        let malformed = self.malformed.iter().map(|(name, count)| {
+            let wrong = name.replace('_', " ");
+            let text = format!("Mobility messages that were malformed: {wrong}.");
+            (format!("malformed_{name}"), *count, text)
+        });
+        own.chain(malformed).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_count_shows_under_its_own_name() {
+        let mut counters = Counters::default();
+        counters.count(Counter::TableFull);
+        counters.malformed("checksum");
+        let snapshot: BTreeMap<_, _> = counters
+            .snapshot()
+            .into_iter()
+            .map(|(name, value, _)| (name, value))
+            .collect();
+        assert_eq!(snapshot["table_full"], 1);
+        assert_eq!(snapshot["malformed_checksum"], 1);
+        assert_eq!(snapshot["message_sent"], 0);
+        let names = Counter::ALL.len() + wire::mh::Error::all_names().len();
+        assert_eq!(snapshot.len(), names, "two counters share a name");
+    }
+}

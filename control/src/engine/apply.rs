@@ -1,0 +1,320 @@
+//! What a role wants done, done in order: table, then send.
+//!
+//! When the tables refuse a binding, nothing that rests on it may be claimed: of the effects that
+//! are left, those that only take away are still applied ([`Effect::Unbind`], [`Effect::Unwatch`],
+//! [`Effect::CancelTimer`]), the others are dropped and counted, and [`Event::Refused`] is the next
+//! event that the role sees, before any message of the batch has left. It answers with what is true
+//! then: no binding, and status 130 to the peer.
+
+use super::hosts::Look;
+use super::tunnels::Released;
+use super::{Alarm, Engine, Installed};
+use crate::counters::Counter;
+use crate::frame;
+use crate::neighbour::Neighbour;
+use crate::policy::Answer;
+use crate::rpc::types::TimedNotice;
+use dataplane::key::{BindingKey, Domain, Forwarding, InterfaceId, TunnelId};
+use dataplane::table::Full;
+use roles::effect::{Advertisement, Notice, Path, TunnelEnds};
+use roles::event::{Departure, HostLink};
+use roles::{Effect, Event, Now, Role};
+use std::collections::VecDeque;
+use std::net::{IpAddr, Ipv6Addr};
+use wire::ipv6::address::ALL_NODES;
+use wire::mh::{HomeNetworkPrefix, Message};
+use wire::nd::{NdMessage, NdOption, PrefixInformation, RouterAdvertisement, RouterFlags};
+
+/// Hop limit that hosts are told to send with.
+const HOST_HOP_LIMIT: u8 = 64;
+
+/// The key of a prefix's binding.
+fn key(prefix: HomeNetworkPrefix) -> BindingKey {
+    BindingKey {
+        domain: Domain::default(),
+        prefix: IpAddr::V6(prefix.prefix),
+        length: prefix.length,
+    }
+}
+
+/// The tunnel that a path leads through.
+const fn tunnel_of(path: &Path) -> Option<TunnelEnds> {
+    match path {
+        Path::Anchor { tunnel } | Path::Access { tunnel, .. } => Some(*tunnel),
+        Path::Pending => None,
+    }
+}
+
+/// The host that a path leads to on our own link.
+const fn host_of(path: &Path) -> Option<HostLink> {
+    match path {
+        Path::Access { link, .. } => Some(*link),
+        Path::Anchor { .. } | Path::Pending => None,
+    }
+}
+
+impl<R: Role> Engine<R> {
+    /// Applies the effects of one event; what follows from them is queued.
+    pub(super) fn apply(
+        &mut self,
+        now: Now,
+        effects: &mut Vec<Effect>,
+        queue: &mut VecDeque<Event>,
+    ) {
+        let mut refused = false;
+        for effect in effects.drain(..) {
+            let takes_away = matches!(
+                effect,
+                Effect::Unbind { .. } | Effect::Unwatch { .. } | Effect::CancelTimer { .. }
+            );
+            if refused && !takes_away {
+                self.out.counters.count(Counter::EffectDropped);
+                continue;
+            }
+            match effect {
+                Effect::Bind { prefix, path } => {
+                    if let Err(full) = self.bind(now, prefix, path) {
+                        tracing::warn!(%prefix, %full, "the tables refuse a binding");
+                        self.out.counters.count(Counter::TableFull);
+                        queue.push_front(Event::Refused { prefix });
+                        refused = true;
+                    }
+                }
+                Effect::Unbind { prefix } => self.unbind(prefix),
+                Effect::Send { from, to, message } => self.send(from, to, &message),
+                Effect::Advertise {
+                    link,
+                    to,
+                    advertisement,
+                } => self.advertise(link, to, &advertisement),
+                Effect::Authenticate { link } => self.authenticate(link, queue),
+                Effect::Watch { link, address } => self.watch(now, link, address),
+                Effect::Unwatch { link } => {
+                    self.hosts.unwatch(link);
+                    self.wheel.cancel(&Alarm::Host(link));
+                }
+                Effect::SetTimer { timer, after } => {
+                    self.wheel.set(Alarm::Role(timer), now.monotonic + after);
+                }
+                Effect::CancelTimer { timer } => {
+                    self.wheel.cancel(&Alarm::Role(timer));
+                }
+                Effect::Notify { notice } => self.notify(now, notice),
+            }
+        }
+    }
+
+    /// Installs or moves a binding. What it needs is made first and what it no longer needs is
+    /// let go last, so that a refusal changes nothing.
+    fn bind(&mut self, now: Now, prefix: HomeNetworkPrefix, path: Path) -> Result<(), Full> {
+        let tunnel = match tunnel_of(&path) {
+            Some(ends) => Some((ends, self.acquire_tunnel(now, ends)?)),
+            None => None,
+        };
+        let bound = self.forwarding(prefix, &path, tunnel.map(|(_, id)| id));
+        let bound = bound.and_then(|forwarding| self.writer.bind(key(prefix), forwarding));
+        match bound {
+            Ok(id) => {
+                if let Some(old) = self.bindings.insert(prefix, Installed { path, id }) {
+                    self.let_go(prefix, &old.path, host_of(&path));
+                }
+                Ok(())
+            }
+            Err(full) => {
+                let still = self
+                    .bindings
+                    .get(&prefix)
+                    .and_then(|old| host_of(&old.path));
+                self.let_go(prefix, &path, still);
+                Err(full)
+            }
+        }
+    }
+
+    /// What the table is to hold for a path.
+    fn forwarding(
+        &mut self,
+        prefix: HomeNetworkPrefix,
+        path: &Path,
+        tunnel: Option<TunnelId>,
+    ) -> Result<Forwarding, Full> {
+        Ok(match (path, tunnel) {
+            (Path::Anchor { .. }, Some(tunnel)) => Forwarding::Anchor { tunnel },
+            (Path::Access { link, .. }, Some(tunnel)) => Forwarding::Access {
+                tunnel,
+                host: self.hosts.acquire(*link, prefix, &mut self.writer)?,
+            },
+            (Path::Pending, _) | (_, None) => Forwarding::Pending,
+        })
+    }
+
+    /// Lets go of the tunnel of a path, and of its host unless that is `still` the prefix's host.
+    fn let_go(&mut self, prefix: HomeNetworkPrefix, path: &Path, still: Option<HostLink>) {
+        if let Some(link) = host_of(path).filter(|link| Some(*link) != still) {
+            self.hosts.release(link, prefix, &mut self.writer);
+        }
+        let Some(ends) = tunnel_of(path) else {
+            return;
+        };
+        if let Released::Gone(hop) = self.tunnels.release(ends, &mut self.writer) {
+            self.wheel.cancel(&Alarm::TunnelMtu(ends));
+            if let Some(hop) = hop {
+                self.neighbours.release(hop);
+            }
+        }
+    }
+
+    /// Removes a binding, if there is one.
+    fn unbind(&mut self, prefix: HomeNetworkPrefix) {
+        if let Some(old) = self.bindings.remove(&prefix) {
+            self.writer.unbind(&key(prefix));
+            self.let_go(prefix, &old.path, None);
+        }
+    }
+
+    /// One more use of a tunnel, which is made if need be. Its next hop is kept resolved.
+    fn acquire_tunnel(&mut self, now: Now, ends: TunnelEnds) -> Result<TunnelId, Full> {
+        if let Some(id) = self.tunnels.share(ends) {
+            return Ok(id);
+        }
+        let hop = self.hop_to(ends.remote);
+        let adjacency = hop.and_then(|hop| self.resolved.get(&hop).copied());
+        let id = self.tunnels.make(ends, hop, adjacency, &mut self.writer)?;
+        if let Some(hop) = hop {
+            let mut acts = Vec::new();
+            self.neighbours.keep(hop, &mut acts);
+            self.act(now, acts);
+        }
+        Ok(id)
+    }
+
+    /// Sends a mobility message.
+    fn send(&mut self, from: Ipv6Addr, to: Ipv6Addr, message: &Message) {
+        let packet = match frame::mobility_packet(from, to, message) {
+            Ok(packet) => packet,
+            Err(error) => {
+                tracing::error!(%to, %error, "a mobility message cannot be written");
+                return self.out.counters.count(Counter::MessageUnsendable);
+            }
+        };
+        if !self.out.packet(&packet) {
+            return;
+        }
+        self.out.counters.count(Counter::MessageSent);
+        let answers = matches!(message, Message::BindingAcknowledgement(_));
+        if let Some(taken_at) = self.taken_at.filter(|_| answers) {
+            self.latency.observe(taken_at.elapsed());
+        }
+    }
+
+    /// Sends a Router Advertisement to one host, from the identity that every gateway shows
+    /// (S1-30 to S1-32, S1-34).
+    fn advertise(&mut self, host: HostLink, to: Ipv6Addr, told: &Advertisement) {
+        let interface = InterfaceId(host.interface);
+        let Some(link) = self.routing.link(interface) else {
+            return;
+        };
+        let flag = |set, flag| if set { flag } else { RouterFlags::default() };
+        let mut options = vec![NdOption::SourceLinkLayer(link.interface.mac)];
+        options.extend(told.mtu.map(NdOption::Mtu));
+        options.extend(told.prefixes.iter().map(|advertised| {
+            NdOption::PrefixInformation(PrefixInformation {
+                prefix: advertised.prefix.prefix,
+                length: advertised.prefix.length,
+                on_link: false,
+                autonomous: true,
+                router_address: false,
+                valid: advertised.valid,
+                preferred: advertised.preferred,
+            })
+        }));
+        let message = NdMessage::RouterAdvertisement(RouterAdvertisement {
+            hop_limit: HOST_HOP_LIMIT,
+            flags: flag(told.managed, RouterFlags::MANAGED)
+                .with(flag(told.other, RouterFlags::OTHER)),
+            router_lifetime: told.router_lifetime,
+            reachable_time: 0,
+            retrans_timer: 0,
+            options,
+        });
+        let destination = if to.is_unspecified() { ALL_NODES } else { to };
+        let macs = (link.interface.mac, host.mac);
+        let frame = frame::discovery_frame(macs, link.link_local, destination, &message);
+        if let Ok(frame) = frame {
+            if self.out.frame(interface, &frame) {
+                self.out.counters.count(Counter::RouterAdvertisementSent);
+            }
+        }
+    }
+
+    /// Asks policy who a host is.
+    fn authenticate(&mut self, link: HostLink, queue: &mut VecDeque<Event>) {
+        let answer = match &mut self.access {
+            Some(access) => access.authenticate(link),
+            None => Answer::Now(None),
+        };
+        if let Answer::Now(profile) = answer {
+            queue.push_back(Event::Authenticated { link, profile });
+        }
+    }
+
+    /// Begins to watch a host.
+    fn watch(&mut self, now: Now, link: HostLink, address: Option<Ipv6Addr>) {
+        let packets = self.packets_from(link);
+        if let Some(after) = self.hosts.watch(link, address, packets) {
+            self.wheel.set(Alarm::Host(link), now.monotonic + after);
+        }
+    }
+
+    /// Looks at a host that is watched.
+    pub(super) fn host_alarm(&mut self, now: Now, link: HostLink) {
+        let packets = self.packets_from(link);
+        let after = match self.hosts.look(link, packets) {
+            Look::NotWatched => return,
+            Look::Again(after) => after,
+            Look::Ask(address, after) => {
+                let interface = InterfaceId(link.interface);
+                self.solicit(Neighbour { interface, address }, Some(link.mac));
+                after
+            }
+            Look::Gone => {
+                self.out.counters.count(Counter::HostUnreachable);
+                let why = Departure::Unreachable;
+                return self.deliver(now, Event::HostGone { link, why });
+            }
+        };
+        self.wheel.set(Alarm::Host(link), now.monotonic + after);
+    }
+
+    /// How many packets a host has sent from the prefixes that lead to it.
+    fn packets_from(&mut self, link: HostLink) -> u64 {
+        let prefixes = self.hosts.prefixes(link);
+        prefixes
+            .iter()
+            .filter_map(|prefix| self.bindings.get(prefix).map(|installed| installed.id))
+            .map(|id| self.writer.totals(id).up.packets)
+            .fold(0, u64::wrapping_add)
+    }
+
+    /// Tells subscribers and the log.
+    fn notify(&mut self, now: Now, notice: Notice) {
+        match &notice {
+            Notice::MessageIgnored { from, reason } => {
+                tracing::debug!(%from, reason, "message ignored");
+            }
+            _ => match serde_json::to_string(&notice) {
+                Ok(text) => tracing::info!("{text}"),
+                Err(error) => tracing::error!(%error, "a notice cannot be shown"),
+            },
+        }
+        let link = match &notice {
+            Notice::Attached { link, .. }
+            | Notice::AttachRefused { link, .. }
+            | Notice::Detached { link, .. } => self.routing.link(InterfaceId(link.interface)),
+            _ => None,
+        };
+        let interface = link.map(|link| link.interface.name.clone());
+        self.notices
+            .publish(&TimedNotice::new(now, notice, interface));
+    }
+}

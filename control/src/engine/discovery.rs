@@ -1,0 +1,191 @@
+//! Neighbour discovery messages that came in (RFC 4861), on core and access links.
+//!
+//! On an access link we are the default router of every host, and nobody else's neighbour: hosts
+//! find one another through us, so a solicitation for anything but our own addresses is left
+//! unanswered.
+
+use super::Engine;
+use crate::counters::Counter;
+use crate::frame::{self, Received};
+use crate::neighbour::{Advertised, Neighbour};
+use crate::routing::is_access;
+use dataplane::key::InterfaceId;
+use roles::event::{HostLink, Sign};
+use roles::{Now, Role};
+use std::net::Ipv6Addr;
+use wire::icmpv6::kind;
+use wire::ipv6::address::{multicast_mac, ALL_NODES};
+use wire::ipv6::next_header;
+use wire::nd::{NdMessage, NdOption, NeighbourAdvertisement, NeighbourSolicitation};
+
+impl<R: Role> Engine<R> {
+    /// A message of neighbour discovery came in.
+    pub(super) fn discovery(&mut self, now: Now, interface: InterfaceId, bytes: &[u8]) {
+        let Ok(received) = Received::of(bytes) else {
+            return self.out.counters.count(Counter::PacketMalformed);
+        };
+        let upper = match frame::upper(&received) {
+            Ok(upper) => upper,
+            Err(refusal) => return self.refuse(now, &received, refusal),
+        };
+        if upper.kind != next_header::ICMPV6 || self.routing.link(interface).is_none() {
+            return self.out.counters.count(Counter::PacketUnexpected);
+        }
+        if upper.bytes.first() == Some(&kind::REDIRECT) {
+            return self.out.counters.count(Counter::RedirectIgnored);
+        }
+        let message = NdMessage::parse(
+            received.source,
+            received.destination,
+            received.hop_limit,
+            upper.bytes,
+        );
+        let message = match message {
+            Ok(message) if !received.mac.is_group() => message,
+            Ok(_) => return self.out.counters.count(Counter::DiscoveryMalformed),
+            Err(error) => {
+                tracing::debug!(from = %received.mac, %error, "malformed neighbour discovery");
+                return self.out.counters.count(Counter::DiscoveryMalformed);
+            }
+        };
+        let link = HostLink {
+            interface: interface.0,
+            mac: received.mac,
+        };
+        let access = self.routing.link(interface).is_some_and(is_access);
+        if access {
+            self.hear_host(now, link, &received, &message);
+        }
+        match message {
+            NdMessage::RouterSolicitation(_) if access => {
+                let source = link_local_or_none(received.source);
+                self.host_seen(now, link, Sign::RouterSolicitation { source });
+            }
+            NdMessage::RouterSolicitation(_) => {
+                self.out.counters.count(Counter::DiscoveryForeign);
+            }
+            NdMessage::RouterAdvertisement(_) => {
+                self.out.counters.count(Counter::RouterAdvertisementSeen);
+            }
+            NdMessage::NeighbourSolicitation(ref solicitation) => {
+                let mac = message.source_link_layer();
+                self.solicited(now, interface, &received, solicitation, mac);
+            }
+            NdMessage::NeighbourAdvertisement(ref advertisement) => {
+                let mac = message.target_link_layer();
+                self.advertised(now, interface, advertisement, mac);
+            }
+        }
+    }
+
+    /// A host on an access link showed itself by a message of neighbour discovery.
+    fn hear_host(
+        &mut self,
+        now: Now,
+        link: HostLink,
+        received: &Received<'_>,
+        message: &NdMessage,
+    ) {
+        let told = match message {
+            NdMessage::NeighbourSolicitation(solicitation) if received.source.is_unspecified() => {
+                // It is about to take this address (RFC 4862 section 5.4).
+                solicitation.target
+            }
+            NdMessage::NeighbourAdvertisement(advertisement) => advertisement.target,
+            _ => received.source,
+        };
+        let address = Some(told).filter(|told| !told.is_unspecified());
+        if self.hosts.is_watched(link) {
+            self.hosts.heard(link, address);
+        } else if !matches!(message, NdMessage::RouterSolicitation(_)) {
+            let source = received.source;
+            self.host_seen(now, link, Sign::Packet { source });
+        }
+    }
+
+    /// Somebody asks for an address, or is about to take it.
+    fn solicited(
+        &mut self,
+        now: Now,
+        interface: InterfaceId,
+        received: &Received<'_>,
+        solicitation: &NeighbourSolicitation,
+        mac: Option<wire::ether::MacAddr>,
+    ) {
+        let Some(link) = self.routing.link(interface) else {
+            return;
+        };
+        let target = solicitation.target;
+        if !link.owns(target) || received.mac == link.interface.mac {
+            return self.out.counters.count(Counter::DiscoveryForeign);
+        }
+        let access = is_access(link);
+        let ours = link.interface.mac;
+        let detects = received.source.is_unspecified();
+        let destination = if detects { ALL_NODES } else { received.source };
+        let to = match (detects, access) {
+            // On an access link what is for one host is told to it alone.
+            (true, false) => multicast_mac(ALL_NODES),
+            _ => received.mac,
+        };
+        let answer = NdMessage::NeighbourAdvertisement(NeighbourAdvertisement {
+            router: true,
+            solicited: !detects,
+            override_cache: true,
+            target,
+            options: vec![NdOption::TargetLinkLayer(ours)],
+        });
+        if let Ok(frame) = frame::discovery_frame((ours, to), target, destination, &answer) {
+            if self.out.frame(interface, &frame) {
+                self.out.counters.count(Counter::AdvertisementSent);
+            }
+        }
+        if let (false, false, Some(mac)) = (access, detects, mac) {
+            let neighbour = Neighbour {
+                interface,
+                address: received.source,
+            };
+            let mut acts = Vec::new();
+            self.neighbours.solicited_by(neighbour, mac, &mut acts);
+            self.act(now, acts);
+        }
+    }
+
+    /// Somebody tells its link-layer address.
+    fn advertised(
+        &mut self,
+        now: Now,
+        interface: InterfaceId,
+        advertisement: &NeighbourAdvertisement,
+        mac: Option<wire::ether::MacAddr>,
+    ) {
+        let address = advertisement.target;
+        let ours = self
+            .routing
+            .link(interface)
+            .is_some_and(|link| link.owns(address));
+        if ours {
+            tracing::warn!(%address, "another node claims an address of ours");
+            return self.out.counters.count(Counter::DiscoveryConflict);
+        }
+        let told = Advertised {
+            mac,
+            solicited: advertisement.solicited,
+            overriding: advertisement.override_cache,
+        };
+        let mut acts = Vec::new();
+        let neighbour = Neighbour { interface, address };
+        self.neighbours.advertised(neighbour, told, &mut acts);
+        self.act(now, acts);
+    }
+}
+
+/// The address if it is link-local; else the unspecified one, for the answer must not go to an
+/// address that is not of this link.
+fn link_local_or_none(address: Ipv6Addr) -> Ipv6Addr {
+    if address.is_unicast_link_local() {
+        address
+    } else {
+        Ipv6Addr::UNSPECIFIED
+    }
+}

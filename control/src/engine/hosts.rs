@@ -1,0 +1,280 @@
+//! Hosts on access links: their adjacencies, and whether they are still there.
+//!
+//! A host that sends packets is there. One that is silent for [`Reachability::interval`] is asked
+//! by unicast Neighbour Solicitations (RFC 4861 section 7.3); one that answers none of them is gone.
+//!
+//! ```text
+//!   watch ──► quiet? ──no──► look again after `interval`
+//!                │yes
+//!                ▼
+//!             probe ──answer, or any packet──► look again after `interval`
+//!                │`probes` unanswered, one per `retransmit`
+//!                ▼
+//!              gone
+//! ```
+
+use dataplane::key::{AdjacencyId, AdjacencySpec, InterfaceId};
+use dataplane::table::Full;
+use dataplane::tables::Writer;
+use hashbrown::HashMap;
+use roles::event::HostLink;
+use std::collections::BTreeSet;
+use std::net::Ipv6Addr;
+use std::time::Duration;
+use wire::mh::HomeNetworkPrefix;
+
+/// How hosts are watched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reachability {
+    /// Silence after which a host is asked; zero: hosts are never asked.
+    pub interval: Duration,
+    /// Time between two questions.
+    pub retransmit: Duration,
+    /// Questions without an answer before the host is gone.
+    pub probes: u8,
+}
+
+impl Default for Reachability {
+    /// REACHABLE_TIME, RETRANS_TIMER and MAX_UNICAST_SOLICIT (RFC 4861 section 10).
+    fn default() -> Self {
+        Self {
+            interval: Duration::from_secs(30),
+            retransmit: Duration::from_secs(1),
+            probes: 3,
+        }
+    }
+}
+
+/// The adjacency of a host, and the bindings that lead to it.
+#[derive(Debug)]
+struct Adjacency {
+    id: AdjacencyId,
+    prefixes: BTreeSet<HomeNetworkPrefix>,
+}
+
+/// A host that is watched.
+#[derive(Clone, Copy, Debug)]
+struct Watch {
+    address: Option<Ipv6Addr>,
+    sent: u8,
+    /// It showed itself since it was looked at last.
+    heard: bool,
+    /// Packets that it had sent when it was looked at last.
+    packets: u64,
+}
+
+/// What is to be done about a watched host.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Look {
+    /// It is not watched.
+    NotWatched,
+    /// Look again after this time.
+    Again(Duration),
+    /// Ask it, and look again after this time.
+    Ask(Ipv6Addr, Duration),
+    /// It does not answer.
+    Gone,
+}
+
+/// All hosts.
+pub(super) struct Hosts {
+    reachability: Reachability,
+    adjacencies: HashMap<HostLink, Adjacency>,
+    watches: HashMap<HostLink, Watch>,
+}
+
+impl Hosts {
+    /// None yet.
+    pub(super) fn new(reachability: Reachability) -> Self {
+        Self {
+            reachability,
+            adjacencies: HashMap::new(),
+            watches: HashMap::new(),
+        }
+    }
+
+    /// The host's adjacency, for the binding of `prefix`.
+    pub(super) fn acquire(
+        &mut self,
+        link: HostLink,
+        prefix: HomeNetworkPrefix,
+        writer: &mut Writer,
+    ) -> Result<AdjacencyId, Full> {
+        if let Some(adjacency) = self.adjacencies.get_mut(&link) {
+            adjacency.prefixes.insert(prefix);
+            return Ok(adjacency.id);
+        }
+        let id = writer.add_adjacency(AdjacencySpec {
+            interface: InterfaceId(link.interface),
+            mac: link.mac,
+        })?;
+        let prefixes = BTreeSet::from([prefix]);
+        self.adjacencies.insert(link, Adjacency { id, prefixes });
+        Ok(id)
+    }
+
+    /// The binding of `prefix` no longer leads to the host.
+    pub(super) fn release(
+        &mut self,
+        link: HostLink,
+        prefix: HomeNetworkPrefix,
+        writer: &mut Writer,
+    ) {
+        let Some(adjacency) = self.adjacencies.get_mut(&link) else {
+            return;
+        };
+        adjacency.prefixes.remove(&prefix);
+        if adjacency.prefixes.is_empty() {
+            writer.remove_adjacency(adjacency.id);
+            self.adjacencies.remove(&link);
+        }
+    }
+
+    /// Hosts that have an adjacency.
+    pub(super) fn len(&self) -> usize {
+        self.adjacencies.len()
+    }
+
+    /// The prefixes whose bindings lead to the host.
+    pub(super) fn prefixes(&self, link: HostLink) -> Vec<HomeNetworkPrefix> {
+        self.adjacencies
+            .get(&link)
+            .map(|adjacency| adjacency.prefixes.iter().copied().collect())
+            .unwrap_or_default()
+    }
+
+    /// Watches a host; returns when to look at it, if ever. `packets` is how many it has sent.
+    pub(super) fn watch(
+        &mut self,
+        link: HostLink,
+        address: Option<Ipv6Addr>,
+        packets: u64,
+    ) -> Option<Duration> {
+        let known = self.watches.get(&link).and_then(|watch| watch.address);
+        let watch = Watch {
+            address: address.or(known),
+            sent: 0,
+            heard: true,
+            packets,
+        };
+        self.watches.insert(link, watch);
+        Some(self.reachability.interval).filter(|interval| !interval.is_zero())
+    }
+
+    /// Stops watching a host.
+    pub(super) fn unwatch(&mut self, link: HostLink) {
+        self.watches.remove(&link);
+    }
+
+    /// Whether a host is watched.
+    pub(super) fn is_watched(&self, link: HostLink) -> bool {
+        self.watches.contains_key(&link)
+    }
+
+    /// The host showed itself, by this address if it told one. A link-local address stays: it is
+    /// the one that the host keeps on every link.
+    pub(super) fn heard(&mut self, link: HostLink, address: Option<Ipv6Addr>) {
+        let Some(watch) = self.watches.get_mut(&link) else {
+            return;
+        };
+        watch.heard = true;
+        watch.sent = 0;
+        let keeps = watch
+            .address
+            .is_some_and(|known| known.is_unicast_link_local());
+        if let Some(address) = address.filter(|_| !keeps) {
+            watch.address = Some(address);
+        }
+    }
+
+    /// Looks at a host; `packets` is how many it has sent until now.
+    pub(super) fn look(&mut self, link: HostLink, packets: u64) -> Look {
+        let reachability = self.reachability;
+        let Some(watch) = self.watches.get_mut(&link) else {
+            return Look::NotWatched;
+        };
+        let talks = watch.heard || watch.packets != packets;
+        watch.heard = false;
+        watch.packets = packets;
+        if talks {
+            watch.sent = 0;
+            return Look::Again(reachability.interval);
+        }
+        let Some(address) = watch.address else {
+            // It has never told an address, so there is nothing to ask for.
+            return Look::Again(reachability.interval);
+        };
+        if watch.sent >= reachability.probes {
+            self.watches.remove(&link);
+            return Look::Gone;
+        }
+        watch.sent += 1;
+        Look::Ask(address, reachability.retransmit)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wire::ether::MacAddr;
+
+    fn link() -> HostLink {
+        HostLink {
+            interface: 1,
+            mac: MacAddr([2, 0, 0, 0, 0, 1]),
+        }
+    }
+
+    fn address() -> Ipv6Addr {
+        "fe80::1234".parse().unwrap()
+    }
+
+    #[test]
+    fn a_silent_host_is_asked_and_then_gone() {
+        let reachability = Reachability::default();
+        let mut hosts = Hosts::new(reachability);
+        let interval = reachability.interval;
+        assert_eq!(hosts.watch(link(), Some(address()), 5), Some(interval));
+        assert_eq!(hosts.look(link(), 5), Look::Again(interval));
+        assert_eq!(hosts.look(link(), 6), Look::Again(interval));
+        for _ in 0..3 {
+            let ask = Look::Ask(address(), reachability.retransmit);
+            assert_eq!(hosts.look(link(), 6), ask);
+        }
+        assert_eq!(hosts.look(link(), 6), Look::Gone);
+        assert_eq!(hosts.look(link(), 6), Look::NotWatched);
+    }
+
+    #[test]
+    fn an_answer_or_a_packet_ends_the_questions() {
+        let reachability = Reachability::default();
+        let mut hosts = Hosts::new(reachability);
+        hosts.watch(link(), Some(address()), 0);
+        hosts.look(link(), 0);
+        assert!(matches!(hosts.look(link(), 0), Look::Ask(..)));
+        hosts.heard(link(), None);
+        let again = Look::Again(reachability.interval);
+        assert_eq!(hosts.look(link(), 0), again);
+        assert!(matches!(hosts.look(link(), 0), Look::Ask(..)));
+        assert_eq!(hosts.look(link(), 1), again);
+        for _ in 0..3 {
+            assert!(matches!(hosts.look(link(), 1), Look::Ask(..)));
+        }
+    }
+
+    #[test]
+    fn a_host_without_an_address_is_not_asked_until_it_tells_one() {
+        let mut hosts = Hosts::new(Reachability::default());
+        hosts.watch(link(), None, 0);
+        hosts.look(link(), 0);
+        assert!(matches!(hosts.look(link(), 0), Look::Again(_)));
+        let home = "2001:db8::7".parse().unwrap();
+        hosts.heard(link(), Some(home));
+        hosts.look(link(), 0);
+        assert!(matches!(hosts.look(link(), 0), Look::Ask(asked, _) if asked == home));
+        hosts.heard(link(), Some(address()));
+        hosts.heard(link(), Some(home));
+        hosts.look(link(), 0);
+        assert!(matches!(hosts.look(link(), 0), Look::Ask(asked, _) if asked == address()));
+    }
+}

@@ -1,0 +1,403 @@
+//! The engine: the life of a message from a punted frame to what is done about it. It has no clock
+//! and never waits; [`run`](crate::run()) gives it time, and tests step it by hand.
+//!
+//! ```text
+//!  rings ──► signal ──────► Event ──► role ──► Effect ──► apply ──► tables, then rings
+//!    │   └─► discovery ──┐    ▲                              │
+//!    │                   ▼    │                              ├──► wheel ──► Event::Timer
+//!    └─ wanted ──► neighbours │                              ├──► policy ─► Event::Authenticated
+//!                     │  hosts┘                              └──► notices
+//!                     ▼
+//!                 topology, tunnels' adjacencies
+//! ```
+//!
+//! [`Engine::poll`] takes what workers have told, [`Engine::tick`] lets timers run out, and both end
+//! by publishing the topology if neighbours changed. Everything that happens to the role goes
+//! through [`Engine::deliver`], which records it.
+
+mod apply;
+mod discovery;
+mod hosts;
+mod icmp;
+mod outlet;
+mod resolve;
+mod signal;
+mod tunnels;
+
+pub use hosts::Reachability;
+pub use outlet::Outlet;
+
+use crate::counters::{Counter, Counters};
+use crate::latency::{Latency, Summary};
+use crate::neighbour::{Neighbour, Neighbours};
+use crate::policy::AccessPolicy;
+use crate::record::Recorder;
+use crate::routing::Routing;
+use crate::rpc::Notices;
+use crate::wheel::Wheel;
+use dataplane::counters::BindingTotals;
+use dataplane::key::{AdjacencyId, InterfaceId};
+use dataplane::rings::{ControlRings, Message};
+use dataplane::tables::Writer;
+use dataplane::verdict::Punt;
+use hashbrown::HashMap;
+use hosts::Hosts;
+use roles::event::{HostLink, Timer};
+use roles::{Effect, Event, Now, Role};
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+use tunnels::Tunnels;
+use wire::mh::HomeNetworkPrefix;
+
+/// Timers that may run out in one call of [`Engine::tick`], so that punted packets have their turn.
+const TIMERS_PER_TICK: usize = 1_024;
+
+/// Events that one event may lead to at once: a role whose answer to a refusal is refused again
+/// must not hold the engine.
+const FOLLOW_UPS: usize = 64;
+
+/// Time between two rounds of housekeeping.
+const HOUSEKEEPING: Duration = Duration::from_secs(1);
+
+/// What the engine sets timers for.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+enum Alarm {
+    /// The role's.
+    Role(Timer),
+    /// Of a neighbour.
+    Neighbour(Neighbour),
+    /// A host is to be looked after.
+    Host(HostLink),
+    /// A lowered tunnel MTU is to be forgotten.
+    TunnelMtu(roles::effect::TunnelEnds),
+    /// The topology is to be published.
+    Publish,
+    /// Reclamation, and whether a worker stalls.
+    Housekeeping,
+}
+
+/// What the gateway does with packets and messages, apart from the role itself.
+pub struct Setup {
+    /// Interfaces and routes.
+    pub routing: Routing,
+    /// Who may attach; `None` on a gateway without access links.
+    pub access: Option<Box<dyn AccessPolicy>>,
+    /// Peer gateways whose next hops are resolved before the first message.
+    pub peers: Vec<std::net::Ipv6Addr>,
+    /// Hop limit of outer headers.
+    pub tunnel_hop_limit: u8,
+    /// Largest packet in octets that a tunnel carries.
+    pub tunnel_mtu: u16,
+    /// How hosts on access links are watched.
+    pub reachability: Reachability,
+    /// Neighbours that the cache may hold.
+    pub neighbours: usize,
+    /// Seed of what is left to chance.
+    pub seed: u64,
+    /// Where notices are published.
+    pub notices: Notices,
+    /// Where events are recorded, if they are.
+    pub recorder: Option<Recorder>,
+}
+
+/// A binding as it stands in the table.
+struct Installed {
+    path: roles::effect::Path,
+    id: dataplane::key::BindingId,
+}
+
+/// A packet that was taken from a ring.
+struct Taken {
+    reason: Punt,
+    interface: InterfaceId,
+    frame: Vec<u8>,
+}
+
+/// What was taken from the rings, each with its worker.
+enum Told {
+    Punted(Taken),
+    Wanted(InterfaceId, std::net::IpAddr),
+}
+
+/// The control plane of one gateway.
+pub struct Engine<R> {
+    role: R,
+    routing: Routing,
+    access: Option<Box<dyn AccessPolicy>>,
+    writer: Writer,
+    out: Outlet,
+    wheel: Wheel<Alarm>,
+    neighbours: Neighbours,
+    /// Neighbours with an adjacency.
+    resolved: HashMap<Neighbour, AdjacencyId>,
+    /// Adjacencies that the published topology may still name.
+    retired: Vec<AdjacencyId>,
+    /// When the topology was published last, and whether it has changed since.
+    published: Option<Duration>,
+    stale: bool,
+    /// Next hops of peers, kept resolved.
+    kept: Vec<Neighbour>,
+    peers: Vec<std::net::Ipv6Addr>,
+    tunnels: Tunnels,
+    bindings: HashMap<HomeNetworkPrefix, Installed>,
+    hosts: Hosts,
+    notices: Notices,
+    recorder: Option<Recorder>,
+    latency: Latency,
+    /// When the message that is being worked on was taken from its ring.
+    taken_at: Option<Instant>,
+    answers: signal::Limit,
+    draining: bool,
+    stalled: Option<usize>,
+    batch: Vec<(usize, Told)>,
+    spare: Vec<Vec<u8>>,
+}
+
+impl<R: Role> Engine<R> {
+    /// An engine that has published its topology and begun to resolve its routers and peers.
+    pub fn new(setup: Setup, role: R, writer: Writer, rings: ControlRings, now: Now) -> Self {
+        let mut engine = Self {
+            role,
+            routing: setup.routing,
+            access: setup.access,
+            writer,
+            out: Outlet::new(rings),
+            wheel: Wheel::new(),
+            neighbours: Neighbours::new(setup.neighbours, setup.seed),
+            resolved: HashMap::new(),
+            retired: Vec::new(),
+            published: None,
+            stale: true,
+            kept: Vec::new(),
+            peers: setup.peers,
+            tunnels: Tunnels::new(setup.tunnel_hop_limit, setup.tunnel_mtu),
+            bindings: HashMap::new(),
+            hosts: Hosts::new(setup.reachability),
+            notices: setup.notices,
+            recorder: setup.recorder,
+            latency: Latency::default(),
+            taken_at: None,
+            answers: signal::Limit::default(),
+            draining: false,
+            stalled: None,
+            batch: Vec::new(),
+            spare: Vec::new(),
+        };
+        engine.keep_next_hops(now);
+        engine
+            .wheel
+            .set(Alarm::Housekeeping, now.monotonic + HOUSEKEEPING);
+        engine.publish(now);
+        engine
+    }
+
+    /// Takes what the workers have told since the last call and does what follows from it; returns
+    /// how much there was.
+    pub fn poll(&mut self, now: Now) -> usize {
+        let mut batch = std::mem::take(&mut self.batch);
+        let spare = &mut self.spare;
+        self.out.rings().poll(|worker, message| {
+            let told = match message {
+                Message::Punted(punted) => {
+                    let mut frame = spare.pop().unwrap_or_default();
+                    frame.clear();
+                    frame.extend_from_slice(&punted.frame);
+                    Told::Punted(Taken {
+                        reason: punted.reason,
+                        interface: punted.interface,
+                        frame,
+                    })
+                }
+                Message::NeighbourWanted { interface, address } => {
+                    Told::Wanted(*interface, *address)
+                }
+            };
+            batch.push((worker, told));
+        });
+        let count = batch.len();
+        let taken_at = (count > 0).then(Instant::now);
+        for (worker, told) in batch.drain(..) {
+            self.out.prefer(worker);
+            match told {
+                Told::Punted(taken) => {
+                    self.taken_at = taken_at;
+                    self.punted(now, taken.reason, taken.interface, &taken.frame);
+                    self.taken_at = None;
+                    self.spare.push(taken.frame);
+                }
+                Told::Wanted(interface, address) => self.wanted(now, interface, address),
+            }
+        }
+        self.spare.truncate(dataplane::rings::DEPTH);
+        self.batch = batch;
+        self.publish(now);
+        count
+    }
+
+    /// Lets timers run out that are due; returns how many did. When as many as fit into one call
+    /// did, more may be due.
+    pub fn tick(&mut self, now: Now) -> usize {
+        let mut count = 0;
+        while count < TIMERS_PER_TICK {
+            let Some(alarm) = self.wheel.expire(now.monotonic) else {
+                break;
+            };
+            count += 1;
+            match alarm {
+                Alarm::Role(timer) => self.deliver(now, Event::Timer { timer }),
+                Alarm::Neighbour(neighbour) => self.neighbour_alarm(now, neighbour),
+                Alarm::Host(link) => self.host_alarm(now, link),
+                Alarm::TunnelMtu(ends) => self.tunnels.restore_mtu(ends, &mut self.writer),
+                Alarm::Publish => {}
+                Alarm::Housekeeping => self.housekeeping(now),
+            }
+        }
+        self.publish(now);
+        count
+    }
+
+    /// When [`Engine::tick`] is to be called next, on the monotonic clock.
+    pub fn next_tick(&self) -> Option<Duration> {
+        self.wheel.next()
+    }
+
+    /// Tells the role that something happened, and applies what it wants done. Events that follow
+    /// (a refusal, the answer of policy) are delivered at once, refusals first.
+    pub fn deliver(&mut self, now: Now, event: Event) {
+        let mut queue = VecDeque::from([event]);
+        let mut effects: Vec<Effect> = Vec::new();
+        for _ in 0..FOLLOW_UPS {
+            let Some(event) = queue.pop_front() else {
+                return;
+            };
+            if let Some(recorder) = &mut self.recorder {
+                recorder.record(now, &event);
+            }
+            self.role.on(now, &event, &mut effects);
+            self.apply(now, &mut effects, &mut queue);
+        }
+        if !queue.is_empty() {
+            tracing::error!(
+                left = queue.len(),
+                "one event led to too many; the rest is dropped"
+            );
+        }
+    }
+
+    /// From now on no mobility message is taken; the role says goodbye. Packets are still forwarded.
+    pub fn drain(&mut self, now: Now) {
+        self.draining = true;
+        self.deliver(now, Event::Shutdown);
+    }
+
+    /// Ends the recording, if there is one.
+    pub fn finish(&mut self) {
+        if let Some(recorder) = self.recorder.take() {
+            match recorder.finish() {
+                Ok(0) => {}
+                Ok(left_out) => tracing::warn!(left_out, "the recording is not complete"),
+                Err(error) => tracing::error!(%error, "the recording could not be written"),
+            }
+        }
+    }
+
+    /// Sorts a punted packet to those who deal with it.
+    fn punted(&mut self, now: Now, reason: Punt, interface: InterfaceId, frame: &[u8]) {
+        match reason {
+            Punt::Mobility => self.mobility(now, frame),
+            Punt::RouterSolicitation | Punt::NeighbourDiscovery => {
+                self.discovery(now, interface, frame);
+            }
+            Punt::RouterAdvertisement => {
+                self.out.counters.count(Counter::RouterAdvertisementSeen);
+            }
+            Punt::UnknownHost => self.unknown_host(now, interface, frame),
+            Punt::IcmpError => self.icmp_error(now, frame),
+            Punt::Multicast => self.out.counters.count(Counter::MulticastIgnored),
+        }
+    }
+
+    /// Frees what workers are done with, and names a worker that holds it back.
+    fn housekeeping(&mut self, now: Now) {
+        let waiting = self.writer.reclaim();
+        let stalled = self.writer.stalled().filter(|_| waiting > 0);
+        if let Some(worker) = stalled {
+            if self.stalled == stalled {
+                tracing::warn!(
+                    worker,
+                    waiting,
+                    "a worker holds back what was removed from the tables"
+                );
+            }
+        }
+        self.stalled = stalled;
+        self.wheel
+            .set(Alarm::Housekeeping, now.monotonic + HOUSEKEEPING);
+    }
+
+    /// The role.
+    pub fn role(&self) -> &R {
+        &self.role
+    }
+
+    /// What the control plane counted.
+    pub fn counters(&self) -> &Counters {
+        &self.out.counters
+    }
+
+    /// The tables' writer.
+    pub fn writer(&self) -> &Writer {
+        &self.writer
+    }
+
+    /// Interfaces and routes.
+    pub fn routing(&self) -> &Routing {
+        &self.routing
+    }
+
+    /// Lets another policy say who may attach.
+    pub fn set_access_policy(&mut self, access: Box<dyn AccessPolicy>) {
+        self.access = Some(access);
+    }
+
+    /// What was counted for the binding of a prefix; zeros when there is none.
+    pub fn totals(&mut self, prefix: HomeNetworkPrefix) -> BindingTotals {
+        let id = self.bindings.get(&prefix).map(|installed| installed.id);
+        id.map(|id| self.writer.totals(id)).unwrap_or_default()
+    }
+
+    /// Adjacencies in use: of neighbours and of hosts.
+    pub fn adjacencies(&self) -> usize {
+        self.resolved.len() + self.hosts.len()
+    }
+
+    /// The neighbour cache.
+    pub fn neighbours(&self) -> &Neighbours {
+        &self.neighbours
+    }
+
+    /// Where notices are published.
+    pub fn notices(&self) -> &Notices {
+        &self.notices
+    }
+
+    /// The rings, for the event loop that sleeps on them.
+    pub fn rings(&mut self) -> &mut ControlRings {
+        self.out.rings()
+    }
+
+    /// Control-thread time from update to acknowledgement.
+    pub fn latency(&self) -> Summary {
+        self.latency.summary()
+    }
+
+    /// The worker that holds back reclamation, if one does for more than a second.
+    pub fn stalled(&self) -> Option<usize> {
+        self.stalled
+    }
+
+    /// Timers that run.
+    pub fn timers(&self) -> usize {
+        self.wheel.len()
+    }
+}

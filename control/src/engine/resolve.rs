@@ -1,0 +1,197 @@
+//! Neighbours and what follows from them: solicitations, adjacencies, routes, and the next hops of
+//! tunnels.
+
+use super::{Alarm, Engine};
+use crate::counters::Counter;
+use crate::frame;
+use crate::neighbour::{Act, Neighbour};
+use crate::routing::{Hop, Routing};
+use dataplane::key::{AdjacencySpec, InterfaceId};
+use roles::{Now, Role};
+use std::net::{IpAddr, Ipv6Addr};
+use std::time::Duration;
+use wire::ether::MacAddr;
+use wire::ipv6::address::{multicast_mac, solicited_node};
+use wire::nd::{NdMessage, NdOption, NeighbourSolicitation};
+
+/// The least time between two publications of the topology.
+const PUBLISH_EVERY: Duration = Duration::from_millis(10);
+
+/// What one more route costs of that time: compiling many routes must not fill the thread.
+const PUBLISH_PER_ROUTE: Duration = Duration::from_micros(2);
+
+impl<R: Role> Engine<R> {
+    /// A worker holds a packet for this neighbour.
+    pub(super) fn wanted(&mut self, now: Now, interface: InterfaceId, address: IpAddr) {
+        let IpAddr::V6(address) = address else {
+            return;
+        };
+        let owned = self
+            .routing
+            .link(interface)
+            .is_none_or(|link| link.owns(address));
+        if owned || address.is_multicast() || address.is_unspecified() {
+            return;
+        }
+        let mut acts = Vec::new();
+        let neighbour = Neighbour { interface, address };
+        if self.neighbours.want(neighbour, &mut acts).is_err() {
+            self.out.counters.count(Counter::NeighbourFull);
+        }
+        self.act(now, acts);
+    }
+
+    /// A neighbour's timer has run out.
+    pub(super) fn neighbour_alarm(&mut self, now: Now, neighbour: Neighbour) {
+        let mut acts = Vec::new();
+        self.neighbours.alarm(neighbour, &mut acts);
+        self.act(now, acts);
+    }
+
+    /// Does what the neighbour cache wants done.
+    pub(super) fn act(&mut self, now: Now, acts: Vec<Act>) {
+        for act in acts {
+            match act {
+                Act::Solicit { neighbour, mac } => self.solicit(neighbour, mac),
+                Act::Up { neighbour, mac } => self.up(neighbour, mac),
+                Act::Down { neighbour } => {
+                    tracing::debug!(address = %neighbour.address, "a neighbour does not answer");
+                    self.out.counters.count(Counter::NeighbourFailed);
+                    self.down(neighbour);
+                }
+                Act::Alarm { neighbour, after } => {
+                    let at = now.monotonic + after;
+                    self.wheel.set(Alarm::Neighbour(neighbour), at);
+                }
+                Act::Forget { neighbour } => {
+                    self.wheel.cancel(&Alarm::Neighbour(neighbour));
+                    self.down(neighbour);
+                }
+            }
+        }
+    }
+
+    /// Asks for a neighbour: everyone in its solicited-node group, or itself.
+    pub(super) fn solicit(&mut self, neighbour: Neighbour, mac: Option<MacAddr>) {
+        let Some(link) = self.routing.link(neighbour.interface) else {
+            return;
+        };
+        let target = neighbour.address;
+        let source = link.source_for(target);
+        let group = solicited_node(target);
+        let (destination, to) = match mac {
+            Some(mac) => (target, mac),
+            None => (group, multicast_mac(group)),
+        };
+        let message = NdMessage::NeighbourSolicitation(NeighbourSolicitation {
+            target,
+            options: vec![NdOption::SourceLinkLayer(link.interface.mac)],
+        });
+        let macs = (link.interface.mac, to);
+        if let Ok(frame) = frame::discovery_frame(macs, source, destination, &message) {
+            if self.out.frame(neighbour.interface, &frame) {
+                self.out.counters.count(Counter::SolicitationSent);
+            }
+        }
+    }
+
+    /// A neighbour is resolved, or has another link-layer address.
+    fn up(&mut self, neighbour: Neighbour, mac: MacAddr) {
+        let spec = AdjacencySpec {
+            interface: neighbour.interface,
+            mac,
+        };
+        if let Some(adjacency) = self.resolved.get(&neighbour) {
+            return self.writer.set_adjacency(*adjacency, spec);
+        }
+        let Ok(adjacency) = self.writer.add_adjacency(spec) else {
+            return self.out.counters.count(Counter::AdjacencyFull);
+        };
+        self.resolved.insert(neighbour, adjacency);
+        self.tunnels
+            .resolve(neighbour, Some(adjacency), &mut self.writer);
+        self.stale = true;
+    }
+
+    /// A neighbour can no longer be reached.
+    fn down(&mut self, neighbour: Neighbour) {
+        if let Some(adjacency) = self.resolved.remove(&neighbour) {
+            self.tunnels.resolve(neighbour, None, &mut self.writer);
+            self.retired.push(adjacency);
+            self.stale = true;
+        }
+    }
+
+    /// Publishes the topology if it has changed, at once or when enough time has passed since the
+    /// last time. Adjacencies that only the old one named are removed after it.
+    pub(super) fn publish(&mut self, now: Now) {
+        if !self.stale {
+            return;
+        }
+        let routes = self.resolved.len() + self.routing.routes.len();
+        let pause = PUBLISH_EVERY + PUBLISH_PER_ROUTE * u32::try_from(routes).unwrap_or(u32::MAX);
+        if let Some(due) = self.published.map(|last| last + pause) {
+            if due > now.monotonic {
+                self.wheel.set(Alarm::Publish, due);
+                return;
+            }
+        }
+        self.writer.publish(self.routing.topology(&self.resolved));
+        for adjacency in self.retired.drain(..) {
+            self.writer.remove_adjacency(adjacency);
+        }
+        self.published = Some(now.monotonic);
+        self.stale = false;
+        self.wheel.cancel(&Alarm::Publish);
+    }
+
+    /// The neighbour that packets to `remote` go to, if any.
+    pub(super) fn hop_to(&self, remote: Ipv6Addr) -> Option<Neighbour> {
+        match self.routing.next_hop(remote) {
+            Hop::Neighbour(neighbour) => Some(neighbour),
+            Hop::Local | Hop::None => None,
+        }
+    }
+
+    /// Keeps the routers of static routes and the next hops towards peers resolved, so that the
+    /// first message and the first packet need not wait for them.
+    pub(super) fn keep_next_hops(&mut self, now: Now) {
+        let mut wanted = self.routing.routers();
+        wanted.extend(self.peers.iter().filter_map(|peer| self.hop_to(*peer)));
+        wanted.sort_unstable();
+        wanted.dedup();
+        let mut acts = Vec::new();
+        for neighbour in &wanted {
+            self.neighbours.keep(*neighbour, &mut acts);
+        }
+        for neighbour in std::mem::replace(&mut self.kept, wanted) {
+            self.neighbours.release(neighbour);
+        }
+        self.act(now, acts);
+    }
+
+    /// Goes by other static routes from now on, and by other peers.
+    pub fn reroute(&mut self, now: Now, routing: Routing, peers: Vec<Ipv6Addr>) {
+        self.routing = routing;
+        self.peers = peers;
+        self.keep_next_hops(now);
+        let mut acts = Vec::new();
+        for (ends, old) in self.tunnels.ends() {
+            let hop = self.hop_to(ends.remote);
+            if hop == old {
+                continue;
+            }
+            if let Some(neighbour) = hop {
+                self.neighbours.keep(neighbour, &mut acts);
+            }
+            if let Some(neighbour) = old {
+                self.neighbours.release(neighbour);
+            }
+            let adjacency = hop.and_then(|hop| self.resolved.get(&hop).copied());
+            self.tunnels.reroute(ends, hop, adjacency, &mut self.writer);
+        }
+        self.stale = true;
+        self.act(now, acts);
+        self.publish(now);
+    }
+}

@@ -1,0 +1,172 @@
+//! From the bytes of a punted Mobility Header to an event, or to the answer that RFC 6275 section
+//! 9.2 gives for what is wrong with it.
+
+use super::Engine;
+use crate::counters::Counter;
+use crate::frame::{self, Received, Refusal};
+use dataplane::key::InterfaceId;
+use roles::event::{HostLink, Sign};
+use roles::{Event, Now, Role};
+use std::net::Ipv6Addr;
+use std::time::Duration;
+use wire::icmpv6::{may_send_error, ErrorMessage};
+use wire::ipv6::next_header;
+use wire::mh::{BindingError, Message};
+
+/// Error answers that may be sent at once.
+const BURST: u32 = 50;
+/// Time in which one more may be sent.
+const INTERVAL: Duration = Duration::from_millis(10);
+
+/// The rate limit of error answers (RFC 4443 section 2.4 f): a token bucket, kept as the time at
+/// which it would be full.
+#[derive(Default)]
+pub(super) struct Limit {
+    full_at: Duration,
+}
+
+impl Limit {
+    /// Takes one token, if there is one.
+    fn take(&mut self, now: Duration) -> bool {
+        let from = self.full_at.max(now);
+        if from - now > INTERVAL * (BURST - 1) {
+            return false;
+        }
+        self.full_at = from + INTERVAL;
+        true
+    }
+}
+
+impl<R: Role> Engine<R> {
+    /// A Mobility Header for one of our addresses.
+    pub(super) fn mobility(&mut self, now: Now, bytes: &[u8]) {
+        let Ok(received) = Received::of(bytes) else {
+            return self.out.counters.count(Counter::PacketMalformed);
+        };
+        if !self.routing.owns(received.destination) {
+            return self.out.counters.count(Counter::PacketForeign);
+        }
+        let upper = match frame::upper(&received) {
+            Ok(upper) => upper,
+            Err(refusal) => return self.refuse(now, &received, refusal),
+        };
+        if upper.kind != next_header::MOBILITY {
+            return self.out.counters.count(Counter::PacketUnexpected);
+        }
+        if self.draining {
+            return self.out.counters.count(Counter::MessageDraining);
+        }
+        match Message::parse(received.source, received.destination, upper.bytes) {
+            Ok(Message::Other { .. }) => {
+                self.out.counters.count(Counter::MessageUnknownType);
+                self.binding_error(now, &received);
+            }
+            Ok(message) => {
+                self.out.counters.count(Counter::MessageReceived);
+                let event = Event::Message {
+                    from: received.source,
+                    to: received.destination,
+                    message,
+                };
+                self.deliver(now, event);
+            }
+            Err(error) => {
+                self.out.counters.malformed(error.name());
+                tracing::debug!(from = %received.source, %error, "malformed mobility message");
+                if let Some(pointer) = error.parameter_problem_pointer() {
+                    let offset = upper.offset + usize::from(pointer);
+                    self.problem(now, &received, frame::erroneous_field(offset));
+                }
+            }
+        }
+    }
+
+    /// A packet whose extension headers ended its journey.
+    pub(super) fn refuse(&mut self, now: Now, received: &Received<'_>, refusal: Refusal) {
+        let (counter, answer) = match refusal {
+            Refusal::Chain(_) => (Counter::PacketMalformed, None),
+            Refusal::Fragment => (Counter::PacketFragment, None),
+            Refusal::Option(answer) => (Counter::OptionDiscarded, answer),
+            Refusal::Routing(answer) => (Counter::PacketMalformed, Some(answer)),
+        };
+        self.out.counters.count(counter);
+        if let Some(answer) = answer {
+            self.problem(now, received, answer);
+        }
+    }
+
+    /// Answers with a Parameter Problem, from the address that the packet was for.
+    fn problem(&mut self, now: Now, received: &Received<'_>, error: ErrorMessage) {
+        if !may_send_error(error, received.packet) {
+            self.out.counters.count(Counter::AnswerForbidden);
+        } else if !self.answers.take(now.monotonic) {
+            self.out.counters.count(Counter::AnswerLimited);
+        } else {
+            let packet = frame::error_packet(received.destination, received, error);
+            if self.out.packet(&packet) {
+                self.out.counters.count(Counter::ProblemSent);
+            }
+        }
+    }
+
+    /// Answers a message of an unknown type with a Binding Error (RFC 6275 section 9.3.3).
+    fn binding_error(&mut self, now: Now, received: &Received<'_>) {
+        if received.source.is_unspecified() || received.source.is_multicast() {
+            return self.out.counters.count(Counter::AnswerForbidden);
+        }
+        if !self.answers.take(now.monotonic) {
+            return self.out.counters.count(Counter::AnswerLimited);
+        }
+        let message = Message::BindingError(BindingError {
+            status: BindingError::UNRECOGNIZED_MH_TYPE,
+            home_address: Ipv6Addr::UNSPECIFIED,
+            options: Vec::new(),
+        });
+        let from = received.destination;
+        if let Ok(packet) = frame::mobility_packet(from, received.source, &message) {
+            if self.out.packet(&packet) {
+                self.out.counters.count(Counter::BindingErrorSent);
+            }
+        }
+    }
+
+    /// The first packet of a host that is not attached, on an access link.
+    pub(super) fn unknown_host(&mut self, now: Now, interface: InterfaceId, bytes: &[u8]) {
+        let Ok(received) = Received::of(bytes) else {
+            return self.out.counters.count(Counter::PacketMalformed);
+        };
+        if received.mac.is_group() {
+            return self.out.counters.count(Counter::PacketMalformed);
+        }
+        let link = HostLink {
+            interface: interface.0,
+            mac: received.mac,
+        };
+        let source = received.source;
+        self.host_seen(now, link, Sign::Packet { source });
+    }
+
+    /// Tells the role that a host showed itself.
+    pub(super) fn host_seen(&mut self, now: Now, link: HostLink, sign: Sign) {
+        if self.draining {
+            return self.out.counters.count(Counter::MessageDraining);
+        }
+        self.out.counters.count(Counter::HostSeen);
+        self.deliver(now, Event::HostSeen { link, sign });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_limit_gives_its_burst_and_then_its_rate() {
+        let mut limit = Limit::default();
+        let start = Duration::from_secs(9);
+        let taken = (0..200).filter(|_| limit.take(start)).count();
+        assert_eq!(taken, BURST as usize);
+        let later = start + INTERVAL * 3;
+        assert_eq!((0..200).filter(|_| limit.take(later)).count(), 3);
+    }
+}

@@ -1,0 +1,316 @@
+//! From configuration to an engine: the role that is configured, its interfaces and routes, and
+//! what policy says.
+
+use crate::config::{self, AttachOn, Config, InterfaceKind, Policy};
+use crate::engine::{Reachability, Setup};
+use crate::neighbour::Neighbour;
+use crate::policy::AccessPolicy;
+use crate::record::Recorder;
+use crate::routing::{Link, Routing, StaticRoute, Target};
+use crate::rpc::Notices;
+use dataplane::key::{self, Domain, InterfaceId};
+use packet::PortId;
+use roles::counters::CounterView;
+use roles::lma::{Lma, LmaConfig};
+use roles::mag::{Mag, MagConfig};
+use roles::policy::LmaPolicy;
+use roles::pool::{BadPool, Pool, Pools};
+use roles::{Effect, Event, Now, Role};
+use std::net::Ipv6Addr;
+use std::time::Duration;
+use wire::ether::MacAddr;
+use wire::ipv6::address::link_local;
+use wire::mh::AccessTechnology;
+
+/// The share of the adjacency table that neighbours on core links may take; the rest is for hosts.
+const NEIGHBOUR_SHARE: usize = 4;
+
+/// The most neighbours that the cache holds, however large the table.
+const MOST_NEIGHBOURS: usize = 65_536;
+
+/// The role of a gateway.
+pub enum Gateway {
+    /// Local mobility anchor.
+    Lma(Lma),
+    /// Mobile access gateway.
+    Mag(Mag),
+}
+
+impl Role for Gateway {
+    fn on(&mut self, now: Now, event: &Event, effects: &mut Vec<Effect>) {
+        match self {
+            Self::Lma(lma) => lma.on(now, event, effects),
+            Self::Mag(mag) => mag.on(now, event, effects),
+        }
+    }
+}
+
+impl Gateway {
+    /// Every counter of the role.
+    pub fn counters(&self) -> Vec<CounterView> {
+        match self {
+            Self::Lma(lma) => lma.counters().collect(),
+            Self::Mag(mag) => mag.counters().collect(),
+        }
+    }
+
+    /// Sessions that the role has: bindings or visitors.
+    pub fn sessions(&self, now: Now) -> usize {
+        match self {
+            Self::Lma(lma) => lma.bindings(now).count(),
+            Self::Mag(mag) => mag.visitors(now).count(),
+        }
+    }
+}
+
+/// A port, as the packet side opened it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PortInfo {
+    /// Its name in the configuration.
+    pub name: String,
+    /// Its DPDK devargs.
+    pub device: String,
+    /// The driver that DPDK found for it.
+    pub driver: String,
+    /// Its link-layer address.
+    pub mac: MacAddr,
+    /// Largest IP packet in octets.
+    pub mtu: u16,
+    /// Its index in the data plane.
+    pub id: PortId,
+    /// Name and index of its TAP twin, if it has one.
+    pub twin: Option<(String, PortId)>,
+}
+
+/// Why a configuration makes no gateway.
+#[derive(Debug, thiserror::Error)]
+pub enum SetupError {
+    /// An interface is on a port that was not opened.
+    #[error("interface {interface} is on port {port}, which was not opened")]
+    NoPort {
+        /// The interface.
+        interface: String,
+        /// The port.
+        port: String,
+    },
+    /// A prefix pool that cannot be used.
+    #[error("pools: {0}")]
+    Pool(#[from] BadPool),
+    /// The policy file.
+    #[error(transparent)]
+    Policy(#[from] config::Error),
+}
+
+/// Interfaces and routes of a configuration over the ports that were opened.
+///
+/// # Errors
+/// [`SetupError::NoPort`].
+pub fn routing(config: &Config, ports: &[PortInfo]) -> Result<Routing, SetupError> {
+    let links = config
+        .interface
+        .iter()
+        .map(|interface| {
+            let port = ports.iter().find(|port| port.name == interface.port);
+            port.map(|port| link(interface, port))
+                .ok_or_else(|| SetupError::NoPort {
+                    interface: interface.name.clone(),
+                    port: interface.port.clone(),
+                })
+        })
+        .collect::<Result<_, _>>()?;
+    let routes = config
+        .route
+        .iter()
+        .filter_map(|route| {
+            Some(StaticRoute {
+                prefix: route.prefix.prefix,
+                length: route.prefix.length,
+                target: target(config, route)?,
+            })
+        })
+        .collect();
+    Ok(Routing {
+        links,
+        routes,
+        error_source: config.error_source.as_ref().map(|source| source.address),
+    })
+}
+
+/// An interface as control knows it.
+fn link(interface: &config::Interface, port: &PortInfo) -> Link {
+    let mac = interface.mac.unwrap_or(port.mac);
+    let own = interface.router.unwrap_or_else(|| link_local(mac));
+    let first = interface.addresses.first().map(|first| first.address);
+    Link {
+        interface: key::Interface {
+            name: interface.name.clone(),
+            port: port.id,
+            vlan: interface.vlan,
+            domain: Domain::default(),
+            kind: match interface.kind {
+                InterfaceKind::Core => key::InterfaceKind::Core,
+                InterfaceKind::Access => key::InterfaceKind::Access,
+            },
+            mac,
+            address: Some(first.unwrap_or(own)),
+            mtu: port.mtu,
+            twin: port.twin.as_ref().map(|(_, id)| *id),
+        },
+        addresses: interface
+            .addresses
+            .iter()
+            .map(|ours| (ours.address, ours.length))
+            .collect(),
+        link_local: own,
+    }
+}
+
+/// What a static route says. Checking has seen to it that its router is on a link of ours.
+fn target(config: &Config, route: &config::Route) -> Option<Target> {
+    let Some(address) = route.via else {
+        return Some(if route.blackhole {
+            Target::Blackhole
+        } else {
+            Target::Unreachable
+        });
+    };
+    let interface = match &route.interface {
+        Some(name) => config.interface_id(name)?,
+        None => InterfaceId(u16::try_from(config.on_link(address)?).ok()?),
+    };
+    Some(Target::Router(Neighbour { interface, address }))
+}
+
+/// What policy gives an engine.
+pub struct Applied {
+    /// Who may attach, at a MAG.
+    pub access: Option<Box<dyn AccessPolicy>>,
+    /// What an anchor goes by.
+    pub anchor: Option<LmaPolicy>,
+    /// Peer gateways that it names.
+    pub peers: Vec<Ipv6Addr>,
+    /// Hosts that it lists.
+    pub hosts: usize,
+}
+
+impl From<Policy> for Applied {
+    fn from(policy: Policy) -> Self {
+        match policy {
+            Policy::Lma(policy) => Self {
+                access: None,
+                peers: policy.mags.clone(),
+                hosts: policy.hosts.len(),
+                anchor: Some(policy),
+            },
+            Policy::Mag(policy) => Self {
+                peers: policy.anchors(),
+                hosts: policy.len(),
+                access: Some(Box::new(policy)),
+                anchor: None,
+            },
+        }
+    }
+}
+
+/// What the tables are guaranteed to hold.
+#[derive(Clone, Copy, Debug)]
+pub struct Room {
+    /// Bindings.
+    pub bindings: usize,
+    /// Adjacencies.
+    pub adjacencies: usize,
+}
+
+impl Room {
+    /// Neighbours on core links that the cache may hold.
+    fn neighbours(self) -> usize {
+        (self.adjacencies / NEIGHBOUR_SHARE).clamp(4, MOST_NEIGHBOURS)
+    }
+
+    /// Hosts that may be attached.
+    fn hosts(self) -> usize {
+        let adjacencies = self.adjacencies.saturating_sub(self.neighbours());
+        self.bindings.min(adjacencies)
+    }
+}
+
+/// The role of a configuration, and what else an engine needs. The role has not seen its policy yet.
+///
+/// # Errors
+/// See [`SetupError`].
+pub fn assemble(
+    config: &Config,
+    ports: &[PortInfo],
+    room: Room,
+    applied: Applied,
+    notices: Notices,
+    recorder: Option<Recorder>,
+) -> Result<(Gateway, Setup), SetupError> {
+    let seed: u64 = rand::random();
+    let tunnel_mtu = config.role().tunnel_mtu();
+    let (role, tunnel_hop_limit, reachability) = match config.role() {
+        config::Role::Lma(lma) => {
+            let role = Gateway::Lma(Lma::new(lma_config(lma, room)?));
+            (role, lma.tunnel_hop_limit, Reachability::default())
+        }
+        config::Role::Mag(mag) => {
+            let reachability = Reachability {
+                interval: Duration::from_secs(mag.reachable_time.into()),
+                retransmit: Duration::from_millis(mag.retrans_timer_ms.into()),
+                probes: mag.max_unicast_solicit,
+            };
+            let role = Gateway::Mag(Mag::new(mag_config(mag, room, tunnel_mtu, seed)));
+            (role, mag.tunnel_hop_limit, reachability)
+        }
+    };
+    let setup = Setup {
+        routing: routing(config, ports)?,
+        access: applied.access,
+        peers: applied.peers,
+        tunnel_hop_limit,
+        tunnel_mtu,
+        reachability,
+        neighbours: room.neighbours(),
+        seed,
+        notices,
+        recorder,
+    };
+    Ok((role, setup))
+}
+
+/// How an anchor is set up.
+fn lma_config(lma: &config::Lma, room: Room) -> Result<LmaConfig, BadPool> {
+    let pools = lma
+        .pools
+        .iter()
+        .map(|pool| Pool::new(pool.prefix, pool.length))
+        .collect::<Result<Vec<_>, _>>()?;
+    let millis = |ms: u32| Duration::from_millis(ms.into());
+    Ok(LmaConfig {
+        max_lifetime: Duration::from_secs(lma.max_lifetime.into()),
+        min_delay_before_bce_delete: millis(lma.min_delay_before_bce_delete_ms),
+        max_delay_before_new_bce_assign: millis(lma.max_delay_before_new_bce_assign_ms),
+        timestamp_window: millis(lma.timestamp_window_ms),
+        ..LmaConfig::new(lma.address, Pools::new(pools)?, room.bindings)
+    })
+}
+
+/// How an access gateway is set up.
+fn mag_config(mag: &config::Mag, room: Room, tunnel_mtu: u16, seed: u64) -> MagConfig {
+    let millis = |ms: u32| Duration::from_millis(ms.into());
+    let secs = |secs: u32| Duration::from_secs(secs.into());
+    let mut made = MagConfig::new(mag.address, room.hosts(), seed);
+    made.lifetime = secs(mag.lifetime);
+    made.refresh_percent = (mag.refresh_at * 100.0).round().clamp(1.0, 100.0) as u8;
+    made.initial_bindack_timeout = millis(mag.initial_bindack_timeout_ms);
+    made.max_bindack_timeout = millis(mag.max_bindack_timeout_ms);
+    made.timestamps = mag.timestamps;
+    made.access_technology = AccessTechnology(mag.access_technology);
+    made.attach_on.router_solicitation = mag.attach_on.contains(&AttachOn::RouterSolicitation);
+    made.attach_on.packet = mag.attach_on.contains(&AttachOn::Packet);
+    made.advertising.interval = secs(mag.ra_interval);
+    made.advertising.router_lifetime = secs(mag.router_lifetime.into());
+    made.advertising.mtu = mag.advertise_mtu.then_some(tunnel_mtu.into());
+    made.deregister_on_shutdown = mag.deregister_on_shutdown;
+    made
+}

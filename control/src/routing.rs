@@ -1,0 +1,347 @@
+//! What the gateway knows of the network around it: its interfaces and addresses, the prefixes that
+//! are on link, and static routes. From this and the neighbours that are resolved comes the
+//! [`Topology`] that workers forward by.
+//!
+//! ```text
+//!   /128 of our own            Local
+//!   /128 of a neighbour        Adjacency        while it is resolved
+//!   on-link prefix             OnLink           "ask control"
+//!   static route               Adjacency | Unresolved | Unreachable | Blackhole
+//! ```
+
+use crate::neighbour::Neighbour;
+use dataplane::key::{
+    AdjacencyId, Domain, Interface, InterfaceId, InterfaceKind, NextHop, Route, Topology,
+};
+use hashbrown::HashMap;
+use std::net::{IpAddr, Ipv6Addr};
+
+/// An interface with its addresses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// What the data plane knows of it.
+    pub interface: Interface,
+    /// Our addresses on it, each with the length of its on-link prefix.
+    pub addresses: Vec<(Ipv6Addr, u8)>,
+    /// Our link-local address on it; on an access interface the one that every gateway of the
+    /// domain shows.
+    pub link_local: Ipv6Addr,
+}
+
+impl Link {
+    /// Whether `address` is one of ours here.
+    pub fn owns(&self, address: Ipv6Addr) -> bool {
+        address == self.link_local || self.addresses.iter().any(|(ours, _)| *ours == address)
+    }
+
+    /// Our address that a neighbour `towards` is best asked from.
+    pub fn source_for(&self, towards: Ipv6Addr) -> Ipv6Addr {
+        self.addresses
+            .iter()
+            .find(|(address, length)| covers(*address, *length, towards))
+            .map_or(self.link_local, |(address, _)| *address)
+    }
+}
+
+/// A route that the configuration states.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StaticRoute {
+    /// Destination prefix.
+    pub prefix: Ipv6Addr,
+    /// Its length in bits.
+    pub length: u8,
+    /// What becomes of packets for it.
+    pub target: Target,
+}
+
+/// What a static route says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// By way of this router.
+    Router(Neighbour),
+    /// Answered with Destination Unreachable.
+    Unreachable,
+    /// Dropped.
+    Blackhole,
+}
+
+/// Where a packet of our own goes next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hop {
+    /// Nowhere: the address is ours.
+    Local,
+    /// To this neighbour.
+    Neighbour(Neighbour),
+    /// Nowhere: there is no route, or one that says so.
+    None,
+}
+
+/// Interfaces and routes.
+#[derive(Clone, Debug, Default)]
+pub struct Routing {
+    /// The interfaces in the order of their [`InterfaceId`].
+    pub links: Vec<Link>,
+    /// The static routes.
+    pub routes: Vec<StaticRoute>,
+    /// Source of ICMP errors towards any node but a neighbour (S1-45).
+    pub error_source: Option<Ipv6Addr>,
+}
+
+impl Routing {
+    /// The interface with this index.
+    pub fn link(&self, interface: InterfaceId) -> Option<&Link> {
+        self.links.get(usize::from(interface.0))
+    }
+
+    /// Whether the address is ours on any interface, link-local ones left out.
+    pub fn owns(&self, address: Ipv6Addr) -> bool {
+        self.links
+            .iter()
+            .any(|link| link.addresses.iter().any(|(ours, _)| *ours == address))
+    }
+
+    /// Every interface with its index.
+    pub fn interfaces(&self) -> impl Iterator<Item = (InterfaceId, &Link)> {
+        (0..).map(InterfaceId).zip(&self.links)
+    }
+
+    /// The next hop towards `to`: the longest of on-link prefixes and static routes.
+    pub fn next_hop(&self, to: Ipv6Addr) -> Hop {
+        if self.owns(to) {
+            return Hop::Local;
+        }
+        let mut best: (Option<u8>, Hop) = (None, Hop::None);
+        for (interface, link) in self.interfaces() {
+            for (address, length) in &link.addresses {
+                if covers(*address, *length, to) && Some(*length) > best.0 {
+                    let neighbour = Neighbour {
+                        interface,
+                        address: to,
+                    };
+                    best = (Some(*length), Hop::Neighbour(neighbour));
+                }
+            }
+        }
+        for route in &self.routes {
+            if covers(route.prefix, route.length, to) && Some(route.length) > best.0 {
+                let hop = match route.target {
+                    Target::Router(router) => Hop::Neighbour(router),
+                    Target::Unreachable | Target::Blackhole => Hop::None,
+                };
+                best = (Some(route.length), hop);
+            }
+        }
+        best.1
+    }
+
+    /// The routers that static routes lead through, each once.
+    pub fn routers(&self) -> Vec<Neighbour> {
+        let mut routers: Vec<_> = self
+            .routes
+            .iter()
+            .filter_map(|route| match route.target {
+                Target::Router(router) => Some(router),
+                Target::Unreachable | Target::Blackhole => None,
+            })
+            .collect();
+        routers.sort_unstable();
+        routers.dedup();
+        routers
+    }
+
+    /// What workers are to go by while exactly `resolved` can be reached.
+    pub fn topology(&self, resolved: &HashMap<Neighbour, AdjacencyId>) -> Topology {
+        let domain = Domain::default();
+        let host = |address: Ipv6Addr, next_hop| Route {
+            domain,
+            prefix: address.into(),
+            length: 128,
+            next_hop,
+        };
+        let mut routes = Vec::new();
+        for (interface, link) in self.interfaces() {
+            routes.push(host(link.link_local, NextHop::Local));
+            for (address, length) in &link.addresses {
+                routes.push(host(*address, NextHop::Local));
+                if *length < 128 {
+                    routes.push(Route {
+                        domain,
+                        prefix: IpAddr::V6(masked(*address, *length)),
+                        length: *length,
+                        next_hop: NextHop::OnLink(interface),
+                    });
+                }
+            }
+        }
+        for (neighbour, adjacency) in resolved {
+            if neighbour.address.is_unicast_link_local() || self.owns(neighbour.address) {
+                continue;
+            }
+            routes.push(host(neighbour.address, NextHop::Adjacency(*adjacency)));
+        }
+        for route in &self.routes {
+            let next_hop = match route.target {
+                Target::Router(router) => match resolved.get(&router) {
+                    Some(adjacency) => NextHop::Adjacency(*adjacency),
+                    None => NextHop::Unresolved {
+                        interface: router.interface,
+                        router: router.address.into(),
+                    },
+                },
+                Target::Unreachable => NextHop::Unreachable,
+                Target::Blackhole => NextHop::Blackhole,
+            };
+            routes.push(Route {
+                domain,
+                prefix: masked(route.prefix, route.length).into(),
+                length: route.length,
+                next_hop,
+            });
+        }
+        // A prefix that two interfaces hold, or a link-local address that both show, stands once.
+        routes.sort_by_key(|route| (route.prefix, route.length));
+        routes.dedup_by_key(|route| (route.prefix, route.length));
+        Topology {
+            interfaces: self
+                .links
+                .iter()
+                .map(|link| link.interface.clone())
+                .collect(),
+            routes,
+            error_sources: self
+                .error_source
+                .map(|address| (domain, address))
+                .into_iter()
+                .collect(),
+        }
+    }
+}
+
+/// The prefix of `length` bits that `address` lies in.
+pub fn masked(address: Ipv6Addr, length: u8) -> Ipv6Addr {
+    let mask = u128::MAX
+        .checked_shl(128 - u32::from(length.min(128)))
+        .unwrap_or(0);
+    Ipv6Addr::from(u128::from(address) & mask)
+}
+
+/// Whether the first `length` bits of both agree.
+pub fn covers(prefix: Ipv6Addr, length: u8, address: Ipv6Addr) -> bool {
+    masked(prefix, length) == masked(address, length)
+}
+
+/// Whether hosts attach on this interface.
+pub fn is_access(link: &Link) -> bool {
+    link.interface.kind == InterfaceKind::Access
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use packet::PortId;
+    use wire::ether::MacAddr;
+    use wire::ipv6::address::link_local;
+
+    fn address(text: &str) -> Ipv6Addr {
+        text.parse().unwrap()
+    }
+
+    fn routing() -> Routing {
+        let mac = MacAddr([2, 0, 0x5e, 0, 0x52, 0x13]);
+        let link = |name: &str, port, ours: &str| Link {
+            interface: Interface {
+                name: name.to_owned(),
+                port: PortId(port),
+                vlan: None,
+                domain: Domain::default(),
+                kind: InterfaceKind::Core,
+                mac,
+                address: None,
+                mtu: 1500,
+                twin: None,
+            },
+            addresses: vec![(address(ours), 64)],
+            link_local: link_local(mac),
+        };
+        Routing {
+            links: vec![
+                link("core", 0, "2001:db8:c::1"),
+                link("internet", 1, "2001:db8:100::1"),
+            ],
+            routes: vec![
+                StaticRoute {
+                    prefix: Ipv6Addr::UNSPECIFIED,
+                    length: 0,
+                    target: Target::Router(router()),
+                },
+                StaticRoute {
+                    prefix: address("2001:db8:dead::"),
+                    length: 48,
+                    target: Target::Unreachable,
+                },
+            ],
+            error_source: Some(address("2001:db8:c::1")),
+        }
+    }
+
+    fn router() -> Neighbour {
+        Neighbour {
+            interface: InterfaceId(1),
+            address: address("2001:db8:100::10"),
+        }
+    }
+
+    #[test]
+    fn the_longest_match_is_the_next_hop() {
+        let routing = routing();
+        assert_eq!(routing.next_hop(address("2001:db8:c::1")), Hop::Local);
+        let peer = Neighbour {
+            interface: InterfaceId(0),
+            address: address("2001:db8:c::11"),
+        };
+        assert_eq!(routing.next_hop(peer.address), Hop::Neighbour(peer));
+        assert_eq!(
+            routing.next_hop(address("2400::1")),
+            Hop::Neighbour(router())
+        );
+        assert_eq!(routing.next_hop(address("2001:db8:dead::1")), Hop::None);
+    }
+
+    #[test]
+    fn a_resolved_router_turns_its_routes_into_adjacencies() {
+        let routing = routing();
+        let default = |topology: &Topology| {
+            topology
+                .routes
+                .iter()
+                .find(|route| route.length == 0)
+                .map(|route| route.next_hop)
+        };
+        let unresolved = NextHop::Unresolved {
+            interface: InterfaceId(1),
+            router: router().address.into(),
+        };
+        assert_eq!(
+            default(&routing.topology(&HashMap::new())),
+            Some(unresolved)
+        );
+        let resolved = HashMap::from_iter([(router(), AdjacencyId(7))]);
+        let topology = routing.topology(&resolved);
+        let adjacency = NextHop::Adjacency(AdjacencyId(7));
+        assert_eq!(default(&topology), Some(adjacency));
+        assert!(topology
+            .routes
+            .iter()
+            .any(|route| route.prefix == IpAddr::from(router().address)
+                && route.length == 128
+                && route.next_hop == adjacency));
+        // Both interfaces show the same link-local address: one route.
+        let mut keys: Vec<_> = topology
+            .routes
+            .iter()
+            .map(|route| (route.prefix, route.length))
+            .collect();
+        keys.dedup();
+        assert_eq!(keys.len(), topology.routes.len());
+    }
+}

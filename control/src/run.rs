@@ -1,0 +1,300 @@
+//! The control thread: gives the engine its time, the rings' event, the control socket's requests
+//! and the process's signals.
+//!
+//! ```text
+//!   loop:  poll rings ─► let timers run out ─► answer requests ─► anything left? ─no─► sleep
+//!                                                                                      │
+//!          ring event │ next timer │ request │ SIGHUP │ SIGTERM, SIGINT ◄──────────────┘
+//! ```
+//!
+//! Before it sleeps it says so to the workers and looks once more, so that no packet is missed and
+//! a busy gateway makes no system call per packet.
+
+use crate::calls::{log_reload, Desk, ReadPort, WorkerInfo};
+use crate::config::{self, Config};
+use crate::engine::Engine;
+use crate::gateway::{self, Applied, Gateway, PortInfo, Room, SetupError};
+use crate::record::Recorder;
+use crate::rpc::{Call, Limits, Notices, Server};
+use dataplane::rings::ControlRings;
+use dataplane::tables::Writer;
+use roles::{Event, Now};
+use std::io;
+use std::path::PathBuf;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use tokio::net::unix::pipe::Receiver;
+use tokio::signal::unix::{signal, Signal, SignalKind};
+use tokio::sync::mpsc;
+
+/// Requests that may wait for the control thread.
+const CALLS: usize = 64;
+
+/// Requests that are answered before packets have their turn again.
+const CALLS_PER_TURN: usize = 16;
+
+/// What [`run`] is given.
+pub struct Params {
+    /// The configuration, loaded.
+    pub config: Config,
+    /// Where it was loaded from: a reload reads it again.
+    pub config_path: PathBuf,
+    /// Where events are to be recorded, if they are.
+    pub record: Option<PathBuf>,
+    /// The tables' writer.
+    pub writer: Writer,
+    /// Control's end of the rings.
+    pub rings: ControlRings,
+    /// The ports that were opened, twins left out.
+    pub ports: Vec<PortInfo>,
+    /// Reads what DPDK counts for a port.
+    pub read_port: ReadPort,
+    /// The workers, in the order of their indices.
+    pub workers: Vec<WorkerInfo>,
+    /// Version of libdpdk.
+    pub dpdk_version: String,
+    /// How many cycles the processor's time stamp counter makes per second, if it is known.
+    pub cycles_per_second: Option<f64>,
+    /// Called once the control socket listens and the first topology is published.
+    pub ready: Option<Box<dyn FnOnce()>>,
+}
+
+/// Why the control thread did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The kernel refuses what an event loop needs.
+    #[error("the control thread cannot start: {0}")]
+    Runtime(#[source] io::Error),
+    /// The control socket.
+    #[error("control socket {}: {error}", path.display())]
+    Socket {
+        /// Where it should be.
+        path: PathBuf,
+        /// What went wrong.
+        #[source]
+        error: io::Error,
+    },
+    /// The recording.
+    #[error("recording {}: {error}", path.display())]
+    Record {
+        /// Where it should be.
+        path: PathBuf,
+        /// What went wrong.
+        #[source]
+        error: io::Error,
+    },
+    /// The configuration or policy.
+    #[error(transparent)]
+    Setup(#[from] SetupError),
+}
+
+impl From<config::Error> for Error {
+    fn from(error: config::Error) -> Self {
+        Self::Setup(SetupError::Policy(error))
+    }
+}
+
+/// Runs the control plane on this thread until SIGTERM or SIGINT, then drains: no signalling is
+/// taken any more and packets are forwarded for `drain_timeout`. Workers and ports are the caller's
+/// to stop, after that.
+///
+/// # Errors
+/// See [`Error`]. Nothing fails once it runs.
+pub fn run(params: Params) -> Result<(), Error> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(Error::Runtime)?
+        .block_on(control(params))
+}
+
+/// Both clocks from one start.
+struct Clock {
+    start: Instant,
+}
+
+impl Clock {
+    fn now(&self) -> Now {
+        Now {
+            monotonic: self.start.elapsed(),
+            wall: SystemTime::now()
+                .duration_since(UNIX_EPOCH)
+                .unwrap_or_default(),
+        }
+    }
+
+    fn instant(&self, monotonic: Duration) -> tokio::time::Instant {
+        (self.start + monotonic).into()
+    }
+}
+
+/// The signals that a gateway listens to.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+}
+
+/// What ended a sleep.
+enum Woken {
+    /// Packets, a timer, or nothing in particular.
+    Work,
+    /// A request.
+    Call(Call),
+    /// SIGHUP.
+    Reload,
+    /// SIGTERM or SIGINT.
+    Stop,
+}
+
+async fn control(params: Params) -> Result<(), Error> {
+    let clock = Clock {
+        start: Instant::now(),
+    };
+    let now = clock.now();
+    let mut signals = Signals::new().map_err(Error::Runtime)?;
+    // The event descriptor is read like a pipe: tokio's own type for any other descriptor is not
+    // safe to make.
+    let event = params.rings.event().map_err(Error::Runtime)?;
+    let event = Receiver::from_owned_fd_unchecked(event).map_err(Error::Runtime)?;
+    let recorder = match &params.record {
+        Some(path) => Some(Recorder::create(path).map_err(|error| Error::Record {
+            path: path.clone(),
+            error,
+        })?),
+        None => None,
+    };
+    let config = params.config;
+    let notices = Notices::new();
+    let mut applied = Applied::from(config.load_policy()?);
+    let anchor = applied.anchor.take();
+    let room = Room {
+        bindings: params.writer.bindings_guaranteed(),
+        adjacencies: config.tables.adjacencies,
+    };
+    let (role, setup) = gateway::assemble(
+        &config,
+        &params.ports,
+        room,
+        applied,
+        notices.clone(),
+        recorder,
+    )?;
+    let mut engine = Engine::new(setup, role, params.writer, params.rings, now);
+    if let Some(policy) = anchor {
+        engine.deliver(now, Event::Policy { policy });
+    }
+    let (calls, mut requests) = mpsc::channel(CALLS);
+    let path = config.gateway.socket.clone();
+    let group = config.gateway.socket_group.as_deref();
+    let server = Server::start(&path, group, Limits::default(), calls, notices)
+        .map_err(|error| Error::Socket { path, error })?;
+    let mut desk = Desk {
+        config,
+        config_path: params.config_path,
+        ports: params.ports,
+        read_port: params.read_port,
+        workers: params.workers,
+        dpdk_version: params.dpdk_version,
+        cycles_per_second: params.cycles_per_second,
+        started: now.monotonic,
+        policy_loaded: now.wall,
+        draining: false,
+        socket: server.counters(),
+    };
+    tracing::info!(
+        name = desk.config.gateway.name,
+        role = desk.config.role().name(),
+        address = %desk.config.role().address(),
+        "control runs"
+    );
+    if let Some(ready) = params.ready {
+        ready();
+    }
+    let mut end = None;
+    loop {
+        let now = clock.now();
+        if end.is_some_and(|end| now.monotonic >= end) {
+            break;
+        }
+        let worked = engine.poll(now) + engine.tick(now);
+        for _ in 0..CALLS_PER_TURN {
+            let Ok(call) = requests.try_recv() else { break };
+            answer(&mut desk, &mut engine, clock.now(), call);
+        }
+        let sleeps = worked == 0 && engine.rings().prepare_sleep();
+        let until = if sleeps {
+            [engine.next_tick(), end].into_iter().flatten().min()
+        } else {
+            // Not at all; but signals are looked at, and the socket's tasks run on this thread too.
+            tokio::task::yield_now().await;
+            Some(Duration::ZERO)
+        };
+        let woken = sleep(&clock, until, &event, &mut requests, &mut signals).await;
+        if sleeps {
+            engine.rings().awake();
+        }
+        let now = clock.now();
+        match woken {
+            Woken::Work => {}
+            Woken::Call(call) => answer(&mut desk, &mut engine, now, call),
+            Woken::Reload => log_reload(desk.reload(&mut engine, now)),
+            Woken::Stop if end.is_none() => {
+                let drain = Duration::from_secs(desk.config.gateway.drain_timeout.into());
+                tracing::info!(seconds = drain.as_secs(), "going down");
+                desk.draining = true;
+                engine.drain(now);
+                end = Some(now.monotonic + drain);
+            }
+            // Asked a second time: now.
+            Woken::Stop => break,
+        }
+    }
+    drop(server);
+    engine.finish();
+    Ok(())
+}
+
+/// Answers a request; a client that did not wait for it is no loss.
+fn answer(desk: &mut Desk, engine: &mut Engine<Gateway>, now: Now, call: Call) {
+    let reply = desk.call(engine, now, call.request);
+    let _ = call.answer.send(reply);
+}
+
+/// Sleeps until there is something to do.
+async fn sleep(
+    clock: &Clock,
+    until: Option<Duration>,
+    event: &Receiver,
+    requests: &mut mpsc::Receiver<Call>,
+    signals: &mut Signals,
+) -> Woken {
+    let timer = async {
+        match until {
+            Some(until) => tokio::time::sleep_until(clock.instant(until)).await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        biased;
+        _ = signals.terminate.recv() => Woken::Stop,
+        _ = signals.interrupt.recv() => Woken::Stop,
+        _ = signals.hangup.recv() => Woken::Reload,
+        _ = event.readable() => {
+            // Until it is empty it counts as readable.
+            while event.try_read(&mut [0; 8]).is_ok() {}
+            Woken::Work
+        }
+        Some(call) = requests.recv() => Woken::Call(call),
+        () = timer => Woken::Work,
+    }
+}
