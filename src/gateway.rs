@@ -1,0 +1,97 @@
+//! One gateway from start to end.
+
+use crate::ports::Ports;
+use crate::workers::Workers;
+use anyhow::{bail, Context, Result};
+use control::config::{Config, Hugepages, Machine};
+use control::Params;
+use dataplane::rings;
+use dataplane::tables::{Capacity, Tables};
+use dpdk::{Eal, EalConfig};
+use std::path::PathBuf;
+use std::time::Instant;
+
+/// Runs the gateway until SIGTERM or SIGINT.
+///
+/// # Errors
+/// What it cannot start with, or what it could not give back at its end.
+pub fn serve(config: Config, config_path: PathBuf, record: Option<PathBuf>) -> Result<()> {
+    let started = Instant::now();
+    let housekeeping = housekeeping(&config);
+    let control_core = housekeeping.first().copied();
+    let eal = Eal::init(environment(&config, housekeeping))?;
+    if let Some(id) = control_core {
+        core_affinity::set_for_current(core_affinity::CoreId { id });
+    }
+    let mut ports = Ports::open(&eal, &config)?;
+    let outcome = forward(&eal, &mut ports, config, config_path, record, started);
+    let leaks = ports.close(eal)?;
+    outcome?;
+    if leaks > 0 {
+        bail!("{leaks} packet buffers were still in use at the end");
+    }
+    tracing::info!("all ports closed, no packet buffer in use");
+    Ok(())
+}
+
+/// The cores that no worker has: DPDK's own threads and control keep to them. Empty when the workers
+/// have all.
+fn housekeeping(config: &Config) -> Vec<usize> {
+    let mut cores = Machine::this().cores;
+    cores.retain(|core| !config.workers.cores.contains(core));
+    cores
+}
+
+/// What DPDK's environment is started with.
+fn environment(config: &Config, housekeeping: Vec<usize>) -> EalConfig {
+    EalConfig {
+        name: format!("anchord-{}", std::process::id()),
+        housekeeping,
+        memory_mb: config.eal.memory,
+        hugepages: match config.eal.hugepages {
+            Hugepages::Auto => dpdk::Hugepages::Auto,
+            Hugepages::Never => dpdk::Hugepages::Never,
+            Hugepages::Require => dpdk::Hugepages::Require,
+        },
+        devices: config.port.iter().map(|it| it.device.clone()).collect(),
+        ..EalConfig::default()
+    }
+}
+
+/// Forwards until control returns. Workers have ended when this does, whatever it returns.
+fn forward(
+    eal: &Eal,
+    ports: &mut Ports,
+    config: Config,
+    config_path: PathBuf,
+    record: Option<PathBuf>,
+    started: Instant,
+) -> Result<()> {
+    let capacity = Capacity {
+        bindings: config.tables.bindings,
+        tunnels: config.tables.tunnels,
+        adjacencies: config.tables.adjacencies,
+    };
+    let count = config.workers.cores.len();
+    let (writer, tables) =
+        Tables::new(capacity, count).context("the tables do not fit into memory")?;
+    let (rings, worker_rings) = rings::channel(count).context("the rings cannot be made")?;
+    let workers = Workers::start(eal, ports, &tables, worker_rings, &config.workers)?;
+    let outcome = control::run(Params {
+        config,
+        config_path,
+        record,
+        writer,
+        rings,
+        ports: ports.info(),
+        read_port: ports.reader(),
+        workers: workers.info(),
+        dpdk_version: dpdk::version(),
+        cycles_per_second: Some(dpdk::hz() as f64),
+        ready: Some(Box::new(move || {
+            tracing::info!(milliseconds = started.elapsed().as_millis(), "ready");
+        })),
+    });
+    workers.stop()?;
+    Ok(outcome?)
+}

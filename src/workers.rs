@@ -1,0 +1,103 @@
+//! The workers: one pinned thread per configured core.
+
+use crate::ports::Ports;
+use anyhow::{Context, Result};
+use control::config::{self, Idle};
+use control::WorkerInfo;
+use dataplane::rings::WorkerRings;
+use dataplane::tables::Tables;
+use dataplane::verdict::Punt;
+use dataplane::worker::{self, PuntRates, Rate, Worker, WorkerConfig};
+use dpdk::{Eal, WorkerIo, WorkerThread};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Running workers. They run until [`Workers::stop`].
+pub struct Workers {
+    threads: Vec<WorkerThread<()>>,
+    info: Vec<WorkerInfo>,
+    stop: Arc<AtomicBool>,
+}
+
+impl Workers {
+    /// Starts a worker on every configured core, each with its queue pair of every port.
+    ///
+    /// # Errors
+    /// The first that does not start; the others have ended when this returns.
+    pub fn start(
+        eal: &Eal,
+        ports: &mut Ports,
+        tables: &Arc<Tables>,
+        rings: Vec<WorkerRings>,
+        config: &config::Workers,
+    ) -> Result<Self> {
+        let mut workers = Self {
+            threads: Vec::new(),
+            info: Vec::new(),
+            stop: Arc::default(),
+        };
+        let shares = ports.take_queues(config.cores.len());
+        let each = config.cores.iter().zip(shares).zip(rings);
+        for (index, ((&core, queues), rings)) in each.enumerate() {
+            let pool = ports.pool(index).context("a gateway needs a port")?;
+            let io = WorkerIo::new(queues, pool);
+            let mut worker = Worker::new(index, tables, rings, io, &settings(config));
+            let stats = worker.stats();
+            let stop = Arc::clone(&workers.stop);
+            let run = move || worker.run(&stop);
+            match eal.spawn_worker(&format!("worker-{index}"), Some(core), run) {
+                Ok(thread) => workers.threads.push(thread),
+                Err(error) => {
+                    workers.stop()?;
+                    return Err(error.into());
+                }
+            }
+            workers.info.push(WorkerInfo { core, stats });
+        }
+        Ok(workers)
+    }
+
+    /// What control is told of the workers.
+    pub fn info(&self) -> Vec<WorkerInfo> {
+        self.info.clone()
+    }
+
+    /// Ends all workers and waits for them.
+    ///
+    /// # Errors
+    /// A worker that panicked.
+    pub fn stop(self) -> Result<()> {
+        self.stop.store(true, Ordering::Relaxed);
+        for thread in self.threads {
+            thread.join()?;
+        }
+        Ok(())
+    }
+}
+
+/// The settings of a worker.
+fn settings(config: &config::Workers) -> WorkerConfig {
+    let [shortest, longest] = config
+        .idle_sleep_us
+        .map(|us| Duration::from_micros(us.into()));
+    let mut punt_rates = PuntRates::default();
+    for &reason in Punt::ALL.iter().filter(|&&it| it != Punt::Mobility) {
+        let rate = Rate::new(config.punt_rate, config.punt_rate.div_ceil(4));
+        punt_rates.set(reason, rate);
+    }
+    WorkerConfig {
+        idle: match config.idle {
+            Idle::Busy => worker::Idle::Busy,
+            Idle::Pause => worker::Idle::Pause,
+            Idle::Sleep => worker::Idle::Sleep {
+                after_empty_polls: config.idle_after,
+                shortest,
+                longest,
+            },
+        },
+        icmp_rate: Rate::new(config.icmp_rate, config.icmp_rate.div_ceil(10)),
+        punt_rates,
+        ..WorkerConfig::default()
+    }
+}
