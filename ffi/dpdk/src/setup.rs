@@ -278,6 +278,7 @@ impl Device {
         Ok(info)
     }
 
+    #[inline]
     pub(crate) fn id(&self) -> u16 {
         self.id
     }

@@ -50,6 +50,7 @@ fn packets_cross_between_two_ports() {
         io.free(&mut arrived);
     }
     drop(io);
+    // Both ends of one connection go down together, which is where the driver is weakest.
     let leaks = eal
         .shutdown(ports.into(), Vec::new())
         .expect("nothing is held");
