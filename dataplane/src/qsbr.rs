@@ -46,7 +46,9 @@ impl Qsbr {
         let Some(state) = self.workers.get(worker) else {
             return;
         };
-        state.store(self.epoch.load(Ordering::Acquire), Ordering::Relaxed);
+        // Release: a writer that sees this epoch, and so takes the worker to be past what was unlinked
+        // before, must also see that its last time online has ended.
+        state.store(self.epoch.load(Ordering::Acquire), Ordering::Release);
         // Pairs with the fence in `advance`: either the writer's scan sees this worker online, or
         // this worker sees all that was unlinked before that scan.
         fence(Ordering::SeqCst);

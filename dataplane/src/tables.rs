@@ -193,6 +193,12 @@ impl Tables {
         self.adjacencies.get(id)
     }
 
+    /// How often a binding was displaced to make room for another, a measure of how full the table
+    /// is.
+    pub fn displacements(&self) -> u64 {
+        self.bindings.displacements()
+    }
+
     /// The topology that was published last.
     pub fn fib(&self) -> Arc<Fib> {
         self.fib.load_full()
