@@ -31,9 +31,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Shortest sleep of an idle worker.
-const FIRST_SLEEP: Duration = Duration::from_micros(10);
-
 /// What the path reads: the tables as this worker sees them, and the time of the pass.
 pub(crate) struct View<'a> {
     pub(crate) reader: &'a Reader,
@@ -103,7 +100,7 @@ impl<T: RxTx> Worker<T> {
     /// Takes packets until `stop` is set, then lets go of all that it holds.
     pub fn run(&mut self, stop: &AtomicBool) {
         let mut empty_polls = 0u32;
-        let mut sleep = FIRST_SLEEP;
+        let mut sleep = Duration::ZERO;
         let mut before = clock::now();
         let mut was_busy = false;
         while !stop.load(Ordering::Relaxed) {
@@ -116,7 +113,7 @@ impl<T: RxTx> Worker<T> {
             was_busy = self.poll_at(now) > 0;
             if was_busy {
                 empty_polls = 0;
-                sleep = FIRST_SLEEP;
+                sleep = Duration::ZERO;
                 continue;
             }
             empty_polls = empty_polls.saturating_add(1);
@@ -125,12 +122,12 @@ impl<T: RxTx> Worker<T> {
                 Idle::Pause => std::hint::spin_loop(),
                 Idle::Sleep {
                     after_empty_polls,
+                    shortest,
                     longest,
                 } => {
                     if empty_polls > after_empty_polls {
-                        sleep = sleep.min(longest);
+                        sleep = sleep.saturating_mul(2).max(shortest).min(longest);
                         self.sleep(sleep);
-                        sleep = sleep.saturating_mul(2);
                     } else {
                         std::hint::spin_loop();
                     }

@@ -11,11 +11,13 @@ pub enum Idle {
     Busy,
     /// Polls on with the processor's pause hint.
     Pause,
-    /// Sleeps, longer and longer up to `longest`, once `after_empty_polls` passes in a row have
+    /// Sleeps, from `shortest` longer and longer up to `longest`, once `after_empty_polls` passes in a row have
     /// found nothing. While it sleeps it does not hold reclamation back.
     Sleep {
         /// Passes over all ports without a packet before the first sleep.
         after_empty_polls: u32,
+        /// First sleep after a packet; each further one is twice as long.
+        shortest: Duration,
         /// Longest sleep, which bounds what a packet may wait.
         longest: Duration,
     },
