@@ -14,6 +14,8 @@
 
 mod act;
 mod decide;
+mod local;
+mod tell;
 
 use crate::classify::link::{self, Entry};
 use crate::classify::packet::{fields, plan, Fields, Plan};
@@ -24,7 +26,7 @@ use crate::key::{InterfaceKind, NextHop};
 use crate::limit::{Bucket, Sources};
 use crate::rewrite::decap::decapsulate;
 use crate::rings::{Inject, WorkerRings};
-use crate::table::{Found, Probe};
+use crate::table::Probe;
 use crate::tunnels::OuterPair;
 use crate::verdict::{Born, Drop, Forward, Punt, Verdict};
 use crate::worker::output::{Output, Sent};
@@ -41,11 +43,15 @@ const ROUNDS: usize = 4;
 /// What control may have sent in one pass.
 const INJECTED: usize = MAX_BURST;
 
-/// A packet and what is known of it.
-type Item<B> = (B, Meta);
+/// Packets that go through the stages together, each with what is known of it.
+type Lane<B> = ArrayVec<(B, Meta), MAX_BURST>;
 
-/// Packets that go through the stages together.
-type Lane<B> = ArrayVec<Item<B>, MAX_BURST>;
+/// One packet in the last stage.
+struct Packet<B> {
+    buf: B,
+    meta: Meta,
+    fields: Fields,
+}
 
 /// The path of one worker and what it keeps between passes.
 pub(crate) struct Path<T: RxTx> {
@@ -142,10 +148,11 @@ impl<T: RxTx> Path<T> {
         }
         let octets = burst.iter().map(|buf| buf.data().len() as u64).sum();
         let way = PortDirection::Rx;
-        view.reader.count_port(port, way, burst.len() as u64, octets);
+        view.reader
+            .count_port(port, way, burst.len() as u64, octets);
         let main = self.known.mains.get(usize::from(port.0)).copied().flatten();
         match main {
-            Some(main) => self.from_host_stack(main, burst, view, io),
+            Some(main) => self.forward_host_stack(main, burst, view, io),
             None => {
                 view.reader.count_received(burst.len() as u64);
                 let mut lane = Lane::new();
@@ -176,7 +183,7 @@ impl<T: RxTx> Path<T> {
     }
 
     /// The frames of the host's own stack go out as they are.
-    fn from_host_stack(
+    fn forward_host_stack(
         &mut self,
         main: PortId,
         burst: Burst<T::Buf>,
@@ -210,18 +217,21 @@ impl<T: RxTx> Path<T> {
         match link::link(&buf, port, view.fib) {
             // A lane has as many places as a burst has packets.
             Entry::Packet(meta) => lane.push((buf, meta)),
-            Entry::HostStack(twin) => self.to_host_stack(buf, twin, view, io),
+            Entry::HostStack(twin) => self.host_stack(buf, twin, view, io),
             Entry::Drop(reason) => self.drop(buf, reason, view, io),
         }
     }
 
     /// All rounds of a lane.
     fn run(&mut self, mut lane: Lane<T::Buf>, view: &View<'_>, io: &mut T) {
+        if lane.is_empty() {
+            return;
+        }
         for _ in 0..ROUNDS {
-            if lane.is_empty() {
+            self.round(&mut lane, view, io);
+            if self.again.is_empty() {
                 return;
             }
-            self.round(&mut lane, view, io);
             std::mem::swap(&mut lane, &mut self.again);
         }
         for (buf, _) in lane {
@@ -250,7 +260,8 @@ impl<T: RxTx> Path<T> {
                 source: at(work.source),
                 destination: at(work.destination),
             };
-            self.act(buf, meta, &work.fields, work.plan, looked, view, io);
+            let Work { fields, plan, .. } = work;
+            self.act(Packet { buf, meta, fields }, plan, looked, view, io);
         }
     }
 
@@ -416,11 +427,7 @@ impl Work {
 /// Takes those packets out of their tunnels whose outer addresses are a tunnel of ours. The others
 /// are ordinary packets.
 #[inline]
-fn untunnel<B: Buf>(
-    lane: &mut Lane<B>,
-    works: &mut ArrayVec<Work, MAX_BURST>,
-    view: &View<'_>,
-) {
+fn untunnel<B: Buf>(lane: &mut Lane<B>, works: &mut ArrayVec<Work, MAX_BURST>, view: &View<'_>) {
     let mut pairs = ArrayVec::<OuterPair, MAX_BURST>::new();
     for ((_, meta), work) in lane.iter().zip(works.iter()) {
         if let Plan::Tunnelled { .. } = work.plan {
@@ -454,6 +461,3 @@ fn untunnel<B: Buf>(
         }
     }
 }
-
-/// What a lookup found for one packet.
-pub(crate) type Binding = Option<Found>;

@@ -60,15 +60,11 @@ pub(crate) fn unicast(data: &[u8], fields: &Fields, meta: &Meta) -> Own {
 /// Looks at a packet to a group.
 pub(crate) fn multicast(data: &[u8], fields: &Fields, meta: &Meta) -> Own {
     match chain(data, fields) {
-        Ok(chain) if chain.upper == next_header::ICMPV6 => {
-            match icmp(data, fields, meta, &chain) {
-                Own::Echo { .. } | Own::Punt(Punt::IcmpError) => {
-                    Own::Other(Drop::MulticastUnwanted)
-                }
-                Own::Other(_) => Own::Other(Drop::MulticastUnwanted),
-                other => other,
-            }
-        }
+        Ok(chain) if chain.upper == next_header::ICMPV6 => match icmp(data, fields, meta, &chain) {
+            Own::Echo { .. } | Own::Punt(Punt::IcmpError) => Own::Other(Drop::MulticastUnwanted),
+            Own::Other(_) => Own::Other(Drop::MulticastUnwanted),
+            other => other,
+        },
         Ok(_) if fields.source.is_unspecified() => Own::Drop(Drop::SourceInvalid),
         Ok(_) | Err(Own::Other(_) | Own::Routing { .. }) => Own::Other(Drop::MulticastUnwanted),
         Err(end) => end,
@@ -78,7 +74,8 @@ pub(crate) fn multicast(data: &[u8], fields: &Fields, meta: &Meta) -> Own {
 /// Walks the extension headers and refuses what cannot be handled whole.
 fn chain(data: &[u8], fields: &Fields) -> Result<Chain, Own> {
     let payload = data.get(HEADER_LEN..fields.length).unwrap_or_default();
-    let chain = walk(fields.next_header, payload).map_err(|_| Own::Drop(Drop::ExtensionMalformed))?;
+    let chain =
+        walk(fields.next_header, payload).map_err(|_| Own::Drop(Drop::ExtensionMalformed))?;
     if let Some(routing) = chain.routing.filter(|routing| routing.segments_left > 0) {
         // The Routing Type octet (RFC 8200 section 4.4).
         let pointer = HEADER_LEN + routing.offset + 2;

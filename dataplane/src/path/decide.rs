@@ -4,7 +4,7 @@
 //! of that tunnel (or the destination does, when we are the host's end of it). Then the destination:
 //! its binding, and without one the route.
 
-use super::{Binding, Known};
+use super::Known;
 use crate::classify::packet::Fields;
 use crate::classify::{Meta, Origin};
 use crate::hold::Wanted;
@@ -14,6 +14,9 @@ use crate::table::Found;
 use crate::verdict::{Drop, Forward, Punt, Verdict};
 use crate::worker::View;
 use std::net::IpAddr;
+
+/// What a lookup found for an address.
+pub(super) type Binding = Option<Found>;
 
 /// The bindings of a packet's addresses.
 #[derive(Clone, Copy)]
@@ -130,12 +133,7 @@ pub(super) fn decide(
 }
 
 #[inline]
-fn allowed(
-    meta: &Meta,
-    looked: Looked,
-    known: &Known,
-    view: &View<'_>,
-) -> Result<Allowed, Step> {
+fn allowed(meta: &Meta, looked: Looked, known: &Known, view: &View<'_>) -> Result<Allowed, Step> {
     match meta.origin {
         Origin::Here => Ok(Allowed::Anywhere { up: None }),
         Origin::Link if !meta.access => Ok(Allowed::Anywhere { up: None }),
@@ -170,11 +168,6 @@ fn is_at(meta: &Meta, host: AdjacencyId, view: &View<'_>) -> bool {
         mac: meta.mac,
     };
     view.reader.adjacency(host) == Some(sender)
-}
-
-/// Whether a packet from an access interface is from a host that is attached there.
-pub(super) fn is_attached(meta: &Meta, source: Binding, view: &View<'_>) -> bool {
-    host(meta, source, view).is_ok()
 }
 
 /// Whether a packet from an access interface may be taken for its host's.

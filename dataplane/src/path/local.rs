@@ -1,0 +1,165 @@
+//! Packets for the gateway itself: its addresses, the groups on the link, the host's own stack.
+
+use super::decide::{check_host, Looked};
+use super::{Packet, Path};
+use crate::classify::own::{self, Own};
+use crate::classify::Origin;
+use crate::icmp::{self, Problem};
+use crate::key::NextHop;
+use crate::rewrite::decap::decapsulate;
+use crate::rewrite::ethernet;
+use crate::verdict::{Drop, Forward, Punt, Reply, Verdict};
+use crate::worker::output::Sent;
+use crate::worker::View;
+use packet::{PortId, RxTx};
+use wire::ipv6::next_header;
+
+impl<T: RxTx> Path<T> {
+    /// A packet with an address that does not leave the link: for us, or for nobody.
+    pub(super) fn on_link(
+        &mut self,
+        packet: Packet<T::Buf>,
+        looked: Looked,
+        view: &View<'_>,
+        io: &mut T,
+    ) {
+        let (meta, fields) = (&packet.meta, &packet.fields);
+        if view.fib.route(meta.domain, fields.destination) != Some(NextHop::Local) {
+            let reason = match fields.destination.is_unicast_link_local() {
+                true => Drop::DestinationInvalid,
+                false => Drop::SourceInvalid,
+            };
+            return self.drop(packet.buf, reason, view, io);
+        }
+        if meta.access && !fields.source.is_unicast_link_local() {
+            let what = own::unicast(packet.data(), fields, meta);
+            // A host that is not attached yet may still ask whether we are there.
+            let discovery = what == Own::Punt(Punt::NeighbourDiscovery);
+            if let (false, Err(step)) = (discovery, check_host(meta, looked.source, view)) {
+                return self.step(packet, step, view, io);
+            }
+        }
+        self.own(packet, view, io);
+    }
+
+    /// A packet to a group on the link.
+    pub(super) fn multicast(
+        &mut self,
+        packet: Packet<T::Buf>,
+        looked: Looked,
+        view: &View<'_>,
+        io: &mut T,
+    ) {
+        let meta = &packet.meta;
+        match own::multicast(packet.data(), &packet.fields, meta) {
+            Own::Punt(reason) => self.punt(packet, reason, view, io),
+            Own::Listener if meta.access && check_host(meta, looked.source, view).is_err() => {
+                self.punt(packet, Punt::UnknownHost, view, io);
+            }
+            Own::Drop(reason) => self.drop(packet.buf, reason, view, io),
+            _ => self.host_stack_or(packet, Err(Drop::MulticastUnwanted), view, io),
+        }
+    }
+
+    /// A packet for one of our unicast addresses.
+    pub(super) fn own(&mut self, mut packet: Packet<T::Buf>, view: &View<'_>, io: &mut T) {
+        let (meta, fields) = (packet.meta, packet.fields);
+        if meta.origin == Origin::Here {
+            let reason = match meta.success {
+                Some(Verdict::Forward(Forward::Injected)) => Drop::InjectInvalid,
+                _ => Drop::Unanswerable,
+            };
+            return self.drop(packet.buf, reason, view, io);
+        }
+        match own::unicast(packet.data(), &fields, &meta) {
+            Own::Echo { icmp } => {
+                if !self.limits.icmp.take(view.now) {
+                    return self.drop(packet.buf, Drop::IcmpLimited, view, io);
+                }
+                match icmp::echo_reply(&mut packet.buf, meta.at, icmp) {
+                    Ok(()) => self.answer(packet, Reply::EchoReply),
+                    Err(_) => self.drop(packet.buf, Drop::NoBuffer, view, io),
+                }
+            }
+            Own::Punt(reason) => self.punt(packet, reason, view, io),
+            Own::Tunnelled { inner } => self.nested(packet, inner, view, io),
+            Own::Port => self.host_stack_or(packet, Ok(Problem::PORT), view, io),
+            Own::Protocol { pointer } => {
+                let (to, from) = (fields.destination, fields.source);
+                let tunnel = view.reader.tunnel_between(meta.domain, to, from);
+                if tunnel.is_some() && fields.next_header == next_header::IPV4 {
+                    return self.drop(packet.buf, Drop::TunnelPayload, view, io);
+                }
+                self.host_stack_or(packet, Ok(Problem::next_header(pointer)), view, io);
+            }
+            Own::Routing { pointer } => {
+                let own = Some(fields.destination);
+                self.tell(packet, Problem::routing(pointer), own, view, io);
+            }
+            Own::Listener => self.host_stack_or(packet, Err(Drop::Unanswerable), view, io),
+            Own::Other(reason) => self.host_stack_or(packet, Err(reason), view, io),
+            Own::Drop(reason) => self.drop(packet.buf, reason, view, io),
+        }
+    }
+
+    /// A tunnel packet that only its route showed to be for us.
+    fn nested(&mut self, mut packet: Packet<T::Buf>, inner: usize, view: &View<'_>, io: &mut T) {
+        let (to, from) = (packet.fields.destination, packet.fields.source);
+        let Some(tunnel) = view.reader.tunnel_between(packet.meta.domain, to, from) else {
+            return self.drop(packet.buf, Drop::TunnelUnknown, view, io);
+        };
+        match decapsulate(&mut packet.buf, packet.meta.at, inner) {
+            Ok(()) => {
+                packet.meta.at = 0;
+                packet.meta.origin = Origin::Tunnel(tunnel);
+                self.once_more(packet.buf, packet.meta);
+            }
+            Err(reason) => self.drop(packet.buf, reason, view, io),
+        }
+    }
+
+    /// Hands a frame to the host's own stack behind `twin`.
+    pub(super) fn host_stack(&mut self, buf: T::Buf, twin: PortId, view: &View<'_>, io: &mut T) {
+        let verdict = Verdict::Forward(Forward::ToHostStack);
+        self.whole_frame(buf, twin, verdict, view, io);
+    }
+
+    /// Hands a packet for us that we have no use for to the host's own stack, or if there is none
+    /// tells its sender, or drops it.
+    fn host_stack_or(
+        &mut self,
+        mut packet: Packet<T::Buf>,
+        otherwise: Result<Problem, Drop>,
+        view: &View<'_>,
+        io: &mut T,
+    ) {
+        let meta = packet.meta;
+        let interface = view.fib.interface_of(meta.interface);
+        let twin = interface.and_then(|interface| Some((interface, interface.twin?)));
+        match (twin, otherwise) {
+            (Some((_, twin)), _) if meta.origin == Origin::Link => {
+                self.host_stack(packet.buf, twin, view, io);
+            }
+            (Some((interface, twin)), _) => {
+                // Out of a tunnel: as if the last hop had sent it to us bare.
+                let buf = &mut packet.buf;
+                match ethernet(buf, meta.at, interface, interface.mac, meta.mac) {
+                    Ok(()) => self.host_stack_bare(packet.buf, twin, view, io),
+                    Err(_) => self.drop(packet.buf, Drop::NoBuffer, view, io),
+                }
+            }
+            (None, Ok(problem)) => {
+                let own = Some(packet.fields.destination);
+                self.tell(packet, problem, own, view, io);
+            }
+            (None, Err(reason)) => self.drop(packet.buf, reason, view, io),
+        }
+    }
+
+    /// Hands a frame with a link-layer header of our making, tag included, to the host's own stack.
+    fn host_stack_bare(&mut self, buf: T::Buf, twin: PortId, view: &View<'_>, io: &mut T) {
+        let verdict = Verdict::Forward(Forward::ToHostStack);
+        let sent = Sent::plain(verdict);
+        self.output.send(twin, buf, sent, view, io);
+    }
+}

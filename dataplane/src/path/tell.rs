@@ -1,0 +1,175 @@
+//! Telling others: the sender of a packet by an answer, control by a copy or a question.
+
+use super::{Packet, Path};
+use crate::classify::packet::{fields, Fields};
+use crate::classify::{Meta, Origin};
+use crate::hold::{Held, Wanted};
+use crate::icmp::{self, Problem};
+use crate::verdict::{Drop, Forward, Hold, Punt, Reply, Verdict};
+use crate::worker::View;
+use packet::{Buf, RxTx};
+use std::net::Ipv6Addr;
+use wire::ether;
+use wire::icmpv6::may_send_error;
+use zerocopy::{FromBytes, IntoBytes};
+
+impl<T: RxTx> Path<T> {
+    /// Sends the answer that stands at the front of the buffer of its question.
+    pub(super) fn answer(&mut self, question: Packet<T::Buf>, reply: Reply) {
+        let Packet { buf, meta, fields } = question;
+        let mut answer = Meta::here(meta.domain, Verdict::Reply(reply));
+        if fields.source.is_unicast_link_local() {
+            answer.back = true;
+            answer.interface = meta.interface;
+            answer.mac = meta.mac;
+        }
+        self.once_more(buf, answer);
+    }
+
+    /// Has a packet take another round. Every packet of a round asks for this at most once, so there
+    /// is room.
+    pub(super) fn once_more(&mut self, buf: T::Buf, meta: Meta) {
+        let _ = self.again.try_push((buf, meta));
+    }
+
+    /// Tells a packet's sender what is wrong with it, where that is allowed. `own` is our address
+    /// when the packet was for it.
+    pub(super) fn tell(
+        &mut self,
+        mut packet: Packet<T::Buf>,
+        problem: Problem,
+        own: Option<Ipv6Addr>,
+        view: &View<'_>,
+        io: &mut T,
+    ) {
+        let meta = packet.meta;
+        let allowed = meta.origin != Origin::Here
+            && !meta.group
+            && may_send_error(problem.error, packet.data());
+        let from = own.or_else(|| error_source(&meta, &packet.fields, view));
+        let Some(from) = from.filter(|_| allowed) else {
+            return self.drop(packet.buf, problem.silently(), view, io);
+        };
+        if !self.limits.icmp.take(view.now) {
+            return self.drop(packet.buf, Drop::IcmpLimited, view, io);
+        }
+        match icmp::error(&mut packet.buf, meta.at, from, problem.error) {
+            Ok(()) => self.answer(packet, problem.reply),
+            Err(_) => self.drop(packet.buf, Drop::NoBuffer, view, io),
+        }
+    }
+
+    /// Copies a packet to control. What the host's own stack behind a twin needs as well goes there
+    /// too: it resolves its neighbours itself, and errors may be about its packets.
+    pub(super) fn punt(
+        &mut self,
+        packet: Packet<T::Buf>,
+        reason: Punt,
+        view: &View<'_>,
+        io: &mut T,
+    ) {
+        let end = match self.copy(&packet, reason, view) {
+            Ok(()) => Verdict::Punt(reason),
+            Err(reason) => Verdict::Drop(reason),
+        };
+        let shared = matches!(
+            reason,
+            Punt::NeighbourDiscovery | Punt::RouterAdvertisement | Punt::IcmpError
+        );
+        let interface = view.fib.interface_of(packet.meta.interface);
+        let twin = interface.and_then(|interface| interface.twin);
+        match twin.filter(|_| shared && packet.meta.origin == Origin::Link) {
+            None => self.output.end(packet.buf, end, view, io),
+            Some(twin) => {
+                let verdict = match end {
+                    Verdict::Drop(_) => Verdict::Forward(Forward::ToHostStack),
+                    punted => punted,
+                };
+                self.whole_frame(packet.buf, twin, verdict, view, io);
+            }
+        }
+    }
+
+    fn copy(&mut self, packet: &Packet<T::Buf>, reason: Punt, view: &View<'_>) -> Result<(), Drop> {
+        let meta = &packet.meta;
+        let source_allows = match reason {
+            Punt::UnknownHost => {
+                let [a, b, c, d, e, f] = meta.mac.0;
+                let [g, h] = meta.interface.0.to_be_bytes();
+                let key = u64::from_be_bytes([a, b, c, d, e, f, g, h]);
+                self.limits.hosts.take(u128::from(key), view.now)
+            }
+            Punt::Mobility => {
+                let key = packet.fields.source.to_bits();
+                self.limits.peers.take(key, view.now)
+            }
+            _ => true,
+        };
+        let bucket = self.limits.punts.get_mut(reason as usize);
+        if !source_allows || !bucket.is_some_and(|bucket| bucket.take(view.now)) {
+            return Err(Drop::PuntLimited);
+        }
+        let own = view.fib.interface_of(meta.interface).map(|i| i.mac);
+        let to = match ether::Header::ref_from_prefix(packet.buf.data()) {
+            Ok((received, _)) if meta.origin == Origin::Link => received.destination,
+            _ => own.unwrap_or_default(),
+        };
+        let header = ether::Header::new(to, meta.mac, ether::ethertype::IPV6);
+        self.rings
+            .punt(reason, meta.interface, &[header.as_bytes(), packet.data()])
+            .map_err(|_| Drop::PuntFull)
+    }
+
+    /// Keeps a packet back until its next hop is known, and asks control for it.
+    pub(super) fn keep(
+        &mut self,
+        packet: Packet<T::Buf>,
+        wanted: Wanted,
+        view: &View<'_>,
+        io: &mut T,
+    ) {
+        let Packet { buf, meta, fields } = packet;
+        if !self.hold.accepts(wanted) {
+            return self.drop(buf, Drop::NeighbourBusy, view, io);
+        }
+        if self.rings.want(wanted.interface, wanted.address).is_err() {
+            return self.drop(buf, Drop::PuntFull, view, io);
+        }
+        let held = Held {
+            buf,
+            meta,
+            destination: fields.destination,
+            wanted,
+            until: view.now.saturating_add(self.hold_nanos),
+        };
+        match self.hold.put(held) {
+            Ok(()) => view.reader.count(Verdict::Hold(Hold::NeighbourUnresolved)),
+            Err(buf) => self.drop(buf, Drop::NeighbourBusy, view, io),
+        }
+    }
+
+    /// A held packet whose neighbour did not answer.
+    pub(super) fn fail(&mut self, held: Held<T::Buf>, view: &View<'_>, io: &mut T) {
+        let Held { buf, meta, .. } = held;
+        match fields(buf.data().get(meta.at..).unwrap_or_default()) {
+            Some(fields) => {
+                let packet = Packet { buf, meta, fields };
+                self.tell(packet, Problem::NEIGHBOUR, None, view, io);
+            }
+            None => self.drop(buf, Drop::NeighbourFailed, view, io),
+        }
+    }
+}
+
+/// The address that an error is sent from. A host or neighbour on the link sees the interface's;
+/// anyone else must not learn from it where a host is.
+fn error_source(meta: &Meta, fields: &Fields, view: &View<'_>) -> Option<Ipv6Addr> {
+    let on_link =
+        meta.origin == Origin::Link && (meta.access || fields.source.is_unicast_link_local());
+    let own = view
+        .fib
+        .interface_of(meta.interface)
+        .and_then(|interface| interface.address);
+    own.filter(|_| on_link)
+        .or_else(|| view.fib.error_source(meta.domain))
+}
