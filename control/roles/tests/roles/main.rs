@@ -1,0 +1,10 @@
+//! The roles from outside: single rules, recorded events with their effects, and a whole domain on
+//! virtual time.
+
+mod domain;
+mod lma;
+mod lma_handover;
+mod mag;
+mod mag_registration;
+mod recordings;
+mod scenario;
