@@ -1,2 +1,106 @@
-//! Main.
-fn main() {}
+//! `anchorctl`: the operator's client of a gateway's control socket. Tables for people, `--json`
+//! for programs, and nothing that another client of the socket could not do.
+//!
+//! Exit codes: 0 done, 1 the gateway refused or could not be reached, 2 wrong usage.
+
+mod arguments;
+mod client;
+mod notice;
+mod show;
+mod table;
+
+use arguments::{Arguments, Command};
+use clap::{CommandFactory, Parser};
+use client::{Client, Failure};
+use control::rpc::types::TimedNotice;
+use control::rpc::{Reply, Request};
+use serde_json::Value;
+use std::io::{ErrorKind, IsTerminal, Write};
+use std::process::ExitCode;
+
+/// Columns of a table that goes to a terminal which does not tell its width.
+const DEFAULT_WIDTH: usize = 80;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match run(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        // Whoever reads our output has enough of it: `anchorctl subscribe | head`.
+        Err(Failure::Output(error)) if error.kind() == ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("anchorctl: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let mut out = std::io::stdout().lock();
+    if let Command::Completions { shell } = &arguments.command {
+        let mut script = Vec::new();
+        clap_complete::generate(*shell, &mut Arguments::command(), "anchorctl", &mut script);
+        return out.write_all(&script).map_err(Failure::Output);
+    }
+    let mut client = Client::connect(&arguments.socket)?;
+    let Some(request) = arguments.command.request() else {
+        return Ok(());
+    };
+    let result = client.call(&request)?;
+    if let Command::Subscribe = arguments.command {
+        return subscribe(&mut client, arguments.json, &mut out);
+    }
+    if arguments.json {
+        let text = serde_json::to_string_pretty(&result).unwrap_or_default();
+        return writeln!(out, "{text}").map_err(Failure::Output);
+    }
+    let reply = reply(&request, result)?;
+    let all = matches!(arguments.command, Command::Counters { all: true });
+    let text = show::reply(&reply, width(), all);
+    out.write_all(text.as_bytes()).map_err(Failure::Output)
+}
+
+fn reply(request: &Request, result: Value) -> Result<Reply, Failure> {
+    request
+        .reply(result)
+        .map_err(|error| Failure::NotUnderstood(error.to_string()))
+}
+
+/// Shows notices until the gateway or the reader goes.
+fn subscribe(client: &mut Client, json: bool, out: &mut impl Write) -> Result<(), Failure> {
+    loop {
+        let line = client.line()?;
+        let text = if json {
+            line
+        } else {
+            let mut message: Value = serde_json::from_str(&line)
+                .map_err(|error| Failure::NotUnderstood(error.to_string()))?;
+            let params = message
+                .get_mut("params")
+                .map(Value::take)
+                .unwrap_or_default();
+            match serde_json::from_value::<TimedNotice>(params) {
+                Ok(notice) => notice::line(&notice),
+                // A notice that a newer gateway has and we do not know is worth more as it is than
+                // not at all.
+                Err(_) => line,
+            }
+        };
+        writeln!(out, "{text}").map_err(Failure::Output)?;
+        out.flush().map_err(Failure::Output)?;
+    }
+}
+
+/// Columns that a table may have; `None`: as many as it needs, because no terminal shows it.
+fn width() -> Option<usize> {
+    if let Some(columns) = std::env::var("COLUMNS")
+        .ok()
+        .and_then(|text| text.parse().ok())
+    {
+        return Some(columns);
+    }
+    let stdout = std::io::stdout();
+    stdout.is_terminal().then(|| {
+        let size = terminal_size::terminal_size_of(&stdout);
+        size.map_or(DEFAULT_WIDTH, |(columns, _)| columns.0.into())
+    })
+}

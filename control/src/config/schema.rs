@@ -110,7 +110,8 @@ pub struct Workers {
     /// ICMP errors and echo replies per second that one worker sends.
     #[serde(default = "defaults::icmp_rate")]
     pub icmp_rate: u32,
-    /// Packets per second of one kind that one worker hands to the control plane.
+    /// Packets per second of one kind, mobility messages apart, that one worker hands to the control
+    /// plane.
     #[serde(default = "defaults::punt_rate")]
     pub punt_rate: u32,
 }

@@ -35,6 +35,8 @@ macro_rules! methods {
         }
 
         /// A reply: the variant is that of its request.
+        // There is one at a time, and it is moved twice: its size is of no matter.
+        #[allow(clippy::large_enum_variant)]
         #[derive(Clone, Debug, PartialEq, Serialize)]
         #[serde(untagged)]
         pub enum Reply {

@@ -27,6 +27,34 @@ $ echo '{\"jsonrpc\": \"2.0\", \"id\": 1, \"method\": \"status\"}' | nc -U /run/
   that has subscribed may be silent, but must read its notices. `counters` counts all of these.
 ";
 
+/// Objects that results are made of.
+const OBJECTS: &[(&str, &str, &[Field])] = &[
+    ("TableUse", t::TableUse::DESCRIPTION, t::TableUse::FIELDS),
+    ("Latency", t::Latency::DESCRIPTION, t::Latency::FIELDS),
+    ("Traffic", t::Traffic::DESCRIPTION, t::Traffic::FIELDS),
+    (
+        "CounterGroup",
+        t::CounterGroup::DESCRIPTION,
+        t::CounterGroup::FIELDS,
+    ),
+    ("Counter", t::Counter::DESCRIPTION, t::Counter::FIELDS),
+];
+
+/// Types whose JSON the introduction tells, or that need no telling.
+const PLAIN: &[&str] = &[
+    "String",
+    "bool",
+    "u8",
+    "u16",
+    "u32",
+    "u64",
+    "usize",
+    "f64",
+    "Ipv6Addr",
+    "MacAddr",
+    "HomeNetworkPrefix",
+];
+
 fn expected() -> String {
     let mut text = INTRODUCTION.to_owned();
     let mut put = |line: &str| {
@@ -61,16 +89,7 @@ fn expected() -> String {
         put(&format!("\n{}", fields(method.result_fields).trim_end()));
     }
     put("\n## Objects within results");
-    for (name, description, own) in [
-        ("TableUse", t::TableUse::DESCRIPTION, t::TableUse::FIELDS),
-        ("Traffic", t::Traffic::DESCRIPTION, t::Traffic::FIELDS),
-        (
-            "CounterGroup",
-            t::CounterGroup::DESCRIPTION,
-            t::CounterGroup::FIELDS,
-        ),
-        ("Counter", t::Counter::DESCRIPTION, t::Counter::FIELDS),
-    ] {
+    for (name, description, own) in OBJECTS {
         put(&format!(
             "\n### {name}\n\n{}\n\n{}",
             description.trim(),
@@ -152,6 +171,27 @@ fn the_document_says_what_the_declarations_say() {
         written == expected,
         "docs/rpc.md differs from control/src/rpc: run this test with ANCHORAGE_BLESS=1"
     );
+}
+
+#[test]
+fn every_type_of_a_field_is_explained() {
+    let results = Method::ALL
+        .iter()
+        .flat_map(|method| method.params.iter().chain(method.result_fields));
+    let within = OBJECTS.iter().flat_map(|(_, _, fields)| fields.iter());
+    for field in results.chain(within) {
+        let kind: String = field.kind.chars().filter(|c| !c.is_whitespace()).collect();
+        let kind = ["Option<", "Vec<"]
+            .iter()
+            .fold(kind.as_str(), |kind, outer| {
+                let inner = kind
+                    .strip_prefix(outer)
+                    .and_then(|kind| kind.strip_suffix('>'));
+                inner.unwrap_or(kind)
+            });
+        let explained = PLAIN.contains(&kind) || OBJECTS.iter().any(|(name, ..)| *name == kind);
+        assert!(explained, "nothing says what a {kind} is");
+    }
 }
 
 #[test]

@@ -5,7 +5,7 @@ mod document;
 mod socket;
 mod subscribers;
 
-use control::rpc::types::{Accepted, Reloaded, Status, Subscribed};
+use control::rpc::types::{Accepted, Latency, Reloaded, Status, Subscribed};
 use control::rpc::{Call, Limits, Notices, Reply, Request, RpcError, Server};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -98,6 +98,13 @@ fn status() -> Status {
         policy: "mag-policy.toml".into(),
         policy_loaded: 0.0,
         subscribers: 0,
+        signalling: Latency {
+            count: 0,
+            p50_us: 0.0,
+            p99_us: 0.0,
+            p999_us: 0.0,
+            max_us: 0.0,
+        },
     }
 }
 

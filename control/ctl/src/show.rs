@@ -1,0 +1,350 @@
+//! Replies for people.
+
+use crate::table::Table;
+use control::rpc::types::{
+    Accepted, Binding, Counters, Neighbour, Port, Reloaded, Route, Status, Traffic, Visitor, Worker,
+};
+use control::rpc::Reply;
+use std::fmt::{Display, Write};
+
+/// A reply as text of at most `width` columns; with the counters that are zero if `all`.
+pub fn reply(reply: &Reply, width: Option<usize>, all: bool) -> String {
+    match reply {
+        Reply::Status(it) => status(it, width),
+        Reply::Ports(them) => list(them, "no ports", |them| ports(them, width)),
+        Reply::Workers(them) => list(them, "no workers", |them| workers(them, width)),
+        Reply::Routes(them) => list(them, "no routes", |them| routes(them, width)),
+        Reply::Neighbours(them) => list(them, "no neighbours", |them| neighbours(them, width)),
+        Reply::Bindings(them) => list(them, "no bindings", |them| bindings(them, width)),
+        Reply::Visitors(them) => list(them, "no visitors", |them| visitors(them, width)),
+        Reply::Counters(it) => counters(it, width, all),
+        Reply::Attach(it) => accepted("attaching", it),
+        Reply::Detach(it) => accepted("detaching", it),
+        Reply::Delete(it) => accepted("deleting", it),
+        Reply::Reload(it) => reloaded(it),
+        Reply::Subscribe(it) => format!("subscribed to {}\n", it.name),
+    }
+}
+
+fn list<T>(items: &[T], none: &str, show: impl Fn(&[T]) -> String) -> String {
+    if items.is_empty() {
+        format!("{none}\n")
+    } else {
+        show(items)
+    }
+}
+
+fn accepted(doing: &str, accepted: &Accepted) -> String {
+    format!(
+        "{doing} {}; `anchorctl subscribe` shows what becomes of it\n",
+        accepted.host
+    )
+}
+
+fn reloaded(reloaded: &Reloaded) -> String {
+    format!(
+        "reloaded: {} hosts, {} routes\n",
+        reloaded.hosts, reloaded.routes
+    )
+}
+
+/// What is absent.
+const NONE: &str = "-";
+
+fn or_none<T: Display>(value: Option<&T>) -> String {
+    value.map_or_else(|| NONE.into(), T::to_string)
+}
+
+fn joined<T: Display>(values: &[T]) -> String {
+    match values {
+        [] => NONE.into(),
+        _ => values
+            .iter()
+            .map(T::to_string)
+            .collect::<Vec<_>>()
+            .join(","),
+    }
+}
+
+fn status(status: &Status, width: Option<usize>) -> String {
+    let mut table = Table::new(&["", "~"]);
+    let mut row = |name: &str, value: String| table.row([name.to_owned(), value]);
+    row("name", status.name.clone());
+    row("role", format!("{} {}", status.role, status.address));
+    row(
+        "version",
+        format!("anchord {}, DPDK {}", status.version, status.dpdk_version),
+    );
+    row(
+        "process",
+        format!("{}, up {}", status.pid, duration(status.uptime_secs)),
+    );
+    row("sessions", status.sessions.to_string());
+    for table in &status.tables {
+        row(&table.name, format!("{} of {}", table.used, table.capacity));
+    }
+    let times = &status.signalling;
+    if times.count > 0 {
+        row(
+            "signalling",
+            format!(
+                "{} messages, p50 {:.0} us, p99 {:.0} us, p99.9 {:.0} us, longest {:.0} us",
+                times.count, times.p50_us, times.p99_us, times.p999_us, times.max_us
+            ),
+        );
+    }
+    row("workers", status.workers.to_string());
+    row("policy", status.policy.clone());
+    row("subscribers", status.subscribers.to_string());
+    if let Some(worker) = status.stalled_worker {
+        row(
+            "TROUBLE",
+            format!("worker {worker} is stalled: freed table entries are not used again"),
+        );
+    }
+    if status.draining {
+        row("DRAINING", "forwards, takes no more signalling".into());
+    }
+    table.rows(width)
+}
+
+fn ports(ports: &[Port], width: Option<usize>) -> String {
+    let mut table = Table::new(&[
+        "port",
+        "link",
+        ">rx",
+        ">rx-bytes",
+        ">tx",
+        ">tx-bytes",
+        ">bad",
+        "mac",
+        ">mtu",
+        "twin",
+        "~driver",
+        "~device",
+    ]);
+    for port in ports {
+        let bad = port
+            .rx_missed
+            .saturating_add(port.rx_errors)
+            .saturating_add(port.tx_errors);
+        table.row([
+            port.name.clone(),
+            if port.link_up { "up" } else { "down" }.into(),
+            port.rx_packets.to_string(),
+            bytes(port.rx_bytes),
+            port.tx_packets.to_string(),
+            bytes(port.tx_bytes),
+            bad.to_string(),
+            port.mac.to_string(),
+            port.mtu.to_string(),
+            or_none(port.twin.as_ref()),
+            port.driver.clone(),
+            port.device.clone(),
+        ]);
+    }
+    table.render(width)
+}
+
+fn workers(workers: &[Worker], width: Option<usize>) -> String {
+    let mut table = Table::new(&[
+        ">worker",
+        ">core",
+        ">polls",
+        ">packets",
+        ">burst",
+        ">idle",
+        ">cycles/packet",
+    ]);
+    for worker in workers {
+        table.row([
+            worker.index.to_string(),
+            worker.core.to_string(),
+            worker.polls.to_string(),
+            worker.packets.to_string(),
+            format!("{:.1}", worker.burst),
+            format!("{:.1}%", worker.idle * 100.0),
+            worker
+                .cycles_per_packet
+                .map_or_else(|| NONE.into(), |cycles| format!("{cycles:.0}")),
+        ]);
+    }
+    table.render(width)
+}
+
+fn routes(routes: &[Route], width: Option<usize>) -> String {
+    let mut table = Table::new(&["prefix", "kind", "via", "interface", "mac"]);
+    for route in routes {
+        table.row([
+            route.prefix.to_string(),
+            route.kind.clone(),
+            or_none(route.via.as_ref()),
+            or_none(route.interface.as_ref()),
+            or_none(route.mac.as_ref()),
+        ]);
+    }
+    table.render(width)
+}
+
+fn neighbours(neighbours: &[Neighbour], width: Option<usize>) -> String {
+    let mut table = Table::new(&["address", "interface", "mac", "state"]);
+    for neighbour in neighbours {
+        table.row([
+            neighbour.address.to_string(),
+            neighbour.interface.clone(),
+            or_none(neighbour.mac.as_ref()),
+            neighbour.state.clone(),
+        ]);
+    }
+    table.render(width)
+}
+
+fn bindings(bindings: &[Binding], width: Option<usize>) -> String {
+    let mut table = Table::new(&[
+        "~identifier",
+        "state",
+        "~prefixes",
+        "proxy-coa",
+        ">left",
+        ">up",
+        ">down",
+    ]);
+    for binding in bindings {
+        table.row([
+            binding.identifier.clone(),
+            binding.state.clone(),
+            joined(&binding.prefixes),
+            binding.proxy_care_of_address.to_string(),
+            duration(binding.remaining_secs),
+            traffic(&binding.up),
+            traffic(&binding.down),
+        ]);
+    }
+    table.render(width)
+}
+
+fn visitors(visitors: &[Visitor], width: Option<usize>) -> String {
+    let mut table = Table::new(&[
+        "~identifier",
+        "state",
+        "~prefixes",
+        "mac",
+        "interface",
+        "lma",
+        ">left",
+        ">up",
+        ">down",
+    ]);
+    for visitor in visitors {
+        table.row([
+            or_none(visitor.identifier.as_ref()),
+            visitor.state.clone(),
+            joined(&visitor.prefixes),
+            visitor.mac.to_string(),
+            visitor.interface.clone(),
+            or_none(visitor.lma.as_ref()),
+            visitor.remaining_secs.map_or_else(|| NONE.into(), duration),
+            traffic(&visitor.up),
+            traffic(&visitor.down),
+        ]);
+    }
+    table.render(width)
+}
+
+fn counters(counters: &Counters, width: Option<usize>, all: bool) -> String {
+    let mut text = String::new();
+    for group in &counters.groups {
+        let shown = group
+            .counters
+            .iter()
+            .filter(|counter| all || counter.value > 0);
+        let mut table = Table::new(&[">", "", "~"]);
+        let mut rows = 0;
+        for counter in shown {
+            rows += 1;
+            table.row([
+                counter.value.to_string(),
+                counter.name.clone(),
+                counter.description.clone(),
+            ]);
+        }
+        if rows == 0 {
+            continue;
+        }
+        let worker = group
+            .worker
+            .map_or_else(String::new, |worker| format!(", worker {worker}"));
+        let rendered = table.rows(width.map(|width| width.saturating_sub(2)));
+        let separator = if text.is_empty() { "" } else { "\n" };
+        // Text takes everything.
+        let _ = writeln!(text, "{separator}{}{worker}:", group.name);
+        for line in rendered.lines() {
+            let _ = writeln!(text, "  {line}");
+        }
+    }
+    if text.is_empty() {
+        text.push_str("nothing has been counted; `anchorctl counters --all` shows what could be\n");
+    }
+    text
+}
+
+/// `120 (14.2 kB)`.
+fn traffic(traffic: &Traffic) -> String {
+    format!("{} ({})", traffic.packets, bytes(traffic.bytes))
+}
+
+/// Octets with a decimal unit.
+fn bytes(bytes: u64) -> String {
+    const UNITS: [&str; 5] = ["B", "kB", "MB", "GB", "TB"];
+    if bytes < 1_000 {
+        return format!("{bytes} B");
+    }
+    // Precision is of no matter for one decimal place.
+    #[allow(clippy::cast_precision_loss)]
+    let mut value = bytes as f64;
+    let mut unit = UNITS[0];
+    for larger in UNITS.into_iter().skip(1) {
+        if value < 999.95 {
+            break;
+        }
+        value /= 1_000.0;
+        unit = larger;
+    }
+    format!("{value:.1} {unit}")
+}
+
+/// `4.2s`, `5m07s`, `3h05m`, `2d03h`.
+fn duration(secs: f64) -> String {
+    if secs < 60.0 {
+        return format!("{:.1}s", secs.max(0.0));
+    }
+    // Far from the ends of u64, and a fraction of a second is of no matter here.
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    let secs = secs as u64;
+    let (minutes, hours, days) = (secs / 60, secs / 3_600, secs / 86_400);
+    match (days, hours) {
+        (0, 0) => format!("{minutes}m{:02}s", secs % 60),
+        (0, _) => format!("{hours}h{:02}m", minutes % 60),
+        _ => format!("{days}d{:02}h", hours % 24),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{bytes, duration};
+
+    #[test]
+    fn octets_have_a_unit() {
+        let shown = [0, 999, 1_000, 14_230, 999_999, 5_000_000_000].map(bytes);
+        assert_eq!(
+            shown,
+            ["0 B", "999 B", "1.0 kB", "14.2 kB", "1.0 MB", "5.0 GB"]
+        );
+    }
+
+    #[test]
+    fn durations_have_two_units_at_most() {
+        let shown = [0.0, 4.25, 307.0, 11_100.0, 183_600.0].map(duration);
+        assert_eq!(shown, ["0.0s", "4.2s", "5m07s", "3h05m", "2d03h"]);
+    }
+}

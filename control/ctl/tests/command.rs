@@ -1,0 +1,399 @@
+//! `anchorctl` against a control socket, end to end.
+
+use control::rpc::types as t;
+use control::rpc::{Call, Limits, Notices, Reply, Request, RpcError, Server};
+use roles::effect::Notice;
+use roles::Now;
+use std::io::{BufRead, BufReader};
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
+use tokio::sync::mpsc;
+
+/// A gateway that answers what it was told to, on a runtime of its own.
+struct Gateway {
+    directory: tempfile::TempDir,
+    runtime: tokio::runtime::Runtime,
+    notices: Notices,
+    server: Option<Server>,
+}
+
+impl Gateway {
+    fn start() -> Self {
+        let directory = tempfile::tempdir().expect("a directory");
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        let notices = Notices::new();
+        let (calls, mut received) = mpsc::channel::<Call>(8);
+        let path = directory.path().join("control.sock");
+        let guard = runtime.enter();
+        let server = Server::start(&path, None, Limits::default(), calls, notices.clone());
+        drop(guard);
+        runtime.spawn(async move {
+            while let Some(call) = received.recv().await {
+                let _ = call.answer.send(answer(call.request));
+            }
+        });
+        Self {
+            directory,
+            runtime,
+            notices,
+            server: Some(server.expect("started")),
+        }
+    }
+
+    fn socket(&self) -> PathBuf {
+        self.directory.path().join("control.sock")
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        anchorctl(&self.socket())
+            .args(arguments)
+            .output()
+            .expect("anchorctl runs")
+    }
+}
+
+fn anchorctl(socket: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_anchorctl"));
+    command
+        .env("ANCHORAGE_SOCKET", socket)
+        .env_remove("COLUMNS");
+    command
+}
+
+/// The standard output of a command that succeeded.
+#[track_caller]
+fn shown(output: &Output) -> String {
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{errors}");
+    assert_eq!(errors, "");
+    String::from_utf8(output.stdout.clone()).expect("text")
+}
+
+/// What a command that failed with `code` says.
+#[track_caller]
+fn failed(output: &Output, code: i32) -> String {
+    assert_eq!(output.status.code(), Some(code), "{output:?}");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "");
+    String::from_utf8(output.stderr.clone()).expect("text")
+}
+
+fn answer(request: Request) -> Result<Reply, RpcError> {
+    let traffic = t::Traffic {
+        packets: 120,
+        bytes: 14_230,
+    };
+    let counter = |name: &str, value| t::Counter {
+        name: name.into(),
+        value,
+        description: "What it counts, in a sentence that is too long for a narrow terminal.".into(),
+    };
+    let mac = "02:00:00:00:00:01".parse().expect("a link-layer address");
+    Ok(match request {
+        Request::Status => Reply::Status(t::Status {
+            name: "mag1".into(),
+            role: "mag".into(),
+            address: "2001:db8:c::11".parse().expect("an address"),
+            version: "0.1.0".into(),
+            dpdk_version: "22.11.11".into(),
+            pid: 77,
+            uptime_secs: 307.0,
+            workers: 1,
+            stalled_worker: Some(0),
+            draining: false,
+            sessions: 1,
+            tables: vec![t::TableUse {
+                name: "bindings".into(),
+                used: 1,
+                capacity: 65_536,
+            }],
+            policy: "/etc/anchorage/mag-policy.toml".into(),
+            policy_loaded: 0.0,
+            subscribers: 0,
+            signalling: t::Latency {
+                count: 3,
+                p50_us: 40.2,
+                p99_us: 90.0,
+                p999_us: 90.0,
+                max_us: 91.0,
+            },
+        }),
+        Request::Visitors => Reply::Visitors(vec![t::Visitor {
+            identifier: Some("mn1@example.net".into()),
+            interface: "access".into(),
+            mac,
+            link_local: None,
+            addresses: vec![],
+            state: "bound".into(),
+            prefixes: vec!["2001:db8:1000:1::/64".parse().expect("a prefix")],
+            lma: Some("2001:db8:c::1".parse().expect("an address")),
+            proxy_care_of_address: "2001:db8:c::11".parse().expect("an address"),
+            sequence: Some(7),
+            remaining_secs: Some(299.5),
+            up: traffic,
+            down: traffic,
+        }]),
+        Request::Bindings => {
+            let (what, hint) = ("a MAG has no binding cache", "ask for `visitors`");
+            return Err(RpcError::wrong_role(what, hint));
+        }
+        Request::Neighbours => Reply::Neighbours(vec![]),
+        Request::Counters => Reply::Counters(t::Counters {
+            groups: vec![
+                t::CounterGroup {
+                    name: "verdicts".into(),
+                    worker: Some(0),
+                    counters: vec![counter("routed", 5), counter("blackhole", 0)],
+                },
+                t::CounterGroup {
+                    name: "socket".into(),
+                    worker: None,
+                    counters: vec![counter("idle", 0)],
+                },
+            ],
+        }),
+        Request::Attach(host) => Reply::Attach(t::Accepted {
+            host: format!("{} on {}", host.mac, host.interface),
+        }),
+        Request::Detach(host) => Reply::Detach(t::Accepted {
+            host: host
+                .mac
+                .map(|mac| mac.to_string())
+                .or(host.identifier)
+                .unwrap_or_default(),
+        }),
+        Request::Delete(host) => Reply::Delete(t::Accepted {
+            host: host.identifier,
+        }),
+        Request::Reload => Reply::Reload(t::Reloaded {
+            hosts: 2,
+            routes: 1,
+        }),
+        Request::Subscribe => Reply::Subscribe(t::Subscribed {
+            name: "mag1".into(),
+        }),
+        Request::Ports | Request::Workers | Request::Routes => {
+            return Err(RpcError::unavailable("not now", "try again"))
+        }
+    })
+}
+
+#[test]
+fn status_is_shown_for_people() {
+    let gateway = Gateway::start();
+    let text = shown(&gateway.run(&["status"]));
+    for line in [
+        "name         mag1",
+        "role         mag 2001:db8:c::11",
+        "version      anchord 0.1.0, DPDK 22.11.11",
+        "process      77, up 5m07s",
+        "bindings     1 of 65536",
+        "signalling   3 messages, p50 40 us, p99 90 us, p99.9 90 us, longest 91 us",
+        "TROUBLE      worker 0 is stalled: freed table entries are not used again",
+    ] {
+        assert!(
+            text.lines().any(|shown| shown == line),
+            "no `{line}` in\n{text}"
+        );
+    }
+}
+
+#[test]
+fn tables_fit_the_terminal() {
+    let gateway = Gateway::start();
+    for columns in [40_usize, 80, 120] {
+        for command in [&["visitors"][..], &["counters", "--all"], &["status"]] {
+            let mut anchorctl = anchorctl(&gateway.socket());
+            let output = anchorctl
+                .args(command)
+                .env("COLUMNS", columns.to_string())
+                .output();
+            let text = shown(&output.expect("anchorctl runs"));
+            assert!(
+                text.lines().all(|line| line.chars().count() <= columns),
+                "{text}"
+            );
+        }
+    }
+    let text = shown(&gateway.run(&["visitors"]));
+    let mut lines = text.lines();
+    let heading = lines.next().expect("headings");
+    let row = lines.next().expect("a row");
+    assert!(
+        row.starts_with("mn1@example.net  bound  2001:db8:1000:1::/64  02:00:00:00:00:01  access"),
+        "{text}"
+    );
+    assert_eq!(heading.find("state"), row.find("bound"));
+    assert!(row.ends_with("120 (14.2 kB)  120 (14.2 kB)"), "{text}");
+}
+
+#[test]
+fn json_is_what_the_gateway_answered() {
+    let gateway = Gateway::start();
+    let text = shown(&gateway.run(&["--json", "visitors"]));
+    let value: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    assert_eq!(value[0]["identifier"], "mn1@example.net");
+    assert_eq!(value[0]["up"]["packets"], 120);
+    assert_eq!(value[0]["link_local"], serde_json::Value::Null);
+}
+
+#[test]
+fn counters_that_are_zero_are_shown_only_on_request() {
+    let gateway = Gateway::start();
+    let some = shown(&gateway.run(&["counters"]));
+    assert!(
+        some.starts_with("verdicts, worker 0:\n  5  routed  What it counts"),
+        "{some}"
+    );
+    assert!(
+        !some.contains("blackhole") && !some.contains("socket"),
+        "{some}"
+    );
+    let all = shown(&gateway.run(&["counters", "--all"]));
+    assert!(
+        all.contains("blackhole") && all.contains("socket:"),
+        "{all}"
+    );
+}
+
+#[test]
+fn what_is_to_be_done_reaches_the_gateway() {
+    let gateway = Gateway::start();
+    for (arguments, expected) in [
+        (
+            &["attach", "access", "02:00:00:00:00:01"][..],
+            "attaching 02:00:00:00:00:01 on access; ",
+        ),
+        (
+            &["detach", "02:00:00:00:00:01"],
+            "detaching 02:00:00:00:00:01; ",
+        ),
+        (
+            &["detach", "--identifier", "mn1@example.net"],
+            "detaching mn1@example.net; ",
+        ),
+        (&["delete", "mn1@example.net"], "deleting mn1@example.net; "),
+        (&["reload"], "reloaded: 2 hosts, 1 routes\n"),
+        (&["neighbours"], "no neighbours\n"),
+    ] {
+        let text = shown(&gateway.run(arguments));
+        assert!(text.starts_with(expected), "{text}");
+    }
+}
+
+#[test]
+fn a_refusal_says_what_to_do() {
+    let gateway = Gateway::start();
+    let text = failed(&gateway.run(&["bindings"]), 1);
+    assert_eq!(
+        text,
+        "anchorctl: a MAG has no binding cache; ask for `visitors`\n"
+    );
+}
+
+#[test]
+fn wrong_usage_is_told_apart() {
+    let gateway = Gateway::start();
+    let text = failed(&gateway.run(&["statsu"]), 2);
+    assert!(text.contains("status"), "{text}");
+    let text = failed(&gateway.run(&["attach", "access", "02:00"]), 2);
+    assert!(text.contains("write it as 02:00:00:00:00:01"), "{text}");
+    failed(&gateway.run(&["detach"]), 2);
+    failed(
+        &gateway.run(&["detach", "02:00:00:00:00:01", "--identifier", "mn1"]),
+        2,
+    );
+}
+
+#[test]
+fn without_a_gateway_it_says_what_to_do() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let nowhere = directory.path().join("none.sock");
+    let text = failed(
+        &anchorctl(&nowhere).arg("status").output().expect("runs"),
+        1,
+    );
+    assert!(
+        text.contains("none.sock: no such socket; is anchord running? start it with "),
+        "{text}"
+    );
+    assert!(text.contains("--socket"), "{text}");
+    let dead = directory.path().join("dead.sock");
+    drop(UnixListener::bind(&dead).expect("bound"));
+    let text = failed(&anchorctl(&dead).arg("status").output().expect("runs"), 1);
+    assert!(text.contains("nobody answers"), "{text}");
+    let elsewhere = anchorctl(&dead)
+        .args(["status", "--socket"])
+        .arg(&nowhere)
+        .output();
+    let text = failed(&elsewhere.expect("runs"), 1);
+    assert!(
+        text.contains("none.sock"),
+        "an option goes before the environment: {text}"
+    );
+}
+
+#[test]
+fn notices_are_told_in_words_and_as_they_came() {
+    let mut gateway = Gateway::start();
+    let subscribe = |arguments: &[&str]| {
+        let mut command = anchorctl(&gateway.socket());
+        command
+            .args(arguments)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        command.spawn().expect("anchorctl runs")
+    };
+    let mut words = subscribe(&["subscribe"]);
+    let mut json = subscribe(&["subscribe", "--json"]);
+    while gateway.notices.subscribers() < 2 {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let now = Now {
+        monotonic: Duration::from_micros(5),
+        wall: Duration::from_millis(45_296_789),
+    };
+    let notice = Notice::MessageIgnored {
+        from: "2001:db8:c::12".parse().expect("an address"),
+        reason: "checksum".into(),
+    };
+    gateway
+        .notices
+        .publish(&t::TimedNotice::new(now, notice, None));
+    let first = |child: &mut std::process::Child| {
+        let mut line = String::new();
+        let stdout = child.stdout.take().expect("piped");
+        BufReader::new(stdout).read_line(&mut line).expect("a line");
+        line
+    };
+    assert_eq!(
+        first(&mut words),
+        "12:34:56.789  message from 2001:db8:c::12 ignored: checksum\n"
+    );
+    let line = first(&mut json);
+    let value: serde_json::Value = serde_json::from_str(&line).expect("JSON");
+    assert_eq!(value["params"]["notice"], "message_ignored");
+    // The gateway goes; its subscribers say so and end.
+    gateway.server = None;
+    for child in [words, json] {
+        let output = child.wait_with_output().expect("it ends");
+        assert_eq!(output.status.code(), Some(1));
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert!(text.contains("the gateway closed the connection"), "{text}");
+    }
+    gateway.runtime.shutdown_background();
+}
+
+#[test]
+fn completions_need_no_gateway() {
+    for shell in ["bash", "zsh", "fish"] {
+        let mut command = anchorctl(Path::new("/nonexistent"));
+        let script = shown(&command.args(["completions", shell]).output().expect("runs"));
+        assert!(script.contains("neighbours"), "{script}");
+    }
+}
