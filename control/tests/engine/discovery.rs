@@ -1,0 +1,236 @@
+//! Neighbour discovery on core and access links, at packet level.
+
+use crate::bytes::{frame, icmp_packet, ip, mac_of, nd_packet, packet, Seen};
+use crate::host::{echo, Host};
+use crate::story::{advertisements, attach, domain, meet, CN, CORE, LMA, MAG1, MN, ROUTER_MAC};
+use crate::world::{port_mac, World};
+use std::io::Write;
+use std::net::Ipv6Addr;
+use std::process::Command;
+use std::time::Duration;
+use wire::ipv6::address::{solicited_node, ALL_NODES};
+use wire::nd::{NdMessage, NdOption, NeighbourAdvertisement, NeighbourSolicitation};
+
+/// Asks for `target` and returns what the host heard.
+fn ask(world: &mut World, host: &mut Host, source: Ipv6Addr, target: Ipv6Addr) -> Vec<Seen> {
+    let options = match source.is_unspecified() {
+        true => Vec::new(),
+        false => vec![NdOption::SourceLinkLayer(host.mac)],
+    };
+    let message = NdMessage::NeighbourSolicitation(NeighbourSolicitation { target, options });
+    let group = solicited_node(target);
+    let packet = nd_packet(source, group, &message);
+    host.send_to(world, mac_of(group, host.mac), &packet);
+    host.live(world)
+}
+
+/// The Neighbour Advertisements among frames.
+fn advertised(seen: &[Seen]) -> Vec<(Seen, NeighbourAdvertisement)> {
+    seen.iter()
+        .filter_map(|seen| match seen.nd() {
+            Some(NdMessage::NeighbourAdvertisement(told)) => Some((seen.clone(), told)),
+            _ => None,
+        })
+        .collect()
+}
+
+/// Proves S1-33, S1-34.
+#[test]
+fn the_default_router_is_told_at_the_shared_link_layer_address() {
+    let mut world = domain();
+    let mut mn = Host::new(MN, 1);
+    let source = mn.addresses[0];
+    let told = advertised(&ask(&mut world, &mut mn, source, ip("fe80::1")));
+    let [(seen, answer)] = &told[..] else {
+        panic!("one answer: {told:?}");
+    };
+    assert_eq!((seen.to, seen.from), (mn.mac, ROUTER_MAC));
+    assert_eq!((seen.source, seen.destination), (ip("fe80::1"), source));
+    assert!(answer.router && answer.solicited && answer.override_cache);
+    assert_eq!(answer.options, [NdOption::TargetLinkLayer(ROUTER_MAC)]);
+}
+
+#[test]
+fn the_routers_address_is_defended_and_nobody_elses() {
+    let mut world = domain();
+    let mut mn = Host::new(MN, 1);
+    let told = advertised(&ask(&mut world, &mut mn, ip("::"), ip("fe80::1")));
+    let [(seen, answer)] = &told[..] else {
+        panic!("one answer: {told:?}");
+    };
+    assert_eq!((seen.to, seen.destination), (mn.mac, ALL_NODES));
+    assert!(!answer.solicited);
+
+    let before = world.nodes[MAG1].counted("discovery_foreign");
+    let own = mn.addresses[0];
+    assert!(advertised(&ask(&mut world, &mut mn, ip("::"), own)).is_empty());
+    assert!(advertised(&ask(&mut world, &mut mn, own, ip("fe80::2"))).is_empty());
+    let after = world.nodes[MAG1].counted("discovery_foreign");
+    assert_eq!(after - before, 2);
+}
+
+#[test]
+fn our_core_addresses_are_told_and_defended() {
+    let mut world = domain();
+    let mut node = Host::new(CORE, 0x99);
+    node.addresses.push(ip("2001:db8:c::99"));
+    let (source, target) = (node.address(), ip("2001:db8:c::1"));
+    let told = advertised(&ask(&mut world, &mut node, source, target));
+    let [(seen, answer)] = &told[..] else {
+        panic!("one answer: {told:?}");
+    };
+    assert_eq!((seen.source, seen.destination), (target, source));
+    let mac = port_mac(0, 0);
+    assert_eq!(answer.options, [NdOption::TargetLinkLayer(mac)]);
+    let told = advertised(&ask(&mut world, &mut node, ip("::"), target));
+    let [(seen, _)] = &told[..] else {
+        panic!("one answer: {told:?}");
+    };
+    assert_eq!(seen.to, mac_of(ALL_NODES, mac));
+}
+
+#[test]
+fn a_discovery_message_that_was_forwarded_or_damaged_is_not_answered() {
+    let mut world = domain();
+    let mut mn = Host::new(MN, 1);
+    let target = ip("fe80::1");
+    let message = NdMessage::NeighbourSolicitation(NeighbourSolicitation {
+        target,
+        options: vec![NdOption::SourceLinkLayer(mn.mac)],
+    });
+    let group = solicited_node(target);
+    let good = nd_packet(mn.addresses[0], group, &message);
+    let mut forwarded = good.clone();
+    forwarded[7] = 254;
+    let mut damaged = good.clone();
+    damaged[50] ^= 1;
+    let mut overlong = good;
+    // An option of length zero; the checksum is put right.
+    overlong[65] = 0;
+    let before = u16::from_be_bytes([overlong[42], overlong[43]]);
+    let fixed = wire::checksum::update(before, 0x0101, 0x0100);
+    overlong[42..44].copy_from_slice(&fixed.to_be_bytes());
+    for bad in [forwarded, damaged, overlong] {
+        mn.send_to(&mut world, mac_of(group, mn.mac), &bad);
+    }
+    assert!(advertised(&mn.live(&mut world)).is_empty());
+    let mag = &world.nodes[MAG1];
+    assert_eq!(
+        mag.counted("advertisement_sent"),
+        1,
+        "the anchor's own question"
+    );
+    mag.check();
+}
+
+#[test]
+fn a_neighbour_that_does_not_answer_is_told_to_the_sender() {
+    let mut world = domain();
+    let mut cn = Host::correspondent(CN);
+    meet(&mut world, &mut cn);
+    let (_, router) = cn.router.unwrap();
+    let nobody = ip("2001:db8:c::77");
+    cn.send_to(&mut world, router, &echo(cn.address(), nobody, 128, 1));
+    world.pass(Duration::from_secs(5));
+    let unreachable = cn
+        .live(&mut world)
+        .iter()
+        .any(|seen| seen.icmp() == Some((1, 3)));
+    assert!(unreachable);
+    assert_eq!(world.nodes[LMA].counted("neighbour_failed"), 1);
+    world.nodes[LMA].check();
+}
+
+/// A Packet Too Big of a router on the core, about a packet from `outer.0` to `outer.1`.
+fn too_big(world: &mut World, mtu: u32, outer: (Ipv6Addr, Ipv6Addr)) {
+    let router = ip("2001:db8:c::99");
+    let quoted = packet(outer.0, outer.1, 41, 60, &[0; 64]);
+    let rest = [&mtu.to_be_bytes()[..], &quoted].concat();
+    let error = icmp_packet(router, ip("2001:db8:c::1"), 2, 0, &rest);
+    let mac = Host::new(CORE, 0x99).mac;
+    world.send(CORE, &frame(mac, port_mac(0, 0), &error));
+}
+
+#[test]
+fn packet_too_big_lowers_the_tunnels_mtu_for_a_while() {
+    let mut world = domain();
+    let mut mn = Host::new(MN, 1);
+    attach(&mut world, &mut mn);
+    let (lma, mag) = (ip("2001:db8:c::1"), ip("2001:db8:c::11"));
+    let mtu = |world: &World| {
+        let tables = &world.nodes[LMA].tables;
+        let tunnel = tables.tunnel(dataplane::key::TunnelId(0));
+        tunnel.expect("the tunnel").mtu
+    };
+    assert_eq!(mtu(&world), 1460);
+    // About a packet that is none of ours, and about one to somewhere else.
+    too_big(&mut world, 1400, (mag, lma));
+    too_big(&mut world, 1400, (lma, ip("2001:db8:c::55")));
+    assert_eq!(mtu(&world), 1460);
+    assert_eq!(world.nodes[LMA].counted("icmp_unmatched"), 2);
+    too_big(&mut world, 1400, (lma, mag));
+    assert_eq!(mtu(&world), 1360);
+    // Never below what IPv6 asks of a link, and never up.
+    too_big(&mut world, 1281, (lma, mag));
+    assert_eq!(mtu(&world), 1280);
+    too_big(&mut world, 1450, (lma, mag));
+    assert_eq!(mtu(&world), 1280);
+    assert_eq!(world.nodes[LMA].counted("icmp_too_big"), 2);
+    for _ in 0..70 {
+        world.pass(Duration::from_secs(10));
+        mn.live(&mut world);
+    }
+    assert_eq!(mtu(&world), 1460);
+}
+
+/// Proves S1-30, S1-32.
+#[test]
+fn tshark_reads_the_router_advertisement_as_we_mean_it() {
+    let mut world = domain();
+    let mut mn = Host::new(MN, 1);
+    let heard = attach(&mut world, &mut mn);
+    let (seen, _) = advertisements(&heard).remove(0);
+    let file = tempfile::NamedTempFile::with_suffix(".pcap").unwrap();
+    write_pcap(file.as_file(), &frame(seen.from, seen.to, &seen.packet));
+    let fields = [
+        "icmpv6.type",
+        "icmpv6.checksum.status",
+        "icmpv6.opt.prefix.flag.l",
+        "icmpv6.opt.prefix.flag.a",
+        "icmpv6.opt.prefix.length",
+        "icmpv6.nd.ra.flag.m",
+        "icmpv6.nd.ra.flag.o",
+        "_ws.malformed",
+        "_ws.expert.severity",
+    ];
+    let mut tshark = Command::new("tshark");
+    tshark.arg("-r").arg(file.path()).args(["-T", "fields"]);
+    tshark.args(fields.iter().flat_map(|field| ["-e", field]));
+    let Ok(output) = tshark.output() else {
+        eprintln!("tshark is not installed: what wire::nd reads has been judged elsewhere");
+        return;
+    };
+    let text = String::from_utf8_lossy(&output.stdout);
+    let read: Vec<_> = text.trim_end_matches('\n').split('\t').collect();
+    assert_eq!(
+        read,
+        ["134", "1", "0", "1", "64", "0", "1", "", ""],
+        "{fields:?}"
+    );
+}
+
+/// One Ethernet frame as a capture file.
+fn write_pcap(mut file: &std::fs::File, frame: &[u8]) {
+    let mut bytes = Vec::new();
+    bytes.extend(0xa1b2_c3d4_u32.to_le_bytes());
+    bytes.extend([2, 0, 4, 0]);
+    bytes.extend([0; 8]);
+    bytes.extend(65_535_u32.to_le_bytes());
+    bytes.extend(1_u32.to_le_bytes());
+    bytes.extend([0; 8]);
+    for _ in 0..2 {
+        bytes.extend((frame.len() as u32).to_le_bytes());
+    }
+    bytes.extend(frame);
+    file.write_all(&bytes).unwrap();
+}

@@ -1,0 +1,10 @@
+//! Whole gateways in one process: engines with their real tables, rings and workers over plain
+//! memory, joined by wires that the test moves frames along, on a clock that the test steps.
+
+mod bytes;
+mod discovery;
+mod host;
+mod malformed;
+mod refused;
+mod story;
+mod world;
