@@ -80,7 +80,7 @@ fn a_registration_is_installed_then_answered_with_what_it_said() {
 }
 
 /// Each kind of wrong update gets the status of what is wrong with it first, and leaves nothing.
-/// Proves S1-06, S1-08, S1-11.
+/// Proves S1-06, S1-11.
 #[test]
 fn each_wrong_update_gets_its_status() {
     let mn = || pbu("mn", 1000);

@@ -68,7 +68,7 @@ fn an_update_goes_out_as_soon_as_the_host_is_known() {
     assert_eq!(visitor(&mag, 110).state, VisitorState::Registering);
 }
 
-/// Proves S1-07, S1-23.
+/// Proves S1-23.
 #[test]
 fn prefixes_of_the_profile_are_asked_for() {
     let mut mag = mag();

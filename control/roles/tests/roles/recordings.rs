@@ -1,1 +1,99 @@
-//! .
+//! Recorded events and the effects that they are expected to have, in `tests/recordings`. A file
+//! names its setup and lists events with their time in milliseconds; with `RECORDINGS_REGENERATE`
+//! set, the effects are written anew, to be read before they are committed.
+
+use crate::scenario::{at, lma, lma_config, lma_with, mag, mag_config};
+use roles::effect::Effect;
+use roles::lma::Lma;
+use roles::mag::Mag;
+use roles::{Event, Role};
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+
+/// What is recorded from.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Setup {
+    /// An anchor with the scenario's policy.
+    Lma,
+    /// The same with room for two prefixes.
+    SmallLma,
+    /// An anchor that has read no policy.
+    BareLma,
+    /// A gateway.
+    Mag,
+    /// A gateway that orders updates by sequence numbers.
+    MagWithoutTimestamps,
+}
+
+impl Setup {
+    fn role(self) -> Box<dyn Role> {
+        match self {
+            Self::Lma => Box::new(lma()),
+            Self::SmallLma => {
+                let mut config = lma_config();
+                config.capacity = 2;
+                Box::new(lma_with(config))
+            }
+            Self::BareLma => Box::new(Lma::new(lma_config())),
+            Self::Mag => Box::new(mag()),
+            Self::MagWithoutTimestamps => {
+                let mut config = mag_config();
+                config.timestamps = false;
+                Box::new(Mag::new(config))
+            }
+        }
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct Recording {
+    about: String,
+    setup: Setup,
+    steps: Vec<Step>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Step {
+    at: u64,
+    event: Event,
+    #[serde(default)]
+    effects: Vec<Effect>,
+}
+
+fn recordings() -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/recordings");
+    let entries = std::fs::read_dir(folder).expect("the recordings");
+    let mut files: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+    files.retain(|file| file.extension().is_some_and(|ending| ending == "json"));
+    files.sort();
+    files
+}
+
+/// Proves S1-01, S1-02, S1-06, S1-11, S1-14, S1-24, S1-25, S1-26.
+#[test]
+fn recorded_events_have_the_effects_that_were_recorded() {
+    let regenerate = std::env::var_os("RECORDINGS_REGENERATE").is_some();
+    let files = recordings();
+    assert!(files.len() >= 10, "the recordings are missing");
+    for file in files {
+        let text = std::fs::read_to_string(&file).unwrap();
+        let mut recording: Recording =
+            serde_json::from_str(&text).unwrap_or_else(|why| panic!("{}: {why}", file.display()));
+        let mut role = recording.setup.role();
+        for (index, step) in recording.steps.iter_mut().enumerate() {
+            let mut effects = Vec::new();
+            role.on(at(step.at), &step.event, &mut effects);
+            if regenerate {
+                step.effects = effects;
+            } else {
+                assert_eq!(effects, step.effects, "{}, step {index}", file.display());
+            }
+        }
+        if regenerate {
+            let mut text = serde_json::to_string_pretty(&recording).unwrap();
+            text.push('\n');
+            std::fs::write(&file, text).unwrap();
+        }
+    }
+}
