@@ -39,7 +39,7 @@ pub struct PortStats {
 }
 
 /// Reads what DPDK counts for a port.
-pub type ReadPort = Box<dyn FnMut(PortId) -> PortStats>;
+pub type ReadPort = Box<dyn FnMut(PortId) -> PortStats + Send>;
 
 /// A worker thread.
 #[derive(Clone)]

@@ -55,7 +55,7 @@ pub struct Params {
     /// How many cycles the processor's time stamp counter makes per second, if it is known.
     pub cycles_per_second: Option<f64>,
     /// Called once the control socket listens and the first topology is published.
-    pub ready: Option<Box<dyn FnOnce()>>,
+    pub ready: Option<Box<dyn FnOnce() + Send>>,
 }
 
 /// Why the control thread did not start.

@@ -1,0 +1,255 @@
+//! The control thread as a process runs it: real clock, real socket, real signals. Signals are for
+//! the whole process, so that this is one test.
+
+use control::config::{Config, Machine};
+use control::{run, Params, PortInfo, PortStats, WorkerInfo};
+use dataplane::rings;
+use dataplane::tables::{Capacity, Tables};
+use dataplane::worker::{Worker, WorkerConfig};
+use packet::memory::{Pool, Ports};
+use packet::PortId;
+use roles::mag::{Mag, MagConfig};
+use roles::{Event, Role};
+use serde_json::{json, Value};
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{mpsc, Arc};
+use wire::ether::MacAddr;
+
+const CONFIG: &str = r#"
+[gateway]
+name = "mag"
+socket = "control.sock"
+[workers]
+cores = [0]
+[[port]]
+name = "core0"
+device = "net_null0"
+[[port]]
+name = "acc0"
+device = "net_null1"
+[[interface]]
+name = "core"
+port = "core0"
+kind = "core"
+addresses = ["2001:db8:c::11/64"]
+[[interface]]
+name = "access"
+port = "acc0"
+kind = "access"
+router = "fe80::1"
+mac = "02:00:5e:00:52:13"
+[error_source]
+address = "2001:db8:c::1"
+[mag]
+address = "2001:db8:c::11"
+policy = "policy.toml"
+"#;
+
+const HOST: &str = r#"
+[[host]]
+mac = "02:00:00:00:00:01"
+identifier = "mn1@example.net"
+lma = "2001:db8:c::1"
+"#;
+
+/// A client of the control socket.
+struct Client {
+    stream: BufReader<UnixStream>,
+}
+
+impl Client {
+    fn connect(socket: &Path) -> Self {
+        let stream = UnixStream::connect(socket).unwrap();
+        Self {
+            stream: BufReader::new(stream),
+        }
+    }
+
+    fn line(&mut self) -> Value {
+        let mut line = String::new();
+        self.stream.read_line(&mut line).unwrap();
+        serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line:?}"))
+    }
+
+    fn ask(&mut self, method: &str, params: Value) -> Value {
+        let request = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params});
+        writeln!(self.stream.get_mut(), "{request}").unwrap();
+        self.line()
+    }
+
+    fn result(&mut self, method: &str, params: Value) -> Value {
+        let reply = self.ask(method, params);
+        assert!(reply.get("error").is_none(), "{method}: {reply}");
+        reply["result"].clone()
+    }
+
+    fn code(&mut self, method: &str, params: Value) -> i64 {
+        self.ask(method, params)["error"]["code"].as_i64().unwrap()
+    }
+}
+
+/// Sends this process a signal.
+fn signal(name: &str) {
+    let pid = std::process::id().to_string();
+    assert!(Command::new("kill")
+        .args([name, &pid])
+        .status()
+        .unwrap()
+        .success());
+}
+
+#[test]
+fn control_answers_reloads_records_and_ends_at_sigterm() {
+    let folder = tempfile::tempdir().unwrap();
+    let config_path = folder.path().join("mag.toml");
+    let policy = folder.path().join("policy.toml");
+    let record = folder.path().join("events.jsonl");
+    std::fs::write(&config_path, CONFIG).unwrap();
+    std::fs::write(&policy, HOST).unwrap();
+    let config = Config::load_for(&config_path, &Machine { cores: vec![0] }).unwrap();
+    let capacity = Capacity {
+        bindings: 64,
+        tunnels: 16,
+        adjacencies: 64,
+    };
+    let (writer, tables) = Tables::new(capacity, 1).unwrap();
+    let (rings, mut ends) = rings::channel(1).unwrap();
+    let io = Ports::new(2, Pool::new(256, 2_432));
+    let mut worker = Worker::new(0, &tables, ends.remove(0), io, &WorkerConfig::default());
+    let stats = worker.stats();
+    let stop = Arc::new(AtomicBool::new(false));
+    let stopped = Arc::clone(&stop);
+    let packets = std::thread::spawn(move || worker.run(&stopped));
+    let ports = ["core0", "acc0"]
+        .iter()
+        .zip(0..)
+        .map(|(name, id)| PortInfo {
+            name: (*name).to_owned(),
+            device: format!("net_null{id}"),
+            driver: "memory".to_owned(),
+            mac: MacAddr([2, 0xaa, 0, 0, 0, id as u8]),
+            mtu: 1500,
+            id: PortId(id),
+            twin: None,
+        });
+    let (tell, ready) = mpsc::channel();
+    let params = Params {
+        config,
+        config_path,
+        record: Some(record.clone()),
+        writer,
+        rings,
+        ports: ports.collect(),
+        read_port: Box::new(|id| PortStats {
+            rx_packets: u64::from(id.0) + 40,
+            ..PortStats::default()
+        }),
+        workers: vec![WorkerInfo { core: 0, stats }],
+        dpdk_version: "none".to_owned(),
+        cycles_per_second: None,
+        ready: Some(Box::new(move || tell.send(()).unwrap())),
+    };
+    let control = std::thread::spawn(move || run(params));
+    ready.recv().unwrap();
+
+    let socket = folder.path().join("control.sock");
+    let mut client = Client::connect(&socket);
+    let status = client.result("status", json!({}));
+    assert_eq!(
+        (&status["role"], &status["sessions"]),
+        (&json!("mag"), &json!(0))
+    );
+    assert_eq!(status["signalling"]["count"], 0);
+    let ports = client.result("ports", json!({}));
+    assert_eq!(ports[1]["rx_packets"], 41);
+    assert_eq!(client.result("workers", json!({}))[0]["core"], 0);
+    let routes = client.result("routes", json!({}));
+    let kinds: Vec<_> = routes
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|route| &route["kind"])
+        .collect();
+    assert_eq!(kinds, ["local", "local", "on-link", "local"]);
+    // The anchor of the policy is looked for from the start.
+    let neighbours = client.result("neighbours", json!({}));
+    assert_eq!(neighbours[0]["address"], "2001:db8:c::1");
+    let groups = client.result("counters", json!({}));
+    let names: Vec<_> = groups["groups"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|group| &group["name"])
+        .collect();
+    assert_eq!(names, ["verdicts", "mag", "signalling", "socket"]);
+
+    // Calls that cannot be.
+    assert_eq!(client.code("bindings", json!({})), -32002);
+    let host = json!({"interface": "access", "mac": "02:00:00:00:00:01"});
+    let nowhere = json!({"interface": "acess", "mac": "02:00:00:00:00:01"});
+    assert_eq!(client.code("attach", nowhere), -32001);
+    assert_eq!(
+        client.code("detach", json!({"mac": "02:00:00:00:00:01"})),
+        -32001
+    );
+    assert_eq!(
+        client.code("delete", json!({"identifier": "nobody"})),
+        -32001
+    );
+
+    // A host attaches by the operator's word, and subscribers hear of it.
+    let mut subscriber = Client::connect(&socket);
+    subscriber.result("subscribe", json!({}));
+    client.result("attach", host);
+    assert_eq!(subscriber.line()["params"]["notice"], "update_sent");
+    let visitors = client.result("visitors", json!({}));
+    assert_eq!(visitors[0]["identifier"], "mn1@example.net");
+    assert_eq!(visitors[0]["state"], "registering");
+    assert_eq!(visitors[0]["interface"], "access");
+
+    // A reload that cannot be changes nothing; one that can is in force.
+    std::fs::write(&policy, "[[host]]\nmac = 1\n").unwrap();
+    assert_eq!(client.code("reload", json!({})), -32000);
+    assert_eq!(
+        client
+            .result("visitors", json!({}))
+            .as_array()
+            .unwrap()
+            .len(),
+        1
+    );
+    std::fs::write(&policy, "").unwrap();
+    let reloaded = client.result("reload", json!({}));
+    assert_eq!(reloaded["hosts"], 0);
+    std::fs::write(&policy, HOST).unwrap();
+    let before = client.result("status", json!({}))["policy_loaded"].clone();
+    signal("-HUP");
+    while client.result("status", json!({}))["policy_loaded"] == before {}
+
+    signal("-TERM");
+    control.join().unwrap().unwrap();
+    stop.store(true, Ordering::Relaxed);
+    packets.join().unwrap();
+    assert!(!socket.exists());
+
+    // What was recorded can be replayed.
+    let recorded = control::record::read(&record).unwrap();
+    let mut mag = Mag::new(MagConfig::new("2001:db8:c::11".parse().unwrap(), 64, 1));
+    let mut effects = Vec::new();
+    for line in &recorded {
+        mag.on(line.now, &line.event, &mut effects);
+    }
+    assert!(matches!(
+        recorded.first().map(|line| &line.event),
+        Some(Event::HostSeen { .. })
+    ));
+    assert_eq!(
+        recorded.last().map(|line| &line.event),
+        Some(&Event::Shutdown)
+    );
+    assert!(!effects.is_empty());
+}
