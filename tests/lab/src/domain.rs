@@ -1,9 +1,12 @@
 //! A whole domain: the network of the lab with its gateways running.
 
+use crate::command;
 use crate::gateway::{Configuration, Gateway, Programs};
 use crate::rpc::Notices;
 use crate::topology::{Kernel, Topology};
 use anyhow::{Context, Result};
+use serde_json::Value;
+use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 /// Names of the gateways, as their files in conf/demo are called.
@@ -69,6 +72,48 @@ impl Domain {
             .with_context(|| format!("no gateway {name} runs"))
     }
 
+    /// Runs `anchorctl` against a gateway and returns what it printed.
+    ///
+    /// # Errors
+    /// When it fails; the error carries what it said.
+    pub fn anchorctl(&self, name: &str, words: &[&str]) -> Result<String> {
+        let text = |path: &Path| {
+            path.to_str()
+                .context("a path that is not text")
+                .map(String::from)
+        };
+        let (program, socket) = (
+            text(&self.programs.anchorctl)?,
+            text(self.gateway(name)?.socket())?,
+        );
+        let mut line = vec![program.as_str(), "--socket", &socket];
+        line.extend(words);
+        command::run(&line)
+    }
+
+    /// What one looks at first when something went wrong: every gateway's counters and the end of its log.
+    pub fn troubles(&self) -> String {
+        let mut text = String::new();
+        for (gateway, _) in &self.gateways {
+            let counters = gateway.call("counters", Value::Null).unwrap_or_default();
+            let groups = counters["groups"].as_array().into_iter().flatten();
+            let moved = groups
+                .flat_map(|group| group["counters"].as_array().into_iter().flatten())
+                .filter(|counter| counter["value"] != 0)
+                .map(|counter| {
+                    format!(
+                        "{} {}",
+                        counter["name"].as_str().unwrap_or("?"),
+                        counter["value"]
+                    )
+                });
+            let moved: Vec<String> = moved.collect();
+            let _ = writeln!(text, "{}:\n    {}", gateway.name(), moved.join(", "));
+            text.push_str(&gateway.tail());
+        }
+        text
+    }
+
     /// Kills a gateway as a crash would, and starts it again with the same configuration.
     ///
     /// # Errors
@@ -96,4 +141,9 @@ impl Domain {
         }
         Ok(())
     }
+}
+
+/// The configurations of the demonstration, in the source tree that this was built from.
+pub fn default_conf() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../conf/demo")
 }

@@ -226,6 +226,11 @@ impl Gateway {
         self.process.log()
     }
 
+    /// The end of its log.
+    pub fn tail(&self) -> String {
+        self.process.tail()
+    }
+
     /// Asks it to end (SIGTERM) and waits until it has.
     ///
     /// # Errors

@@ -28,6 +28,7 @@ pub mod domain;
 pub mod foreign;
 pub mod gateway;
 pub mod host;
+pub mod judge;
 pub mod network;
 pub mod ping;
 pub mod process;

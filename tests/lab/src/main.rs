@@ -5,6 +5,7 @@
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
+use lab::domain::default_conf;
 use lab::foreign::{acknowledge, register, Registration};
 use lab::gateway::Programs;
 use lab::ping;
@@ -125,7 +126,7 @@ fn tell_story(json: bool, pcaps: Option<PathBuf>, conf: Option<PathBuf>) -> Resu
     let program = std::env::current_exe()?;
     let setting = Setting {
         programs: Programs::beside(&program)?,
-        conf: conf.unwrap_or_else(story::default_conf),
+        conf: conf.unwrap_or_else(default_conf),
         pcaps: pcaps.unwrap_or_else(|| program.with_file_name("demo-pcaps")),
     };
     let report = story::run(&setting, &mut |line| {

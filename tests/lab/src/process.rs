@@ -42,6 +42,25 @@ impl Process {
         words: &[&str],
         errors: &Errors<'_>,
     ) -> Result<Self> {
+        let mut command = Command::new("ip");
+        command.args(["netns", "exec", namespace.name(), "setpriv"]);
+        Self::begin(command, name, words, errors)
+    }
+
+    /// Starts a program where we are, with pipes for standard input and output.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn start_here(name: &str, words: &[&str], errors: &Errors<'_>) -> Result<Self> {
+        Self::begin(Command::new("setpriv"), name, words, errors)
+    }
+
+    fn begin(
+        mut command: Command,
+        name: &str,
+        words: &[&str],
+        errors: &Errors<'_>,
+    ) -> Result<Self> {
         let (stderr, log) = match errors {
             Errors::Pipe => (Stdio::piped(), None),
             Errors::File(path) => {
@@ -50,10 +69,8 @@ impl Process {
                 (Stdio::from(file), Some(path.to_path_buf()))
             }
         };
-        let mut command = Command::new("ip");
         command
-            .args(["netns", "exec", namespace.name()])
-            .args(["setpriv", "--pdeathsig", "KILL", "--"])
+            .args(["--pdeathsig", "KILL", "--"])
             .args(words)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

@@ -6,9 +6,11 @@
 //!                            new gateway first ┘           └ old gateway first
 //! ```
 //!
-//! In the first handover the host is at the new gateway before the old one knows that it left, and the
-//! old one is told late. In the second the old gateway knows first: there is a moment between the two
-//! links in which the host is nowhere.
+//! The host is noticed in each of the three ways: by the solicitation that it sends when its link comes
+//! up, by its packets, and by the word of the access network. In the first handover it is at the new
+//! gateway before the old one knows that it left; its packets attach it, and the old gateway is told
+//! late. In the second the access network tells both: the old gateway first, and there is a moment
+//! between the two links in which the host is nowhere.
 
 use crate::capture::Capture;
 use crate::domain::Domain;
@@ -21,7 +23,6 @@ use crate::topology::{Plan, Topology, ACCESS, CN, CORE, MN_MAC};
 use crate::transfer::{Outcome, Transfer};
 use anyhow::{ensure, Context, Result};
 use serde::Serialize;
-use serde_json::json;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -99,13 +100,24 @@ pub fn run(setting: &Setting, tell: &mut dyn FnMut(&str)) -> Result<Report> {
         domain: &domain,
         mn: &mn,
         start_us: now_us(),
-        told: 0,
+        taken: 0,
+        untold: Vec::new(),
         tell,
     };
-    let (attach_ms, pinger, transfer) = stage.attach()?;
-    let first = stage.new_gateway_first(&pinger)?;
-    let second = stage.old_gateway_first(&pinger)?;
-    let (books, outcome) = stage.detach(pinger, transfer)?;
+    let played = stage.play();
+    stage.tell_all();
+    let Played {
+        attach_ms,
+        moves: [first, second],
+        books,
+        outcome,
+    } = match played {
+        Ok(played) => played,
+        Err(error) => {
+            tell(&domain.troubles());
+            return Err(error);
+        }
+    };
     let handovers = vec![first.measure(1, &books), second.measure(2, &books)];
 
     domain.stop_well()?;
@@ -195,12 +207,37 @@ struct Stage<'a> {
     domain: &'a Domain,
     mn: &'a Host,
     start_us: u64,
-    /// Notices that have been told.
-    told: usize,
+    /// Notices that have been taken into the timeline.
+    taken: usize,
+    /// Lines of the timeline that are not told yet: when, who, what.
+    untold: Vec<(u64, String, String)>,
     tell: &'a mut dyn FnMut(&str),
 }
 
+/// A story that was played to its end.
+struct Played {
+    attach_ms: f64,
+    moves: [Move; 2],
+    books: Books,
+    outcome: Outcome,
+}
+
 impl Stage<'_> {
+    fn play(&mut self) -> Result<Played> {
+        let (attach_ms, pinger, transfer) = self.attach()?;
+        let moves = [
+            self.new_gateway_first(&pinger)?,
+            self.old_gateway_first(&pinger)?,
+        ];
+        let (books, outcome) = self.detach(pinger, transfer)?;
+        Ok(Played {
+            attach_ms,
+            moves,
+            books,
+            outcome,
+        })
+    }
+
     fn attach(&mut self) -> Result<(f64, Pinger, Transfer)> {
         let log = self.domain.network.run.directory().join("hosts.log");
         let programs = &self.domain.programs;
@@ -211,13 +248,13 @@ impl Stage<'_> {
         let addressed_us = now_us();
         let pinger = Pinger::start(programs, self.mn, CN, PING_INTERVAL, &log)?;
         let first = pinger.wait_through(0, LIMIT)?;
-        self.tell_notices();
         self.line(addressed_us, "mn", &format!("has configured {address}"));
         let back = first.back_us.unwrap_or(first.sent_us);
         self.line(back, "mn", "first packet through");
         let (from, to) = (&self.mn.namespace, &self.domain.network.cn.namespace);
         let transfer = Transfer::start(programs, from, to, CN, TCP_RATE, &log)?;
         self.line(now_us(), "mn", "TCP session to cn is open");
+        self.tell_all();
         std::thread::sleep(SETTLE);
         Ok(((back - self.start_us) as f64 / 1e3, pinger, transfer))
     }
@@ -228,13 +265,13 @@ impl Stage<'_> {
         self.domain.network.plug(self.mn, 1)?;
         let signalling_us = self.registered("mag2", from)?;
         let through = pinger.wait_through(self.moved_us(from)?, LIMIT)?;
-        std::thread::sleep(LATE);
-        self.tell_notices();
         self.line(
             through.back_us.unwrap_or(from_us),
             "mn",
             "first packet through",
         );
+        self.tell_all();
+        std::thread::sleep(LATE);
         self.line(
             now_us(),
             "mag1",
@@ -242,7 +279,7 @@ impl Stage<'_> {
         );
         self.operator_detaches("mag1")?;
         std::thread::sleep(SETTLE);
-        self.tell_notices();
+        self.tell_all();
         let to_us = now_us();
         Ok(Move {
             from_us,
@@ -260,17 +297,23 @@ impl Stage<'_> {
         );
         self.domain.network.lift(self.mn)?;
         self.operator_detaches("mag2")?;
-        self.line(now_us(), "mn", "moves to mag1");
+        self.line(
+            now_us(),
+            "mn",
+            "moves to mag1, which is told (anchorctl attach)",
+        );
         self.domain.network.plug(self.mn, 0)?;
+        self.domain
+            .anchorctl("mag1", &["attach", "access", MN_MAC])?;
         let signalling_us = self.registered("mag1", from)?;
         let through = pinger.wait_through(self.moved_us(from)?, LIMIT)?;
-        std::thread::sleep(SETTLE);
-        self.tell_notices();
         self.line(
             through.back_us.unwrap_or(from_us),
             "mn",
             "first packet through",
         );
+        std::thread::sleep(SETTLE);
+        self.tell_all();
         let to_us = now_us();
         Ok(Move {
             from_us,
@@ -296,7 +339,7 @@ impl Stage<'_> {
             .wait("the goodbye of mag1", from, LIMIT, |notice| {
                 notice.gateway == "mag1" && notice.kind == "acknowledgement_received"
             })?;
-        self.tell_notices();
+        self.tell_all();
         Ok((books, outcome))
     }
 
@@ -329,27 +372,28 @@ impl Stage<'_> {
     }
 
     fn operator_detaches(&self, name: &str) -> Result<()> {
-        self.domain
-            .gateway(name)?
-            .call("detach", json!({"mac": MN_MAC}))
-            .map(drop)
+        self.domain.anchorctl(name, &["detach", MN_MAC]).map(drop)
     }
 
-    /// Tells what the gateways told since the last time.
-    fn tell_notices(&mut self) {
-        let mut new = self.domain.notices.all().split_off(self.told);
-        self.told += new.len();
-        new.sort_by(|a, b| a.time.total_cmp(&b.time));
-        for notice in new {
-            if let Some(text) = sentence(&notice) {
+    /// Enters a line into the timeline.
+    fn line(&mut self, at_us: u64, who: &str, text: &str) {
+        self.untold.push((at_us, who.to_owned(), text.to_owned()));
+    }
+
+    /// Tells the timeline so far, what the gateways told included, in the order of time.
+    fn tell_all(&mut self) {
+        let notices = self.domain.notices.all();
+        for notice in notices.iter().skip(self.taken) {
+            if let Some(text) = sentence(notice) {
                 self.line((notice.time * 1e6) as u64, &notice.gateway, &text);
             }
         }
-    }
-
-    fn line(&mut self, at_us: u64, who: &str, text: &str) {
-        let ms = (at_us as f64 - self.start_us as f64) / 1e3;
-        (self.tell)(&format!("{ms:>10.1} ms  {who:<4}  {text}"));
+        self.taken = notices.len();
+        self.untold.sort();
+        for (at_us, who, text) in self.untold.drain(..) {
+            let ms = (at_us as f64 - self.start_us as f64) / 1e3;
+            (self.tell)(&format!("{ms:>10.1} ms  {who:<4}  {text}"));
+        }
     }
 }
 
@@ -357,17 +401,28 @@ impl Stage<'_> {
 fn sentence(notice: &Notice) -> Option<String> {
     let field = |name: &str| notice.field(name);
     Some(match &*notice.kind {
-        "attached" => format!("attach: {}", field("mn_identifier")),
+        "attached" => format!("attach: {}", identifier(notice)),
         "attach_refused" => format!("attach refused: {}", field("why")),
-        "detached" => format!("detach: {}", field("mn_identifier")),
+        "detached" => format!("detach: {}", identifier(notice)),
         "update_sent" => format!(
             "PBU to {}, sequence {}, lifetime {} s",
             field("lma"),
             field("sequence"),
             field("lifetime_secs")
         ),
-        "acknowledgement_received" => format!("PBA: {}", field("status")),
-        "update_answered" => format!("PBU from {} answered: {}", field("from"), field("status")),
+        "acknowledgement_received" => format!("PBA, status {}", field("status")),
+        "update_answered" => {
+            format!(
+                "PBU from {}, answered with status {}",
+                field("from"),
+                field("status")
+            )
+        }
+        "message_ignored" => format!(
+            "ignores a message from {}: {}",
+            field("from"),
+            field("reason")
+        ),
         "binding_up" => format!("tunnel up for {}", field("prefix")),
         "binding_moved" => {
             format!("tunnel of {} moved to {}", field("prefix"), field("to"))
@@ -377,9 +432,11 @@ fn sentence(notice: &Notice) -> Option<String> {
     })
 }
 
-/// The configurations of the demonstration, in the source tree that this was built from.
-pub fn default_conf() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../conf/demo")
+/// A mobile node's identifier, which is an NAI here.
+fn identifier(notice: &Notice) -> &str {
+    notice.fields["mn_identifier"]["nai"]
+        .as_str()
+        .unwrap_or("?")
 }
 
 /// Fails unless the story came out well.

@@ -161,8 +161,8 @@ fn watch_signals() -> Result<()> {
     Ok(())
 }
 
-/// Undoes what runs that were killed outright have left.
-fn sweep() {
+/// Undoes what runs that were killed outright have left. The first thing that a run makes does this.
+pub fn sweep() {
     let dead = |name: &str| {
         name.strip_prefix(PREFIX)
             .and_then(|rest| rest.split_once('-'))
