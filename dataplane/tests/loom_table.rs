@@ -263,15 +263,15 @@ fn a_binding_leads_to_no_tunnel_that_is_not_there_yet() {
 fn an_entry_comes_back_only_after_its_readers_are_done() {
     check(|| {
         let (mut writer, table, qsbr) = new(1, 2, 1);
-        let watched = Arc::new(UnsafeCell::new(0));
+        let watched = loom::sync::Arc::new(UnsafeCell::new(0));
         let put = |n: u32| {
-            let watched = Arc::clone(&watched);
+            let watched = loom::sync::Arc::clone(&watched);
             // SAFETY: the claim under test is that no reader is at this cell now; loom checks it.
             move |_| watched.with_mut(|cell| unsafe { *cell = n })
         };
         writer.bind(key(1, 64), to(1), put(1)).unwrap();
         let reader = thread::spawn({
-            let watched = Arc::clone(&watched);
+            let watched = loom::sync::Arc::clone(&watched);
             move || {
                 qsbr.online(0);
                 for _ in 0..2 {
@@ -299,10 +299,10 @@ fn an_entry_comes_back_only_after_its_readers_are_done() {
 fn a_worker_that_comes_online_is_not_overlooked() {
     check(|| {
         let (mut writer, table, qsbr) = new(1, 2, 1);
-        let watched = Arc::new(UnsafeCell::new(1));
+        let watched = loom::sync::Arc::new(UnsafeCell::new(1));
         writer.bind(key(1, 64), to(1), |_| ()).unwrap();
         let reader = thread::spawn({
-            let watched = Arc::clone(&watched);
+            let watched = loom::sync::Arc::clone(&watched);
             move || {
                 for _ in 0..2 {
                     qsbr.online(0);

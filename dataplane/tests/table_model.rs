@@ -9,14 +9,18 @@ use proptest::prelude::*;
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+/// Prefix lengths that are used, at the edges of what is stored.
+const IPV6_LENGTHS: [u8; 8] = [0, 1, 48, 63, 64, 65, 127, 128];
+const IPV4_LENGTHS: [u8; 4] = [0, 24, 31, 32];
+
 /// Few enough prefixes, nested and of both families, that operations meet.
 fn key() -> impl Strategy<Value = BindingKey> {
-    let lengths6 = prop::sample::select(vec![0u8, 1, 48, 63, 64, 65, 127, 128]);
+    let lengths6 = prop::sample::select(&IPV6_LENGTHS);
     let ipv6 = (lengths6, 0u128..6, 0u128..3).prop_map(|(length, high, low)| {
         let bits = (0x2001 << 112 | high << 64 | low) & mask(length);
         (IpAddr::V6(Ipv6Addr::from_bits(bits)), length)
     });
-    let lengths4 = prop::sample::select(vec![0u8, 24, 31, 32]);
+    let lengths4 = prop::sample::select(&IPV4_LENGTHS);
     let ipv4 = (lengths4, 0u32..6).prop_map(|(length, host)| {
         let bits = (0xc000_0200 | host) & (mask(length) >> 96) as u32;
         (IpAddr::V4(Ipv4Addr::from_bits(bits)), length)
@@ -63,8 +67,12 @@ fn operation() -> impl Strategy<Value = Operation> {
 
 /// The longest binding of the model that covers an address.
 fn covering(model: &HashMap<BindingKey, Forwarding>, probe: &Probe) -> Option<Forwarding> {
-    let whole = if probe.address.is_ipv4() { 32 } else { 128 };
-    (0..=whole).rev().find_map(|length| {
+    let lengths: &[u8] = if probe.address.is_ipv4() {
+        &IPV4_LENGTHS
+    } else {
+        &IPV6_LENGTHS
+    };
+    lengths.iter().rev().find_map(|&length| {
         let prefix = match probe.address {
             IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & mask(length)).into(),
             IpAddr::V4(v4) => {

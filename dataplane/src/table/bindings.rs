@@ -348,24 +348,21 @@ impl Bindings {
             if asked & 1 << at == 0 || candidate == NONE && steady {
                 continue;
             }
-            *found = self
-                .found_at(candidate, key)
-                .or_else(|| self.find(key, place));
+            // Written in place, word by word: a copy of the whole would wait for its parts.
+            match self.entries.get(candidate as usize) {
+                Some(entry) if entry.key() == *key => {
+                    *found = Some(Found {
+                        id: BindingId(candidate),
+                        forwarding: entry.forwarding(),
+                    });
+                }
+                _ => *found = self.find(key, place),
+            }
             if found.is_some() {
                 pending &= !(1 << at);
             }
         }
         pending
-    }
-
-    #[inline(always)]
-    fn found_at(&self, record: u32, key: &Key) -> Option<Found> {
-        let entry = self.entries.get(record as usize)?;
-        let forwarding = entry.forwarding();
-        (entry.key() == *key).then_some(Found {
-            id: BindingId(record),
-            forwarding,
-        })
     }
 
     /// The thorough way: for the rare tag that fits by chance, and for a miss during a displacement.
@@ -377,7 +374,11 @@ impl Bindings {
                 .is_some_and(|e| e.key() == *key)
         };
         let record = self.index.find(place, is)?;
-        self.found_at(record, key)
+        let forwarding = self.entries.get(record as usize)?.forwarding();
+        Some(Found {
+            id: BindingId(record),
+            forwarding,
+        })
     }
 
     /// The binding of exactly this key.

@@ -118,20 +118,28 @@ impl Index {
     /// absent if [`Index::changes`] was the same before and after.
     #[inline(always)]
     pub fn candidate(&self, place: &Place) -> Option<u32> {
-        self.candidate_in(place.first, place.want)
-            .or_else(|| self.candidate_in(place.second, place.want))
+        let mut word = self.candidate_in(place.first, place.want);
+        if word == 0 {
+            word = self.candidate_in(place.second, place.want);
+        }
+        (word != 0).then_some(word as u32)
     }
 
+    /// The slot whose tag fits, 0 for none. Where in the bucket it stands is random, so there is no
+    /// branch on it: a mispredicted one costs more than to look at all slots.
     #[inline(always)]
-    fn candidate_in(&self, bucket: u32, want: u32) -> Option<u32> {
-        let mut found = None;
-        // No early exit: where in the bucket a record stands is random, and a mispredicted branch
-        // costs more than the other slots.
-        for slot in &self.buckets.get(bucket as usize)?.slots {
+    fn candidate_in(&self, bucket: u32, want: u32) -> u64 {
+        let Some(bucket) = self.buckets.get(bucket as usize) else {
+            return 0;
+        };
+        let mut found = 0;
+        for slot in &bucket.slots {
             let word = slot.load(Ordering::Acquire);
-            if (word >> 32) as u32 == want {
-                found = Some(word as u32);
-            }
+            found = if (word >> 32) as u32 == want {
+                word
+            } else {
+                found
+            };
         }
         found
     }
