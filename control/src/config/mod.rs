@@ -37,9 +37,9 @@ const OUTER_HEADER: u16 = 40;
 const MIN_MTU: u16 = 1280;
 
 /// What the machine has that a configuration can ask for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Machine {
-    /// Cores that this process may run on.
+    /// Cores that this process may run on; empty: not known, and not asked about.
     pub cores: Vec<usize>,
 }
 
@@ -128,6 +128,15 @@ impl Config {
         config.complete(file.parent().unwrap_or(Path::new("")));
         config.load_policy()?;
         Ok(config)
+    }
+
+    /// Reads the file again for a gateway that runs. Its workers stay where they are, and the
+    /// calling thread may be kept from their cores by now, so nothing is asked about cores.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub fn reload(file: &Path) -> Result<Self, Error> {
+        Self::load_for(file, &Machine::default())
     }
 
     /// Fills in what follows from other values.

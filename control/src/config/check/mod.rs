@@ -122,7 +122,7 @@ fn workers(document: &mut Document, config: &Config, machine: &Machine) {
                 way,
                 format!("core {core} stands here twice; a core has one worker"),
             );
-        } else if !machine.cores.contains(core) {
+        } else if !machine.cores.is_empty() && !machine.cores.contains(core) {
             let cores: Vec<String> = machine.cores.iter().map(usize::to_string).collect();
             let text = format!(
                 "core {core} is not available; this process may use {}",
