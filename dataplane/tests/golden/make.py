@@ -1,0 +1,546 @@
+#!/usr/bin/env python3
+"""Writes the inputs of the golden cases with scapy, and case.toml beside them.
+
+usage: make.py [case ...]     (needs scapy; run in this directory's parent or anywhere)
+"""
+import os
+import random
+import sys
+
+from scapy.all import (
+    ARP, IP, TCP, UDP, Dot1Q, Ether, ICMPv6DestUnreach, ICMPv6EchoReply, ICMPv6EchoRequest,
+    ICMPv6ND_NA, ICMPv6ND_NS, ICMPv6ND_RA, ICMPv6ND_RS, ICMPv6PacketTooBig, IPv6,
+    IPv6ExtHdrDestOpt, IPv6ExtHdrFragment, IPv6ExtHdrHopByHop, IPv6ExtHdrRouting, MIP6MH_BU, PadN, Raw,
+    RawPcapWriter, RouterAlert,
+)
+from scapy.layers.inet6 import HBHOptUnknown, ICMPv6MLDMultAddrRec, ICMPv6MLReport2
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+CASES = {}
+
+# The gateways and their neighbours, as lma.toml, mag.toml and maar.toml have them.
+LMA_CN, LMA_CORE = "02:00:00:00:01:01", "02:00:00:00:02:01"
+CN, MAG1, MAG2 = "02:00:00:00:01:0c", "02:00:00:00:02:11", "02:00:00:00:02:12"
+MAAR, MAAR2 = "02:00:00:00:02:21", "02:00:00:00:02:22"
+ACCESS, MN1, MN2 = "02:00:5e:00:52:13", "02:00:00:00:aa:01", "02:00:00:00:aa:02"
+CN_IP, MN1_IP, MN2_IP = "2001:db8:1::c", "2001:db8:100:1::5", "2001:db8:100:2::5"
+LMA_IP, MAG1_IP = "2001:db8:2::1", "2001:db8:2::11"
+LMA3_IP, MAG2_IP = "2001:db8:3::1", "2001:db8:3::12"
+
+
+def case(tables, about, then=""):
+    def register(function):
+        CASES[function.__name__] = (tables, about, then, function)
+        return function
+    return register
+
+
+def cn(packet):
+    """A frame from the correspondent to the LMA."""
+    return Ether(src=CN, dst=LMA_CN) / packet
+
+
+def core(packet):
+    """A frame from MAG1 to the LMA."""
+    return Ether(src=MAG1, dst=LMA_CORE) / packet
+
+
+def core100(packet):
+    """A frame from MAG2 to the LMA, VLAN 100."""
+    return Ether(src=MAG2, dst=LMA_CORE) / Dot1Q(vlan=100) / packet
+
+
+def up(inner, **outer):
+    """In the tunnel from MAG1 to the LMA."""
+    return core(IPv6(src=MAG1_IP, dst=LMA_IP, **outer) / inner)
+
+
+def lma(packet):
+    """A frame from the LMA to the MAG."""
+    return Ether(src=LMA_CORE, dst=MAG1) / packet
+
+
+def down(inner, **outer):
+    """In the tunnel from the LMA to the MAG."""
+    return lma(IPv6(src=LMA_IP, dst=MAG1_IP, **outer) / inner)
+
+
+def mn1(packet, dst=ACCESS):
+    """A frame from host 1 on the access link."""
+    return Ether(src=MN1, dst=dst) / packet
+
+
+def mn2(packet, dst=ACCESS):
+    """A frame from host 2 on the access link, VLAN 200."""
+    return Ether(src=MN2, dst=dst) / Dot1Q(vlan=200) / packet
+
+
+def udp():
+    """Ports that no dissector claims."""
+    return UDP(sport=40000, dport=40001)
+
+
+def to_mn1(octets=100, **fields):
+    return IPv6(src=CN_IP, dst=MN1_IP, **fields) / UDP(sport=40000, dport=40001) / Raw(bytes(octets))
+
+
+def from_mn1(octets=100, **fields):
+    return IPv6(src=MN1_IP, dst=CN_IP, **fields) / UDP(sport=40001, dport=40000) / Raw(bytes(octets))
+
+
+def limit(value):
+    return IPv6ExtHdrDestOpt(options=[HBHOptUnknown(otype=4, optlen=1, optdata=bytes([value])), PadN(optdata=b"\0")])
+
+
+def broken(frame, at, value):
+    """The frame's octets with one of them changed."""
+    octets = bytearray(bytes(frame))
+    octets[at] = value
+    return bytes(octets)
+
+
+@case("lma", "Packets to a home network prefix enter the tunnel to its gateway: inner packet whole but for its hop limit, traffic class copied, flow label by inner flow.")
+def encap():
+    return {0: [
+        cn(to_mn1(0)),
+        cn(to_mn1(1)),
+        cn(to_mn1(1200)),
+        cn(to_mn1(1412)),
+        cn(to_mn1(tc=0xb9)),
+        cn(to_mn1(fl=0x12345)),
+        cn(IPv6(src=CN_IP, dst=MN1_IP) / TCP(sport=1, dport=2, flags="S")),
+        cn(IPv6(src=CN_IP, dst=MN1_IP) / TCP(sport=1, dport=3, flags="S")),
+        cn(IPv6(src=CN_IP, dst=MN1_IP) / ICMPv6EchoRequest(id=7, seq=1, data=b"x" * 56)),
+        # Ethernet's minimum, padded beyond the packet.
+        bytes(cn(IPv6(src=CN_IP, dst=MN1_IP, nh=59))) + b"\xee" * 6,
+        cn(to_mn1(hlim=2)),
+    ]}
+
+
+@case("lma", "A gateway behind a VLAN: the tag is put on and taken off.")
+def vlan():
+    other = IPv6(src=CN_IP, dst=MN2_IP) / udp() / Raw(b"tagged")
+    back = IPv6(src=MN2_IP, dst=CN_IP) / udp() / Raw(b"untagged")
+    return {
+        0: [cn(other)],
+        1: [
+            core100(IPv6(src=MAG2_IP, dst=LMA3_IP) / back),
+            # Priority is no VLAN.
+            Ether(src=MAG1, dst=LMA_CORE) / Dot1Q(vlan=0, prio=5) / IPv6(src=MAG1_IP, dst=LMA_IP) / from_mn1(5),
+            # A VLAN that is not configured, and one within another.
+            Ether(src=MAG2, dst=LMA_CORE) / Dot1Q(vlan=101) / IPv6(src=MAG2_IP, dst=LMA3_IP) / back,
+            Ether(src=MAG2, dst=LMA_CORE) / Dot1Q(vlan=100) / Dot1Q(vlan=100) / IPv6(src=MAG2_IP, dst=LMA3_IP) / back,
+        ],
+    }
+
+
+@case("lma", "Packets out of a host's tunnel are forwarded to the correspondent.")
+def decap():
+    return {1: [
+        up(from_mn1(0)),
+        up(from_mn1(1300)),
+        up(from_mn1(), fl=0xabcde, tc=0x20),
+        # As Linux sends by default, with an encapsulation limit.
+        core(IPv6(src=MAG1_IP, dst=LMA_IP) / limit(4) / from_mn1()),
+        # To a network behind the correspondent.
+        up(IPv6(src=MN1_IP, dst="2001:db8:5::1") / udp() / Raw(b"far")),
+        # Behind the inner packet is something that is not part of it.
+        core(IPv6(src=MAG1_IP, dst=LMA_IP, nh=41) / Raw(bytes(from_mn1(5)) + b"\xee" * 9)),
+        up(from_mn1(hlim=2)),
+    ]}
+
+
+@case("lma", "From one host's tunnel into another's.")
+def relay():
+    a = IPv6(src=MN1_IP, dst=MN2_IP) / udp() / Raw(b"hello")
+    b = IPv6(src=MN2_IP, dst=MN1_IP) / udp() / Raw(b"hello yourself")
+    same = IPv6(src=MN1_IP, dst="2001:db8:100:1::6") / udp() / Raw(b"neighbour")
+    return {1: [up(a), core100(IPv6(src=MAG2_IP, dst=LMA3_IP) / b), up(same)]}
+
+
+@case("lma", "Congestion marks: all sixteen pairs of outer and inner (RFC 6040 section 4.2).")
+def ecn():
+    return {1: [
+        up(from_mn1(outer * 4 + inner, tc=inner | 0x28), tc=outer | 0x48)
+        for outer in range(4) for inner in range(4)
+    ]}
+
+
+@case("lma", "Plain forwarding by longest prefix, and the ends that it has.")
+def route():
+    far = lambda dst: IPv6(src=CN_IP, dst=dst) / udp() / Raw(b"route")
+    return {
+        0: [
+            cn(far(MAG1_IP)),
+            cn(far(MAG2_IP)),
+            cn(far("2001:db8:dead::1")),
+            cn(far("2001:db8:bad::1")),
+            cn(far("2001:db9::1")),
+            cn(far("2001:db8:100:3::1")),
+            cn(far("2001:db8:100:4::1")),
+            # A tunnel between others passes through.
+            cn(IPv6(src=CN_IP, dst=MAG1_IP) / from_mn1(3)),
+        ],
+        1: [core(IPv6(src=MAG1_IP, dst="2001:db8:5::7") / TCP(dport=80))],
+    }
+
+
+@case("lma", "Hop limits that run out, into a tunnel, out of it and past it; no error answers an error.")
+def hop_limit():
+    return {
+        0: [
+            cn(to_mn1(40, hlim=1)),
+            cn(to_mn1(41, hlim=0)),
+            cn(to_mn1(1412, hlim=1)),
+            cn(IPv6(src=CN_IP, dst=MAG1_IP, hlim=1) / udp()),
+            cn(IPv6(src=CN_IP, dst=MN1_IP, hlim=1) / ICMPv6DestUnreach() / bytes(from_mn1(0))),
+            # To all, by its frame: no answer.
+            Ether(src=CN, dst="ff:ff:ff:ff:ff:ff") / to_mn1(1, hlim=1),
+        ],
+        1: [up(from_mn1(hlim=1)), up(IPv6(src=MN1_IP, dst=MN2_IP, hlim=1) / udp())],
+    }
+
+
+@case("lma", "Packets larger than the tunnel or the link are answered with its MTU.")
+def too_big():
+    return {
+        0: [
+            cn(to_mn1(1413)),
+            cn(IPv6(src=CN_IP, dst=MN2_IP) / udp() / Raw(bytes(1353))),
+            cn(IPv6(src=CN_IP, dst=MN2_IP) / udp() / Raw(bytes(1352))),
+            cn(to_mn1(1600)),
+            cn(IPv6(src=CN_IP, dst=MAG1_IP) / udp() / Raw(bytes(1500))),
+            cn(IPv6(src=CN_IP, dst=MN1_IP) / ICMPv6DestUnreach() / Raw(bytes(1450))),
+        ],
+        1: [up(IPv6(src=MN1_IP, dst=MN2_IP) / udp() / Raw(bytes(1360)))],
+    }
+
+
+@case("lma", "Echo requests to our addresses, near, far and through a tunnel.")
+def echo():
+    ping = ICMPv6EchoRequest(id=1, seq=2, data=b"0123456789abcdef")
+    good = cn(IPv6(src=CN_IP, dst="2001:db8:1::1", hlim=3) / ping)
+    return {
+        0: [
+            good,
+            cn(IPv6(src=CN_IP, dst=LMA_IP) / ping),
+            cn(IPv6(src="fe80::c", dst="fe80::1") / ping),
+            cn(IPv6(src=CN_IP, dst="2001:db8:1::1") / IPv6ExtHdrHopByHop(options=[PadN(optdata=b"\0" * 4)]) / ping),
+            cn(IPv6(src=CN_IP, dst="2001:db8:1::1") / ICMPv6EchoRequest(data=b"odd")),
+            broken(good, 14 + 40 + 12, 0xff),
+            # Answers to nobody, and a question from ourselves.
+            cn(IPv6(src=CN_IP, dst="2001:db8:1::1") / ICMPv6EchoReply(id=1)),
+            cn(IPv6(src="2001:db8:1::1", dst=LMA_IP) / ping),
+        ],
+        1: [up(IPv6(src=MN1_IP, dst="2001:db8:1::1") / ping)],
+    }
+
+
+@case("lma", "Tunnel packets that are not what they should be: strangers, foreign sources, broken insides.")
+def tunnel_refused():
+    return {
+        1: [
+            core(IPv6(src="2001:db8:2::66", dst=LMA_IP) / from_mn1()),
+            up(IPv6(src=MN2_IP, dst=CN_IP) / udp()),
+            up(IPv6(src="2001:db8:1::66", dst=CN_IP) / udp()),
+            up(IPv6(src=CN_IP, dst=MN1_IP) / udp()),
+            up(IPv6(src="2001:db8:100:4::1", dst=CN_IP) / udp()),
+            up(IPv6(src="fe80::1", dst=CN_IP) / udp()),
+            up(IPv6(src=MN1_IP, dst="ff0e::1") / udp()),
+            up(IPv6(src=MN1_IP, dst="fe80::1") / udp()),
+            core(IPv6(src=MAG1_IP, dst=LMA_IP, nh=41) / Raw(bytes(from_mn1())[:30])),
+            core(IPv6(src=MAG1_IP, dst=LMA_IP, nh=41) / Raw(bytes(from_mn1())[:-1])),
+            core(IPv6(src=MAG1_IP, dst=LMA_IP, nh=41) / IP(src="10.0.0.1", dst="10.0.0.2") / udp() / Raw(bytes(40))),
+            core(IPv6(src=MAG1_IP, dst=LMA_IP, nh=4) / IP(src="10.0.0.1", dst="10.0.0.2") / udp()),
+            # Twice wrapped, and the second is no tunnel.
+            up(IPv6(src=MN1_IP, dst=LMA_IP) / from_mn1()),
+            # A fragment of a tunnel packet.
+            core(IPv6(src=MAG1_IP, dst=LMA_IP) / IPv6ExtHdrFragment(m=1, id=9, nh=41) / from_mn1(64)),
+        ],
+        0: [
+            # The right pair on no link of the tunnel's is the same as anywhere in the domain, but the
+            # outer pair the wrong way round is not.
+            cn(IPv6(src=LMA_IP, dst=MAG1_IP) / to_mn1(3)),
+        ],
+    }
+
+
+@case("lma", "Frames that are no IPv6 packets, or bad ones.")
+def malformed():
+    whole = bytes(cn(to_mn1()))
+    return {0: [
+        whole[:13],
+        whole[:14],
+        whole[:53],
+        whole[:-1],
+        broken(whole, 14, 0x45),
+        broken(whole, 19, 0xff),
+        bytes(Ether(src=CN, dst=LMA_CN, type=0x8100)) + b"\0\0",
+        Ether(src=CN, dst="02:00:00:00:01:02") / to_mn1(),
+        Ether(src=CN, dst=LMA_CN) / ARP(pdst="10.0.0.1"),
+        Ether(src=CN, dst=LMA_CN) / IP(dst="10.0.0.1") / udp(),
+        Ether(src=CN, dst=LMA_CN, type=0x88cc) / Raw(bytes(60)),
+        # A jumbogram.
+        Ether(src=CN, dst=LMA_CN) / IPv6(src=CN_IP, dst=MN1_IP, nh=0, plen=0),
+        # Addresses that stand on no wire.
+        cn(IPv6(src="::1", dst=MN1_IP) / udp()),
+        cn(IPv6(src="::", dst=MN1_IP) / udp()),
+        cn(IPv6(src="ff02::1", dst=MN1_IP) / udp()),
+        cn(IPv6(src="::ffff:10.0.0.1", dst=MN1_IP) / udp()),
+        cn(IPv6(src=CN_IP, dst="::1") / udp()),
+        cn(IPv6(src=CN_IP, dst="::") / udp()),
+        cn(IPv6(src=CN_IP, dst="fe80::77") / udp()),
+        cn(IPv6(src="fe80::c", dst=MN1_IP) / udp()),
+        # Groups that nobody here is in.
+        Ether(src=CN, dst="33:33:00:00:00:fb") / IPv6(src="fe80::c", dst="ff02::fb") / UDP(dport=5353) / Raw(b"mdns"),
+        Ether(src=CN, dst="33:33:00:00:00:fb") / IPv6(src="::", dst="ff02::fb") / UDP(dport=5353) / Raw(b"mdns"),
+        Ether(src=CN, dst="33:33:00:00:00:01") / IPv6(src=CN_IP, dst="ff02::1") / ICMPv6EchoRequest(),
+        # A chain for us that is cut off, and one that is too long.
+        cn(IPv6(src=CN_IP, dst=LMA_IP, nh=60) / Raw(bytes([17, 5, 0, 0, 0, 0, 0, 0]))),
+        cn(IPv6(src=CN_IP, dst=LMA_IP, nh=60) / Raw(bytes([60, 0, 1, 4, 0, 0, 0, 0] * 12))),
+    ]}
+
+
+@case("lma", "What is for control: mobility, neighbour discovery, errors.")
+def signalling():
+    bu = MIP6MH_BU(seq=1, mhtime=100, options=[])
+    quoted = bytes(IPv6(src=LMA_IP, dst=MAG1_IP, nh=41) / to_mn1(20))
+    target = "2001:db8:1::1"
+    return {
+        1: [
+            core(IPv6(src=MAG1_IP, dst=LMA_IP) / bu),
+            core(IPv6(src=MAG1_IP, dst=LMA_IP) / IPv6ExtHdrDestOpt(options=[PadN(optdata=b"\0" * 4)]) / bu),
+            core(IPv6(src=MAG1_IP, dst=LMA_IP) / ICMPv6PacketTooBig(mtu=1400) / Raw(quoted)),
+            broken(core(IPv6(src=MAG1_IP, dst=LMA_IP) / ICMPv6PacketTooBig(mtu=1400) / Raw(quoted)), 60, 9),
+            core100(IPv6(src=MAG2_IP, dst=LMA3_IP) / bu),
+        ],
+        0: [
+            Ether(src=CN, dst="33:33:ff:00:00:01") / IPv6(src="fe80::c", dst="ff02::1:ff00:1", hlim=255) / ICMPv6ND_NS(tgt=target),
+            Ether(src=CN, dst="33:33:ff:00:00:01") / IPv6(src="::", dst="ff02::1:ff00:1", hlim=255) / ICMPv6ND_NS(tgt=target),
+            cn(IPv6(src=CN_IP, dst=target, hlim=255) / ICMPv6ND_NA(tgt=CN_IP)),
+            Ether(src=CN, dst="33:33:00:00:00:01") / IPv6(src="fe80::c", dst="ff02::1", hlim=255) / ICMPv6ND_RA(),
+            # Through a router, so forged.
+            cn(IPv6(src=CN_IP, dst=target, hlim=254) / ICMPv6ND_NA(tgt=CN_IP)),
+            # Nobody to be solicited on a core link.
+            Ether(src=CN, dst="33:33:00:00:00:02") / IPv6(src="fe80::c", dst="ff02::2", hlim=255) / ICMPv6ND_RS(),
+        ],
+    }
+
+
+@case("lma", "What nobody here listens to is answered so that its sender knows.")
+def unspoken():
+    own = "2001:db8:1::1"
+    return {0: [
+        cn(IPv6(src=CN_IP, dst=own) / UDP(dport=9) / Raw(b"discard")),
+        cn(IPv6(src=CN_IP, dst=own) / TCP(dport=9, flags="S")),
+        cn(IPv6(src="fe80::c", dst="fe80::1") / UDP(dport=9) / Raw(b"discard")),
+        cn(IPv6(src=CN_IP, dst=own, nh=132) / Raw(bytes(12))),
+        cn(IPv6(src=CN_IP, dst=own) / IPv6ExtHdrDestOpt(nh=132, options=[PadN(optdata=b"\0" * 4)]) / Raw(bytes(12))),
+        cn(IPv6(src=CN_IP, dst=own, nh=59)),
+        cn(IPv6(src=CN_IP, dst=own) / IPv6ExtHdrRouting(type=0, segleft=1, addresses=[MN1_IP]) / udp()),
+        cn(IPv6(src=CN_IP, dst=own) / IPv6ExtHdrFragment(m=1, id=3, nh=17) / Raw(bytes(64))),
+        cn(IPv6(src=CN_IP, dst=own) / ICMPv6DestUnreach(code=4) / Raw(bytes(IPv6(src=own, dst=CN_IP) / udp()))),
+    ]}
+
+
+@case("lma", "A tunnel packet with an encapsulation limit enters one more tunnel, until the limit is used up.")
+def encapsulation_limit():
+    inner = IPv6(src="2001:db8:7::1", dst="2001:db8:7::2") / udp() / Raw(b"deep")
+    wrap = lambda value: cn(IPv6(src=CN_IP, dst=MN1_IP) / limit(value) / inner)
+    return {0: [
+        wrap(4), wrap(1), wrap(0),
+        cn(IPv6(src=CN_IP, dst=MN1_IP) / IPv6ExtHdrDestOpt(options=[PadN(optdata=b"\0" * 4)]) / inner),
+        cn(IPv6(src=CN_IP, dst=MN1_IP) / limit(4) / inner / Raw(bytes(1300))),
+    ]}
+
+
+RESOLVE = '[[then]]\nresolve = { interface = "%s", address = "%s", mac = "%s" }\n'
+
+
+@case("lma", "One packet waits for each unresolved neighbour and goes when it is known.",
+      RESOLVE % ("cn", "fe80::99", "02:00:00:00:01:99") + "\n" + RESOLVE % ("core", "2001:db8:2::77", "02:00:00:00:02:77")
+      + "\n" + RESOLVE % ("cn", "2001:db8:1::98", "02:00:00:00:01:98"))
+def held():
+    far = lambda dst, n: IPv6(src=CN_IP, dst=dst) / udp() / Raw(bytes(n))
+    return {
+        0: [cn(far("2001:db8:2::77", n)) for n in (1, 2)] + [cn(far("2001:db8:6::1", 3))],
+        1: [up(IPv6(src=MN1_IP, dst="2001:db8:1::98") / udp() / Raw(bytes(4)))],
+    }
+
+
+@case("lma", "A neighbour that does not answer: the sender is told, in the words of its own packet.", "[[then]]\nseconds = 4\n")
+def unanswered():
+    return {
+        0: [
+            cn(IPv6(src=CN_IP, dst="2001:db8:2::77") / udp() / Raw(b"anyone?")),
+            cn(IPv6(src=CN_IP, dst="2001:db8:2::78") / ICMPv6DestUnreach() / Raw(bytes(48))),
+        ],
+        1: [up(IPv6(src=MN1_IP, dst="2001:db8:1::88") / udp() / Raw(b"hello?"))],
+    }
+
+
+@case("mag", "All that an attached host sends goes into its tunnel; strangers and pretenders do not.")
+def host_up():
+    return {1: [
+        mn1(from_mn1(0)),
+        mn1(from_mn1(1412)),
+        mn1(from_mn1(tc=0xb9, fl=0x54321)),
+        mn1(IPv6(src=MN1_IP, dst=MN2_IP) / udp() / Raw(b"to a host on this very gateway")),
+        mn1(IPv6(src=MN1_IP, dst=MAG1_IP) / udp() / Raw(b"to the gateway's core address")),
+        mn1(IPv6(src=MN1_IP, dst=LMA_IP) / MIP6MH_BU()),
+        mn2(IPv6(src=MN2_IP, dst=CN_IP) / udp() / Raw(b"tagged")),
+        # Another host's address, on the right link and on the wrong one.
+        Ether(src="02:00:00:00:aa:09", dst=ACCESS) / from_mn1(1),
+        mn2(from_mn1(2)),
+        Ether(src=MN1, dst=ACCESS) / Dot1Q(vlan=200) / from_mn1(3),
+        mn1(IPv6(src="2001:db8:100:4::1", dst=CN_IP) / udp()),
+        # Not attached.
+        Ether(src="02:00:00:00:aa:09", dst=ACCESS) / IPv6(src="2001:db8:100:9::1", dst=CN_IP) / udp() / Raw(b"knock"),
+        # Wrapped by the host itself, for the gateway.
+        mn1(IPv6(src=LMA_IP, dst=MAG1_IP) / to_mn1(9)),
+        mn1(IPv6(src=MN1_IP, dst=MAG1_IP) / to_mn1(9)),
+        mn1(IPv6(src="fe80::aa:1", dst=CN_IP) / udp()),
+        mn1(from_mn1(1413)),
+    ]}
+
+
+@case("mag", "What the tunnel brings for a host goes out on its link bare.")
+def host_down():
+    return {0: [
+        down(to_mn1(0)),
+        down(to_mn1(1412)),
+        down(to_mn1(tc=0x02), tc=0x03),
+        down(IPv6(src=CN_IP, dst=MN2_IP) / udp() / Raw(b"tagged")),
+        lma(IPv6(src=LMA_IP, dst=MAG1_IP) / limit(4) / to_mn1(7)),
+        # For nobody, by the wrong anchor, from nowhere, and bare.
+        down(IPv6(src=CN_IP, dst="2001:db8:100:9::1") / udp()),
+        lma(IPv6(src="2001:db8:2::2", dst=MAG1_IP) / to_mn1()),
+        lma(IPv6(src="2001:db8:2::66", dst=MAG1_IP) / to_mn1()),
+        lma(to_mn1(3)),
+    ]}
+
+
+@case("mag", "Errors: a host sees the gateway's link-local address, a correspondent an address of the domain.")
+def error_sources():
+    return {
+        0: [
+            down(to_mn1(40, hlim=1)),
+            down(IPv6(src=CN_IP, dst=MN2_IP) / udp() / Raw(bytes(1400))),
+        ],
+        1: [
+            mn1(from_mn1(hlim=1)),
+            mn1(from_mn1(1413)),
+            mn1(IPv6(src="fe80::aa:1", dst="fe80::1") / UDP(dport=9) / Raw(b"?")),
+            mn1(IPv6(src="fe80::aa:1", dst="fe80::1") / ICMPv6EchoRequest(id=3, data=b"gateway")),
+            mn2(IPv6(src=MN2_IP, dst="fe80::1") / ICMPv6EchoRequest(id=4, data=b"gateway")),
+        ],
+    }
+
+
+@case("mag", "How a host makes itself known: solicitations, listener reports, neighbour discovery.")
+def attach():
+    report = IPv6ExtHdrHopByHop(options=[RouterAlert(), PadN(optdata=b"")]) / ICMPv6MLReport2(
+        records_number=1, records=[ICMPv6MLDMultAddrRec(dst="ff02::1:ff00:5")])
+    stranger = lambda packet, dst: Ether(src="02:00:00:00:aa:09", dst=dst) / packet
+    return {1: [
+        stranger(IPv6(src="fe80::9", dst="ff02::2", hlim=255) / ICMPv6ND_RS(), "33:33:00:00:00:02"),
+        mn1(IPv6(src="::", dst="ff02::2", hlim=255) / ICMPv6ND_RS(), "33:33:00:00:00:02"),
+        stranger(IPv6(src="fe80::9", dst="ff02::16", hlim=1) / report, "33:33:00:00:00:16"),
+        stranger(IPv6(src="::", dst="ff02::16", hlim=1) / report, "33:33:00:00:00:16"),
+        mn1(IPv6(src=MN1_IP, dst="ff02::16", hlim=1) / report, "33:33:00:00:00:16"),
+        mn2(IPv6(src="fe80::2", dst="ff02::1:ff00:1", hlim=255) / ICMPv6ND_NS(tgt="fe80::1"), "33:33:ff:00:00:01"),
+        mn1(IPv6(src=MN1_IP, dst="fe80::1", hlim=255) / ICMPv6ND_NS(tgt="fe80::1")),
+        stranger(IPv6(src="2001:db8:100:9::1", dst="fe80::1", hlim=255) / ICMPv6ND_NS(tgt="fe80::1"), ACCESS),
+        stranger(IPv6(src="2001:db8:100:9::1", dst="fe80::1") / ICMPv6EchoRequest(), ACCESS),
+        mn1(IPv6(src="fe80::aa:1", dst="ff02::2", hlim=64) / ICMPv6ND_RS(), "33:33:00:00:00:02"),
+        broken(mn1(IPv6(src="fe80::aa:1", dst="ff02::2", hlim=255) / ICMPv6ND_RS(), "33:33:00:00:00:02"), 56, 1),
+    ]}
+
+
+@case("mag", "The TAP twin of a port: what belongs to the host's own stack passes both ways untouched.")
+def twin():
+    ssh = IPv6(src=LMA_IP, dst=MAG1_IP) / TCP(sport=40000, dport=22, flags="S")
+    return {
+        0: [
+            lma(ssh),
+            lma(IPv6(src=LMA_IP, dst=MAG1_IP) / UDP(sport=500, dport=500) / Raw(b"ike")),
+            lma(IPv6(src=LMA_IP, dst=MAG1_IP) / IPv6ExtHdrFragment(m=1, id=3, nh=17) / Raw(bytes(64))),
+            lma(IPv6(src=LMA_IP, dst=MAG1_IP, nh=50) / Raw(bytes(40))),
+            Ether(src=LMA_CORE, dst="ff:ff:ff:ff:ff:ff") / ARP(psrc="10.0.0.1", pdst="10.0.0.2"),
+            lma(IP(src="10.0.0.1", dst="10.0.0.2") / udp() / Raw(b"IPv4")),
+            Ether(src=LMA_CORE, dst="33:33:00:00:00:05") / IPv6(src="fe80::1:1", dst="ff02::5", nh=89) / Raw(bytes(30)),
+            # Control's and the stack's.
+            lma(IPv6(src=LMA_IP, dst=MAG1_IP, hlim=255) / ICMPv6ND_NA(tgt=LMA_IP)),
+            lma(IPv6(src=LMA_IP, dst=MAG1_IP) / ICMPv6PacketTooBig() / Raw(bytes(ssh))),
+            # Control's alone.
+            lma(IPv6(src=LMA_IP, dst=MAG1_IP) / MIP6MH_BU()),
+        ],
+        1: [mn1(ARP(psrc="10.0.0.1", pdst="10.0.0.2"), "ff:ff:ff:ff:ff:ff")],
+        2: [
+            Ether(src=MAG1, dst=LMA_CORE) / IPv6(src=MAG1_IP, dst=LMA_IP) / TCP(sport=22, dport=40000, flags="SA"),
+            Ether(src=MAG1, dst="ff:ff:ff:ff:ff:ff") / ARP(psrc="10.0.0.2", pdst="10.0.0.1"),
+            b"\1\2\3",
+        ],
+    }
+
+
+@case("maar", "A host whose prefix is anchored where it is: no tunnel.")
+def anchored_here():
+    mine, gone, old = "2001:db8:101:1::5", "2001:db8:101:2::5", "2001:db8:102:1::5"
+    from_core = lambda packet: Ether(src=MAAR2, dst=MAAR) / packet
+    u = lambda src, dst, text: IPv6(src=src, dst=dst) / udp() / Raw(text)
+    tunnel = lambda packet: from_core(IPv6(src="2001:db8:2::22", dst="2001:db8:2::21") / packet)
+    return {
+        0: [
+            from_core(u(CN_IP, mine, b"delivered")),
+            from_core(u(CN_IP, gone, b"tunnelled")),
+            tunnel(u(gone, CN_IP, b"from the one who left")),
+            tunnel(u(CN_IP, old, b"to an old prefix")),
+            tunnel(u(gone, mine, b"from there to here")),
+            tunnel(u(mine, CN_IP, b"not from there")),
+            tunnel(u(CN_IP, "2001:db8:109::1", b"nobody")),
+        ],
+        1: [
+            mn1(u(mine, CN_IP, b"routed")),
+            mn1(u(old, CN_IP, b"to its anchor")),
+            mn1(u(mine, gone, b"to the one who left")),
+            mn1(u(mine, old, b"to itself, by the anchor")),
+            # It has come back.
+            Ether(src="02:00:00:00:aa:07", dst=ACCESS) / u(gone, CN_IP, b"back"),
+        ],
+    }
+
+
+@case("maar", "A host sends through an address of its own to the gateway.")
+def host_to_gateway():
+    mine = "2001:db8:101:1::5"
+    return {1: [
+        mn1(IPv6(src=mine, dst="2001:db8:2::21") / ICMPv6EchoRequest(data=b"near")),
+        mn1(IPv6(src=mine, dst="2001:db8:2::21") / UDP(dport=9)),
+        mn1(IPv6(src=mine, dst="2001:db8:2::21") / IPv6(src=CN_IP, dst=mine) / udp()),
+    ]}
+
+
+def main():
+    chosen = sys.argv[1:] or sorted(CASES)
+    for name in chosen:
+        tables, about, then, function = CASES[name]
+        random.seed(name)
+        directory = os.path.join(HERE, name)
+        os.makedirs(directory, exist_ok=True)
+        for old in os.listdir(directory):
+            if old.startswith("in"):
+                os.remove(os.path.join(directory, old))
+        for port, frames in function().items():
+            with RawPcapWriter(os.path.join(directory, f"in{port}.pcap"), linktype=1, endianness="<") as file:
+                file.write_header(None)
+                for frame in frames:
+                    file.write_packet(bytes(frame), sec=0, usec=0)
+        with open(os.path.join(directory, "case.toml"), "w") as file:
+            file.write(f'about = "{about}"\ntables = "{tables}"\n')
+            if then:
+                file.write("\n" + then)
+
+
+if __name__ == "__main__":
+    main()
