@@ -1,6 +1,7 @@
 //! Configurations with one thing wrong.
 
 use super::{load, said, LMA, MAG};
+use control::config::Config;
 
 const LMA_POLICY: &str = "mags = []\n";
 
@@ -87,7 +88,7 @@ fn a_missing_key_is_named() {
 #[test]
 fn a_file_that_is_not_there_is_said_to_be_unreadable() {
     let file = std::path::Path::new("no/such/file.toml");
-    let error = control::config::Config::load(file).expect_err("it is not there");
+    let error = Config::load(file).expect_err("it is not there");
     assert!(
         error
             .to_string()
@@ -210,6 +211,18 @@ fn cores_are_there_and_have_one_worker() {
         "cores = []",
         "test.toml:5: no core, no worker; name at least one core",
     );
+}
+
+#[test]
+fn a_gateway_that_runs_is_not_asked_for_cores_again() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("test.toml");
+    // A core that this thread may not use, as a worker's core is for control.
+    let elsewhere = LMA.replacen("cores = [1]", "cores = [4095]", 1);
+    std::fs::write(&file, elsewhere).expect("written");
+    std::fs::write(directory.path().join("policy.toml"), LMA_POLICY).expect("written");
+    Config::load(&file).expect_err("it cannot start here");
+    Config::reload(&file).expect("but it can read its file again");
 }
 
 #[test]
