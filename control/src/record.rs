@@ -82,8 +82,11 @@ impl Recorder {
             now,
             event: event.clone(),
         };
-        let sent = self.lines.as_ref().map(|lines| lines.try_send(line));
-        if !matches!(sent, Some(Ok(()))) {
+        let sent = self
+            .lines
+            .as_ref()
+            .is_some_and(|lines| lines.try_send(line).is_ok());
+        if !sent {
             self.left_out += 1;
         }
     }

@@ -32,6 +32,9 @@ const CALLS: usize = 64;
 /// Requests that are answered before packets have their turn again.
 const CALLS_PER_TURN: usize = 16;
 
+/// The least time between the role's goodbye and the end, so that workers send it.
+const GOODBYE: Duration = Duration::from_millis(10);
+
 /// What [`run`] is given.
 pub struct Params {
     /// The configuration, loaded.
@@ -250,7 +253,8 @@ async fn control(params: Params) -> Result<(), Error> {
             Woken::Reload => log_reload(desk.reload(&mut engine, now)),
             Woken::Stop if end.is_none() => {
                 let drain = Duration::from_secs(desk.config.gateway.drain_timeout.into());
-                tracing::info!(seconds = drain.as_secs(), "going down");
+                let drain = drain.max(GOODBYE);
+                tracing::info!(seconds = drain.as_secs_f64(), "going down");
                 desk.draining = true;
                 engine.drain(now);
                 end = Some(now.monotonic + drain);

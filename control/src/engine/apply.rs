@@ -302,10 +302,11 @@ impl<R: Role> Engine<R> {
             Notice::MessageIgnored { from, reason } => {
                 tracing::debug!(%from, reason, "message ignored");
             }
-            _ => match serde_json::to_string(&notice) {
+            _ if tracing::enabled!(tracing::Level::INFO) => match serde_json::to_string(&notice) {
                 Ok(text) => tracing::info!("{text}"),
                 Err(error) => tracing::error!(%error, "a notice cannot be shown"),
             },
+            _ => {}
         }
         let link = match &notice {
             Notice::Attached { link, .. }

@@ -68,11 +68,11 @@ impl<R: Role> Engine<R> {
                 self.out.counters.count(Counter::RouterAdvertisementSeen);
             }
             NdMessage::NeighbourSolicitation(ref solicitation) => {
-                let mac = message.source_link_layer();
+                let mac = message.source_link_layer().filter(|mac| !mac.is_group());
                 self.solicited(now, interface, &received, solicitation, mac);
             }
             NdMessage::NeighbourAdvertisement(ref advertisement) => {
-                let mac = message.target_link_layer();
+                let mac = message.target_link_layer().filter(|mac| !mac.is_group());
                 self.advertised(now, interface, advertisement, mac);
             }
         }

@@ -59,6 +59,13 @@ const FOLLOW_UPS: usize = 64;
 /// Time between two rounds of housekeeping.
 const HOUSEKEEPING: Duration = Duration::from_secs(1);
 
+/// Rounds in which the counters of all bindings are read once: workers count packets in 32 bits,
+/// which the fastest fills in more than a minute.
+const SWEEP_ROUNDS: usize = 32;
+
+/// The least number of bindings whose counters are read in a round.
+const SWEEP_LEAST: usize = 4_096;
+
 /// What the engine sets timers for.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 enum Alarm {
@@ -148,6 +155,9 @@ pub struct Engine<R> {
     taken_at: Option<Instant>,
     answers: signal::Limit,
     draining: bool,
+    /// The worker that held reclamation back when it was looked at last, and the one that has
+    /// done so for a whole round.
+    suspect: Option<usize>,
     stalled: Option<usize>,
     batch: Vec<(usize, Told)>,
     spare: Vec<Vec<u8>>,
@@ -179,6 +189,7 @@ impl<R: Role> Engine<R> {
             taken_at: None,
             answers: signal::Limit::default(),
             draining: false,
+            suspect: None,
             stalled: None,
             batch: Vec::new(),
             spare: Vec::new(),
@@ -317,22 +328,25 @@ impl<R: Role> Engine<R> {
         }
     }
 
-    /// Frees what workers are done with, and names a worker that holds it back.
+    /// Frees what workers are done with, names a worker that holds that back for a whole round, and
+    /// reads the counters of some bindings.
     fn housekeeping(&mut self, now: Now) {
         let waiting = self.writer.reclaim();
-        let stalled = self.writer.stalled().filter(|_| waiting > 0);
-        if let Some(worker) = stalled {
-            if self.stalled == stalled {
-                tracing::warn!(
-                    worker,
-                    waiting,
-                    "a worker holds back what was removed from the tables"
-                );
-            }
+        let suspect = self.writer.stalled().filter(|_| waiting > 0);
+        let stalled = suspect.filter(|_| suspect == self.suspect);
+        if let Some(worker) = stalled.filter(|_| stalled != self.stalled) {
+            tracing::warn!(
+                worker,
+                waiting,
+                "a worker holds back what was removed from the tables"
+            );
         }
+        self.suspect = suspect;
         self.stalled = stalled;
-        self.wheel
-            .set(Alarm::Housekeeping, now.monotonic + HOUSEKEEPING);
+        let share = self.writer.bindings_guaranteed() / SWEEP_ROUNDS;
+        self.writer.sweep(share.max(SWEEP_LEAST), |_, _, _| {});
+        let next = now.monotonic + HOUSEKEEPING;
+        self.wheel.set(Alarm::Housekeeping, next);
     }
 
     /// The role.
@@ -391,7 +405,7 @@ impl<R: Role> Engine<R> {
         self.latency.summary()
     }
 
-    /// The worker that holds back reclamation, if one does for more than a second.
+    /// The worker that holds back reclamation, if one has for a whole round of housekeeping.
     pub fn stalled(&self) -> Option<usize> {
         self.stalled
     }

@@ -3,7 +3,8 @@
 use crate::bytes::{frame, icmp_packet, ip, mac_of, nd_packet, packet, Seen};
 use crate::host::{echo, Host};
 use crate::story::{advertisements, attach, domain, meet, CN, CORE, LMA, MAG1, MN, ROUTER_MAC};
-use crate::world::{port_mac, World};
+use crate::world::{port_mac, Member, World};
+use dataplane::key::TunnelId;
 use std::io::Write;
 use std::net::Ipv6Addr;
 use std::process::Command;
@@ -141,6 +142,28 @@ fn a_neighbour_that_does_not_answer_is_told_to_the_sender() {
     world.nodes[LMA].check();
 }
 
+#[test]
+fn a_gateway_that_falls_silent_is_found_out_and_found_again() {
+    let mut world = domain();
+    let mut mn = Host::new(MN, 1);
+    attach(&mut world, &mut mn);
+    let resolved = |world: &World| {
+        let tunnel = world.nodes[LMA].tables.tunnel(TunnelId(0));
+        tunnel.expect("the tunnel").adjacency.is_some()
+    };
+    assert!(resolved(&world));
+    world.pass(Duration::from_secs(60));
+    assert!(resolved(&world), "probed and answered");
+    let port = Member::Port(MAG1, 0);
+    world.wires[0].retain(|member| *member != port);
+    world.pass(Duration::from_secs(60));
+    assert!(!resolved(&world));
+    world.wires[0].push(port);
+    world.pass(Duration::from_secs(40));
+    assert!(resolved(&world));
+    world.nodes[LMA].check();
+}
+
 /// A Packet Too Big of a router on the core, about a packet from `outer.0` to `outer.1`.
 fn too_big(world: &mut World, mtu: u32, outer: (Ipv6Addr, Ipv6Addr)) {
     let router = ip("2001:db8:c::99");
@@ -159,7 +182,7 @@ fn packet_too_big_lowers_the_tunnels_mtu_for_a_while() {
     let (lma, mag) = (ip("2001:db8:c::1"), ip("2001:db8:c::11"));
     let mtu = |world: &World| {
         let tables = &world.nodes[LMA].tables;
-        let tunnel = tables.tunnel(dataplane::key::TunnelId(0));
+        let tunnel = tables.tunnel(TunnelId(0));
         tunnel.expect("the tunnel").mtu
     };
     assert_eq!(mtu(&world), 1460);

@@ -1,0 +1,287 @@
+//! What the control socket asks, answered by the engine: [`show`] what there is, [`order`] what the
+//! operator wants.
+
+mod order;
+mod show;
+
+use crate::config::Config;
+use crate::engine::Engine;
+use crate::gateway::{self, Applied, Gateway, PortInfo};
+use crate::rpc::{types, Reply, Request, RpcError, SocketCounters};
+use dataplane::worker::WorkerStats;
+use packet::PortId;
+use roles::{Event, Now};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What DPDK counts for a port.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PortStats {
+    /// Whether its link is up.
+    pub link_up: bool,
+    /// Packets received.
+    pub rx_packets: u64,
+    /// Octets received.
+    pub rx_bytes: u64,
+    /// Packets that came while no buffer or descriptor was free.
+    pub rx_missed: u64,
+    /// Packets that came broken.
+    pub rx_errors: u64,
+    /// Packets sent.
+    pub tx_packets: u64,
+    /// Octets sent.
+    pub tx_bytes: u64,
+    /// Packets that could not be sent.
+    pub tx_errors: u64,
+}
+
+/// Reads what DPDK counts for a port.
+pub type ReadPort = Box<dyn FnMut(PortId) -> PortStats + Send>;
+
+/// A worker thread.
+#[derive(Clone)]
+pub struct WorkerInfo {
+    /// The core that it is pinned to.
+    pub core: usize,
+    /// What it counts of itself.
+    pub stats: Arc<WorkerStats>,
+}
+
+/// What calls need beside the engine.
+pub(crate) struct Desk {
+    pub(crate) config: Config,
+    pub(crate) config_path: PathBuf,
+    pub(crate) ports: Vec<PortInfo>,
+    pub(crate) read_port: ReadPort,
+    pub(crate) workers: Vec<WorkerInfo>,
+    pub(crate) dpdk_version: String,
+    pub(crate) cycles_per_second: Option<f64>,
+    pub(crate) started: Duration,
+    pub(crate) policy_loaded: Duration,
+    pub(crate) draining: bool,
+    pub(crate) socket: SocketCounters,
+}
+
+impl Desk {
+    /// Answers one request.
+    pub(crate) fn call(
+        &mut self,
+        engine: &mut Engine<Gateway>,
+        now: Now,
+        request: Request,
+    ) -> Result<Reply, RpcError> {
+        Ok(match request {
+            Request::Status => Reply::Status(self.status(engine, now)),
+            Request::Ports => Reply::Ports(self.ports()),
+            Request::Workers => Reply::Workers(self.workers()),
+            Request::Routes => Reply::Routes(show::routes(engine)),
+            Request::Neighbours => Reply::Neighbours(show::neighbours(engine)),
+            Request::Bindings => Reply::Bindings(show::bindings(engine, now)?),
+            Request::Visitors => Reply::Visitors(show::visitors(engine, now)?),
+            Request::Counters => Reply::Counters(self.counters(engine)),
+            Request::Attach(params) => Reply::Attach(order::attach(engine, now, &params)?),
+            Request::Detach(params) => Reply::Detach(order::detach(engine, now, &params)?),
+            Request::Delete(params) => {
+                Reply::Delete(order::delete(engine, now, params.identifier)?)
+            }
+            Request::Reload => Reply::Reload(self.reload(engine, now)?),
+            Request::Subscribe => Reply::Subscribe(types::Subscribed {
+                name: self.config.gateway.name.clone(),
+            }),
+        })
+    }
+
+    fn status(&self, engine: &Engine<Gateway>, now: Now) -> types::Status {
+        let role = self.config.role();
+        let tables = &self.config.tables;
+        let table = |name: &str, used, capacity| types::TableUse {
+            name: name.to_owned(),
+            used,
+            capacity,
+        };
+        let latency = engine.latency();
+        types::Status {
+            name: self.config.gateway.name.clone(),
+            role: role.name().to_owned(),
+            address: role.address(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            dpdk_version: self.dpdk_version.clone(),
+            pid: std::process::id(),
+            uptime_secs: (now.monotonic.saturating_sub(self.started)).as_secs_f64(),
+            workers: self.workers.len(),
+            stalled_worker: engine.stalled(),
+            draining: self.draining,
+            sessions: engine.role().sessions(now) as u64,
+            tables: vec![
+                table("bindings", engine.writer().bindings_len(), tables.bindings),
+                table("tunnels", engine.writer().tunnels_len(), tables.tunnels),
+                table("adjacencies", engine.adjacencies(), tables.adjacencies),
+            ],
+            policy: role.policy().display().to_string(),
+            policy_loaded: self.policy_loaded.as_secs_f64(),
+            subscribers: engine.notices().subscribers(),
+            signalling: types::Latency {
+                count: latency.count,
+                p50_us: latency.p50_us,
+                p99_us: latency.p99_us,
+                p999_us: latency.p999_us,
+                max_us: latency.max_us,
+            },
+        }
+    }
+
+    fn ports(&mut self) -> Vec<types::Port> {
+        let read = &mut self.read_port;
+        let port = |port: &PortInfo| {
+            let stats = read(port.id);
+            types::Port {
+                name: port.name.clone(),
+                device: port.device.clone(),
+                driver: port.driver.clone(),
+                mac: port.mac,
+                mtu: port.mtu,
+                link_up: stats.link_up,
+                twin: port.twin.as_ref().map(|(name, _)| name.clone()),
+                rx_packets: stats.rx_packets,
+                rx_bytes: stats.rx_bytes,
+                rx_missed: stats.rx_missed,
+                rx_errors: stats.rx_errors,
+                tx_packets: stats.tx_packets,
+                tx_bytes: stats.tx_bytes,
+                tx_errors: stats.tx_errors,
+            }
+        };
+        self.ports.iter().map(port).collect()
+    }
+
+    fn workers(&self) -> Vec<types::Worker> {
+        let ratio = |part: u64, whole: u64| match whole {
+            0 => 0.0,
+            _ => part as f64 / whole as f64,
+        };
+        let worker = |(index, worker): (usize, &WorkerInfo)| {
+            let stats = worker.stats.snapshot();
+            let busy = stats.polls.saturating_sub(stats.empty_polls);
+            let nanos = ratio(stats.busy_nanos, stats.packets);
+            types::Worker {
+                index,
+                core: worker.core,
+                polls: stats.polls,
+                packets: stats.packets,
+                burst: ratio(stats.packets, busy),
+                idle: ratio(stats.empty_polls, stats.polls),
+                cycles_per_packet: self
+                    .cycles_per_second
+                    .filter(|_| stats.packets > 0)
+                    .map(|hertz| nanos * hertz / 1e9),
+            }
+        };
+        self.workers.iter().enumerate().map(worker).collect()
+    }
+
+    fn counters(&self, engine: &Engine<Gateway>) -> types::Counters {
+        let tables = engine.writer().tables();
+        let counter = |name: String, value, description: &str| types::Counter {
+            name,
+            value,
+            description: description.to_owned(),
+        };
+        let mut groups = Vec::new();
+        for index in 0..tables.workers() {
+            let counts = tables.verdict_counts(index);
+            let received = counter(
+                "received".to_owned(),
+                counts.received,
+                "Packets taken from ports.",
+            );
+            let born = counts.born().map(|(born, value)| {
+                counter(format!("born_{}", born.reason()), value, born.describe())
+            });
+            let verdicts = counts.iter().map(|(verdict, value)| {
+                let name = format!("{}_{}", verdict.kind(), verdict.reason());
+                counter(name, value, verdict.describe())
+            });
+            groups.push(types::CounterGroup {
+                name: "verdicts".to_owned(),
+                worker: Some(index),
+                counters: std::iter::once(received)
+                    .chain(born)
+                    .chain(verdicts)
+                    .collect(),
+            });
+        }
+        let role = engine.role().counters();
+        let role = role
+            .iter()
+            .map(|view| counter(view.name.to_owned(), view.value, view.description));
+        let own = engine
+            .counters()
+            .snapshot()
+            .into_iter()
+            .map(|(name, value, description)| counter(name, value, &description));
+        for (name, counters) in [
+            (self.config.role().name(), role.collect()),
+            ("signalling", own.collect()),
+            ("socket", self.socket.counters()),
+        ] {
+            groups.push(types::CounterGroup {
+                name: name.to_owned(),
+                worker: None,
+                counters,
+            });
+        }
+        types::Counters { groups }
+    }
+
+    /// Reads the policy file and the routes again. Nothing changes when anything is wrong.
+    pub(crate) fn reload(
+        &mut self,
+        engine: &mut Engine<Gateway>,
+        now: Now,
+    ) -> Result<types::Reloaded, RpcError> {
+        let refused = |what: &dyn std::fmt::Display| {
+            RpcError::refused(
+                format!("nothing was changed: {what}"),
+                "mend the file and reload again; `anchord --check` shows all that is wrong",
+            )
+        };
+        let read = Config::reload(&self.config_path).map_err(|error| refused(&error))?;
+        if read.role().name() != self.config.role().name() {
+            return Err(refused(&"another role takes a restart"));
+        }
+        let policy = read.load_policy().map_err(|error| refused(&error))?;
+        // Interfaces stay what they were: a new one takes a restart.
+        let config = Config {
+            route: read.route,
+            lma: read.lma,
+            mag: read.mag,
+            ..self.config.clone()
+        };
+        let routing = gateway::routing(&config, &self.ports).map_err(|error| refused(&error))?;
+        let applied = Applied::from(policy);
+        let reloaded = types::Reloaded {
+            hosts: applied.hosts,
+            routes: config.route.len(),
+        };
+        engine.reroute(now, routing, applied.peers);
+        if let Some(policy) = applied.anchor {
+            engine.deliver(now, Event::Policy { policy });
+        }
+        if let Some(access) = applied.access {
+            engine.set_access_policy(access);
+            engine.deliver(now, Event::AccessPolicyChanged);
+        }
+        self.config = config;
+        self.policy_loaded = now.wall;
+        tracing::info!(hosts = reloaded.hosts, routes = reloaded.routes, "reloaded");
+        Ok(reloaded)
+    }
+}
+
+/// Says in the log what a reload by signal came to.
+pub(crate) fn log_reload(outcome: Result<types::Reloaded, RpcError>) {
+    if let Err(error) = outcome {
+        tracing::error!("reload: {error}");
+    }
+}

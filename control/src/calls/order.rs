@@ -1,0 +1,124 @@
+//! What the operator wants: hosts attached, detached, deleted.
+
+use crate::engine::Engine;
+use crate::gateway::Gateway;
+use crate::routing::is_access;
+use crate::rpc::{types, AttachParams, DetachParams, RpcError};
+use roles::event::{Departure, HostLink, Sign};
+use roles::{Event, Now};
+use wire::mh::MnIdentifier;
+
+/// The visitors that are attached, by link.
+fn attached(
+    engine: &Engine<Gateway>,
+    now: Now,
+) -> Result<Vec<(HostLink, Option<MnIdentifier>)>, RpcError> {
+    match engine.role() {
+        Gateway::Mag(mag) => Ok(mag
+            .visitors(now)
+            .map(|view| (view.link, view.mn_identifier))
+            .collect()),
+        Gateway::Lma(_) => Err(RpcError::wrong_role(
+            "hosts attach at a mag, this is an lma",
+            "give the socket of the mag",
+        )),
+    }
+}
+
+pub(super) fn attach(
+    engine: &mut Engine<Gateway>,
+    now: Now,
+    params: &AttachParams,
+) -> Result<types::Accepted, RpcError> {
+    attached(engine, now)?;
+    let known = engine.routing().interfaces();
+    let access: Vec<_> = known.filter(|(_, link)| is_access(link)).collect();
+    let named = access
+        .iter()
+        .find(|(_, link)| link.interface.name == params.interface);
+    let Some((interface, _)) = named else {
+        let names: Vec<_> = access
+            .iter()
+            .map(|(_, link)| link.interface.name.as_str())
+            .collect();
+        return Err(RpcError::not_found(
+            format!("there is no access interface `{}`", params.interface),
+            format!("the access interfaces are {}", names.join(", ")),
+        ));
+    };
+    let link = HostLink {
+        interface: interface.0,
+        mac: params.mac,
+    };
+    let sign = Sign::Operator;
+    engine.deliver(now, Event::HostSeen { link, sign });
+    Ok(types::Accepted {
+        host: params.mac.to_string(),
+    })
+}
+
+pub(super) fn detach(
+    engine: &mut Engine<Gateway>,
+    now: Now,
+    params: &DetachParams,
+) -> Result<types::Accepted, RpcError> {
+    let is_meant = |(link, identifier): &(HostLink, Option<MnIdentifier>)| {
+        let by_name = params.identifier.as_ref().is_some_and(|wanted| {
+            identifier
+                .as_ref()
+                .is_some_and(|identifier| identifier.to_string() == *wanted)
+        });
+        by_name || params.mac == Some(link.mac)
+    };
+    let found: Vec<_> = attached(engine, now)?
+        .into_iter()
+        .filter(is_meant)
+        .collect();
+    let host = match (&params.identifier, params.mac) {
+        (Some(identifier), _) => identifier.clone(),
+        (None, Some(mac)) => mac.to_string(),
+        (None, None) => String::new(),
+    };
+    if found.is_empty() {
+        return Err(RpcError::not_found(
+            format!("no host `{host}` is attached"),
+            "`visitors` lists the hosts",
+        ));
+    }
+    for (link, _) in found {
+        let why = Departure::Operator;
+        engine.deliver(now, Event::HostGone { link, why });
+    }
+    Ok(types::Accepted { host })
+}
+
+pub(super) fn delete(
+    engine: &mut Engine<Gateway>,
+    now: Now,
+    identifier: String,
+) -> Result<types::Accepted, RpcError> {
+    let known: Vec<MnIdentifier> = match engine.role() {
+        Gateway::Lma(lma) => lma.bindings(now).map(|view| view.mn_identifier).collect(),
+        Gateway::Mag(mag) => mag
+            .visitors(now)
+            .filter_map(|view| view.mn_identifier)
+            .collect(),
+    };
+    let Some(mn_identifier) = known
+        .into_iter()
+        .find(|known| known.to_string() == identifier)
+    else {
+        return Err(RpcError::not_found(
+            format!("no host `{identifier}` has a session"),
+            format!(
+                "`{}` lists them",
+                match engine.role() {
+                    Gateway::Lma(_) => "bindings",
+                    Gateway::Mag(_) => "visitors",
+                }
+            ),
+        ));
+    };
+    engine.deliver(now, Event::Delete { mn_identifier });
+    Ok(types::Accepted { host: identifier })
+}

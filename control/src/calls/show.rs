@@ -1,0 +1,176 @@
+//! What there is: routes, neighbours, bindings, visitors.
+
+use crate::engine::Engine;
+use crate::gateway::Gateway;
+use crate::neighbour::Neighbour;
+use crate::routing::Target;
+use crate::rpc::{types, RpcError};
+use dataplane::counters::BindingTotals;
+use dataplane::key::InterfaceId;
+use roles::Now;
+use wire::mh::HomeNetworkPrefix;
+
+/// The routes: own addresses, on-link prefixes, static routes.
+pub(super) fn routes(engine: &Engine<Gateway>) -> Vec<types::Route> {
+    let routing = engine.routing();
+    let prefix = |address, length| HomeNetworkPrefix::new(address, length);
+    let mut routes = Vec::new();
+    for (_, link) in routing.interfaces() {
+        let name = Some(link.interface.name.clone());
+        let own = std::iter::once((link.link_local, 128)).chain(link.addresses.iter().copied());
+        for (address, length) in own {
+            let local = prefix(address, 128).map(|prefix| (prefix, "local"));
+            let on_link = prefix(address, length)
+                .filter(|_| length < 128)
+                .map(|prefix| (prefix, "on-link"));
+            for (prefix, kind) in local.into_iter().chain(on_link) {
+                routes.push(types::Route {
+                    prefix,
+                    kind: kind.to_owned(),
+                    via: None,
+                    interface: name.clone(),
+                    mac: None,
+                });
+            }
+        }
+    }
+    let known = engine.neighbours().list();
+    for route in &routing.routes {
+        let Some(prefix) = prefix(route.prefix, route.length) else {
+            continue;
+        };
+        let (kind, router) = match route.target {
+            Target::Router(router) => ("via", Some(router)),
+            Target::Unreachable => ("unreachable", None),
+            Target::Blackhole => ("blackhole", None),
+        };
+        let mac = known
+            .iter()
+            .find(|(neighbour, ..)| Some(*neighbour) == router)
+            .and_then(|(_, _, mac)| *mac);
+        routes.push(types::Route {
+            prefix,
+            kind: kind.to_owned(),
+            via: router.map(|router| router.address),
+            interface: router.map(|router| interface_name(engine, router.interface)),
+            mac,
+        });
+    }
+    routes
+}
+
+pub(super) fn neighbours(engine: &Engine<Gateway>) -> Vec<types::Neighbour> {
+    let list = engine.neighbours().list();
+    list.into_iter()
+        .map(
+            |(Neighbour { interface, address }, state, mac)| types::Neighbour {
+                address,
+                interface: interface_name(engine, interface),
+                mac,
+                state: state.name().to_owned(),
+            },
+        )
+        .collect()
+}
+
+pub(super) fn interface_name(engine: &Engine<Gateway>, interface: InterfaceId) -> String {
+    let link = engine.routing().link(interface);
+    link.map(|link| link.interface.name.clone())
+        .unwrap_or_default()
+}
+
+/// What went from and to a host, over all its prefixes.
+fn traffic(
+    engine: &mut Engine<Gateway>,
+    prefixes: &[HomeNetworkPrefix],
+) -> (types::Traffic, types::Traffic) {
+    let mut sum = (types::Traffic::default(), types::Traffic::default());
+    for prefix in prefixes {
+        let BindingTotals { up, down, .. } = engine.totals(*prefix);
+        for (sum, part) in [(&mut sum.0, up), (&mut sum.1, down)] {
+            sum.packets += part.packets;
+            sum.bytes += part.bytes;
+        }
+    }
+    sum
+}
+
+pub(super) fn bindings(
+    engine: &mut Engine<Gateway>,
+    now: Now,
+) -> Result<Vec<types::Binding>, RpcError> {
+    let Gateway::Lma(lma) = engine.role() else {
+        return Err(RpcError::wrong_role(
+            "a mag has no binding cache",
+            "ask for `visitors`, or ask the lma",
+        ));
+    };
+    let views: Vec<_> = lma.bindings(now).collect();
+    let binding = |view: roles::lma::BindingView| {
+        let (up, down) = traffic(engine, &view.prefixes);
+        types::Binding {
+            identifier: view.mn_identifier.to_string(),
+            state: match view.state {
+                roles::lma::BindingState::Active => "active",
+                roles::lma::BindingState::Pending => "pending",
+            }
+            .to_owned(),
+            proxy_care_of_address: view.care_of,
+            link_layer_identifier: view.link_layer_identifier.as_deref().map(hexadecimal),
+            access_technology: view.access_technology.0,
+            handoff_indicator: view.handoff_indicator.0,
+            sequence: view.sequence,
+            timestamp: view.timestamp.map(|time| time.to_unix().as_secs_f64()),
+            remaining_secs: view.lifetime_left.as_secs_f64(),
+            prefixes: view.prefixes,
+            up,
+            down,
+        }
+    };
+    Ok(views.into_iter().map(binding).collect())
+}
+
+fn hexadecimal(octets: &[u8]) -> String {
+    let octets: Vec<_> = octets.iter().map(|octet| format!("{octet:02x}")).collect();
+    octets.join(":")
+}
+
+pub(super) fn visitors(
+    engine: &mut Engine<Gateway>,
+    now: Now,
+) -> Result<Vec<types::Visitor>, RpcError> {
+    use roles::mag::VisitorState;
+    let Gateway::Mag(mag) = engine.role() else {
+        return Err(RpcError::wrong_role(
+            "an lma has no visitors",
+            "ask for `bindings`, or ask the mag",
+        ));
+    };
+    let views: Vec<_> = mag.visitors(now).collect();
+    let visitor = |view: roles::mag::VisitorView| {
+        let (up, down) = traffic(engine, &view.prefixes);
+        types::Visitor {
+            identifier: view.mn_identifier.map(|identifier| identifier.to_string()),
+            interface: interface_name(engine, InterfaceId(view.link.interface)),
+            mac: view.link.mac,
+            link_local: view.link_local,
+            addresses: view.addresses,
+            state: match view.state {
+                VisitorState::Authenticating => "authenticating",
+                VisitorState::Registering => "registering",
+                VisitorState::Bound => "bound",
+                VisitorState::Refreshing => "refreshing",
+                VisitorState::Leaving => "leaving",
+            }
+            .to_owned(),
+            prefixes: view.prefixes,
+            lma: view.lma,
+            proxy_care_of_address: view.care_of,
+            sequence: view.sequence,
+            remaining_secs: view.lifetime_left.map(|left| left.as_secs_f64()),
+            up,
+            down,
+        }
+    };
+    Ok(views.into_iter().map(visitor).collect())
+}
