@@ -55,10 +55,10 @@ impl Gateway {
     }
 
     /// Sessions that the role has: bindings or visitors.
-    pub fn sessions(&self, now: Now) -> usize {
+    pub fn sessions(&self) -> usize {
         match self {
-            Self::Lma(lma) => lma.bindings(now).count(),
-            Self::Mag(mag) => mag.visitors(now).count(),
+            Self::Lma(lma) => lma.sessions(),
+            Self::Mag(mag) => mag.sessions(),
         }
     }
 }

@@ -112,7 +112,7 @@ impl Desk {
             workers: self.workers.len(),
             stalled_worker: engine.stalled(),
             draining: self.draining,
-            sessions: engine.role().sessions(now) as u64,
+            sessions: engine.role().sessions() as u64,
             tables: vec![
                 table("bindings", engine.writer().bindings_len(), tables.bindings),
                 table("tunnels", engine.writer().tunnels_len(), tables.tunnels),

@@ -106,6 +106,10 @@ impl Cache {
         self.sessions.get_mut(&session)
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.sessions.len()
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = &Entry> {
         self.sessions.values()
     }

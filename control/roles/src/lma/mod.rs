@@ -94,6 +94,11 @@ impl Lma {
         &self.config
     }
 
+    /// How many sessions the binding cache holds.
+    pub fn sessions(&self) -> usize {
+        self.cache.len()
+    }
+
     /// The binding cache at `now`, by session number.
     pub fn bindings(&self, now: Now) -> impl Iterator<Item = BindingView> + '_ {
         let anchor = self.config.address;

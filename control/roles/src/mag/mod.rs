@@ -102,6 +102,11 @@ impl Mag {
         &self.core.config
     }
 
+    /// How many hosts the visitor list holds, those that are leaving included.
+    pub fn sessions(&self) -> usize {
+        self.visitors.len() + self.leaving.len()
+    }
+
     /// The visitor list at `now`: attached hosts by link, then those that are leaving.
     pub fn visitors(&self, now: Now) -> impl Iterator<Item = VisitorView> + '_ {
         let care_of = self.core.config.address;
