@@ -251,13 +251,21 @@ impl Desk {
             return Err(refused(&"another role takes a restart"));
         }
         let policy = read.load_policy().map_err(|error| refused(&error))?;
-        // Interfaces stay what they were: a new one takes a restart.
-        let config = Config {
-            route: read.route,
-            lma: read.lma,
-            mag: read.mag,
-            ..self.config.clone()
+        let mut config = self.config.clone();
+        config.route.clone_from(&read.route);
+        match (&mut config.lma, &mut config.mag, &read.lma, &read.mag) {
+            (Some(lma), _, Some(read), _) => lma.policy.clone_from(&read.policy),
+            (_, Some(mag), _, Some(read)) => mag.policy.clone_from(&read.policy),
+            _ => {}
+        }
+        // Where the socket is, the command line may have said.
+        let same = Config {
+            gateway: config.gateway.clone(),
+            ..read
         };
+        if same != config {
+            tracing::warn!("only routes and policy are read again; the rest takes a restart");
+        }
         let routing = gateway::routing(&config, &self.ports).map_err(|error| refused(&error))?;
         let applied = Applied::from(policy);
         let reloaded = types::Reloaded {

@@ -193,8 +193,13 @@ impl Neighbours {
     ///
     /// [`Full`]: it is not known, and there is no room for it.
     pub fn want(&mut self, neighbour: Neighbour, acts: &mut Vec<Act>) -> Result<(), Full> {
-        if self.entries.contains_key(&neighbour) {
-            // Resolved, being resolved, or failed so lately that asking again must wait.
+        if let Some(entry) = self.entries.get_mut(&neighbour) {
+            // Resolved, being resolved, or failed so lately that asking again must wait. One that
+            // is kept and tried but seldom by now is tried at once.
+            if matches!(entry.state, State::Failed { times } if times > 2 && entry.kept > 0) {
+                entry.state = State::Failed { times: 1 };
+                self.alarm(neighbour, acts);
+            }
             return Ok(());
         }
         if self.entries.len() >= self.capacity || self.unresolved >= self.capacity / 4 {

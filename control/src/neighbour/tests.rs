@@ -70,6 +70,12 @@ fn a_kept_neighbour_is_tried_for_ever_and_comes_back() {
     let again = alarms(&mut cache, 20);
     assert_eq!(again.len(), 20);
     assert!(again.iter().all(|act| matches!(act, Act::Solicit { .. })));
+    // A packet for it makes it be tried at once, the packets after that do not.
+    acts.clear();
+    cache.want(who(), &mut acts).unwrap();
+    cache.want(who(), &mut acts).unwrap();
+    acts.retain(|act| matches!(act, Act::Solicit { .. }));
+    assert_eq!(acts.len(), 1);
     acts.clear();
     cache.advertised(who(), answer(Some(MAC)), &mut acts);
     let neighbour = who();
