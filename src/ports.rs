@@ -5,14 +5,14 @@ use control::config::Config;
 use control::{PortInfo, PortStats, ReadPort};
 use dpdk::{Eal, Port, PortConfig, RxQueue, TxQueue};
 use packet::PortId;
-use std::cell::RefCell;
-use std::rc::Rc;
+use parking_lot::Mutex;
+use std::sync::Arc;
 use wire::ether::MacAddr;
 
 /// All open ports; the index of one is its [`PortId`].
 pub struct Ports {
-    // Shared with the closure that reads their counters, on this one thread.
-    open: Rc<RefCell<Vec<Port>>>,
+    // Shared with what reads their counters for control.
+    open: Arc<Mutex<Vec<Port>>>,
     info: Vec<PortInfo>,
 }
 
@@ -67,7 +67,7 @@ impl Ports {
             open.push(Port::attach(eal, twin)?);
         }
         Ok(Self {
-            open: Rc::new(RefCell::new(open)),
+            open: Arc::new(Mutex::new(open)),
             info,
         })
     }
@@ -79,9 +79,9 @@ impl Ports {
 
     /// Reads the counters of a port.
     pub fn reader(&self) -> ReadPort {
-        let open = Rc::clone(&self.open);
+        let open = Arc::clone(&self.open);
         Box::new(move |PortId(index)| {
-            let open = open.borrow();
+            let open = open.lock();
             let Some(port) = open.get(usize::from(index)) else {
                 return PortStats::default();
             };
@@ -102,7 +102,7 @@ impl Ports {
     /// The queues of every port, by worker: element `w` holds worker `w`'s pair of each port.
     pub fn take_queues(&mut self, workers: usize) -> Vec<Vec<(RxQueue, TxQueue)>> {
         let mut shares: Vec<Vec<_>> = (0..workers).map(|_| Vec::new()).collect();
-        for port in self.open.borrow_mut().iter_mut() {
+        for port in self.open.lock().iter_mut() {
             for (share, pair) in shares.iter_mut().zip(port.take_queues()) {
                 share.push(pair);
             }
@@ -112,7 +112,7 @@ impl Ports {
 
     /// The pool that packets born in worker number `worker` come from.
     pub fn pool(&self, worker: usize) -> Option<dpdk::Pool> {
-        let open = self.open.borrow();
+        let open = self.open.lock();
         open.get(worker % open.len().max(1))
             .map(|port| port.pool().clone())
     }
@@ -122,7 +122,7 @@ impl Ports {
     /// # Errors
     /// A port that something still holds.
     pub fn close(self, eal: Eal) -> Result<u32> {
-        let ports = self.open.take();
+        let ports = std::mem::take(&mut *self.open.lock());
         Ok(eal.shutdown(ports, Vec::new())?.mbufs_in_use())
     }
 }
