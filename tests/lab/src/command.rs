@@ -1,8 +1,10 @@
 //! Running the small programs that set a network up.
 
+use crate::undo::{self, Leftover};
 use anyhow::{ensure, Context, Result};
 use std::io::Write;
-use std::process::{Command, Stdio};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, Stdio};
 
 /// Runs a program to its end and returns what it printed.
 ///
@@ -17,14 +19,34 @@ pub fn run(words: &[&str]) -> Result<String> {
 /// # Errors
 /// When it is not there or does not succeed; the error carries what it said.
 pub fn run_with(words: &[&str], input: &str) -> Result<String> {
+    let (child, undo) = undo::make(|| {
+        let child = begin(words)?;
+        let id = i32::try_from(child.id()).context("a process id beyond i32")?;
+        Ok((child, Leftover::Process(id)))
+    })?;
+    let ended = end(words, child, input);
+    undo.forget();
+    ended
+}
+
+/// Runs a program to its end without entering it in the register, for those who hold that.
+pub(crate) fn run_held(words: &[&str]) -> Result<String> {
+    end(words, begin(words)?, "")
+}
+
+fn begin(words: &[&str]) -> Result<Child> {
     let (program, arguments) = words.split_first().context("no program named")?;
-    let mut child = Command::new(program)
+    Command::new(program)
         .args(arguments)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
+        .process_group(0)
         .spawn()
-        .with_context(|| format!("cannot run {program}: is it installed? scripts/setup does"))?;
+        .with_context(|| format!("cannot run {program}: is it installed? scripts/setup does"))
+}
+
+fn end(words: &[&str], mut child: Child, input: &str) -> Result<String> {
     if let Some(mut stdin) = child.stdin.take() {
         // A program that ends without reading all is judged by its status.
         let _unread = stdin.write_all(input.as_bytes());

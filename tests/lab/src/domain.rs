@@ -131,6 +131,26 @@ impl Domain {
         self.launch(name, configuration)
     }
 
+    /// Ends gateways by SIGTERM in the order named, requires that each exits with 0, and returns what
+    /// each logged.
+    ///
+    /// # Errors
+    /// When one does not run or does not end well.
+    pub fn end_in_order(&mut self, names: &[&str]) -> Result<Vec<(String, String)>> {
+        let mut logs = Vec::new();
+        for name in names {
+            let place = self
+                .gateways
+                .iter()
+                .position(|(gateway, _)| gateway.name() == *name);
+            let place = place.with_context(|| format!("no gateway {name} runs"))?;
+            let (mut gateway, _) = self.gateways.remove(place);
+            gateway.stop_well()?;
+            logs.push(((*name).to_owned(), gateway.log()));
+        }
+        Ok(logs)
+    }
+
     /// Ends every gateway by SIGTERM and requires that each exits with 0.
     ///
     /// # Errors

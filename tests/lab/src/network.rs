@@ -41,7 +41,7 @@ impl Namespace {
     fn make(run: &Run, role: &str) -> Result<Self> {
         let name = format!("{}-{role}", run.name());
         let ((), undo) = undo::make(|| {
-            command::run(&["ip", "netns", "add", &name])?;
+            command::run_held(&["ip", "netns", "add", &name])?;
             Ok(((), Leftover::Namespace(name.clone())))
         })?;
         Ok(Self { name, _undo: undo })

@@ -192,6 +192,19 @@ impl Topology {
         plug(&self.switch, &host.cable, ACCESS[access])
     }
 
+    /// Plugs many hosts in at once, each into access link 0 or 1.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub fn plug_all<'a>(&self, hosts: impl Iterator<Item = (&'a Host, usize)>) -> Result<()> {
+        let (mut plug, mut up) = (String::new(), String::new());
+        for (Host { cable, .. }, access) in hosts {
+            plug.push_str(&format!("link set dev {cable} master {}\n", ACCESS[access]));
+            up.push_str(&format!("link set dev {cable} up\n"));
+        }
+        self.switch.ip(&(plug + &up)).map(drop)
+    }
+
     /// Takes a host's cable out of its access link, so quietly that the host does not see it: between
     /// two access points there is a moment like this.
     ///

@@ -45,7 +45,7 @@ impl Leftover {
             }
             Self::Namespace(name) => {
                 if Path::new(NAMESPACES).join(name).exists() {
-                    if let Err(error) = command::run(&["ip", "netns", "del", name]) {
+                    if let Err(error) = command::run_held(&["ip", "netns", "del", name]) {
                         eprintln!("lab: cannot remove namespace {name}: {error:#}");
                     }
                 }
