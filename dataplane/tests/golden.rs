@@ -61,9 +61,11 @@ fn regenerate(case: &Case, outcome: &(Vec<Frames>, Counts)) {
     std::fs::write(case.counts(), text + "\n").expect("the counts");
 }
 
-/// Proves S1-10, S1-15, S1-16, S1-42, S1-43, S1-44, S1-45.
+/// Proves S1-15, S1-16, S1-42, S1-43, S1-44, S1-45.
 ///
-/// Every case gives the frames and counts that are laid down, in bursts of every size.
+/// Every case gives the frames and counts that are laid down, in bursts of every size. The rows stand
+/// on these: `encap` (S1-15), `decap` (S1-16), `host_up` (S1-42), `host_down` (S1-43, S1-44) and
+/// `error_sources` (S1-45).
 #[test]
 fn golden_cases() {
     let regenerating = std::env::var_os("GOLDEN_REGENERATE").is_some();

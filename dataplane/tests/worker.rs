@@ -1,0 +1,420 @@
+//! A worker over plain memory: what golden files cannot show (limits, full queues, injection, time)
+//! and what holds for any input at all.
+
+#[path = "golden/case.rs"]
+mod case;
+
+use case::{all, read_pcap, root, unlimited, Case, Gateway};
+use dataplane::key::{Domain, InterfaceId};
+use dataplane::rings::{self, ControlRings, Inject, Message};
+use dataplane::verdict::{Drop, Forward, Hold, Punt, Verdict};
+use dataplane::worker::{Idle, Rate, Worker, WorkerConfig};
+use packet::memory::{Pool, Ports};
+use packet::PortId;
+use proptest::prelude::*;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+const BUFFERS: usize = 512;
+const START: Duration = Duration::from_secs(1);
+
+/// A worker, its tables and control's end of its rings.
+struct Bench {
+    gateway: Gateway,
+    control: ControlRings,
+    worker: Worker<Ports>,
+    pool: Pool,
+}
+
+impl Bench {
+    fn new(tables: &str, config: &WorkerConfig) -> Self {
+        Self::with(tables, config, 64, 4096)
+    }
+
+    fn with(tables: &str, config: &WorkerConfig, depth: usize, octets: usize) -> Self {
+        let cases = all(&root());
+        let case = cases
+            .iter()
+            .find(|case| case.shares(tables))
+            .expect("a case");
+        let gateway = case.gateway();
+        let pool = Pool::new(BUFFERS, octets);
+        let io = Ports::new(case.tables.ports, pool.clone());
+        let (control, mut ends) = rings::channel_with(1, depth).expect("rings");
+        let worker = Worker::new(0, &gateway.tables, ends.remove(0), io, config);
+        Self {
+            gateway,
+            control,
+            worker,
+            pool,
+        }
+    }
+
+    fn receive(&mut self, port: u16, frame: &[u8]) {
+        assert!(
+            self.worker.io_mut().receive(PortId(port), frame),
+            "room for the frame"
+        );
+    }
+
+    fn dry(&mut self, now: Duration) {
+        while self.worker.poll_at(now) > 0 {}
+    }
+
+    fn sent(&mut self, port: u16) -> Vec<Vec<u8>> {
+        self.worker.io_mut().take_sent(PortId(port))
+    }
+
+    fn count(&self, verdict: Verdict) -> u64 {
+        self.gateway.tables.verdict_totals().of(verdict)
+    }
+
+    /// Every packet has met one verdict, but for those that are held, and no buffer is lost.
+    fn balances(&self) {
+        let totals = self.gateway.tables.verdict_totals();
+        assert_eq!(totals.begun(), totals.ended());
+        let held = self.worker.stats().snapshot().held as usize;
+        assert_eq!(self.pool.in_use(), held, "buffers that are out");
+    }
+}
+
+/// The first frame that a port receives in a case.
+fn frame(name: &str, port: u16, at: usize) -> Vec<u8> {
+    let cases = all(&root());
+    let case: &Case = cases
+        .iter()
+        .find(|case| case.name == name)
+        .expect("the case");
+    read_pcap(&case.input(port)).swap_remove(at)
+}
+
+#[test]
+fn a_full_queue_loses_packets_and_counts_them() {
+    let mut bench = Bench::new("lma", &unlimited());
+    let packet = frame("encap", 0, 0);
+    for _ in 0..20 {
+        bench.receive(0, &packet);
+    }
+    bench.worker.io_mut().set_tx_room(PortId(1), Some(7));
+    bench.dry(START);
+    assert_eq!(bench.count(Verdict::Forward(Forward::Encapsulated)), 7);
+    assert_eq!(bench.count(Verdict::Drop(Drop::QueueFull)), 13);
+    assert_eq!(bench.sent(1).len(), 7);
+    bench.balances();
+}
+
+#[test]
+fn packets_of_one_flow_keep_their_order() {
+    let mut bench = Bench::new("lma", &unlimited());
+    let packet = frame("encap", 0, 1);
+    for number in 0..150 {
+        let mut numbered = packet.clone();
+        *numbered.last_mut().expect("a payload") = number;
+        bench.receive(0, &numbered);
+    }
+    bench.dry(START);
+    let last: Vec<u8> = bench
+        .sent(1)
+        .iter()
+        .filter_map(|frame| frame.last().copied())
+        .collect();
+    assert_eq!(last, (0..150).collect::<Vec<u8>>());
+    bench.balances();
+}
+
+#[test]
+fn errors_and_echo_replies_are_limited() {
+    let config = WorkerConfig {
+        icmp_rate: Rate::new(10, 3),
+        ..unlimited()
+    };
+    let mut bench = Bench::new("lma", &config);
+    let (echo, expired) = (frame("echo", 0, 0), frame("hop_limit", 0, 0));
+    for _ in 0..5 {
+        bench.receive(0, &echo);
+        bench.receive(0, &expired);
+    }
+    bench.dry(START);
+    assert_eq!(bench.sent(0).len(), 3);
+    assert_eq!(bench.count(Verdict::Drop(Drop::IcmpLimited)), 7);
+    bench.receive(0, &echo);
+    bench.dry(START + Duration::from_secs(1));
+    assert_eq!(bench.sent(0).len(), 1);
+    bench.balances();
+}
+
+/// A flood of one stranger leaves room for another, and no flood passes the rate of its reason.
+#[test]
+fn punts_are_limited_by_source_and_by_reason() {
+    let mut config = WorkerConfig {
+        host_rate: Rate::new(1, 2),
+        ..unlimited()
+    };
+    config.punt_rates.set(Punt::UnknownHost, Rate::new(1, 6));
+    let mut bench = Bench::new("mag", &config);
+    let stranger = frame("host_up", 1, 11);
+    for host in 0..8 {
+        let mut from = stranger.clone();
+        from[11] = 0x40 + host;
+        for _ in 0..10 {
+            bench.receive(1, &from);
+        }
+    }
+    bench.dry(START);
+    let mut by_host = [0; 8];
+    bench.control.poll(|_, message| {
+        let Message::Punted(punted) = message else {
+            panic!("nothing is asked for")
+        };
+        assert_eq!(
+            (punted.reason, punted.interface),
+            (Punt::UnknownHost, InterfaceId(1))
+        );
+        by_host[usize::from(punted.frame[11] - 0x40)] += 1;
+    });
+    assert_eq!(by_host, [2, 2, 2, 0, 0, 0, 0, 0]);
+    assert_eq!(bench.count(Verdict::Drop(Drop::PuntLimited)), 74);
+    bench.balances();
+}
+
+#[test]
+fn a_full_ring_slows_no_forwarding() {
+    let mut bench = Bench::with("lma", &unlimited(), 4, 4096);
+    let (update, packet) = (frame("signalling", 1, 0), frame("decap", 1, 0));
+    for _ in 0..10 {
+        bench.receive(1, &update);
+        bench.receive(1, &packet);
+    }
+    bench.dry(START);
+    assert_eq!(bench.count(Verdict::Punt(Punt::Mobility)), 4);
+    assert_eq!(bench.count(Verdict::Drop(Drop::PuntFull)), 6);
+    assert_eq!(bench.sent(0).len(), 10);
+    assert_eq!(bench.control.poll(|_, _| ()), 4);
+    bench.balances();
+}
+
+#[test]
+fn a_frame_of_controls_gets_its_vlan_tag() {
+    let mut bench = Bench::new("lma", &unlimited());
+    let data: Vec<u8> = (0..60).collect();
+    for interface in [0, 2, 9] {
+        let what = Inject::Frame {
+            interface: InterfaceId(interface),
+            data: &data,
+        };
+        bench.control.inject(0, what).expect("room");
+    }
+    let short = Inject::Frame {
+        interface: InterfaceId(0),
+        data: &data[..13],
+    };
+    bench.control.inject(0, short).expect("room");
+    bench.dry(START);
+    assert_eq!(bench.sent(0), std::slice::from_ref(&data));
+    let tagged = [&data[..12], &[0x81, 0, 0, 100], &data[12..]].concat();
+    assert_eq!(bench.sent(1), [tagged]);
+    assert_eq!(bench.count(Verdict::Forward(Forward::Injected)), 2);
+    assert_eq!(bench.count(Verdict::Drop(Drop::InjectInvalid)), 2);
+    bench.balances();
+}
+
+/// A packet of control's goes by binding, by route, or waits; its hop limit is its own.
+#[test]
+fn a_packet_of_controls_goes_like_any_other() {
+    let mut bench = Bench::new("lma", &unlimited());
+    let to_host = frame("encap", 0, 0)[14..].to_vec();
+    let by_route = frame("route", 0, 0)[14..].to_vec();
+    let unresolved = frame("held", 0, 0)[14..].to_vec();
+    let to_us = frame("echo", 0, 0)[14..].to_vec();
+    let cut = &to_host[..39];
+    for data in [&to_host[..], &by_route, &unresolved, &to_us, cut] {
+        let what = Inject::Packet {
+            domain: Domain(0),
+            data,
+        };
+        bench.control.inject(0, what).expect("room");
+    }
+    bench.dry(START);
+    let sent = bench.sent(1);
+    assert_eq!(sent.len(), 2);
+    assert_eq!(sent[0][14 + 40..], to_host, "whole inside the tunnel");
+    assert_eq!(sent[1][14..], by_route);
+    assert_eq!(bench.count(Verdict::Hold(Hold::NeighbourUnresolved)), 1);
+    assert_eq!(bench.count(Verdict::Drop(Drop::InjectInvalid)), 2);
+    bench.balances();
+    bench.worker.drain();
+    assert_eq!(bench.count(Verdict::Drop(Drop::NeighbourFailed)), 1);
+    bench.balances();
+}
+
+#[test]
+fn no_buffer_for_an_injected_packet_is_counted() {
+    let mut bench = Bench::new("lma", &unlimited());
+    let all: Vec<_> = std::iter::from_fn(|| bench.pool.alloc()).collect();
+    let data = [0; 60];
+    let what = Inject::Frame {
+        interface: InterfaceId(0),
+        data: &data,
+    };
+    bench.control.inject(0, what).expect("room");
+    bench.dry(START);
+    assert_eq!(bench.count(Verdict::Drop(Drop::NoBuffer)), 1);
+    drop(all);
+    bench.balances();
+}
+
+/// The tag that a port stripped counts like one in the frame, and the twin gets it back.
+#[test]
+fn a_stripped_tag_is_a_tag() {
+    let mut bench = Bench::new("lma", &unlimited());
+    let tagged = frame("vlan", 1, 0);
+    let bare = [&tagged[..12], &tagged[16..]].concat();
+    let mut buffer = bench.pool.alloc().expect("a buffer");
+    buffer.fill(&bare).expect("room");
+    buffer.set_stripped_vlan(Some(0x6064));
+    assert!(bench.worker.io_mut().receive_buffer(PortId(1), buffer));
+    bench.dry(START);
+    let forwarded = bench.sent(0);
+    bench.receive(1, &tagged);
+    bench.dry(START);
+    assert_eq!(forwarded, bench.sent(0));
+    assert_eq!(forwarded.len(), 1);
+    bench.balances();
+
+    let mut bench = Bench::new("mag", &unlimited());
+    let arp = frame("twin", 0, 4);
+    let mut buffer = bench.pool.alloc().expect("a buffer");
+    buffer.fill(&arp).expect("room");
+    // A tag for priority only: the same interface.
+    buffer.set_stripped_vlan(Some(0x6000));
+    assert!(bench.worker.io_mut().receive_buffer(PortId(0), buffer));
+    bench.dry(START);
+    let restored = [&arp[..12], &[0x81, 0, 0x60, 0], &arp[12..]].concat();
+    assert_eq!(bench.sent(2), [restored]);
+    bench.balances();
+}
+
+#[test]
+fn a_packet_in_pieces_is_dropped() {
+    let mut bench = Bench::new("lma", &unlimited());
+    let mut buffer = bench.pool.alloc().expect("a buffer");
+    buffer.fill(&frame("encap", 0, 0)).expect("room");
+    buffer.set_contiguous(false);
+    assert!(bench.worker.io_mut().receive_buffer(PortId(0), buffer));
+    bench.dry(START);
+    assert_eq!(bench.count(Verdict::Drop(Drop::Fragmented)), 1);
+    bench.balances();
+}
+
+#[test]
+fn a_running_worker_sleeps_when_idle_and_stops_when_told() {
+    let idle = Idle::Sleep {
+        after_empty_polls: 2,
+        shortest: Duration::from_micros(10),
+        longest: Duration::from_millis(1),
+    };
+    let mut bench = Bench::new(
+        "lma",
+        &WorkerConfig {
+            idle,
+            ..unlimited()
+        },
+    );
+    for _ in 0..100 {
+        bench.receive(0, &frame("encap", 0, 0));
+    }
+    bench.receive(0, &frame("held", 0, 0));
+    let stats = bench.worker.stats();
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| bench.worker.run(&stop));
+        while stats.snapshot().sleeps < 3 {
+            std::thread::yield_now();
+        }
+        stop.store(true, Ordering::Relaxed);
+    });
+    let end = stats.snapshot();
+    assert_eq!((end.packets, end.held), (101, 0));
+    assert!(end.polls > end.empty_polls && end.empty_polls >= 3);
+    assert_eq!(bench.sent(1).len(), 100);
+    assert_eq!(bench.count(Verdict::Drop(Drop::NeighbourFailed)), 1);
+    assert!(bench.gateway.writer.stalled().is_none(), "it holds nothing");
+    bench.balances();
+}
+
+/// A frame that is one of the cases' inputs with some octets changed and its end moved, or noise.
+fn any_frame() -> impl Strategy<Value = Vec<u8>> {
+    let known: Vec<Vec<u8>> = all(&root())
+        .iter()
+        .flat_map(|case| (0..3).flat_map(|port| read_pcap(&case.input(port))))
+        .collect();
+    let changes = prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4);
+    let mutated = (
+        prop::sample::select(known),
+        changes,
+        any::<prop::sample::Index>(),
+        0..8u8,
+    )
+        .prop_map(|(mut frame, changes, cut, what)| {
+            for (at, octet) in changes {
+                // Mostly among the headers.
+                let most = frame.len().min(120);
+                if most > 0 {
+                    frame[at.index(most)] = octet;
+                }
+            }
+            match what {
+                0 => frame.truncate(cut.index(frame.len() + 1)),
+                1 => frame.extend(vec![0xee; cut.index(64)]),
+                _ => {}
+            }
+            frame
+        });
+    let noise = prop::collection::vec(any::<u8>(), 0..200);
+    prop_oneof![9 => mutated, 1 => noise]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Whatever comes: no panic, one verdict per packet, no buffer lost.
+    #[test]
+    fn every_packet_has_one_end(
+        tables in prop::sample::select(vec!["lma", "mag", "maar"]),
+        frames in prop::collection::vec((0..3u16, any_frame()), 1..80),
+        injected in prop::collection::vec((any::<bool>(), 0..4u16, any_frame()), 0..8),
+        burst in 1..64usize,
+        room in prop::option::of(0..20usize),
+        // From hardly any room for more headers to plenty.
+        octets in 1700..2200usize,
+    ) {
+        let mut config = unlimited();
+        config.icmp_rate = Rate::new(100, 20);
+        let mut bench = Bench::with(tables, &config, 16, octets);
+        bench.worker.io_mut().set_burst(burst);
+        bench.worker.io_mut().set_tx_room(PortId(0), room);
+        for (port, frame) in &frames {
+            // What is longer than a buffer or for no port does not get in.
+            let _ = bench.worker.io_mut().receive(PortId(*port), frame);
+        }
+        for (whole, at, data) in &injected {
+            let what = match whole {
+                true => Inject::Frame { interface: InterfaceId(*at), data },
+                false => Inject::Packet {
+                    domain: Domain(*at % 2),
+                    data: data.get(14..).unwrap_or_default(),
+                },
+            };
+            let _ = bench.control.inject(0, what);
+        }
+        bench.dry(START);
+        bench.balances();
+        // Those that wait give up; an error to the sender of one may have to wait in its turn.
+        for seconds in [10, 20] {
+            bench.dry(START + Duration::from_secs(seconds));
+            bench.balances();
+        }
+        prop_assert_eq!(bench.worker.stats().snapshot().held, 0);
+        prop_assert_eq!(bench.pool.in_use(), 0);
+    }
+}
