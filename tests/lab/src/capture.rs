@@ -13,6 +13,9 @@ use std::time::Duration;
 /// a long transfer.
 const KEPT: &str = "512";
 
+/// Longest time that a frame takes from the link into the file.
+const LAG: Duration = Duration::from_millis(200);
+
 /// A capture that runs.
 #[derive(Debug)]
 pub struct Capture {
@@ -38,6 +41,7 @@ impl Capture {
             "16384",
             "-Z",
             "root",
+            "--immediate-mode",
             "-w",
             file,
         ];
@@ -66,6 +70,8 @@ impl Capture {
     /// # Errors
     /// When tcpdump does not end well.
     pub fn stop(mut self) -> Result<PathBuf> {
+        // What tcpdump has not read yet when it is told to end is lost.
+        std::thread::sleep(LAG);
         self.process.signal(Signal::SIGTERM)?;
         let mut said = String::new();
         self.stderr

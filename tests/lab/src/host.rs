@@ -70,13 +70,13 @@ impl Host {
         }
     }
 
-    /// Whether one of up to `tries` echo requests, one each 200 ms, is answered.
-    pub fn reaches(&self, address: Ipv6Addr, tries: u32) -> bool {
-        let (tries, address) = (tries.to_string(), address.to_string());
+    /// Whether one of the echo requests that it sends within `limit` is answered.
+    pub fn reaches(&self, address: Ipv6Addr, limit: Duration) -> bool {
+        let (limit, address) = (limit.as_secs().max(1).to_string(), address.to_string());
+        // It ends with the first answer, and fails when none came in time.
         let words = [
-            "ping", "-6", "-q", "-i", "0.2", "-W", "1", "-c", &tries, &address,
+            "ping", "-6", "-q", "-i", "0.2", "-c", "1", "-w", &limit, &address,
         ];
-        // ping succeeds when at least one answer came.
         self.namespace.run(&words).is_ok()
     }
 }

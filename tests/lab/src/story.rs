@@ -15,7 +15,7 @@
 use crate::capture::Capture;
 use crate::domain::Domain;
 use crate::gateway::Programs;
-use crate::host::Host;
+use crate::host::{Host, INTERFACE};
 use crate::network::End;
 use crate::ping::{now_us, Books, Pinger};
 use crate::rpc::Notice;
@@ -162,12 +162,14 @@ pub fn run(setting: &Setting, tell: &mut dyn FnMut(&str)) -> Result<Report> {
     })
 }
 
+/// Captures every link where the kernel sees both directions: a DPDK port sends past the taps of its
+/// own interface.
 fn capture_all(network: &Topology, directory: &Path) -> Result<Vec<Capture>> {
     fs::create_dir_all(directory)
         .with_context(|| format!("cannot make {}", directory.display()))?;
     let directory = directory.canonicalize()?;
     let on_switch = [CORE, ACCESS[0], ACCESS[1]].map(|link| (&network.switch, link, link));
-    std::iter::once((&network.lma, "inet0", "internet"))
+    std::iter::once((&network.cn.namespace, INTERFACE, "internet"))
         .chain(on_switch)
         .map(|(namespace, interface, link)| {
             let file = directory.join(format!("{link}.pcap"));

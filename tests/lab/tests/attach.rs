@@ -44,10 +44,10 @@ fn a_solicitation_attaches_a_host() -> Result<()> {
     ];
     domain.network.plug(&mn, 0)?;
     let address = mn.wait_for_address(LIMIT)?;
-    assert!(mn.reaches(CN, 10));
+    assert!(mn.reaches(CN, LIMIT));
     // Forgetting the router makes the host ask who has its address.
     mn.namespace.ip(&format!("neigh flush dev {INTERFACE}\n"))?;
-    assert!(mn.reaches(CN, 10));
+    assert!(mn.reaches(CN, LIMIT));
 
     let bindings = list(&domain, "lma", "bindings")?;
     assert_eq!(bindings.len(), 1, "{bindings:?}");
@@ -136,7 +136,7 @@ fn a_stranger_is_not_served() -> Result<()> {
          route add default via fe80::1 dev {INTERFACE}\n\
          neigh replace fe80::1 lladdr {ROUTER_MAC} dev {INTERFACE}\n"
     ))?;
-    assert!(!stranger.reaches(CN, 3));
+    assert!(!stranger.reaches(CN, Duration::from_secs(2)));
     for capture in captures {
         capture.stop()?;
     }
@@ -162,7 +162,7 @@ fn a_rebooted_host_gets_its_address_again() -> Result<()> {
     let mn = domain.network.mobile_node("mn-again", MN_MAC)?;
     domain.network.plug(&mn, 1)?;
     assert_eq!(mn.wait_for_address(LIMIT)?, before);
-    assert!(mn.reaches(CN, 10));
+    assert!(mn.reaches(CN, LIMIT));
     Ok(())
 }
 
@@ -198,12 +198,12 @@ fn the_operator_attaches_and_detaches_a_host() -> Result<()> {
     })?;
     domain.network.plug(&mn, 0)?;
     mn.wait_for_address(LIMIT)?;
-    assert!(mn.reaches(CN, 10));
+    assert!(mn.reaches(CN, LIMIT));
     domain.anchorctl("mag1", &["detach", "--identifier", "mn1@example.net"])?;
     domain.notices.wait("the goodbye", from, LIMIT, |notice| {
         notice.gateway == "mag1" && notice.kind == "binding_down"
     })?;
-    assert!(!mn.reaches(CN, 3));
+    assert!(!mn.reaches(CN, Duration::from_secs(2)));
     capture.stop()?;
     let fields = [
         "icmpv6.nd.ra.flag.m",

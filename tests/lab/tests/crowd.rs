@@ -64,7 +64,7 @@ fn two_hundred_hosts_attach_at_once() -> Result<()> {
     assert_eq!(prefixes.len(), hosts.len(), "two hosts share a prefix");
     for host in &hosts {
         ensure!(
-            host.reaches(CN, 10),
+            host.reaches(CN, LIMIT),
             "{} does not reach the correspondent",
             host.cable
         );
