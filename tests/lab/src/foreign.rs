@@ -25,7 +25,14 @@ const MN_IDENTIFIER: u8 = 8;
 const HOME_NETWORK_PREFIX: u8 = 22;
 const HANDOFF_INDICATOR: u8 = 23;
 const ACCESS_TECHNOLOGY: u8 = 24;
+const LINK_LOCAL_ADDRESS: u8 = 26;
 const TIMESTAMP: u8 = 27;
+
+/// P flag of an acknowledgement.
+const PROXY: u8 = 0x20;
+
+/// The link-local address that an update which asks for one is given.
+const ROUTER: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 1);
 
 /// Makes the kernel of `namespace` one end of an IPv6-in-IPv6 tunnel: what is for `inside` goes out of
 /// `interface` to `remote`, what comes from there is unpacked and routed on.
@@ -95,21 +102,16 @@ impl Registration {
         }
     }
 
-    fn write(&self, message: u8) -> Vec<u8> {
+    /// The octets of an update.
+    fn write(&self) -> Vec<u8> {
         // Payload proto 59 (none), length later, type, reserved, checksum by the kernel.
-        let mut bytes = vec![59, 0, message, 0, 0, 0];
+        let mut bytes = vec![59, 0, BINDING_UPDATE, 0, 0, 0];
+        bytes.extend(self.sequence.to_be_bytes());
+        // A (acknowledge) and P (proxy registration).
+        bytes.extend(0x8200_u16.to_be_bytes());
         let lifetime = u16::try_from(self.lifetime / 4)
             .unwrap_or(u16::MAX)
             .to_be_bytes();
-        if message == BINDING_UPDATE {
-            bytes.extend(self.sequence.to_be_bytes());
-            // A (acknowledge) and P (proxy registration).
-            bytes.extend(0x8200_u16.to_be_bytes());
-        } else {
-            // P of an acknowledgement.
-            bytes.extend([self.status, 0x20]);
-            bytes.extend(self.sequence.to_be_bytes());
-        }
         bytes.extend(lifetime);
 
         let mut identifier = vec![1];
@@ -215,7 +217,7 @@ pub fn register(from: Ipv6Addr, lma: Ipv6Addr, update: &Registration) -> Result<
     let mut socket = mobility_socket()?;
     socket.bind(&SockAddr::from(SocketAddrV6::new(from, 0, 0, 0)))?;
     socket.set_read_timeout(Some(Duration::from_secs(1)))?;
-    let bytes = update.write(BINDING_UPDATE);
+    let bytes = update.write();
     let mut answer = [0; 1024];
     for _ in 0..3 {
         socket.send_to(&bytes, &SockAddr::from(SocketAddrV6::new(lma, 0, 0, 0)))?;
@@ -247,16 +249,43 @@ pub fn acknowledge(local: Ipv6Addr, prefix: Ipv6Addr) -> Result<()> {
             continue;
         };
         writeln!(std::io::stdout(), "{}", serde_json::to_string(&update)?)?;
-        let mut answer = update;
-        if answer.prefix_length == 0 {
-            (answer.prefix, answer.prefix_length) = (prefix, 64);
-        }
-        let bytes = answer.write(BINDING_ACKNOWLEDGEMENT);
+        let answer = answer(message, update.sequence, prefix);
         socket.send_to(
-            &bytes,
+            &answer,
             &SockAddr::from(SocketAddrV6::new(peer.ip(), 0, 0, 0)),
         )?;
     }
+}
+
+/// An acknowledgement that accepts an update: its options are those of the update, at the same places,
+/// with a prefix and a link-local address where the update asks for them.
+fn answer(update: &[u8], sequence: u16, prefix: Ipv6Addr) -> Vec<u8> {
+    let mut bytes = update.to_vec();
+    let [high, low] = sequence.to_be_bytes();
+    let accepted = [BINDING_ACKNOWLEDGEMENT, 0, 0, 0, 0, PROXY, high, low];
+    if let Some(head) = bytes.get_mut(2..10) {
+        head.copy_from_slice(&accepted);
+    }
+    let mut place = 12;
+    while let Some(&kind) = bytes.get(place) {
+        if kind == 0 {
+            place += 1;
+            continue;
+        }
+        let length = usize::from(bytes.get(place + 1).copied().unwrap_or(0));
+        match (kind, bytes.get_mut(place + 2..place + 2 + length)) {
+            (HOME_NETWORK_PREFIX, Some([_, prefix_length @ 0, octets @ ..])) => {
+                *prefix_length = 64;
+                octets.copy_from_slice(&prefix.octets());
+            }
+            (LINK_LOCAL_ADDRESS, Some(octets)) if octets.iter().all(|octet| *octet == 0) => {
+                octets.copy_from_slice(&ROUTER.octets());
+            }
+            _ => {}
+        }
+        place += 2 + length;
+    }
+    bytes
 }
 
 #[cfg(test)]
@@ -270,15 +299,31 @@ mod tests {
             prefix_length: 64,
             ..Registration::attach("mn1@example.net", 300)
         };
-        let bytes = update.write(BINDING_UPDATE);
+        let bytes = update.write();
         assert_eq!(bytes.len() % 8, 0);
         assert_eq!(Registration::read(&bytes, BINDING_UPDATE), Some(update));
         assert_eq!(Registration::read(&bytes, BINDING_ACKNOWLEDGEMENT), None);
     }
 
     #[test]
+    fn an_answer_grants_what_the_update_asks_for() {
+        let update = Registration::attach("mn1@example.net", 300);
+        let prefix = "2001:db8:1000:1::".parse().expect("an address");
+        let bytes = answer(&update.write(), update.sequence, prefix);
+        let granted = Registration {
+            prefix,
+            prefix_length: 64,
+            ..update
+        };
+        assert_eq!(
+            Registration::read(&bytes, BINDING_ACKNOWLEDGEMENT),
+            Some(granted)
+        );
+    }
+
+    #[test]
     fn options_stand_where_their_alignment_wants_them() {
-        let bytes = Registration::attach("mn1@example.net", 300).write(BINDING_UPDATE);
+        let bytes = Registration::attach("mn1@example.net", 300).write();
         let mut place = 12;
         let mut found = Vec::new();
         while place < bytes.len() {

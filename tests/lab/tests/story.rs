@@ -1,20 +1,21 @@
 //! The demonstration itself, and what its captures say.
 
-use anyhow::{ensure, Context, Result};
-use lab::judge::{count, read};
+use anyhow::{anyhow, ensure, Context, Result};
+use lab::judge::read;
 use lab::process::{Errors, Process};
 use lab::run::Run;
 use lab::topology::{CN, LMA, MAGS, MN_MAC};
 use serde_json::Value;
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 const ROUTER_MAC: &str = "02:00:5e:00:52:13";
-const HOME: &str = "2001:db8:1000::/40";
+/// What every address out of the demonstration's pool, 2001:db8:1000::/40, begins with.
+const HOME: &str = "2001:db8:10";
 
-/// Runs `anchorage-demo --json` and returns its last line and where its captures are.
-fn demonstrate(run: &Run) -> Result<(Value, PathBuf)> {
+/// Runs `anchorage-demo --json` and returns its last line.
+fn demonstrate(run: &Run) -> Result<Value> {
     let pcaps = run.directory().join("pcaps");
     let words = [
         env!("CARGO_BIN_EXE_anchorage-demo"),
@@ -31,7 +32,7 @@ fn demonstrate(run: &Run) -> Result<(Value, PathBuf)> {
     let status = demo.wait(Duration::from_secs(5))?;
     ensure!(status.success(), "{status}\n{}", demo.log());
     let last = said.lines().last().context("no output")?;
-    Ok((serde_json::from_str(last)?, pcaps))
+    Ok(serde_json::from_str(last)?)
 }
 
 /// The whole story: the TCP session survives, and every capture shows what each link may show. On the
@@ -43,7 +44,7 @@ fn demonstrate(run: &Run) -> Result<(Value, PathBuf)> {
 #[test]
 fn a_host_moves_and_its_sessions_go_on() -> Result<()> {
     let run = Run::start()?;
-    let (report, pcaps) = demonstrate(&run)?;
+    let report = demonstrate(&run)?;
     assert_eq!(report["tcp_intact"], true, "{report}");
     assert!(report["tcp_bytes"].as_u64() > Some(1_000_000), "{report}");
     assert!(report["attach_ms"].as_f64() > Some(0.0), "{report}");
@@ -61,39 +62,107 @@ fn a_host_moves_and_its_sessions_go_on() -> Result<()> {
     }
     let named = report["pcaps"].as_array().context("no captures")?;
     assert_eq!(named.len(), 4);
-    for path in named {
-        let path = Path::new(path.as_str().context("not a path")?);
-        let broken = "_ws.malformed && !_ws.short";
-        assert_eq!(
-            count(path, broken)?,
-            0,
-            "tshark finds {} malformed",
-            path.display()
+    let captures = named
+        .iter()
+        .map(|path| frames(path.as_str().context("not a path")?));
+    let captures = captures.collect::<Result<Vec<_>>>()?;
+    for (frames, path) in captures.iter().zip(named) {
+        let broken: Vec<_> = frames
+            .iter()
+            .filter(|frame| !frame.malformed.is_empty())
+            .collect();
+        assert!(
+            broken.is_empty(),
+            "tshark finds malformed frames in {path}: {broken:?}"
         );
     }
-
-    core_link(&pcaps.join("core.pcap"))?;
-    correspondent_link(&pcaps.join("internet.pcap"))?;
-    for access in ["access1.pcap", "access2.pcap"] {
-        access_link(&pcaps.join(access))?;
-    }
+    let [internet, core, access1, access2] = &captures[..] else {
+        panic!("{} captures", captures.len());
+    };
+    core_link(core);
+    correspondent_link(internet);
+    access_link(access1);
+    access_link(access2);
     Ok(())
 }
 
-fn core_link(core: &Path) -> Result<()> {
+/// What tshark reads in a frame. Addresses are those of all IPv6 headers, outer first.
+#[derive(Debug)]
+struct Frame {
+    from: String,
+    to: String,
+    next_headers: Vec<String>,
+    sources: Vec<String>,
+    destinations: Vec<String>,
+    mobility: String,
+    icmp: Vec<String>,
+    on_link: String,
+    autonomous: String,
+    malformed: String,
+}
+
+impl Frame {
+    fn tunnelled(&self) -> bool {
+        self.next_headers.iter().any(|next| next == "41")
+    }
+
+    fn signalling(&self) -> bool {
+        !self.mobility.is_empty()
+    }
+
+    fn shows(&self, address: &str) -> bool {
+        self.sources
+            .iter()
+            .chain(&self.destinations)
+            .any(|shown| shown.starts_with(address))
+    }
+}
+
+fn frames(capture: &str) -> Result<Vec<Frame>> {
+    let fields = [
+        "eth.src",
+        "eth.dst",
+        "ipv6.nxt",
+        "ipv6.src",
+        "ipv6.dst",
+        "mip6.mhtype",
+        "icmpv6.type",
+        "icmpv6.opt.prefix.flag.l",
+        "icmpv6.opt.prefix.flag.a",
+        "_ws.malformed",
+    ];
+    let read = read(Path::new(capture), "", &fields)?;
+    let list = |text: &str| text.split(',').map(String::from).collect();
+    read.into_iter()
+        .map(|frame| {
+            let [from, to, next, sources, destinations, mobility, icmp, on_link, autonomous, malformed] =
+                <[String; 10]>::try_from(frame).map_err(|frame| anyhow!("fields: {frame:?}"))?;
+            Ok(Frame {
+                from,
+                to,
+                next_headers: list(&next),
+                sources: list(&sources),
+                destinations: list(&destinations),
+                mobility,
+                icmp: list(&icmp),
+                on_link,
+                autonomous,
+                malformed,
+            })
+        })
+        .collect()
+}
+
+fn core_link(core: &[Frame]) {
     // Tunnelled packets, up and down, over either MAG: outer pair, then inner pair.
-    let frames = read(core, "ipv6.nxt == 41", &["ipv6.src", "ipv6.dst"])?;
     let (lma, cn) = (LMA.to_string(), CN.to_string());
+    let tunnelled: Vec<_> = core.iter().filter(|frame| frame.tunnelled()).collect();
     for mag in MAGS.map(|mag| mag.to_string()) {
         let of = |source: &str, destination: &str| {
-            let inner: Vec<_> = frames
-                .iter()
-                .filter_map(|frame| {
-                    let inner = frame[0].strip_prefix(&format!("{source},"))?;
-                    Some((inner, frame[1].strip_prefix(&format!("{destination},"))?))
-                })
-                .collect();
-            inner
+            let outer = |frame: &&&Frame| {
+                frame.sources[0] == source && frame.destinations[0] == destination
+            };
+            tunnelled.iter().filter(outer).copied().collect::<Vec<_>>()
         };
         let (up, down) = (of(&mag, &lma), of(&lma, &mag));
         assert!(
@@ -102,68 +171,69 @@ fn core_link(core: &Path) -> Result<()> {
             up.len(),
             down.len()
         );
-        assert!(up.iter().all(|(_, destination)| *destination == cn));
-        assert!(down.iter().all(|(source, _)| *source == cn));
+        assert!(up.iter().all(|frame| frame.sources[1].starts_with(HOME)));
+        assert!(up.iter().all(|frame| frame.destinations[1] == cn));
+        assert!(down
+            .iter()
+            .all(|frame| frame.destinations[1].starts_with(HOME)));
     }
     // And no packet of the host crosses the core outside of a tunnel.
-    assert_eq!(
-        count(core, &format!("ipv6.nxt != 41 && ipv6.addr == {HOME}"))?,
-        0
-    );
-    // Registrations at both, an acknowledgement for each that asked.
-    assert!(count(core, "mip6.mhtype == 5")? >= 4);
-    assert!(count(core, "mip6.mhtype == 6")? >= 4);
-    Ok(())
+    let bare = core
+        .iter()
+        .find(|frame| !frame.tunnelled() && frame.shows(HOME));
+    assert!(bare.is_none(), "{bare:?}");
+    // Registration at both, de-registration at both, and answers.
+    let messages = |kind: &str| core.iter().filter(|frame| frame.mobility == kind).count();
+    assert!(messages("5") >= 4 && messages("6") >= 4);
 }
 
-fn correspondent_link(internet: &Path) -> Result<()> {
-    for mag in MAGS {
-        assert_eq!(
-            count(internet, &format!("ipv6.addr == {mag}"))?,
-            0,
-            "{mag} is seen"
-        );
+fn correspondent_link(internet: &[Frame]) {
+    for frame in internet {
+        assert!(!frame.tunnelled() && !frame.signalling(), "{frame:?}");
+        for mag in MAGS {
+            assert!(!frame.shows(&mag.to_string()), "{mag} is seen: {frame:?}");
+        }
     }
-    assert_eq!(count(internet, "ipv6.nxt == 41 || ipv6.nxt == 135")?, 0);
-    // One address, from the first packet to the last.
-    let sources = read(internet, &format!("ipv6.src == {HOME}"), &["ipv6.src"])?;
-    assert!(sources.len() > 100);
+    // One address of the host, from the first packet to the last.
+    let mut hosts: Vec<_> = internet.iter().flat_map(|frame| &frame.sources).collect();
+    hosts.retain(|source| source.starts_with(HOME));
+    assert!(hosts.len() > 100);
     assert!(
-        sources.iter().all(|source| source == &sources[0]),
+        hosts.iter().all(|source| *source == hosts[0]),
         "the address changed"
     );
-    Ok(())
 }
 
-fn access_link(access: &Path) -> Result<()> {
-    assert_eq!(count(access, "ipv6.nxt == 41 || ipv6.nxt == 135")?, 0);
-    assert!(count(access, &format!("ipv6.src == {CN}"))? > 100);
-    // Advertisements: the shared router's, to this host alone, for addresses but not on-link.
-    let fields = [
-        "eth.src",
-        "eth.dst",
-        "ipv6.src",
-        "icmpv6.opt.prefix.flag.l",
-        "icmpv6.opt.prefix.flag.a",
-    ];
-    let advertisements = read(access, "icmpv6.type == 134", &fields)?;
-    assert!(
-        !advertisements.is_empty(),
-        "no advertisement in {}",
-        access.display()
-    );
-    for fields in advertisements {
-        assert_eq!(fields[..3], [ROUTER_MAC, MN_MAC, "fe80::1"]);
-        assert!(matches!(&*fields[3], "0" | "False"), "on-link: {fields:?}");
-        assert!(
-            matches!(&*fields[4], "1" | "True"),
-            "not for addresses: {fields:?}"
-        );
+fn access_link(access: &[Frame]) {
+    let from_cn = access
+        .iter()
+        .filter(|frame| frame.sources[0] == CN.to_string());
+    assert!(from_cn.count() > 100);
+    for frame in access {
+        assert!(!frame.tunnelled() && !frame.signalling(), "{frame:?}");
+        // Whoever speaks to the host is the shared router.
+        assert!(frame.to != MN_MAC || frame.from == ROUTER_MAC, "{frame:?}");
     }
-    // No other router speaks to the host.
-    let others = format!("icmpv6.type == 134 && eth.src != {ROUTER_MAC}");
-    assert_eq!(count(access, &others)?, 0);
-    let to_host = format!("eth.dst == {MN_MAC} && eth.src != {ROUTER_MAC}");
-    assert_eq!(count(access, &to_host)?, 0);
-    Ok(())
+    // Advertisements: to this host alone, for addresses but not on-link.
+    let advertisements: Vec<_> = access
+        .iter()
+        .filter(|frame| frame.icmp[0] == "134")
+        .collect();
+    assert!(!advertisements.is_empty(), "no advertisement");
+    for frame in advertisements {
+        let Frame {
+            from,
+            to,
+            sources,
+            on_link,
+            autonomous,
+            ..
+        } = frame;
+        assert_eq!(
+            (&**from, &**to, &*sources[0]),
+            (ROUTER_MAC, MN_MAC, "fe80::1")
+        );
+        assert!(matches!(&**on_link, "0" | "False"), "{frame:?}");
+        assert!(matches!(&**autonomous, "1" | "True"), "{frame:?}");
+    }
 }
