@@ -151,6 +151,9 @@ impl Config {
         if let Some(lma) = &mut self.lma {
             rebase(&mut lma.policy);
             lma.tunnel_mtu.get_or_insert(tunnel_mtu);
+            // The anchor's own address tells nothing of where a host is.
+            let address = lma.address;
+            self.error_source.get_or_insert(ErrorSource { address });
         }
         if let Some(mag) = &mut self.mag {
             rebase(&mut mag.policy);
