@@ -108,9 +108,6 @@ impl Message {
                 MobilityOption::HomeNetworkPrefix(prefix) if !prefix.is_well_formed() => {
                     return Err(EmitError::Prefix(*prefix));
                 }
-                MobilityOption::MnIdentifier(identifier) if identifier.as_bytes().is_empty() => {
-                    return Err(EmitError::EmptyIdentifier);
-                }
                 MobilityOption::Unknown { kind, .. } if kind::is_known(*kind) => {
                     return Err(EmitError::KnownOption(*kind));
                 }

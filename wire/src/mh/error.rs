@@ -98,9 +98,6 @@ pub enum EmitError {
         /// Octets of data.
         octets: usize,
     },
-    /// A mobile node identifier without a single octet.
-    #[error("empty mobile node identifier")]
-    EmptyIdentifier,
     /// A prefix with bits set past its length, or a length above 128.
     #[error("home network prefix {0} has bits past its length")]
     Prefix(HomeNetworkPrefix),

@@ -81,7 +81,8 @@ impl MobilityOption {
     }
 }
 
-/// Identity of a mobile node (RFC 4283; subtype 1 is a network access identifier).
+/// Identity of a mobile node (RFC 4283; subtype 1 is a network access identifier). Without octets it
+/// names nobody.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MnIdentifier {

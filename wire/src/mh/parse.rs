@@ -171,7 +171,9 @@ fn parse_option(option: u8, data: &[u8]) -> Result<MobilityOption, Error> {
             MobilityOption::AlternateCareOfAddress(address(data).ok_or_else(misfit)?)
         }
         kind::MN_IDENTIFIER => match data {
-            [] | [_] => return Err(misfit()),
+            [] => return Err(misfit()),
+            // Without an octet behind the subtype it names nobody, as in the answer to an update
+            // that named nobody (RFC 5213 section 5.3.6).
             [subtype, identifier @ ..] => {
                 MobilityOption::MnIdentifier(parse_identifier(*subtype, identifier))
             }
