@@ -3,6 +3,7 @@
 use crate::effect::{Effect, Notice};
 use std::net::Ipv6Addr;
 use std::time::Duration;
+use wire::ipv6::address::stays_on_link;
 use wire::mh::{
     AccessTechnology, AcknowledgementFlags, BindingAcknowledgement, BindingError, BindingUpdate,
     HandoffIndicator, HomeNetworkPrefix, Lifetime, Message, MnIdentifier, MobilityOption, NtpTime,
@@ -70,9 +71,10 @@ impl<'a> ProxyOptions<'a> {
     }
 }
 
-/// Whether a message can be answered there: a unicast address (RFC 6275 section 9.5.4).
+/// Whether a message can be answered there: a unicast address that routers take packets to
+/// (RFC 6275 section 9.5.4).
 pub(crate) const fn can_answer(address: Ipv6Addr) -> bool {
-    !address.is_multicast() && !address.is_unspecified()
+    !address.is_multicast() && !stays_on_link(address)
 }
 
 /// The notice for a message that is not answered.

@@ -24,8 +24,9 @@
 //! - An Alternate Care-of Address must be a known gateway's address like the source, else 154: no
 //!   gateway can point a tunnel at somebody else.
 //! - The H flag of proxy registrations is not looked at: gateways differ in setting it, and a
-//!   handover between two of them must not fail for that. 139 answers a registration by a mobile
-//!   node itself while a gateway has registered it.
+//!   handover between two of them must not fail for that. 139 answers a registration without the P
+//!   flag, by a known gateway, of a host that is registered with it; a stranger gets 131 for any
+//!   host, so that it cannot ask who is here.
 //! - A refused update keeps the place of nothing, a held one the place of one message in the
 //!   session that it waits for.
 //! - After a change of policy, bindings that it no longer allows end at once; their gateways learn

@@ -99,7 +99,9 @@ impl Lma {
                 effects,
             );
         }
+        // Who is registered here is nothing for strangers.
         let host = received.options.mn_identifier;
+        let host = host.filter(|_| self.admission.knows_mag(received.from));
         let status = match host.and_then(|host| self.cache.find(host)) {
             Some(_) => Status::TYPE_CHANGE_DISALLOWED,
             None => Status::HOME_REGISTRATION_NOT_SUPPORTED,

@@ -422,6 +422,10 @@ fn registrations_by_mobile_nodes_themselves() {
     tell(&mut lma, 10, pbu("mn", 10).event());
     assert_eq!(status(&tell(&mut lma, 10, plain(0xc000))), Status(139));
     assert_eq!(lma.bindings(at(10)).next().unwrap().care_of, ip(MAG1));
+    // A stranger cannot tell from the answer whether a host is here.
+    let mut asks = pbu("mn", 10).from(STRANGER);
+    asks.flags = 0xc000;
+    assert_eq!(status(&tell(&mut lma, 10, asks.event())), Status(131));
 }
 
 #[test]
@@ -443,10 +447,11 @@ fn messages_that_are_not_for_an_anchor() {
     }
     let effects = tell(&mut lma, 30, message_event(MAG1, LMA, unknown));
     assert_eq!(sent(&effects), []);
-    let mut multicast = pbu("mn", 30);
-    multicast.from = "ff02::1";
-    let effects = tell(&mut lma, 30, multicast.event());
-    assert_eq!(ignored_because(&effects), Some("source_not_unicast"));
+    for source in ["ff02::1", "::", "::1", "fe80::1"] {
+        let effects = tell(&mut lma, 30, pbu("mn", 30).from(source).event());
+        assert_eq!(ignored_because(&effects), Some("source_not_unicast"));
+        assert_eq!(sent(&effects), []);
+    }
     let elsewhere = message_event(
         MAG1,
         MAG2,
