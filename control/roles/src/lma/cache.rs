@@ -30,6 +30,9 @@ pub(super) struct Entry {
     pub(super) link_layer: Option<Vec<u8>>,
     pub(super) access_technology: AccessTechnology,
     pub(super) handoff: HandoffIndicator,
+    /// Whether the gateway at the care-of address has said that the host came to it, and not only
+    /// refreshed what it had before this anchor knew of it.
+    pub(super) attached: bool,
     /// Of the gateway on the access link; unspecified while nobody has asked.
     pub(super) link_local: Ipv6Addr,
     pub(super) sequence: u16,

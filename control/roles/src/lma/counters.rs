@@ -18,7 +18,7 @@ counters! {
         UpdatesHeld = "updates_held": "Updates that waited for the de-registration of the session in their way",
         StatusAccepted = "status_accepted": "Updates answered with 0, accepted",
         StatusUnspecified = "status_unspecified": "Updates answered with 128, reason unspecified: an option came twice that may come once",
-        StatusProhibited = "status_administratively_prohibited": "Updates answered with 129: the identifier is in use by another interface",
+        StatusProhibited = "status_administratively_prohibited": "Updates answered with 129: the identifier is in use by another interface, or the host has moved on to another gateway",
         StatusNoResources = "status_insufficient_resources": "Updates answered with 130: no prefix or no room for the binding",
         StatusNoHomeRegistration = "status_home_registration_not_supported": "Updates answered with 131: a registration by a mobile node itself",
         StatusSequence = "status_sequence_out_of_window": "Updates answered with 135, sequence number out of window",

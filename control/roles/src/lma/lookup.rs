@@ -52,8 +52,21 @@ pub(super) fn find(cache: &Cache, prefixes: &Prefixes, request: &Request<'_>) ->
         Lookup::Wait(_) | Lookup::Second if entry.state == BindingState::Pending => {
             Lookup::Update(entry.session)
         }
+        Lookup::Update(_) if is_left_behind(entry, request) => {
+            Lookup::Refuse(Status::ADMINISTRATIVELY_PROHIBITED)
+        }
         found => found,
     }
+}
+
+/// Whether a gateway refreshes what it no longer has: it says that nothing has changed, and the host
+/// has come to another since.
+fn is_left_behind(entry: &Entry, request: &Request<'_>) -> bool {
+    !request.is_attachment()
+        && !request.is_deregistration()
+        && entry.state == BindingState::Active
+        && entry.attached
+        && entry.care_of != request.care_of
 }
 
 /// Section 5.4.1.1: prefixes are named.

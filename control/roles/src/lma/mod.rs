@@ -21,6 +21,11 @@
 //!   under the same identifier) is refused with 129 while the first is active; with handoff state
 //!   unknown it waits MaxDelayBeforeNewBCEAssign for the de-registration first. A pending session is
 //!   taken over by whatever interface comes.
+//! - A refresh (handoff state not changed) by a gateway that the host has left is refused with 129,
+//!   and the binding stays where the host came to last: section 5.3.4 would move it back, to a
+//!   gateway that has merely not noticed yet. Such a gateway can register the host anew, as
+//!   attached, if it is there. A binding that a refresh brought into being, after a restart of the
+//!   anchor, or one that is pending goes to whoever refreshes it.
 //! - An Alternate Care-of Address must be a known gateway's address like the source, else 154: no
 //!   gateway can point a tunnel at somebody else.
 //! - The H flag of proxy registrations is not looked at: gateways differ in setting it, and a

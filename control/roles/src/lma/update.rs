@@ -33,6 +33,11 @@ impl Request<'_> {
     pub(super) fn is_deregistration(&self) -> bool {
         self.lifetime == Lifetime::ZERO
     }
+
+    /// Whether the gateway has seen the host come, however: all but a refresh.
+    pub(super) fn is_attachment(&self) -> bool {
+        self.handoff != HandoffIndicator::NOT_CHANGED
+    }
 }
 
 /// An update as it came, with what its answer needs.
@@ -231,6 +236,7 @@ impl Lma {
             link_layer: None,
             access_technology: request.access_technology,
             handoff: request.handoff,
+            attached: false,
             link_local: Ipv6Addr::UNSPECIFIED,
             sequence: received.update.sequence,
             timestamp: None,
@@ -407,6 +413,8 @@ impl Entry {
     /// one is accepted that had waited.
     fn accept(&mut self, received: &Received<'_>, request: &Request<'_>) {
         let options = &received.options;
+        let stays = self.care_of == request.care_of;
+        self.attached = request.is_attachment() || stays && self.attached;
         self.care_of = request.care_of;
         self.link_layer = request.link_layer.map(<[u8]>::to_vec);
         self.access_technology = request.access_technology;

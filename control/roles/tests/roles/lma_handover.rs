@@ -142,6 +142,52 @@ fn a_refresh_changes_no_path() {
     assert_eq!(lma.counter(LmaCounter::BindingsRefreshed), 1);
 }
 
+/// A gateway that has not noticed that its host has left does not get the binding back by a refresh.
+/// Proves S1-41.
+#[test]
+fn a_refresh_by_the_gateway_that_the_host_has_left_moves_nothing() {
+    let (mut lma, prefix) = bound();
+    tell(&mut lma, 2000, pbu("mn", 2000).from(MAG2).event());
+    let refresh = |from, ms| {
+        let named = pbu("mn", ms).from(from).prefix(&prefix.to_string());
+        named.handoff(HandoffIndicator::NOT_CHANGED).event()
+    };
+    let effects = tell(&mut lma, 3000, refresh(MAG1, 3000));
+    assert_eq!(status(&effects), Status(129));
+    assert_eq!(path_of(&effects), None);
+    assert_eq!(view(&lma).care_of, ip(MAG2));
+    assert_eq!(view(&lma).timestamp, Some(stamp(2000)));
+    assert_eq!(
+        status(&tell(&mut lma, 4000, refresh(MAG2, 4000))),
+        Status(0)
+    );
+    assert_eq!(
+        status(&tell(&mut lma, 5000, refresh(MAG1, 5000))),
+        Status(129)
+    );
+    // If the host is there after all, it is registered as attached.
+    let effects = tell(&mut lma, 6000, pbu("mn", 6000).event());
+    assert_eq!(remote(&effects), ip(MAG1));
+    // Where nobody else has it, it may be had.
+    tell(&mut lma, 7000, deregistration(7000).event());
+    let effects = tell(&mut lma, 8000, refresh(MAG2, 8000));
+    assert_eq!(remote(&effects), ip(MAG2));
+}
+
+/// After a restart a refresh may come first from where the host no longer is: then the next one is
+/// as good.
+#[test]
+fn after_a_restart_the_latest_refresh_has_the_binding() {
+    let mut lma = lma();
+    let refresh = |from, ms| {
+        let named = pbu("mn", ms).from(from).prefix("2001:db8:1:77::/64");
+        named.handoff(HandoffIndicator::NOT_CHANGED).event()
+    };
+    tell(&mut lma, 10, refresh(MAG1, 10));
+    let effects = tell(&mut lma, 20, refresh(MAG2, 20));
+    assert_eq!(remote(&effects), ip(MAG2));
+}
+
 /// Another interface under the same identifier, while the first is active.
 #[test]
 fn a_second_interface_is_refused_and_the_first_stays() {
