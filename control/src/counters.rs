@@ -63,6 +63,7 @@ counters! {
     MulticastIgnored = "multicast_ignored", "Multicast listener messages; no role uses them.";
     InjectRefused = "inject_refused", "Packets of our own that a worker's ring had no room for.";
     TableFull = "table_full", "Bindings that the tables refused.";
+    LogLimited = "log_limited", "Lines about what others did that were kept out of the log because there were too many; subscribers got them all.";
     EffectDropped = "effect_dropped", "Effects not applied because the binding they rest on was refused.";
 }
 

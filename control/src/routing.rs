@@ -34,6 +34,13 @@ impl Link {
         address == self.link_local || self.addresses.iter().any(|(ours, _)| *ours == address)
     }
 
+    /// Whether `address` is one that a neighbour on this link can have.
+    pub fn is_on_link(&self, address: Ipv6Addr) -> bool {
+        let mut ours = self.addresses.iter();
+        address.is_unicast_link_local()
+            || ours.any(|(ours, length)| covers(*ours, *length, address))
+    }
+
     /// Our address that a neighbour `towards` is best asked from.
     pub fn source_for(&self, towards: Ipv6Addr) -> Ipv6Addr {
         self.addresses

@@ -277,8 +277,7 @@ impl Desk {
             engine.deliver(now, Event::Policy { policy });
         }
         if let Some(access) = applied.access {
-            engine.set_access_policy(access);
-            engine.deliver(now, Event::AccessPolicyChanged);
+            engine.set_access_policy(now, access);
         }
         self.config = config;
         self.policy_loaded = now.wall;

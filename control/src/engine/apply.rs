@@ -8,7 +8,7 @@
 
 use super::hosts::Look;
 use super::tunnels::Released;
-use super::{Alarm, Engine, Installed};
+use super::{Alarm, Engine, Installed, QUESTIONS_AT_ONCE};
 use crate::counters::Counter;
 use crate::frame;
 use crate::neighbour::Neighbour;
@@ -247,14 +247,24 @@ impl<R: Role> Engine<R> {
         }
     }
 
-    /// Asks policy who a host is.
+    /// Asks policy who a host is: now, or when the hosts before it have been asked about.
     fn authenticate(&mut self, link: HostLink, queue: &mut VecDeque<Event>) {
+        if queue.len() < QUESTIONS_AT_ONCE {
+            queue.extend(self.ask_policy(link));
+        } else {
+            self.unasked.push_back(link);
+        }
+    }
+
+    /// What policy answers at once about a host.
+    pub(super) fn ask_policy(&mut self, link: HostLink) -> Option<Event> {
         let answer = match &mut self.access {
             Some(access) => access.authenticate(link),
             None => Answer::Now(None),
         };
-        if let Answer::Now(profile) = answer {
-            queue.push_back(Event::Authenticated { link, profile });
+        match answer {
+            Answer::Now(profile) => Some(Event::Authenticated { link, profile }),
+            Answer::Later => None,
         }
     }
 
@@ -298,16 +308,6 @@ impl<R: Role> Engine<R> {
 
     /// Tells subscribers and the log.
     fn notify(&mut self, now: Now, notice: Notice) {
-        match &notice {
-            Notice::MessageIgnored { from, reason } => {
-                tracing::debug!(%from, reason, "message ignored");
-            }
-            _ if tracing::enabled!(tracing::Level::INFO) => match serde_json::to_string(&notice) {
-                Ok(text) => tracing::info!("{text}"),
-                Err(error) => tracing::error!(%error, "a notice cannot be shown"),
-            },
-            _ => {}
-        }
         let link = match &notice {
             Notice::Attached { link, .. }
             | Notice::AttachRefused { link, .. }
@@ -315,7 +315,13 @@ impl<R: Role> Engine<R> {
             _ => None,
         };
         let interface = link.map(|link| link.interface.name.clone());
-        self.notices
-            .publish(&TimedNotice::new(now, notice, interface));
+        let notice = TimedNotice::new(now, notice, interface);
+        match &notice.notice {
+            Notice::MessageIgnored { .. } => tracing::debug!("{}", notice.words()),
+            _ if !tracing::enabled!(tracing::Level::INFO) => {}
+            _ if !self.log.take(now.monotonic, &mut self.out.counters) => {}
+            _ => tracing::info!("{}", notice.words()),
+        }
+        self.notices.publish(&notice);
     }
 }

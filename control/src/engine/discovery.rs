@@ -14,7 +14,7 @@ use roles::event::{HostLink, Sign};
 use roles::{Now, Role};
 use std::net::Ipv6Addr;
 use wire::icmpv6::kind;
-use wire::ipv6::address::{multicast_mac, ALL_NODES};
+use wire::ipv6::address::{multicast_mac, solicited_node, ALL_NODES};
 use wire::ipv6::next_header;
 use wire::nd::{NdMessage, NdOption, NeighbourAdvertisement, NeighbourSolicitation};
 
@@ -73,7 +73,7 @@ impl<R: Role> Engine<R> {
             }
             NdMessage::NeighbourAdvertisement(ref advertisement) => {
                 let mac = message.target_link_layer().filter(|mac| !mac.is_group());
-                self.advertised(now, interface, advertisement, mac);
+                self.advertised(now, interface, &received, advertisement, mac);
             }
         }
     }
@@ -120,6 +120,9 @@ impl<R: Role> Engine<R> {
             return self.out.counters.count(Counter::DiscoveryForeign);
         }
         let access = is_access(link);
+        // The cache makes routes: whoever asks in the name of an address of elsewhere is answered,
+        // but must not draw that address's packets to itself.
+        let learn = !access && link.is_on_link(received.source);
         let ours = link.interface.mac;
         let detects = received.source.is_unspecified();
         let destination = if detects { ALL_NODES } else { received.source };
@@ -140,7 +143,7 @@ impl<R: Role> Engine<R> {
                 self.out.counters.count(Counter::AdvertisementSent);
             }
         }
-        if let (false, false, Some(mac)) = (access, detects, mac) {
+        if let (true, false, Some(mac)) = (learn, detects, mac) {
             let neighbour = Neighbour {
                 interface,
                 address: received.source,
@@ -151,21 +154,52 @@ impl<R: Role> Engine<R> {
         }
     }
 
+    /// Asks whether anybody else has an address of ours on a core link (RFC 4862 section 5.4). Ours
+    /// are configured and used at once; an answer is counted and named in the log. On access links
+    /// every gateway of the domain has the same address, so there nobody is asked.
+    pub(super) fn detect_duplicates(&mut self) {
+        let mut probes = Vec::new();
+        for (interface, link) in self.routing.interfaces() {
+            if is_access(link) {
+                continue;
+            }
+            let global = link.addresses.iter().map(|(address, _)| *address);
+            for target in std::iter::once(link.link_local).chain(global) {
+                let options = Vec::new();
+                let message =
+                    NdMessage::NeighbourSolicitation(NeighbourSolicitation { target, options });
+                let group = solicited_node(target);
+                let macs = (link.interface.mac, multicast_mac(group));
+                let source = Ipv6Addr::UNSPECIFIED;
+                let frame = frame::discovery_frame(macs, source, group, &message);
+                probes.extend(frame.map(|frame| (interface, frame)));
+            }
+        }
+        for (interface, frame) in probes {
+            if self.out.frame(interface, &frame) {
+                self.out.counters.count(Counter::SolicitationSent);
+            }
+        }
+    }
+
     /// Somebody tells its link-layer address.
     fn advertised(
         &mut self,
         now: Now,
         interface: InterfaceId,
+        received: &Received<'_>,
         advertisement: &NeighbourAdvertisement,
         mac: Option<wire::ether::MacAddr>,
     ) {
         let address = advertisement.target;
-        let ours = self
-            .routing
-            .link(interface)
-            .is_some_and(|link| link.owns(address));
-        if ours {
-            tracing::warn!(%address, "another node claims an address of ours");
+        let Some(link) = self.routing.link(interface) else {
+            return;
+        };
+        if link.owns(address) {
+            if self.log.take(now.monotonic, &mut self.out.counters) {
+                let interface = &link.interface.name;
+                tracing::warn!(%address, interface, node = %received.mac, "another node claims an address of ours");
+            }
             return self.out.counters.count(Counter::DiscoveryConflict);
         }
         let told = Advertised {

@@ -2,6 +2,8 @@
 //!
 //! A host that sends packets is there. One that is silent for [`Reachability::interval`] is asked
 //! by unicast Neighbour Solicitations (RFC 4861 section 7.3); one that answers none of them is gone.
+//! So is one that never told an address to ask for and stays silent for as many intervals: or else
+//! a solicitation without a source would hold its place in the tables for ever.
 //!
 //! ```text
 //!   watch ──► quiet? ──no──► look again after `interval`
@@ -200,16 +202,17 @@ impl Hosts {
             watch.sent = 0;
             return Look::Again(reachability.interval);
         }
-        let Some(address) = watch.address else {
-            // It has never told an address, so there is nothing to ask for.
-            return Look::Again(reachability.interval);
-        };
         if watch.sent >= reachability.probes {
             self.watches.remove(&link);
             return Look::Gone;
         }
         watch.sent += 1;
-        Look::Ask(address, reachability.retransmit)
+        match watch.address {
+            Some(address) => Look::Ask(address, reachability.retransmit),
+            // There is nothing to ask for. A host that has its prefix tests an address of it before
+            // long (RFC 4862 section 5.4), and tells it by that.
+            None => Look::Again(reachability.interval),
+        }
     }
 }
 
@@ -260,6 +263,16 @@ mod tests {
         for _ in 0..3 {
             assert!(matches!(hosts.look(link(), 1), Look::Ask(..)));
         }
+    }
+
+    #[test]
+    fn a_host_that_never_tells_an_address_is_gone_in_the_end() {
+        let mut hosts = Hosts::new(Reachability::default());
+        hosts.watch(link(), None, 0);
+        for _ in 0..4 {
+            assert!(matches!(hosts.look(link(), 0), Look::Again(_)));
+        }
+        assert_eq!(hosts.look(link(), 0), Look::Gone);
     }
 
     #[test]

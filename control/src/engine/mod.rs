@@ -19,6 +19,7 @@ mod apply;
 mod discovery;
 mod hosts;
 mod icmp;
+mod limit;
 mod outlet;
 mod resolve;
 mod signal;
@@ -55,6 +56,12 @@ const TIMERS_PER_TICK: usize = 1_024;
 /// Events that one event may lead to at once: a role whose answer to a refusal is refused again
 /// must not hold the engine.
 const FOLLOW_UPS: usize = 64;
+
+/// Hosts that policy is asked about at once: when it changes, it is asked about all there are.
+const QUESTIONS_AT_ONCE: usize = 32;
+
+/// Hosts that policy is asked about later in one call of [`Engine::tick`].
+const QUESTIONS_PER_TICK: usize = 256;
 
 /// Time between two rounds of housekeeping.
 const HOUSEKEEPING: Duration = Duration::from_secs(1);
@@ -153,7 +160,12 @@ pub struct Engine<R> {
     latency: Latency,
     /// When the message that is being worked on was taken from its ring.
     taken_at: Option<Instant>,
-    answers: signal::Limit,
+    answers: limit::Limit,
+    log: limit::Log,
+    /// Hosts that policy has yet to be asked about.
+    unasked: VecDeque<HostLink>,
+    /// Whether a neighbour is known that found no room among the adjacencies.
+    homeless: bool,
     draining: bool,
     /// The worker that held reclamation back when it was looked at last, and the one that has
     /// done so for a whole round.
@@ -187,18 +199,22 @@ impl<R: Role> Engine<R> {
             recorder: setup.recorder,
             latency: Latency::default(),
             taken_at: None,
-            answers: signal::Limit::default(),
+            answers: limit::Limit::of_answers(),
+            log: limit::Log::default(),
+            unasked: VecDeque::new(),
+            homeless: false,
             draining: false,
             suspect: None,
             stalled: None,
             batch: Vec::new(),
             spare: Vec::new(),
         };
-        engine.keep_next_hops(now);
-        engine
-            .wheel
-            .set(Alarm::Housekeeping, now.monotonic + HOUSEKEEPING);
+        let housekeeping = now.monotonic + HOUSEKEEPING;
+        engine.wheel.set(Alarm::Housekeeping, housekeeping);
+        // Workers run already. Without a topology they cannot send what comes next.
         engine.publish(now);
+        engine.keep_next_hops(now);
+        engine.detect_duplicates();
         engine
     }
 
@@ -248,7 +264,7 @@ impl<R: Role> Engine<R> {
     /// Lets timers run out that are due; returns how many did. When as many as fit into one call
     /// did, more may be due.
     pub fn tick(&mut self, now: Now) -> usize {
-        let mut count = 0;
+        let mut count = self.catch_up(now);
         while count < TIMERS_PER_TICK {
             let Some(alarm) = self.wheel.expire(now.monotonic) else {
                 break;
@@ -269,7 +285,23 @@ impl<R: Role> Engine<R> {
 
     /// When [`Engine::tick`] is to be called next, on the monotonic clock.
     pub fn next_tick(&self) -> Option<Duration> {
-        self.wheel.next()
+        match self.unasked.is_empty() {
+            true => self.wheel.next(),
+            false => Some(Duration::ZERO),
+        }
+    }
+
+    /// Asks policy about some of the hosts that it has yet to be asked about; returns how many.
+    fn catch_up(&mut self, now: Now) -> usize {
+        let count = self.unasked.len().min(QUESTIONS_PER_TICK);
+        for _ in 0..count {
+            if let Some(link) = self.unasked.pop_front() {
+                if let Some(event) = self.ask_policy(link) {
+                    self.deliver(now, event);
+                }
+            }
+        }
+        count
     }
 
     /// Tells the role that something happened, and applies what it wants done. Events that follow
@@ -345,6 +377,11 @@ impl<R: Role> Engine<R> {
         self.stalled = stalled;
         let share = self.writer.bindings_guaranteed() / SWEEP_ROUNDS;
         self.writer.sweep(share.max(SWEEP_LEAST), |_, _, _| {});
+        self.place_homeless();
+        let left_out = self.log.left_out();
+        if left_out > 0 {
+            tracing::warn!(left_out, "too much happens to log all of it");
+        }
         let next = now.monotonic + HOUSEKEEPING;
         self.wheel.set(Alarm::Housekeeping, next);
     }
@@ -369,9 +406,11 @@ impl<R: Role> Engine<R> {
         &self.routing
     }
 
-    /// Lets another policy say who may attach.
-    pub fn set_access_policy(&mut self, access: Box<dyn AccessPolicy>) {
+    /// Lets another policy say who may attach, and has the role ask it about every host anew.
+    pub fn set_access_policy(&mut self, now: Now, access: Box<dyn AccessPolicy>) {
         self.access = Some(access);
+        self.unasked.clear();
+        self.deliver(now, Event::AccessPolicyChanged);
     }
 
     /// What was counted for the binding of a prefix; zeros when there is none.

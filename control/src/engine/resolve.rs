@@ -6,7 +6,7 @@ use crate::counters::Counter;
 use crate::frame;
 use crate::neighbour::{Act, Neighbour};
 use crate::routing::{Hop, Routing};
-use dataplane::key::{AdjacencySpec, InterfaceId};
+use dataplane::key::{AdjacencyId, AdjacencySpec, InterfaceId};
 use roles::{Now, Role};
 use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
@@ -105,18 +105,38 @@ impl<R: Role> Engine<R> {
             return self.writer.set_adjacency(*adjacency, spec);
         }
         let Ok(adjacency) = self.writer.add_adjacency(spec) else {
+            self.homeless = true;
             return self.out.counters.count(Counter::AdjacencyFull);
         };
         self.resolved.insert(neighbour, adjacency);
-        self.tunnels
-            .resolve(neighbour, Some(adjacency), &mut self.writer);
+        self.resolve_tunnels(neighbour, Some(adjacency));
         self.stale = true;
+    }
+
+    /// Tunnels by way of a neighbour follow what is known of it. Their next hops are kept; of others
+    /// there can be many, which is no reason to look at all tunnels.
+    fn resolve_tunnels(&mut self, neighbour: Neighbour, adjacency: Option<AdjacencyId>) {
+        if self.neighbours.is_kept(neighbour) {
+            self.tunnels.resolve(neighbour, adjacency, &mut self.writer);
+        }
+    }
+
+    /// Tries again to give those neighbours an adjacency that found no room for theirs.
+    pub(super) fn place_homeless(&mut self) {
+        if !std::mem::take(&mut self.homeless) {
+            return;
+        }
+        for (neighbour, _, mac) in self.neighbours.list() {
+            if let Some(mac) = mac.filter(|_| !self.resolved.contains_key(&neighbour)) {
+                self.up(neighbour, mac);
+            }
+        }
     }
 
     /// A neighbour can no longer be reached.
     fn down(&mut self, neighbour: Neighbour) {
         if let Some(adjacency) = self.resolved.remove(&neighbour) {
-            self.tunnels.resolve(neighbour, None, &mut self.writer);
+            self.resolve_tunnels(neighbour, None);
             self.retired.push(adjacency);
             self.stale = true;
         }

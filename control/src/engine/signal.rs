@@ -8,34 +8,9 @@ use dataplane::key::InterfaceId;
 use roles::event::{HostLink, Sign};
 use roles::{Event, Now, Role};
 use std::net::Ipv6Addr;
-use std::time::Duration;
 use wire::icmpv6::{may_send_error, ErrorMessage};
 use wire::ipv6::next_header;
 use wire::mh::{BindingError, Message};
-
-/// Error answers that may be sent at once.
-const BURST: u32 = 50;
-/// Time in which one more may be sent.
-const INTERVAL: Duration = Duration::from_millis(10);
-
-/// The rate limit of error answers (RFC 4443 section 2.4 f): a token bucket, kept as the time at
-/// which it would be full.
-#[derive(Default)]
-pub(super) struct Limit {
-    full_at: Duration,
-}
-
-impl Limit {
-    /// Takes one token, if there is one.
-    fn take(&mut self, now: Duration) -> bool {
-        let from = self.full_at.max(now);
-        if from - now > INTERVAL * (BURST - 1) {
-            return false;
-        }
-        self.full_at = from + INTERVAL;
-        true
-    }
-}
 
 impl<R: Role> Engine<R> {
     /// A Mobility Header for one of our addresses.
@@ -153,20 +128,5 @@ impl<R: Role> Engine<R> {
         }
         self.out.counters.count(Counter::HostSeen);
         self.deliver(now, Event::HostSeen { link, sign });
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_limit_gives_its_burst_and_then_its_rate() {
-        let mut limit = Limit::default();
-        let start = Duration::from_secs(9);
-        let taken = (0..200).filter(|_| limit.take(start)).count();
-        assert_eq!(taken, BURST as usize);
-        let later = start + INTERVAL * 3;
-        assert_eq!((0..200).filter(|_| limit.take(later)).count(), 3);
     }
 }

@@ -13,6 +13,10 @@
 //! known: STALE lasts no time here, and DELAY follows at once. A neighbour that something stands on
 //! (a static route, a tunnel) is *kept*: when it fails it is tried again for ever, ever more
 //! slowly. Others are forgotten after a failure, and the next packet for them starts anew.
+//!
+//! The cache is bounded, and nobody can fill it for others: neighbours that do not answer have a
+//! quarter of it, those that only asked us have another, and when it is full of neighbours that
+//! answer, the one that came first makes room. One that is kept is never pushed out.
 
 #[cfg(test)]
 mod tests;
@@ -21,6 +25,7 @@ use dataplane::key::InterfaceId;
 use hashbrown::HashMap;
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
+use std::collections::VecDeque;
 use std::net::Ipv6Addr;
 use std::time::Duration;
 use wire::ether::MacAddr;
@@ -135,13 +140,45 @@ struct Entry {
     state: State,
     mac: Option<MacAddr>,
     kept: u32,
+    /// Whether it has answered since it was resolved.
+    confirmed: bool,
+    /// When it came, counted in entries.
+    serial: u64,
+}
+
+/// What entries are counted by.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Class {
+    /// Something stands on it.
+    Kept,
+    /// Its link-layer address is not known.
+    Unresolved,
+    /// It told its link-layer address and has not confirmed it.
+    Told,
+    /// It has answered.
+    Confirmed,
+}
+
+impl Entry {
+    const fn class(&self) -> Class {
+        match (self.kept, self.mac, self.confirmed) {
+            (1.., ..) => Class::Kept,
+            (0, None, _) => Class::Unresolved,
+            (0, Some(_), false) => Class::Told,
+            (0, Some(_), true) => Class::Confirmed,
+        }
+    }
 }
 
 /// The neighbour cache.
 pub struct Neighbours {
     entries: HashMap<Neighbour, Entry>,
     capacity: usize,
-    unresolved: usize,
+    /// Entries of each class.
+    classes: [usize; 4],
+    /// Entries in the order in which they came; one whose serial number differs is gone.
+    order: VecDeque<(u64, Neighbour)>,
+    serial: u64,
     rng: SmallRng,
 }
 
@@ -150,15 +187,107 @@ pub struct Neighbours {
 pub struct Full;
 
 impl Neighbours {
-    /// An empty cache for at most `capacity` neighbours, of which at most a quarter may be
-    /// unresolved without being kept: a scan of a prefix must not push out those that answer.
+    /// An empty cache for at most `capacity` neighbours, those that are kept apart.
     pub fn new(capacity: usize, seed: u64) -> Self {
         Self {
             entries: HashMap::new(),
             capacity: capacity.max(4),
-            unresolved: 0,
+            classes: [0; 4],
+            order: VecDeque::new(),
+            serial: 0,
             rng: SmallRng::seed_from_u64(seed),
         }
+    }
+
+    /// Entries of a class.
+    fn count(&self, class: Class) -> usize {
+        self.classes.get(class as usize).copied().unwrap_or(0)
+    }
+
+    fn recount(&mut self, before: Option<Class>, after: Option<Class>) {
+        let mut add = |class: Option<Class>, by: isize| {
+            if let Some(count) = class.and_then(|class| self.classes.get_mut(class as usize)) {
+                *count = count.saturating_add_signed(by);
+            }
+        };
+        add(before, -1);
+        add(after, 1);
+    }
+
+    /// Changes an entry; `None` when there is none.
+    fn change<T>(
+        &mut self,
+        neighbour: Neighbour,
+        change: impl FnOnce(&mut Entry, &mut SmallRng) -> T,
+    ) -> Option<T> {
+        let entry = self.entries.get_mut(&neighbour)?;
+        let before = entry.class();
+        let changed = change(entry, &mut self.rng);
+        let after = entry.class();
+        self.recount(Some(before), Some(after));
+        Some(changed)
+    }
+
+    fn insert(&mut self, neighbour: Neighbour, state: State, mac: Option<MacAddr>, kept: u32) {
+        self.serial += 1;
+        let entry = Entry {
+            state,
+            mac,
+            kept,
+            confirmed: false,
+            serial: self.serial,
+        };
+        self.recount(None, Some(entry.class()));
+        self.entries.insert(neighbour, entry);
+        if self.order.len() > 2 * self.entries.len().max(self.capacity) {
+            let entries = &self.entries;
+            self.order.retain(|(serial, neighbour)| {
+                let entry = entries.get(neighbour);
+                entry.is_some_and(|entry| entry.serial == *serial)
+            });
+        }
+        self.order.push_back((self.serial, neighbour));
+    }
+
+    fn remove(&mut self, neighbour: Neighbour) {
+        if let Some(entry) = self.entries.remove(&neighbour) {
+            self.recount(Some(entry.class()), None);
+        }
+    }
+
+    /// Forgets the resolved neighbour that came first and is not kept; whether there was one.
+    fn make_room(&mut self, acts: &mut Vec<Act>) -> bool {
+        if self.count(Class::Told) + self.count(Class::Confirmed) == 0 {
+            return false;
+        }
+        for _ in 0..self.order.len() {
+            let Some((serial, neighbour)) = self.order.pop_front() else {
+                break;
+            };
+            let entry = self.entries.get(&neighbour);
+            match entry.filter(|entry| entry.serial == serial) {
+                None => {}
+                Some(entry) if matches!(entry.class(), Class::Told | Class::Confirmed) => {
+                    self.remove(neighbour);
+                    acts.push(Act::Forget { neighbour });
+                    return true;
+                }
+                Some(_) => self.order.push_back((serial, neighbour)),
+            }
+        }
+        false
+    }
+
+    /// Whether something stands on this neighbour.
+    pub fn is_kept(&self, neighbour: Neighbour) -> bool {
+        self.entries
+            .get(&neighbour)
+            .is_some_and(|entry| entry.kept > 0)
+    }
+
+    /// The link-layer address of a neighbour, if it is known.
+    pub fn mac(&self, neighbour: Neighbour) -> Option<MacAddr> {
+        self.entries.get(&neighbour)?.mac
     }
 
     /// The neighbours with their state and link-layer address, sorted.
@@ -202,127 +331,54 @@ impl Neighbours {
             }
             return Ok(());
         }
-        if self.entries.len() >= self.capacity || self.unresolved >= self.capacity / 4 {
+        if self.count(Class::Unresolved) >= self.capacity / 4
+            || self.entries.len() >= self.capacity && !self.make_room(acts)
+        {
             return Err(Full);
         }
-        self.entries.insert(
-            neighbour,
-            Entry {
-                state: State::Incomplete { sent: 0 },
-                mac: None,
-                kept: 0,
-            },
-        );
-        self.unresolved += 1;
+        self.insert(neighbour, State::Incomplete { sent: 0 }, None, 0);
         self.alarm(neighbour, acts);
         Ok(())
     }
 
     /// Resolves a neighbour and keeps it so until as many calls of [`Neighbours::release`].
     pub fn keep(&mut self, neighbour: Neighbour, acts: &mut Vec<Act>) {
-        match self.entries.get_mut(&neighbour) {
-            Some(entry) => {
-                if entry.kept == 0 && entry.mac.is_none() {
-                    self.unresolved = self.unresolved.saturating_sub(1);
-                }
-                entry.kept += 1;
-            }
-            None => {
-                self.entries.insert(
-                    neighbour,
-                    Entry {
-                        state: State::Incomplete { sent: 0 },
-                        mac: None,
-                        kept: 1,
-                    },
-                );
-                self.alarm(neighbour, acts);
-            }
+        if self.change(neighbour, |entry, _| entry.kept += 1).is_none() {
+            self.insert(neighbour, State::Incomplete { sent: 0 }, None, 1);
+            self.alarm(neighbour, acts);
         }
     }
 
     /// Takes back one [`Neighbours::keep`].
     pub fn release(&mut self, neighbour: Neighbour) {
-        if let Some(entry) = self.entries.get_mut(&neighbour) {
-            if entry.kept == 1 && entry.mac.is_none() {
-                self.unresolved += 1;
-            }
+        self.change(neighbour, |entry, _| {
             entry.kept = entry.kept.saturating_sub(1);
-        }
+        });
     }
 
     /// The neighbour told its link-layer address in a solicitation of its own, which is about to be
     /// answered (RFC 4861 section 7.2.3).
     pub fn solicited_by(&mut self, neighbour: Neighbour, mac: MacAddr, acts: &mut Vec<Act>) {
-        let Some(entry) = self.entries.get_mut(&neighbour) else {
-            if self.entries.len() < self.capacity {
-                self.entries.insert(
-                    neighbour,
-                    Entry {
-                        state: State::Delay,
-                        mac: Some(mac),
-                        kept: 0,
-                    },
-                );
-                acts.push(Act::Up { neighbour, mac });
-                acts.push(Act::Alarm {
-                    neighbour,
-                    after: DELAY_FIRST_PROBE,
-                });
+        let known = self.change(neighbour, |entry, _| {
+            let changed = entry.mac != Some(mac);
+            if changed {
+                entry.mac = Some(mac);
+                entry.state = State::Delay;
             }
-            return;
-        };
-        if entry.mac == Some(mac) {
-            return;
-        }
-        if entry.mac.is_none() && entry.kept == 0 {
-            self.unresolved = self.unresolved.saturating_sub(1);
-        }
-        entry.mac = Some(mac);
-        entry.state = State::Delay;
-        acts.push(Act::Up { neighbour, mac });
-        acts.push(Act::Alarm {
-            neighbour,
-            after: DELAY_FIRST_PROBE,
+            changed
         });
-    }
-
-    /// A Neighbour Advertisement came (RFC 4861 section 7.2.5).
-    pub fn advertised(&mut self, neighbour: Neighbour, told: Advertised, acts: &mut Vec<Act>) {
-        let Some(entry) = self.entries.get_mut(&neighbour) else {
-            return;
-        };
-        let mac = match (entry.mac, told.mac) {
-            (None, None) => return,
-            (Some(known), None) => known,
-            (None, Some(told)) => told,
-            (Some(known), Some(told_mac)) if known != told_mac && !told.overriding => {
-                // Somebody else claims the address without overriding: find out who has it.
-                if entry.state == State::Reachable {
-                    entry.state = State::Delay;
-                    acts.push(Act::Alarm {
-                        neighbour,
-                        after: DELAY_FIRST_PROBE,
-                    });
-                }
-                return;
+        let tells = known.unwrap_or_else(|| {
+            // Its question is answered without an entry too: anyone can send such questions, in
+            // the name of any address of the link.
+            let room =
+                self.entries.len() < self.capacity && self.count(Class::Told) < self.capacity / 4;
+            if room {
+                self.insert(neighbour, State::Delay, Some(mac), 0);
             }
-            (Some(_), Some(told)) => told,
-        };
-        let changed = entry.mac != Some(mac);
-        if entry.mac.is_none() && entry.kept == 0 {
-            self.unresolved = self.unresolved.saturating_sub(1);
-        }
-        entry.mac = Some(mac);
-        if changed {
+            room
+        });
+        if tells {
             acts.push(Act::Up { neighbour, mac });
-        }
-        if told.solicited {
-            entry.state = State::Reachable;
-            let after = REACHABLE_TIME.mul_f64(self.rng.random_range(0.5..1.5));
-            acts.push(Act::Alarm { neighbour, after });
-        } else if changed {
-            entry.state = State::Delay;
             acts.push(Act::Alarm {
                 neighbour,
                 after: DELAY_FIRST_PROBE,
@@ -330,58 +386,88 @@ impl Neighbours {
         }
     }
 
+    /// A Neighbour Advertisement came (RFC 4861 section 7.2.5).
+    pub fn advertised(&mut self, neighbour: Neighbour, told: Advertised, acts: &mut Vec<Act>) {
+        self.change(neighbour, |entry, rng| {
+            let mac = match (entry.mac, told.mac) {
+                (None, None) => return,
+                (Some(known), None) => known,
+                (None, Some(told)) => told,
+                (Some(known), Some(told_mac)) if known != told_mac && !told.overriding => {
+                    // Somebody else claims the address without overriding: find out who has it.
+                    if entry.state == State::Reachable {
+                        entry.state = State::Delay;
+                        acts.push(Act::Alarm {
+                            neighbour,
+                            after: DELAY_FIRST_PROBE,
+                        });
+                    }
+                    return;
+                }
+                (Some(_), Some(told)) => told,
+            };
+            let changed = entry.mac != Some(mac);
+            entry.mac = Some(mac);
+            if changed {
+                acts.push(Act::Up { neighbour, mac });
+            }
+            if told.solicited {
+                entry.state = State::Reachable;
+                entry.confirmed = true;
+                let after = REACHABLE_TIME.mul_f64(rng.random_range(0.5..1.5));
+                acts.push(Act::Alarm { neighbour, after });
+            } else if changed {
+                entry.state = State::Delay;
+                acts.push(Act::Alarm {
+                    neighbour,
+                    after: DELAY_FIRST_PROBE,
+                });
+            }
+        });
+    }
+
     /// The time that an [`Act::Alarm`] asked for is over.
     pub fn alarm(&mut self, neighbour: Neighbour, acts: &mut Vec<Act>) {
-        let Some(entry) = self.entries.get_mut(&neighbour) else {
-            return;
-        };
-        let (state, after) = match entry.state {
-            State::Incomplete { sent } if sent < MAX_SOLICIT => {
-                acts.push(Act::Solicit {
-                    neighbour,
-                    mac: None,
-                });
-                (State::Incomplete { sent: sent + 1 }, RETRANS_TIMER)
-            }
-            State::Reachable => (State::Delay, DELAY_FIRST_PROBE),
-            State::Delay => {
-                acts.push(Act::Solicit {
-                    neighbour,
-                    mac: entry.mac,
-                });
-                (State::Probe { sent: 1 }, RETRANS_TIMER)
-            }
-            State::Probe { sent } if sent < MAX_SOLICIT => {
-                acts.push(Act::Solicit {
-                    neighbour,
-                    mac: entry.mac,
-                });
-                (State::Probe { sent: sent + 1 }, RETRANS_TIMER)
-            }
-            State::Incomplete { .. } | State::Probe { .. } => {
-                if entry.mac.take().is_some() && entry.kept == 0 {
-                    self.unresolved += 1;
+        let solicit = |mac| Act::Solicit { neighbour, mac };
+        let next = self.change(neighbour, |entry, _| {
+            let (state, after) = match entry.state {
+                State::Incomplete { sent } if sent < MAX_SOLICIT => {
+                    acts.push(solicit(None));
+                    (State::Incomplete { sent: sent + 1 }, RETRANS_TIMER)
                 }
-                acts.push(Act::Down { neighbour });
-                (State::Failed { times: 1 }, RETRANS_TIMER)
-            }
-            State::Failed { times } if entry.kept > 0 => {
-                acts.push(Act::Solicit {
-                    neighbour,
-                    mac: None,
-                });
-                let after = RETRANS_TIMER * (1 << times.min(5));
-                let times = times.saturating_add(1);
-                (State::Failed { times }, after.min(RETRY_LIMIT))
-            }
-            State::Failed { .. } => {
-                self.entries.remove(&neighbour);
-                self.unresolved = self.unresolved.saturating_sub(1);
+                State::Reachable => (State::Delay, DELAY_FIRST_PROBE),
+                State::Delay => {
+                    acts.push(solicit(entry.mac));
+                    (State::Probe { sent: 1 }, RETRANS_TIMER)
+                }
+                State::Probe { sent } if sent < MAX_SOLICIT => {
+                    acts.push(solicit(entry.mac));
+                    (State::Probe { sent: sent + 1 }, RETRANS_TIMER)
+                }
+                State::Incomplete { .. } | State::Probe { .. } => {
+                    entry.mac = None;
+                    entry.confirmed = false;
+                    acts.push(Act::Down { neighbour });
+                    (State::Failed { times: 1 }, RETRANS_TIMER)
+                }
+                State::Failed { times } if entry.kept > 0 => {
+                    acts.push(solicit(None));
+                    let after = RETRANS_TIMER * (1 << times.min(5));
+                    let times = times.saturating_add(1);
+                    (State::Failed { times }, after.min(RETRY_LIMIT))
+                }
+                State::Failed { .. } => return None,
+            };
+            entry.state = state;
+            Some(after)
+        });
+        match next {
+            Some(Some(after)) => acts.push(Act::Alarm { neighbour, after }),
+            Some(None) => {
+                self.remove(neighbour);
                 acts.push(Act::Forget { neighbour });
-                return;
             }
-        };
-        entry.state = state;
-        acts.push(Act::Alarm { neighbour, after });
+            None => {}
+        }
     }
 }

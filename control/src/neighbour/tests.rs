@@ -146,10 +146,6 @@ fn an_advertisement_of_a_stranger_makes_no_entry() {
 fn a_scan_cannot_fill_the_cache() {
     let mut cache = Neighbours::new(16, 1);
     let mut acts = Vec::new();
-    let nth = |n: u16| Neighbour {
-        interface: InterfaceId(0),
-        address: Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, n),
-    };
     let taken = (0..100)
         .filter(|n| cache.want(nth(*n), &mut acts).is_ok())
         .count();
@@ -164,4 +160,46 @@ fn a_scan_cannot_fill_the_cache() {
         }
     }
     assert!(cache.want(nth(50), &mut acts).is_ok());
+}
+
+/// The `n`th neighbour of a link.
+fn nth(n: u16) -> Neighbour {
+    Neighbour {
+        interface: InterfaceId(0),
+        address: Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, n),
+    }
+}
+
+#[test]
+fn those_that_only_ask_cannot_fill_the_cache() {
+    let mut cache = Neighbours::new(16, 1);
+    let mut acts = Vec::new();
+    for n in 0..100 {
+        cache.solicited_by(nth(n), MAC, &mut acts);
+    }
+    assert_eq!(cache.len(), 4);
+    // One that answers is no longer one of them.
+    cache.advertised(nth(0), answer(None), &mut acts);
+    cache.solicited_by(nth(200), MAC, &mut acts);
+    assert_eq!(cache.len(), 5);
+    assert!(cache.want(who(), &mut acts).is_ok());
+}
+
+#[test]
+fn a_cache_full_of_neighbours_that_answer_still_takes_another_and_keeps_the_kept() {
+    let mut cache = Neighbours::new(16, 1);
+    let mut acts = Vec::new();
+    cache.keep(who(), &mut acts);
+    cache.advertised(who(), answer(Some(MAC)), &mut acts);
+    for n in 0..200 {
+        cache.want(nth(n), &mut acts).unwrap();
+        cache.advertised(nth(n), answer(Some(OTHER)), &mut acts);
+    }
+    assert_eq!(cache.len(), 16);
+    assert_eq!(cache.state(who()), Some(State::Reachable));
+    assert_eq!(cache.state(nth(199)), Some(State::Reachable));
+    let neighbour = nth(0);
+    assert!(acts.contains(&Act::Forget { neighbour }));
+    // What was noted about those that are gone does not pile up.
+    assert!(cache.order.len() <= 2 * 16 + 1, "{}", cache.order.len());
 }

@@ -20,6 +20,7 @@ pub mod request;
 mod server;
 mod socket;
 pub mod types;
+mod words;
 
 pub use declare::Field;
 pub use error::{code, ErrorData, RpcError};

@@ -32,12 +32,14 @@ enum Remedy {
     WaitUnserved,
     /// Ask for whatever prefix the anchor has to give.
     AskAnew,
+    /// Let go of the host: it has come to another gateway since.
+    LetGo,
     /// Do not serve the host.
     GiveUp,
 }
 
 impl Remedy {
-    const fn of(status: Status, named_prefixes: bool) -> Self {
+    const fn of(status: Status, named_prefixes: bool, refresh: bool) -> Self {
         match status {
             Status::SEQUENCE_OUT_OF_WINDOW | Status::TIMESTAMP_LOWER_THAN_PREV_ACCEPTED => {
                 Self::Correct
@@ -51,6 +53,7 @@ impl Remedy {
             {
                 Self::AskAnew
             }
+            Status::ADMINISTRATIVELY_PROHIBITED if refresh => Self::LetGo,
             _ => Self::GiveUp,
         }
     }
@@ -308,6 +311,7 @@ impl Mag {
         let holder = |prefix| self.by_prefix.get(prefix).copied();
         let mut losers: Vec<HostLink> = prefixes.iter().filter_map(holder).collect();
         losers.retain(|&loser| loser != link);
+        losers.sort_unstable();
         losers.dedup();
         for loser in losers {
             self.lose_binding(now, loser, effects);
@@ -353,10 +357,12 @@ impl Mag {
         let Some(update) = registration.list.update.as_mut() else {
             return;
         };
-        let remedy = Remedy::of(answer.status, !update.prefixes.is_empty());
+        let refresh = update.handoff == HandoffIndicator::NOT_CHANGED;
+        let remedy = Remedy::of(answer.status, !update.prefixes.is_empty(), refresh);
         self.core.counters.add(match remedy {
             Remedy::Correct | Remedy::AskAnew => MagCounter::RefusedCorrectable,
             Remedy::Wait | Remedy::WaitUnserved => MagCounter::RefusedTransient,
+            Remedy::LetGo => MagCounter::HostsElsewhere,
             Remedy::GiveUp => MagCounter::RefusedByAnchor,
         });
         match remedy {
@@ -371,6 +377,7 @@ impl Mag {
             Remedy::Wait => self.core.retry_late(&mut registration.list, effects),
             Remedy::WaitUnserved | Remedy::AskAnew => {
                 update.handoff = HandoffIndicator::UNKNOWN;
+                update.forget_transmissions();
                 let anew = matches!(remedy, Remedy::AskAnew);
                 let at_once = update.correct() && anew;
                 if anew {
@@ -389,6 +396,12 @@ impl Mag {
                 } else {
                     self.core.retry_late(&mut registration.list, effects);
                 }
+            }
+            Remedy::LetGo => {
+                // Should it be here all the same, then the next that it sends attaches it again. A
+                // withdrawal would take its default router away, and it would send nothing.
+                self.end(now, link, false, false, effects);
+                self.visitors.remove(&link);
             }
             Remedy::GiveUp => {
                 self.end(now, link, true, false, effects);
@@ -415,7 +428,7 @@ impl Mag {
         let Some(leaving) = self.leaving.get_mut(host) else {
             return;
         };
-        match Remedy::of(answer.status, false) {
+        match Remedy::of(answer.status, false, false) {
             _ if answer.status.is_accepted() => self.core.counters.add(MagCounter::Deregistered),
             Remedy::Correct if !self.core.config.timestamps => {
                 leaving.list.sequence = answer.sequence;
@@ -427,7 +440,7 @@ impl Mag {
             }
             // The timer runs on; the next transmission may fare better.
             Remedy::Correct | Remedy::Wait | Remedy::WaitUnserved => return,
-            Remedy::AskAnew | Remedy::GiveUp => {}
+            Remedy::AskAnew | Remedy::LetGo | Remedy::GiveUp => {}
         }
         self.leaving.remove(host);
         let mn_identifier = host.clone();
@@ -451,7 +464,7 @@ impl Mag {
         match self.target(host, from) {
             Ok(Target::Visitor(link)) => {
                 self.core.counters.add(MagCounter::RefreshRequests);
-                self.extend(now, link, HandoffIndicator::NOT_CHANGED, effects);
+                self.extend(now, link, effects);
             }
             Ok(Target::Leaving) => self.ignore(from, MagCounter::UnknownHost, effects),
             Err(why) => self.ignore(from, why, effects),

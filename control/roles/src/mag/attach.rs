@@ -85,10 +85,23 @@ impl Mag {
         }
         // A host that solicits has just come up on its link. It may have been elsewhere in between,
         // unseen by this gateway, so its anchor is told that it is here.
-        let arrives = !matches!(sign, Sign::Packet { .. });
-        let settled = bound.since + self.core.config.initial_bindack_timeout <= now.monotonic;
-        if arrives && settled {
-            self.extend(now, link, HandoffIndicator::UNKNOWN, effects);
+        if matches!(sign, Sign::Packet { .. }) {
+            return;
+        }
+        registration.arrived = true;
+        if sign == Sign::Operator {
+            registration.halted = false;
+        }
+        let settled = bound.since + self.core.config.initial_bindack_timeout;
+        if settled <= now.monotonic || registration.list.update.is_some() {
+            self.extend(now, link, effects);
+        } else if !registration.halted {
+            // Most likely the solicitation and the answer to an earlier one have crossed. It can
+            // wait, and others like it with it.
+            effects.push(Effect::SetTimer {
+                timer: Timer::Refresh { link },
+                after: settled - now.monotonic,
+            });
         }
     }
 
@@ -124,6 +137,9 @@ impl Mag {
                 if registration.bound.is_some() && told != (profile.managed, profile.other) {
                     let core = &mut self.core;
                     host.advertise(now.monotonic, core, registration, &[], effects);
+                }
+                if std::mem::take(&mut registration.halted) {
+                    self.extend(now, link, effects);
                 }
                 return;
             }
@@ -184,6 +200,7 @@ impl Mag {
             list,
             prefixes,
             bound: None,
+            arrived: false,
             announced: false,
             halted: false,
         });

@@ -17,9 +17,9 @@
 //!
 //! | event | authenticating | registering | bound | refreshing | leaving | refused |
 //! |---|---|---|---|---|---|---|
-//! | solicitation | kept for later | kept; answered with the PBA | RA at once, rate limited; PBU, for it may have been elsewhere | RA at once, rate limited | as unknown: asked who it is | left alone until the hold is over |
+//! | solicitation | kept for later | kept; answered with the PBA | RA at once, rate limited; PBU, for it may have been elsewhere | RA at once, rate limited; PBU in the place of a refresh | as unknown: asked who it is | left alone until the hold is over |
 //! | packet | address learned | address learned | address learned | address learned | as unknown | left alone |
-//! | operator attaches | asked again if the answer is late | nothing | PBU | nothing | as unknown | asked who it is |
+//! | operator attaches | asked again if the answer is late | nothing | PBU | PBU in the place of a refresh | as unknown | asked who it is |
 //! | may attach | PBU; takes over what is leaving, or what is on another link of this gateway under the same link-layer address | flags updated; another identity or anchor: PBU lifetime 0, starts over | as registering, RA if flags changed | as bound | - | - |
 //! | may not attach | refused | PBU lifetime 0; refused | unbound, RA withdrawn, PBU lifetime 0; refused | as bound | - | - |
 //! | gone | forgotten | PBU lifetime 0; leaving | unbound, PBU lifetime 0; leaving (the operator's detach withdraws the RA too) | as bound | nothing | nothing |
@@ -28,17 +28,18 @@
 //! | PBA 156 | ignored | sent again at the slowest rate | ignored | the same; still served | waits for the timer | ignored |
 //! | PBA 128, 130 | ignored | sent again at the slowest rate | ignored | unbound, RA withdrawn; then as registering | waits for the timer | ignored |
 //! | PBA 155, 159 | ignored | asks for any prefix; refused if it did | ignored | unbound, RA withdrawn; asks for any prefix | forgotten | ignored |
+//! | PBA 129 | ignored | refused | ignored | to a refresh: forgotten, for it is with another gateway; else refused | forgotten | ignored |
 //! | PBA, other refusal | ignored | refused | ignored | unbound, RA withdrawn; refused | forgotten | ignored |
 //! | retransmission timer | - | sent again, with back-off without end | - | sent again | sent again, a few times; then forgotten | - |
 //! | refresh timer, refresh request | - | - | PBU | nothing | - | - |
-//! | lifetime over | - | - | unbound, RA withdrawn; refused: only an anchor that garbles its answers leads here | unbound, RA withdrawn; registering | - | - |
+//! | lifetime over | - | - | unbound, RA withdrawn; registering; but refused when its anchor garbles its answers | unbound, RA withdrawn; registering | - | - |
 //! | operator deletes | - | as gone | as gone | as gone | nothing | - |
 //! | access policy changed | asked again | asked again, served meanwhile | the same | the same | - | asked again |
 //! | table refuses | - | - | unbound, RA withdrawn, PBU lifetime 0; refused | as bound | - | - |
 //! | going down | - | if so configured: as gone | the same, RA withdrawn | the same | - | - |
 //!
 //! A PBA that does not echo the options of its update is ignored, and the update is not sent again
-//! (RFC 5213 section 6.9.1.2 rule 6). Binding Errors are counted and reported, and change nothing:
+//! (RFC 5213 section 6.9.1.2 rule 6) until the operator attaches the host or changes the policy. Binding Errors are counted and reported, and change nothing:
 //! nobody vouches for them.
 
 mod acknowledge;
@@ -178,7 +179,7 @@ impl Mag {
                 }
             }
             Timer::Refresh { link } => {
-                self.extend(now, *link, HandoffIndicator::NOT_CHANGED, effects);
+                self.extend(now, *link, effects);
             }
             Timer::VisitorExpiry { link } => self.on_expiry(now, *link, effects),
             Timer::Advertise { link } => {
@@ -200,26 +201,32 @@ impl Mag {
         }
     }
 
-    /// Extends the lifetime of a binding (section 6.9.1.3), unless that is under way.
-    fn extend(
-        &mut self,
-        now: Now,
-        link: HostLink,
-        handoff: HandoffIndicator,
-        effects: &mut Vec<Effect>,
-    ) {
+    /// Extends the lifetime of a binding (section 6.9.1.3), unless that is under way; says that the
+    /// host has come, if it has since its anchor was told last.
+    fn extend(&mut self, now: Now, link: HostLink, effects: &mut Vec<Effect>) {
         let visitor = self.visitors.get_mut(&link);
         let Some(registration) = visitor.and_then(|v| v.registration.as_mut()) else {
             return;
         };
-        let idle = registration.list.update.is_none() && !registration.halted;
-        if registration.bound.is_some() && idle {
-            let prefixes = registration.prefixes.clone();
-            let lifetime = self.core.lifetime();
-            let list = &mut registration.list;
-            self.core
-                .begin(now, list, handoff, lifetime, prefixes, effects);
+        if registration.bound.is_none() || registration.halted {
+            return;
         }
+        let refreshing = registration.list.update.as_ref().map(|u| u.handoff);
+        let handoff = match (registration.arrived, refreshing) {
+            (true, None | Some(HandoffIndicator::NOT_CHANGED)) => HandoffIndicator::UNKNOWN,
+            (false, None) => HandoffIndicator::NOT_CHANGED,
+            // An update that says so is on its way.
+            (_, Some(_)) => {
+                registration.arrived = false;
+                return;
+            }
+        };
+        registration.arrived = false;
+        let prefixes = registration.prefixes.clone();
+        let lifetime = self.core.lifetime();
+        let list = &mut registration.list;
+        self.core
+            .begin(now, list, handoff, lifetime, prefixes, effects);
     }
 
     /// The granted lifetime is over.
@@ -238,13 +245,22 @@ impl Mag {
             });
             return;
         }
-        let trying = registration.list.update.is_some();
+        let halted = registration.halted;
         self.core.counters.add(MagCounter::BindingsExpired);
-        if trying {
-            self.lose_binding(now, link, effects);
-        } else {
+        if halted {
             self.end(now, link, true, false, effects);
-            self.give_up(link, "its anchor garbles what it is told", effects);
+            return self.give_up(link, "its anchor garbles what it is told", effects);
+        }
+        self.lose_binding(now, link, effects);
+        let visitor = self.visitors.get_mut(&link);
+        let registration = visitor.and_then(|v| v.registration.as_mut());
+        // The refresh, should it not have begun yet, is too late: it is a registration now.
+        if let Some(registration) = registration.filter(|r| r.list.update.is_none()) {
+            let unknown = HandoffIndicator::UNKNOWN;
+            let (lifetime, asked) = (self.core.lifetime(), registration.prefixes.clone());
+            let list = &mut registration.list;
+            self.core
+                .begin(now, list, unknown, lifetime, asked, effects);
         }
     }
 }

@@ -67,6 +67,11 @@ impl Update {
         sent.find(|one| one.sequence == sequence).copied()
     }
 
+    /// It no longer says what it said: answers to what was sent are no answers to it.
+    pub(super) fn forget_transmissions(&mut self) {
+        self.sent.clear();
+    }
+
     /// Whether it may be corrected and sent again at once.
     pub(super) fn correct(&mut self) -> bool {
         self.corrections = self.corrections.saturating_add(1);

@@ -44,6 +44,8 @@ pub(super) struct Registration {
     /// Bound, or to be asked for; none: the anchor is to choose.
     pub(super) prefixes: Vec<HomeNetworkPrefix>,
     pub(super) bound: Option<Bound>,
+    /// Whether the host has come up on its link since its anchor was told last.
+    pub(super) arrived: bool,
     /// Whether subscribers know that it attached.
     pub(super) announced: bool,
     /// No update goes out any more until the operator acts (RFC 5213 section 6.9.1.2 rule 6).
