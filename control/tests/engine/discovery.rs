@@ -2,9 +2,13 @@
 
 use crate::bytes::{frame, icmp_packet, ip, mac_of, nd_packet, packet, Seen};
 use crate::host::{echo, Host};
-use crate::story::{advertisements, attach, domain, meet, CN, CORE, LMA, MAG1, MN, ROUTER_MAC};
+use crate::story::{
+    advertisements, attach, domain, domain_with, meet, CAPACITY, CN, CORE, LMA, MAG1, MN,
+    ROUTER_MAC,
+};
 use crate::world::{port_mac, Member, World};
 use dataplane::key::TunnelId;
+use dataplane::tables::Capacity;
 use std::io::Write;
 use std::net::Ipv6Addr;
 use std::process::Command;
@@ -88,6 +92,78 @@ fn our_core_addresses_are_told_and_defended() {
         panic!("one answer: {told:?}");
     };
     assert_eq!(seen.to, mac_of(ALL_NODES, mac));
+}
+
+#[test]
+fn a_solicitation_in_the_name_of_another_link_draws_no_packets_to_itself() {
+    let mut world = domain();
+    let mut node = Host::new(CORE, 0x99);
+    let known = |world: &World| world.nodes[LMA].engine.neighbours().len();
+    let before = known(&world);
+    // The correspondent is on another link of the anchor, the last address on none.
+    for stolen in [ip("2001:db8:100::77"), ip("2001:db8:77::1")] {
+        let told = advertised(&ask(&mut world, &mut node, stolen, ip("2001:db8:c::1")));
+        assert_eq!(told.len(), 1, "it is answered all the same");
+    }
+    assert_eq!(known(&world), before);
+    let own = ip("2001:db8:c::99");
+    ask(&mut world, &mut node, own, ip("2001:db8:c::1"));
+    assert_eq!(known(&world), before + 1);
+}
+
+#[test]
+fn core_links_are_asked_at_the_start_whether_our_addresses_are_free() {
+    let mut world = domain();
+    let heard = world.hear(CORE);
+    let asked = |target: Ipv6Addr| {
+        let probes = heard.iter().filter(|seen| {
+            seen.source.is_unspecified()
+                && seen.destination == solicited_node(target)
+                && matches!(seen.nd(), Some(NdMessage::NeighbourSolicitation(asked))
+                    if asked.target == target && asked.options.is_empty())
+        });
+        probes.count()
+    };
+    for ours in ["2001:db8:c::1", "2001:db8:c::11", "2001:db8:c::12"] {
+        assert_eq!(asked(ip(ours)), 1, "{ours}");
+    }
+    // Every access gateway has this one.
+    let mut mn = Host::new(MN, 1);
+    let access = mn.live(&mut world);
+    assert!(access.iter().all(|seen| !seen.source.is_unspecified()));
+
+    let message = NdMessage::NeighbourAdvertisement(NeighbourAdvertisement {
+        router: false,
+        solicited: false,
+        override_cache: true,
+        target: ip("2001:db8:c::1"),
+        options: vec![NdOption::TargetLinkLayer(mn.mac)],
+    });
+    let before = world.nodes[LMA].counted("discovery_conflict");
+    let other = Host::new(CORE, 0x99);
+    let packet = nd_packet(ip("2001:db8:c::1"), ALL_NODES, &message);
+    other.send_to(&mut world, mac_of(ALL_NODES, other.mac), &packet);
+    let after = world.nodes[LMA].counted("discovery_conflict");
+    assert_eq!(after - before, 1);
+}
+
+#[test]
+fn a_neighbour_that_found_no_room_gets_its_adjacency_when_there_is_some() {
+    let anchor = Capacity {
+        adjacencies: 1,
+        ..CAPACITY
+    };
+    // Both access gateways answer the anchor; the first takes all the room there is.
+    let mut world = domain_with(anchor, CAPACITY);
+    assert_eq!(world.nodes[LMA].counted("adjacency_full"), 1);
+    let port = Member::Port(MAG1, 0);
+    world.wires[0].retain(|member| *member != port);
+    world.pass(Duration::from_secs(70));
+    let engine = &world.nodes[LMA].engine;
+    let neighbours = engine.neighbours().list();
+    let resolved = neighbours.iter().filter(|(.., mac)| mac.is_some());
+    assert_eq!(resolved.count(), 1, "{neighbours:?}");
+    assert_eq!(engine.adjacencies(), 1);
 }
 
 #[test]

@@ -5,6 +5,7 @@ mod bytes;
 mod discovery;
 mod host;
 mod malformed;
+mod policy;
 mod refused;
 mod story;
 mod world;

@@ -82,7 +82,7 @@ serve_unlisted = true
 "#;
 
 /// An access gateway's configuration.
-fn mag_config(address: &str) -> String {
+pub fn mag_config(address: &str) -> String {
     format!(
         r#"
 [gateway]

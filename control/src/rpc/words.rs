@@ -1,0 +1,117 @@
+//! Notices in words, for the log and for people.
+
+use super::types::TimedNotice;
+use roles::effect::Notice;
+use roles::event::HostLink;
+use wire::mh::MnIdentifier;
+
+impl TimedNotice {
+    /// What happened, in one line without its time. What hosts and policies name themselves can not
+    /// command a terminal from there.
+    pub fn words(&self) -> String {
+        let at = |link: &HostLink| {
+            let interface = self.interface.as_ref();
+            let interface =
+                interface.map_or_else(|| format!("interface {}", link.interface), String::clone);
+            format!("{} on {interface}", link.mac)
+        };
+        let words = match &self.notice {
+            Notice::Attached {
+                link,
+                mn_identifier,
+            } => {
+                format!("{} attached: {}", name(mn_identifier), at(link))
+            }
+            Notice::AttachRefused { link, why } => format!("{} may not attach: {why}", at(link)),
+            Notice::Detached {
+                link,
+                mn_identifier,
+            } => {
+                format!("{} left: {}", name(mn_identifier), at(link))
+            }
+            Notice::UpdateSent {
+                mn_identifier,
+                lma,
+                sequence,
+                lifetime_secs: 0,
+            } => {
+                format!(
+                    "{} update {sequence} sent to {lma}: de-registration",
+                    name(mn_identifier)
+                )
+            }
+            Notice::UpdateSent {
+                mn_identifier,
+                lma,
+                sequence,
+                lifetime_secs,
+            } => {
+                let name = name(mn_identifier);
+                format!("{name} update {sequence} sent to {lma}: lifetime {lifetime_secs} s")
+            }
+            Notice::AcknowledgementReceived {
+                mn_identifier,
+                status,
+                round_trip,
+            } => {
+                let micros = round_trip.as_micros();
+                format!(
+                    "{} acknowledged after {micros} us: status {status}",
+                    name(mn_identifier)
+                )
+            }
+            Notice::UpdateAnswered {
+                mn_identifier,
+                from,
+                status,
+            } => {
+                let name = mn_identifier
+                    .as_ref()
+                    .map_or_else(|| "a host without identifier".into(), name);
+                format!("{name} update from {from} answered: status {status}")
+            }
+            Notice::BindingUp {
+                mn_identifier,
+                prefix,
+                tunnel,
+            } => {
+                let name = name(mn_identifier);
+                format!(
+                    "{name} binding up: {prefix} by tunnel {} - {}",
+                    tunnel.local, tunnel.remote
+                )
+            }
+            Notice::BindingMoved {
+                mn_identifier,
+                prefix,
+                from,
+                to,
+            } => {
+                format!(
+                    "{} binding moved: {prefix} from {from} to {to}",
+                    name(mn_identifier)
+                )
+            }
+            Notice::BindingDown {
+                mn_identifier,
+                prefix,
+            } => {
+                format!("{} binding down: {prefix}", name(mn_identifier))
+            }
+            Notice::MessageIgnored { from, reason } => {
+                format!("message from {from} ignored: {reason}")
+            }
+        };
+        words.replace(char::is_control, "?")
+    }
+}
+
+fn name(identifier: &MnIdentifier) -> String {
+    match identifier {
+        MnIdentifier::Nai(text) => text.clone(),
+        MnIdentifier::Other { subtype, data } => {
+            let octets: String = data.iter().map(|octet| format!("{octet:02x}")).collect();
+            format!("{subtype}:{octets}")
+        }
+    }
+}
