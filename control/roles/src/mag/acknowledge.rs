@@ -32,8 +32,9 @@ enum Remedy {
     WaitUnserved,
     /// Ask for whatever prefix the anchor has to give.
     AskAnew,
-    /// Let go of the host: it has come to another gateway since.
-    LetGo,
+    /// Stop serving the host, which has come to another gateway since, until it shows itself here,
+    /// or until it would have been missed by then.
+    Doubt,
     /// Do not serve the host.
     GiveUp,
 }
@@ -53,7 +54,7 @@ impl Remedy {
             {
                 Self::AskAnew
             }
-            Status::ADMINISTRATIVELY_PROHIBITED if refresh => Self::LetGo,
+            Status::ADMINISTRATIVELY_PROHIBITED if refresh => Self::Doubt,
             _ => Self::GiveUp,
         }
     }
@@ -255,6 +256,7 @@ impl Mag {
             expiry: sent + whole,
         };
         registration.bound = Some(bound);
+        registration.doubted = false;
         effects.push(Effect::CancelTimer {
             timer: Timer::Retransmit { link },
         });
@@ -362,7 +364,7 @@ impl Mag {
         self.core.counters.add(match remedy {
             Remedy::Correct | Remedy::AskAnew => MagCounter::RefusedCorrectable,
             Remedy::Wait | Remedy::WaitUnserved => MagCounter::RefusedTransient,
-            Remedy::LetGo => MagCounter::HostsElsewhere,
+            Remedy::Doubt => MagCounter::HostsElsewhere,
             Remedy::GiveUp => MagCounter::RefusedByAnchor,
         });
         match remedy {
@@ -397,11 +399,15 @@ impl Mag {
                     self.core.retry_late(&mut registration.list, effects);
                 }
             }
-            Remedy::LetGo => {
-                // Should it be here all the same, then the next that it sends attaches it again. A
-                // withdrawal would take its default router away, and it would send nothing.
-                self.end(now, link, false, false, effects);
-                self.visitors.remove(&link);
+            Remedy::Doubt => {
+                update.handoff = HandoffIndicator::UNKNOWN;
+                update.forget_transmissions();
+                self.suspend(link, effects);
+                let visitor = self.visitors.get_mut(&link);
+                if let Some(registration) = visitor.and_then(|v| v.registration.as_mut()) {
+                    registration.doubted = true;
+                    self.core.retry_late(&mut registration.list, effects);
+                }
             }
             Remedy::GiveUp => {
                 self.end(now, link, true, false, effects);
@@ -440,7 +446,7 @@ impl Mag {
             }
             // The timer runs on; the next transmission may fare better.
             Remedy::Correct | Remedy::Wait | Remedy::WaitUnserved => return,
-            Remedy::AskAnew | Remedy::LetGo | Remedy::GiveUp => {}
+            Remedy::AskAnew | Remedy::Doubt | Remedy::GiveUp => {}
         }
         self.leaving.remove(host);
         let mn_identifier = host.clone();

@@ -76,6 +76,13 @@ impl Mag {
             effects.push(visitor.host.watch());
         }
         let Some(bound) = registration.bound else {
+            if std::mem::take(&mut registration.doubted) {
+                let unknown = HandoffIndicator::UNKNOWN;
+                let (lifetime, asked) = (self.core.lifetime(), registration.prefixes.clone());
+                let list = &mut registration.list;
+                self.core
+                    .begin(now, list, unknown, lifetime, asked, effects);
+            }
             return;
         };
         if matches!(sign, Sign::RouterSolicitation { .. }) {
@@ -201,6 +208,7 @@ impl Mag {
             prefixes,
             bound: None,
             arrived: false,
+            doubted: false,
             announced: false,
             halted: false,
         });

@@ -9,7 +9,7 @@ counters! {
         HostsAttached = "hosts_attached": "Hosts that attached: their anchor accepted them",
         HostsDetached = "hosts_detached": "Hosts that left or were detached",
         HostsMoved = "hosts_moved": "Hosts that moved between two links of this gateway",
-        HostsElsewhere = "hosts_elsewhere": "Hosts given up because their anchor has them with another gateway",
+        HostsElsewhere = "hosts_elsewhere": "Hosts that were no longer served because their anchor has them with another gateway",
         RefusedByPolicy = "refused_by_policy": "Hosts refused: policy does not let them attach",
         RefusedByAnchor = "refused_by_anchor": "Hosts refused: their anchor does not accept them",
         RefusedIdentifierInUse = "refused_identifier_in_use": "Hosts refused: another host is here under the same identifier",

@@ -135,11 +135,25 @@ impl Mag {
 
     /// Ends the binding of a host that stays registered: its anchor has no binding for it any more.
     pub(super) fn lose_binding(&mut self, now: Now, link: HostLink, effects: &mut Vec<Effect>) {
-        let registration = self.visitors.get_mut(&link);
-        let Some(mut registration) = registration.and_then(|v| v.registration.take()) else {
+        if !self.suspend(link, effects) {
             return;
+        }
+        if let Some(visitor) = self.visitors.get_mut(&link) {
+            if let Some(registration) = &visitor.registration {
+                let host = &mut visitor.host;
+                host.withdraw(now.monotonic, &mut self.core, registration, effects);
+            }
+        }
+    }
+
+    /// Ends the binding of a host that stays registered without a word to it; whether it had one.
+    pub(super) fn suspend(&mut self, link: HostLink, effects: &mut Vec<Effect>) -> bool {
+        let visitor = self.visitors.get_mut(&link);
+        let Some(mut registration) = visitor.and_then(|v| v.registration.take()) else {
+            return false;
         };
-        if registration.bound.is_some() {
+        let was_bound = registration.bound.is_some();
+        if was_bound {
             self.unbind(&registration, effects);
             for timer in [
                 Timer::Refresh { link },
@@ -148,12 +162,12 @@ impl Mag {
             ] {
                 effects.push(Effect::CancelTimer { timer });
             }
-            self.withdraw(now, &registration, effects);
             registration.bound = None;
         }
         if let Some(visitor) = self.visitors.get_mut(&link) {
             visitor.registration = Some(registration);
         }
+        was_bound
     }
 
     /// Tells the anchor that a host has left.

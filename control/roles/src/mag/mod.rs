@@ -28,7 +28,7 @@
 //! | PBA 156 | ignored | sent again at the slowest rate | ignored | the same; still served | waits for the timer | ignored |
 //! | PBA 128, 130 | ignored | sent again at the slowest rate | ignored | unbound, RA withdrawn; then as registering | waits for the timer | ignored |
 //! | PBA 155, 159 | ignored | asks for any prefix; refused if it did | ignored | unbound, RA withdrawn; asks for any prefix | forgotten | ignored |
-//! | PBA 129 | ignored | refused | ignored | to a refresh: forgotten, for it is with another gateway; else refused | forgotten | ignored |
+//! | PBA 129 | ignored | refused | ignored | to a refresh: it is with another gateway; unbound, then as registering, by a PBU at its next sign or at the slowest rate, should it still be here; else refused | forgotten | ignored |
 //! | PBA, other refusal | ignored | refused | ignored | unbound, RA withdrawn; refused | forgotten | ignored |
 //! | retransmission timer | - | sent again, with back-off without end | - | sent again | sent again, a few times; then forgotten | - |
 //! | refresh timer, refresh request | - | - | PBU | nothing | - | - |

@@ -46,6 +46,8 @@ pub(super) struct Registration {
     pub(super) bound: Option<Bound>,
     /// Whether the host has come up on its link since its anchor was told last.
     pub(super) arrived: bool,
+    /// Whether its anchor has it with another gateway; the next sign of it here says otherwise.
+    pub(super) doubted: bool,
     /// Whether subscribers know that it attached.
     pub(super) announced: bool,
     /// No update goes out any more until the operator acts (RFC 5213 section 6.9.1.2 rule 6).

@@ -11,15 +11,15 @@ use wire::mh::*;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-fn retransmit() -> Timer {
+pub fn retransmit() -> Timer {
     Timer::Retransmit { link: link(0, 1) }
 }
 
-fn refresh() -> Timer {
+pub fn refresh() -> Timer {
     Timer::Refresh { link: link(0, 1) }
 }
 
-fn expiry() -> Timer {
+pub fn expiry() -> Timer {
     Timer::VisitorExpiry { link: link(0, 1) }
 }
 
@@ -31,18 +31,18 @@ fn registering() -> (Mag, BindingUpdate) {
 }
 
 /// A gateway that refreshes a binding since 2880 s, and the update.
-fn refreshing() -> (Mag, BindingUpdate) {
+pub fn refreshing() -> (Mag, BindingUpdate) {
     let mut mag = mag();
     serve(&mut mag, 0, link(0, 1));
     let effects = fire(&mut mag, 2_880_000, refresh());
     (mag, pbu_in(&effects).clone())
 }
 
-fn refuses(mag: &mut Mag, ms: u64, update: &BindingUpdate, status: u8) -> Vec<Effect> {
+pub fn refuses(mag: &mut Mag, ms: u64, update: &BindingUpdate, status: u8) -> Vec<Effect> {
     tell(mag, ms, answered(answer(update, Status(status), &[])))
 }
 
-fn unbinds(effects: &[Effect]) -> bool {
+pub fn unbinds(effects: &[Effect]) -> bool {
     let prefix = prefix(GIVEN);
     effects.contains(&Effect::Unbind { prefix })
 }

@@ -5,6 +5,7 @@ mod domain;
 mod lma;
 mod lma_handover;
 mod mag;
+mod mag_elsewhere;
 mod mag_registration;
 mod recordings;
 mod scenario;
