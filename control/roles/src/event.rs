@@ -66,7 +66,8 @@ pub enum Event {
         /// Whose.
         mn_identifier: MnIdentifier,
     },
-    /// The table or the kernel refused an effect.
+    /// The table or the kernel refused an effect of the event before this one. The effects behind it
+    /// were not applied, but for those that only take away.
     Refused {
         /// The prefix whose binding could not be installed.
         prefix: HomeNetworkPrefix,

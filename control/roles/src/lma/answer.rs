@@ -1,8 +1,9 @@
 //! Proxy Binding Acknowledgements (RFC 5213 section 5.3.6).
 
-use super::cache::{Entry, Held};
+use super::cache::Entry;
 use super::counters::LmaCounter;
 use super::update::Received;
+use super::wait::Held;
 use super::Lma;
 use crate::effect::{Effect, Notice};
 use crate::Now;

@@ -1,23 +1,12 @@
 //! The binding cache (RFC 5213 section 5.1, RFC 6275 section 9.1).
 
 use super::view::{BindingState, BindingView};
+use super::wait::Held;
 use hashbrown::HashMap;
 use std::collections::BTreeMap;
 use std::net::Ipv6Addr;
 use std::time::Duration;
-use wire::mh::{
-    AccessTechnology, BindingUpdate, HandoffIndicator, HomeNetworkPrefix, MnIdentifier, NtpTime,
-};
-
-/// An update that is kept until it can be decided.
-#[derive(Clone, Debug)]
-pub(super) struct Held {
-    pub(super) from: Ipv6Addr,
-    pub(super) to: Ipv6Addr,
-    pub(super) update: BindingUpdate,
-    /// When its wait is over, on the monotonic clock.
-    pub(super) until: Duration,
-}
+use wire::mh::{AccessTechnology, HandoffIndicator, HomeNetworkPrefix, MnIdentifier, NtpTime};
 
 /// One mobility session.
 #[derive(Clone, Debug)]

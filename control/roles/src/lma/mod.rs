@@ -50,6 +50,7 @@ mod lookup;
 mod policy;
 mod update;
 mod view;
+mod wait;
 
 pub use config::LmaConfig;
 pub use counters::LmaCounter;
@@ -61,9 +62,10 @@ use crate::event::Timer;
 use crate::message::{can_answer, ignored, ErrorSender};
 use crate::pool::Prefixes;
 use crate::{Event, Now, Role};
-use cache::{Cache, Entry, Held};
+use cache::Cache;
 use policy::Admission;
 use std::net::Ipv6Addr;
+use wait::Held;
 use wire::mh::{HomeNetworkPrefix, Message};
 
 /// A local mobility anchor.
@@ -214,22 +216,14 @@ impl Lma {
         }
         self.resume(now, entry, effects);
     }
-
-    /// Decides the update that waited for `entry`, which is gone.
-    fn resume(&mut self, now: Now, mut entry: Entry, effects: &mut Vec<Effect>) {
-        if let Some(held) = entry.held.take() {
-            effects.push(Effect::CancelTimer {
-                timer: Timer::AssignWait {
-                    session: entry.session,
-                },
-            });
-            self.decide_held(now, &held, effects);
-        }
-    }
 }
 
 impl Role for Lma {
     fn on(&mut self, now: Now, event: &Event, effects: &mut Vec<Effect>) {
+        if !matches!(event, Event::Refused { .. }) {
+            // A refusal comes right after what it refuses.
+            self.installing = None;
+        }
         match event {
             Event::Message { from, to, message } => {
                 self.on_message(now, *from, *to, message, effects);

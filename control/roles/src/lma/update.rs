@@ -1,6 +1,6 @@
 //! The way of a Proxy Binding Update (RFC 5213 section 5.3).
 
-use super::cache::{Entry, Held};
+use super::cache::Entry;
 use super::counters::LmaCounter;
 use super::lookup::{find, Lookup};
 use super::view::BindingState;
@@ -11,6 +11,7 @@ use crate::message::{can_answer, refuse_plain, ProxyOptions};
 use crate::pool::stable_hash;
 use crate::{sequence, timestamp, Now};
 use std::net::Ipv6Addr;
+use std::time::Duration;
 use wire::mh::{
     AccessTechnology, BindingUpdate, HandoffIndicator, HomeNetworkPrefix, Lifetime, MnIdentifier,
     Status, UpdateFlags,
@@ -57,20 +58,12 @@ impl<'a> Received<'a> {
             options: ProxyOptions::read(&update.options),
         }
     }
-
-    fn held(&self, until: std::time::Duration) -> Held {
-        Held {
-            from: self.from,
-            to: self.to,
-            update: self.update.clone(),
-            until,
-        }
-    }
 }
 
 /// Whether an update has to be newer than the last accepted one.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Order {
+pub(super) enum Order {
+    /// It has just come.
     Check,
     /// It was checked when it came, and waited since.
     Checked,
@@ -115,13 +108,7 @@ impl Lma {
         self.send_answer(received, status, message, effects);
     }
 
-    /// Decides an update that waited.
-    pub(super) fn decide_held(&mut self, now: Now, held: &Held, effects: &mut Vec<Effect>) {
-        let received = Received::read(held.from, held.to, &held.update);
-        self.decide(now, &received, Order::Checked, effects);
-    }
-
-    fn decide(
+    pub(super) fn decide(
         &mut self,
         now: Now,
         received: &Received<'_>,
@@ -145,7 +132,10 @@ impl Lma {
                 self.refuse(now, received, Status::ADMINISTRATIVELY_PROHIBITED, effects);
             }
             Lookup::Refuse(status) => self.refuse(now, received, status, effects),
-            Lookup::NoSession => self.ignore(received.from, LmaCounter::NoSession, effects),
+            Lookup::NoSession => {
+                self.drop_held(received, &request, effects);
+                self.ignore(received.from, LmaCounter::NoSession, effects);
+            }
         }
     }
 
@@ -281,7 +271,7 @@ impl Lma {
     ) {
         let most = u32::try_from(self.config.max_lifetime.as_secs()).unwrap_or(u32::MAX);
         let granted = request.lifetime.min(Lifetime::from_secs_floor(most.max(4)));
-        let lifetime = std::time::Duration::from_secs(granted.as_secs().into());
+        let lifetime = Duration::from_secs(granted.as_secs().into());
         let Some(entry) = self.cache.get_mut(session) else {
             return;
         };
@@ -289,7 +279,7 @@ impl Lma {
         entry.state = BindingState::Active;
         entry.deadline = now.monotonic + lifetime;
         // An update that waits goes on waiting, but for one that this update repeats.
-        let repeated = entry.held.take_if(|held| held.from == received.from);
+        let repeated = entry.held.take_if(|held| received.is_about(held));
         let tunnel = TunnelEnds {
             local: self.config.address,
             remote: request.care_of,
@@ -369,42 +359,6 @@ impl Lma {
             });
             self.decide_held(now, &held, effects);
         }
-    }
-
-    /// Section 5.4.1.2 rule 4: keeps the update until the session in its way is de-registered.
-    fn hold(&mut self, now: Now, received: &Received<'_>, session: u64, effects: &mut Vec<Effect>) {
-        let wait = self.config.max_delay_before_new_bce_assign;
-        let Some(entry) = self.cache.get_mut(session) else {
-            return;
-        };
-        if wait.is_zero() {
-            return self.refuse(now, received, Status::ADMINISTRATIVELY_PROHIBITED, effects);
-        }
-        self.counters.add(LmaCounter::UpdatesHeld);
-        if let Some(held) = &mut entry.held {
-            let newer = held.from != received.from
-                || sequence::is_newer(received.update.sequence, held.update.sequence);
-            if newer {
-                **held = received.held(held.until);
-            }
-            return;
-        }
-        entry.held = Some(Box::new(received.held(now.monotonic + wait)));
-        effects.push(Effect::SetTimer {
-            timer: Timer::AssignWait { session },
-            after: wait,
-        });
-    }
-
-    /// No de-registration came: the update is for a second session after all.
-    pub(super) fn on_assign_wait(&mut self, now: Now, session: u64, effects: &mut Vec<Effect>) {
-        let Some(entry) = self.cache.get_mut(session) else {
-            return;
-        };
-        let Some(held) = entry.held.take_if(|held| held.until <= now.monotonic) else {
-            return;
-        };
-        self.decide_held(now, &held, effects);
     }
 }
 

@@ -263,6 +263,56 @@ fn an_update_waits_for_the_deregistration() {
     assert_eq!(view(&lma).timestamp, Some(stamp(3100)));
 }
 
+/// What waits is ordered by timestamps like everything else, whatever the sequence numbers are.
+#[test]
+fn the_newest_update_waits() {
+    let (mut lma, _) = bound();
+    let second = |ms, sequence| pbu("mn", ms).interface(2).sequence(sequence);
+    tell(&mut lma, 2000, second(2000, 9).from(MAG2).event());
+    tell(&mut lma, 2100, second(2050, 3).from(MAG2).event());
+    // One that was overtaken on its way, from where the interface was before.
+    tell(&mut lma, 2200, second(1950, 70).event());
+    let effects = tell(&mut lma, 2300, deregistration(2300).event());
+    let answers = sent(&effects);
+    let (_, to, Message::BindingAcknowledgement(answer)) = answers[1] else {
+        panic!("{effects:?}");
+    };
+    assert_eq!((to, answer.sequence), (ip(MAG2), 3));
+    assert_eq!(remote(&effects), ip(MAG2));
+}
+
+/// The host has left the gateway whose update waits, too.
+#[test]
+fn an_update_that_waits_is_dropped_when_its_host_has_left() {
+    let (mut lma, _) = bound();
+    tell(
+        &mut lma,
+        2000,
+        pbu("mn", 2000).from(MAG2).interface(2).event(),
+    );
+    let goodbye = deregistration(2100).from(MAG2).interface(2);
+    let effects = tell(&mut lma, 2100, goodbye.event());
+    assert_eq!(sent(&effects), []);
+    assert!(effects.contains(&Effect::CancelTimer { timer: WAIT }));
+    assert!(!view(&lma).waited_for);
+    let effects = tell(&mut lma, 2200, deregistration(2200).event());
+    assert_eq!(path_of(&effects), Some(Path::Pending));
+    assert_eq!(view(&lma).state, BindingState::Pending);
+}
+
+/// Both interfaces are at one gateway: a refresh of the first does not answer for the second.
+#[test]
+fn an_update_waits_on_through_a_refresh_by_its_own_gateway() {
+    let (mut lma, _) = bound();
+    tell(&mut lma, 2000, pbu("mn", 2000).interface(2).event());
+    tell(&mut lma, 2500, pbu("mn", 2500).event());
+    assert!(view(&lma).waited_for);
+    // A timer that comes early starts again.
+    let early = fire(&mut lma, 3499, WAIT);
+    assert_eq!(timer_after(&early, &WAIT), Some(Duration::from_millis(1)));
+    assert_eq!(status(&fire(&mut lma, 3500, WAIT)), Status(129));
+}
+
 #[test]
 fn an_update_waits_in_vain() {
     let (mut lma, _) = bound();

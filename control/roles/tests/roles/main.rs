@@ -4,6 +4,7 @@
 mod domain;
 mod lma;
 mod lma_handover;
+mod lma_pools;
 mod mag;
 mod mag_elsewhere;
 mod mag_registration;

@@ -337,3 +337,11 @@ pub fn answer(update: &BindingUpdate, status: Status, prefixes: &[&str]) -> Bind
 pub fn answered(answer: BindingAcknowledgement) -> Event {
     message_event(LMA, MAG1, Message::BindingAcknowledgement(answer))
 }
+
+/// The one prefix that an acknowledgement gives.
+pub fn given(effects: &[Effect]) -> HomeNetworkPrefix {
+    match prefixes_of(&pba(effects).options).as_slice() {
+        [prefix] => *prefix,
+        other => panic!("not one prefix: {other:?}"),
+    }
+}

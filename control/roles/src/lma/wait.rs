@@ -1,0 +1,149 @@
+//! Updates that wait for the de-registration of the session in their way (RFC 5213 section 5.4.1.2).
+//!
+//! A session keeps one of them, the newest. It is decided when the session is de-registered or ends,
+//! or when the wait is over; it is dropped when its own host leaves.
+
+use super::cache::Entry;
+use super::counters::LmaCounter;
+use super::update::{Order, Received, Request};
+use super::Lma;
+use crate::effect::Effect;
+use crate::event::Timer;
+use crate::message::ProxyOptions;
+use crate::{sequence, Now};
+use std::net::Ipv6Addr;
+use std::time::Duration;
+use wire::mh::{BindingUpdate, MobilityOption, Status};
+
+/// An update that is kept until it can be decided.
+#[derive(Clone, Debug)]
+pub(super) struct Held {
+    pub(super) from: Ipv6Addr,
+    pub(super) to: Ipv6Addr,
+    pub(super) update: BindingUpdate,
+    /// When its wait is over, on the monotonic clock.
+    pub(super) until: Duration,
+}
+
+impl Received<'_> {
+    /// The update, to be decided later; without the options that are not looked at.
+    pub(super) fn held(&self, until: Duration) -> Held {
+        let mut update = self.update.clone();
+        update
+            .options
+            .retain(|option| !matches!(option, MobilityOption::Unknown { .. }));
+        Held {
+            from: self.from,
+            to: self.to,
+            update,
+            until,
+        }
+    }
+
+    /// Whether this comes from the gateway of an update that is kept, for the same interface.
+    pub(super) fn is_about(&self, held: &Held) -> bool {
+        let kept = ProxyOptions::read(&held.update.options);
+        self.from == held.from && self.options.link_layer == kept.link_layer
+    }
+
+    /// Whether this was sent after an update that is kept (section 5.5).
+    fn is_newer_than(&self, held: &Held) -> bool {
+        let kept = ProxyOptions::read(&held.update.options);
+        match (self.options.timestamp, kept.timestamp) {
+            (Some(sent), Some(before)) => sent > before,
+            _ => {
+                self.from != held.from
+                    || sequence::is_newer(self.update.sequence, held.update.sequence)
+            }
+        }
+    }
+}
+
+impl Lma {
+    /// Section 5.4.1.2 rule 4: keeps the update until the session in its way is de-registered.
+    pub(super) fn hold(
+        &mut self,
+        now: Now,
+        received: &Received<'_>,
+        session: u64,
+        effects: &mut Vec<Effect>,
+    ) {
+        let wait = self.config.max_delay_before_new_bce_assign;
+        let Some(entry) = self.cache.get_mut(session) else {
+            return;
+        };
+        if wait.is_zero() {
+            return self.refuse(now, received, Status::ADMINISTRATIVELY_PROHIBITED, effects);
+        }
+        self.counters.add(LmaCounter::UpdatesHeld);
+        if let Some(held) = &mut entry.held {
+            if received.is_newer_than(held) {
+                **held = received.held(held.until);
+            }
+            return;
+        }
+        entry.held = Some(Box::new(received.held(now.monotonic + wait)));
+        effects.push(Effect::SetTimer {
+            timer: Timer::AssignWait { session },
+            after: wait,
+        });
+    }
+
+    /// No de-registration came: the update is for a second session after all.
+    pub(super) fn on_assign_wait(&mut self, now: Now, session: u64, effects: &mut Vec<Effect>) {
+        let Some(entry) = self.cache.get_mut(session) else {
+            return;
+        };
+        let Some(held) = entry.held.take_if(|held| held.until <= now.monotonic) else {
+            if let Some(held) = &entry.held {
+                effects.push(Effect::SetTimer {
+                    timer: Timer::AssignWait { session },
+                    after: held.until - now.monotonic,
+                });
+            }
+            return;
+        };
+        self.decide_held(now, &held, effects);
+    }
+
+    /// Decides the update that waited for `entry`, which is gone.
+    pub(super) fn resume(&mut self, now: Now, mut entry: Entry, effects: &mut Vec<Effect>) {
+        if let Some(held) = entry.held.take() {
+            effects.push(Effect::CancelTimer {
+                timer: Timer::AssignWait {
+                    session: entry.session,
+                },
+            });
+            self.decide_held(now, &held, effects);
+        }
+    }
+
+    /// The host has left the gateway whose update waits: it is not to be moved there.
+    pub(super) fn drop_held(
+        &mut self,
+        received: &Received<'_>,
+        request: &Request<'_>,
+        effects: &mut Vec<Effect>,
+    ) {
+        let Some(session) = self.cache.find(request.mn_identifier) else {
+            return;
+        };
+        let entry = self.cache.get_mut(session);
+        let dropped = entry.and_then(|entry| {
+            entry
+                .held
+                .take_if(|held| received.is_about(held) && received.is_newer_than(held))
+        });
+        if dropped.is_some() {
+            effects.push(Effect::CancelTimer {
+                timer: Timer::AssignWait { session },
+            });
+        }
+    }
+
+    /// Decides an update that waited.
+    pub(super) fn decide_held(&mut self, now: Now, held: &Held, effects: &mut Vec<Effect>) {
+        let received = Received::read(held.from, held.to, &held.update);
+        self.decide(now, &received, Order::Checked, effects);
+    }
+}
