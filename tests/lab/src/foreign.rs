@@ -232,6 +232,24 @@ pub fn register(from: Ipv6Addr, lma: Ipv6Addr, update: &Registration) -> Result<
     anyhow::bail!("{lma} did not acknowledge")
 }
 
+/// Registers `hosts` hosts one after another, each of an identifier of its own. This is what
+/// `anchorage-demo storm` runs in a namespace that plays a MAG.
+///
+/// # Errors
+/// When one is not acknowledged, or is refused.
+pub fn register_many(from: Ipv6Addr, lma: Ipv6Addr, hosts: u32) -> Result<()> {
+    for host in 0..hosts {
+        let update = Registration::attach(&format!("mn{host}@example.net"), 300);
+        let answer = register(from, lma, &update)?;
+        anyhow::ensure!(
+            answer.status == 0,
+            "{} was refused: {answer:?}",
+            update.identifier
+        );
+    }
+    Ok(())
+}
+
 /// Plays an LMA's signalling at `local`: grants every update the prefix it asks for or `prefix`, and
 /// prints it as a line of JSON. This is what `anchorage-demo pba` runs until it is killed.
 ///

@@ -29,6 +29,7 @@ pub mod foreign;
 pub mod gateway;
 pub mod host;
 pub mod judge;
+pub mod measure;
 pub mod network;
 pub mod ping;
 pub mod process;

@@ -6,8 +6,9 @@
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 use lab::domain::default_conf;
-use lab::foreign::{acknowledge, register, Registration};
+use lab::foreign::{acknowledge, register, register_many, Registration};
 use lab::gateway::Programs;
+use lab::measure;
 use lab::ping;
 use lab::story::{self, Setting};
 use lab::transfer::{self, Side};
@@ -35,6 +36,15 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Measure what docs/measurements.md tells, and print it as Markdown (or, with --json, as JSON)
+    Measure {
+        /// How often the story is run.
+        #[arg(long, default_value_t = 5)]
+        runs: usize,
+        /// Proxy Binding Updates that the LMA's control thread is timed with.
+        #[arg(long, default_value_t = 10_000)]
+        updates: u32,
+    },
     /// Ping and keep books, until standard input is closed.
     #[command(hide = true)]
     Ping {
@@ -71,6 +81,19 @@ enum Command {
         #[arg(long)]
         update: String,
     },
+    /// Play a MAG's signalling: register many hosts, one after another.
+    #[command(hide = true)]
+    Storm {
+        /// Proxy-CoA.
+        #[arg(long)]
+        from: Ipv6Addr,
+        /// The LMA.
+        #[arg(long)]
+        lma: Ipv6Addr,
+        /// How many hosts.
+        #[arg(long)]
+        hosts: u32,
+    },
     /// Play an LMA's signalling: acknowledge every Proxy Binding Update.
     #[command(hide = true)]
     Pba {
@@ -94,8 +117,10 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: Arguments) -> Result<()> {
+    let (json, pcaps, conf) = (arguments.json, arguments.pcaps, arguments.conf);
     match arguments.command {
-        None => tell_story(arguments.json, arguments.pcaps, arguments.conf),
+        None => tell_story(json, pcaps, conf),
+        Some(Command::Measure { runs, updates }) => measure(json, pcaps, conf, runs, updates),
         Some(Command::Ping { to, interval_us }) => {
             ping::send(to, Duration::from_micros(interval_us))
         }
@@ -114,21 +139,43 @@ fn run(arguments: Arguments) -> Result<()> {
             println!("{}", serde_json::to_string(&answer)?);
             Ok(())
         }
+        Some(Command::Storm { from, lma, hosts }) => register_many(from, lma, hosts),
         Some(Command::Pba { local, prefix }) => acknowledge(local, prefix),
     }
 }
 
-fn tell_story(json: bool, pcaps: Option<PathBuf>, conf: Option<PathBuf>) -> Result<()> {
+fn setting(pcaps: Option<PathBuf>, conf: Option<PathBuf>) -> Result<Setting> {
     anyhow::ensure!(
         nix::unistd::geteuid().is_root(),
         "the demonstration makes network namespaces, which needs root: run it again with sudo"
     );
     let program = std::env::current_exe()?;
-    let setting = Setting {
+    Ok(Setting {
         programs: Programs::beside(&program)?,
         conf: conf.unwrap_or_else(default_conf),
         pcaps: pcaps.unwrap_or_else(|| program.with_file_name("demo-pcaps")),
-    };
+    })
+}
+
+fn measure(
+    json: bool,
+    pcaps: Option<PathBuf>,
+    conf: Option<PathBuf>,
+    runs: usize,
+    updates: u32,
+) -> Result<()> {
+    let setting = setting(pcaps, conf)?;
+    let measured = measure::run(&setting, runs, updates, &mut |line| eprintln!("{line}"))?;
+    if json {
+        println!("{}", serde_json::to_string(&measured)?);
+    } else {
+        println!("{measured}");
+    }
+    Ok(())
+}
+
+fn tell_story(json: bool, pcaps: Option<PathBuf>, conf: Option<PathBuf>) -> Result<()> {
+    let setting = setting(pcaps, conf)?;
     let report = story::run(&setting, &mut |line| {
         if json {
             eprintln!("{line}");
