@@ -60,7 +60,6 @@ counters! {
     IcmpTooBig = "icmp_too_big", "Packet Too Big messages that lowered the MTU of a tunnel.";
     IcmpUnmatched = "icmp_unmatched", "ICMPv6 errors that quote no packet of a tunnel of ours.";
     IcmpOther = "icmp_other", "ICMPv6 errors about a tunnel that change nothing.";
-    MulticastIgnored = "multicast_ignored", "Multicast listener messages; no role uses them.";
     InjectRefused = "inject_refused", "Packets of our own that a worker's ring had no room for.";
     TableFull = "table_full", "Bindings that the tables refused.";
     LogLimited = "log_limited", "Lines about what others did that were kept out of the log because there were too many; subscribers got them all.";

@@ -2,7 +2,9 @@
 //! neighbours at once that nobody can fill a worker's memory with packets to nowhere.
 //!
 //! A packet is held as it came, so that an error to its sender quotes it unchanged if the neighbour
-//! does not answer.
+//! does not answer. When it is let go it is looked up and checked anew. Of the tables it keeps only the
+//! index of the tunnel that it came out of, which must then be the one of its source's binding: if
+//! that index means another tunnel by now, it is one that the same host's packets come through.
 
 use crate::classify::Meta;
 use crate::key::InterfaceId;

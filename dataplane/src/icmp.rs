@@ -84,7 +84,6 @@ impl Problem {
             Reply::NoRoute => Drop::NoRoute,
             Reply::AddressUnreachable => Drop::NeighbourFailed,
             Reply::EncapsulationLimit => Drop::EncapsulationLimit,
-            Reply::SourceRefused => Drop::HostSpoofed,
             Reply::EchoReply | Reply::PortUnreachable | Reply::UnrecognisedNextHeader => {
                 Drop::Unanswerable
             }

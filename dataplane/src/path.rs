@@ -91,13 +91,9 @@ struct Work {
 
 impl<T: RxTx> Path<T> {
     pub(crate) fn new(ports: u16, rings: WorkerRings, config: &WorkerConfig) -> Self {
-        let bucket = |at: usize| {
-            let reason = Punt::ALL.get(at).copied().unwrap_or(Punt::Multicast);
-            Bucket::new(config.punt_rates.get(reason))
-        };
         let limits = Limits {
             icmp: Bucket::new(config.icmp_rate),
-            punts: std::array::from_fn(bucket),
+            punts: config.punt_rates.0.map(Bucket::new),
             hosts: Sources::new(config.host_rate),
             peers: Sources::new(config.peer_rate),
         };
@@ -172,8 +168,11 @@ impl<T: RxTx> Path<T> {
         self.rings.flush();
     }
 
-    /// Drops all that is held.
+    /// Sends what control still wants sent, and drops all that is held.
     pub(crate) fn drain(&mut self, view: &View<'_>, io: &mut T) {
+        while self.inject(view, io) > 0 {
+            self.output.flush(view, io);
+        }
         while let Some(held) = self.hold.take(|_| true) {
             view.reader.count_born(Born::Released);
             let failed = Verdict::Drop(Drop::NeighbourFailed);
@@ -235,7 +234,7 @@ impl<T: RxTx> Path<T> {
             std::mem::swap(&mut lane, &mut self.again);
         }
         for (buf, _) in lane {
-            self.drop(buf, Drop::Unanswerable, view, io);
+            self.drop(buf, Drop::TunnelsNested, view, io);
         }
     }
 

@@ -56,7 +56,6 @@ reasons! {
         PortUnreachable = "For one of our addresses, but nothing listens; answered with Destination Unreachable.",
         UnrecognisedNextHeader = "For one of our addresses with a header that we do not speak; answered with Parameter Problem.",
         EncapsulationLimit = "May not be put into one more tunnel; answered with Parameter Problem.",
-        SourceRefused = "From an address that its host does not hold; answered with Destination Unreachable (ingress policy).",
     }
 }
 
@@ -67,9 +66,8 @@ reasons! {
         RouterSolicitation = "A Router Solicitation on an access interface.",
         NeighbourDiscovery = "A Neighbour Solicitation, Neighbour Advertisement or Redirect.",
         RouterAdvertisement = "A Router Advertisement of another router.",
-        UnknownHost = "The first packet of a host that is not attached, on an access interface.",
+        UnknownHost = "On an access interface, from a source that is no host's there: its host may want to attach.",
         IcmpError = "An ICMPv6 error for one of our addresses.",
-        Multicast = "MLD or other multicast that control listens to.",
     }
 }
 
@@ -83,30 +81,32 @@ reasons! {
 reasons! {
     /// Why a packet was dropped.
     Drop {
-        NotForUs = "The link-layer destination is not ours.",
+        NotForUs = "The link-layer destination is not ours, or is a group's and the packet is to be forwarded.",
         Runt = "Shorter than its link-layer header.",
+        LinkSourceInvalid = "A link-layer source that no neighbour has: a group's address, or our own.",
         Fragmented = "The packet does not lie in one buffer piece.",
         UnknownVlan = "A VLAN that is not configured on the port.",
         UnknownEtherType = "Neither IPv6 nor anything else that we speak.",
         Ipv6Malformed = "Not a whole, well-formed IPv6 packet.",
         ExtensionMalformed = "A broken or too long chain of extension headers.",
-        SourceInvalid = "A source address that must not appear on a wire (multicast, loopback, unspecified).",
+        SourceInvalid = "A source address that must not appear on a wire (multicast, loopback, unspecified) or not leave its link.",
         DestinationInvalid = "A destination address that must not be forwarded (link-local scope, loopback, unspecified).",
         ReassemblyNeeded = "A fragment for one of our addresses, which is not put together again.",
+        MobilityLinkLocal = "A Mobility Header from or to a link-local address, which no mobility message has.",
         IcmpMalformed = "An ICMPv6 message that is truncated or whose checksum is wrong.",
         MulticastUnwanted = "Multicast that nobody here listens to.",
-        HostUnknown = "From a host that is not attached.",
         HostSpoofed = "From an attached prefix, but not from the port, VLAN and link-layer address of its host.",
         TunnelUnknown = "An encapsulated packet whose outer addresses are no tunnel of ours.",
         TunnelPayload = "A tunnel packet that holds something other than what the tunnel carries.",
         InnerMalformed = "A tunnel packet whose inner packet is not a whole, well-formed IP packet.",
+        TunnelsNested = "Tunnels within tunnels, more of them than are taken apart.",
         CongestionLost = "A tunnel packet marked as congested whose inner packet cannot carry the mark (RFC 6040).",
         InnerSourceSpoofed = "A tunnel packet whose inner source belongs to no binding on that tunnel.",
         InnerDestinationUnknown = "A tunnel packet whose inner destination belongs to no binding on that tunnel.",
         BindingPending = "For a prefix whose host has just gone.",
         EncapsulationLimit = "The tunnel encapsulation limit is used up.",
         TunnelUnresolved = "The tunnel's next hop is not known yet.",
-        TooBig = "Larger than the next hop carries, and an error must not or cannot be sent.",
+        TooBig = "Larger than the next hop or the tunnel carries whole, and an error must not or cannot be sent.",
         HopLimit = "The hop limit ran out, and an error must not be sent.",
         NoRoute = "No route, and an error must not be sent.",
         Blackhole = "Matched a blackhole route.",

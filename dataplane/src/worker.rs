@@ -5,9 +5,12 @@
 //!          -> for every port: rx burst -> path -> tx bursts -> quiescent
 //! ```
 //!
-//! While packets flow there is no allocation, lock, system call or panic. When nothing comes, the
-//! worker does what [`Idle`] says, and while it sleeps it is offline to reclamation. It writes the
-//! event descriptor of control at most once per pass, only while control sleeps.
+//! While packets flow there is no allocation, lock, system call or panic. The clock is read once per
+//! pass, which on an ordinary machine is no system call either (the kernel's vDSO reads the time
+//! stamp counter). When nothing comes, the worker does what [`Idle`] says, and while it sleeps it is
+//! offline to reclamation. It writes the event descriptor of control at most once per pass, only
+//! while control sleeps. Nothing wakes a worker that sleeps: what control sends it waits for as long
+//! as a packet would, the longest sleep that is configured.
 //!
 //! A frame that the host's own stack sends through a TAP twin counts as born
 //! ([`Born::FromHostStack`](crate::verdict::Born)) and not as received, so that for every worker
@@ -97,7 +100,7 @@ impl<T: RxTx> Worker<T> {
         &mut self.io
     }
 
-    /// Takes packets until `stop` is set, then lets go of all that it holds.
+    /// Takes packets until `stop` is set, then [drains](Self::drain).
     pub fn run(&mut self, stop: &AtomicBool) {
         let mut empty_polls = 0u32;
         let mut sleep = Duration::ZERO;
@@ -161,16 +164,15 @@ impl<T: RxTx> Worker<T> {
         packets
     }
 
-    /// Lets go of all packets that are held and stops reading the tables. A later pass begins anew.
+    /// Sends what control has left in the ring, lets go of all packets that are held, and stops
+    /// reading the tables. A later pass begins anew.
     pub fn drain(&mut self) {
-        if self.path.held() > 0 {
-            if !self.online {
-                self.reader.online();
-            }
-            let view = View::new(&self.reader, clock::now());
-            self.path.drain(&view, &mut self.io);
-            self.stats.holds(0);
+        if !self.online {
+            self.reader.online();
         }
+        let view = View::new(&self.reader, clock::now());
+        self.path.drain(&view, &mut self.io);
+        self.stats.holds(0);
         self.reader.offline();
         self.online = false;
     }

@@ -5,13 +5,14 @@
 mod case;
 
 use case::{all, read_pcap, root, unlimited, Case, Gateway};
-use dataplane::key::{Domain, InterfaceId};
+use dataplane::key::{BindingKey, Domain, Forwarding, InterfaceId, TunnelSpec};
 use dataplane::rings::{self, ControlRings, Inject, Message};
 use dataplane::verdict::{Drop, Forward, Hold, Punt, Verdict};
 use dataplane::worker::{Idle, Rate, Worker, WorkerConfig};
 use packet::memory::{Pool, Ports};
 use packet::PortId;
 use proptest::prelude::*;
+use std::net::Ipv6Addr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -303,6 +304,78 @@ fn a_packet_in_pieces_is_dropped() {
     assert!(bench.worker.io_mut().receive_buffer(PortId(0), buffer));
     bench.dry(START);
     assert_eq!(bench.count(Verdict::Drop(Drop::Fragmented)), 1);
+    bench.balances();
+}
+
+/// What control sent last of all, its goodbye, goes out before the worker ends.
+#[test]
+fn a_worker_that_ends_sends_what_control_left() {
+    let mut bench = Bench::new("lma", &unlimited());
+    let to_host = frame("encap", 0, 0)[14..].to_vec();
+    let unresolved = frame("held", 0, 0)[14..].to_vec();
+    for data in [&to_host[..], &unresolved] {
+        let domain = Domain(0);
+        let what = Inject::Packet { domain, data };
+        bench.control.inject(0, what).expect("room");
+    }
+    bench.worker.drain();
+    assert_eq!(bench.sent(1).len(), 1);
+    assert_eq!(bench.count(Verdict::Forward(Forward::Injected)), 1);
+    assert_eq!(bench.count(Verdict::Drop(Drop::NeighbourFailed)), 1);
+    bench.balances();
+}
+
+#[test]
+fn a_port_that_is_not_there_takes_no_packet() {
+    let mut bench = Bench::new("lma", &unlimited());
+    let mut topology = bench.gateway.topology.clone();
+    topology.interfaces[1].port = PortId(9);
+    bench.gateway.writer.publish(topology);
+    bench.dry(START);
+    bench.receive(0, &frame("encap", 0, 0));
+    bench.dry(START);
+    assert_eq!(bench.count(Verdict::Drop(Drop::PortDown)), 1);
+    bench.balances();
+}
+
+/// Tunnels whose far ends are hosts of one another: four are taken apart, not five.
+#[test]
+fn tunnels_within_tunnels_have_an_end() {
+    let mut bench = Bench::new("lma", &unlimited());
+    let ours: Ipv6Addr = "2001:db8:2::1".parse().expect("an address");
+    let end = |depth: u16| Ipv6Addr::new(0x2001, 0xdb8, 0x100, 0x50 + depth, 0, 0, 0, 1);
+    let mut packet = frame("route", 0, 0)[14..].to_vec();
+    packet[8..24].copy_from_slice(&end(4).octets());
+    for depth in (0..=4).rev() {
+        let remote = match depth {
+            0 => "2001:db8:2::11".parse().expect("an address"),
+            _ => end(depth - 1),
+        };
+        let (local, domain) = (ours, Domain(0));
+        let spec = TunnelSpec {
+            domain,
+            local,
+            remote,
+            hop_limit: 64,
+            mtu: 1460,
+        };
+        let tunnel = bench.gateway.writer.add_tunnel(spec).expect("room");
+        let key = BindingKey {
+            domain,
+            prefix: end(depth).into(),
+            length: 64,
+        };
+        let forwarding = Forwarding::Anchor { tunnel };
+        bench.gateway.writer.bind(key, forwarding).expect("room");
+        let length = u16::try_from(packet.len()).expect("a short packet");
+        let lead = [&[0x60, 0, 0, 0][..], &length.to_be_bytes(), &[41, 64]].concat();
+        packet = [&lead[..], &remote.octets(), &ours.octets(), &packet].concat();
+        let ethernet = &frame("decap", 1, 0)[..14];
+        bench.receive(1, &[ethernet, &packet].concat());
+    }
+    bench.dry(START);
+    assert_eq!(bench.count(Verdict::Forward(Forward::Decapsulated)), 4);
+    assert_eq!(bench.count(Verdict::Drop(Drop::TunnelsNested)), 1);
     bench.balances();
 }
 

@@ -356,7 +356,6 @@ impl<R: Role> Engine<R> {
             }
             Punt::UnknownHost => self.unknown_host(now, interface, frame),
             Punt::IcmpError => self.icmp_error(now, frame),
-            Punt::Multicast => self.out.counters.count(Counter::MulticastIgnored),
         }
     }
 

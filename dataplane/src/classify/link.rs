@@ -53,8 +53,13 @@ pub(crate) fn link<B: Buf>(buf: &B, port: PortId, fib: &Fib) -> Entry {
     if to != interface.mac && !to.is_group() {
         return Entry::Drop(Drop::NotForUs);
     }
+    // An answer to a group would reach everyone; a frame of our own has gone round a loop.
+    let from = header.source;
+    if from.is_group() || from == interface.mac {
+        return Entry::Drop(Drop::LinkSourceInvalid);
+    }
     match (ether_type, interface.twin) {
-        (ethertype::IPV6, _) => Entry::Packet(meta(id, interface, to, header.source, at)),
+        (ethertype::IPV6, _) => Entry::Packet(meta(id, interface, to, from, at)),
         (ethertype::IPV4 | ethertype::ARP, Some(twin)) => Entry::HostStack(twin),
         // A second tag is a VLAN within a VLAN, and none of those is configured.
         (ethertype::VLAN, _) => Entry::Drop(Drop::UnknownVlan),

@@ -47,6 +47,9 @@ pub(crate) fn unicast(data: &[u8], fields: &Fields, meta: &Meta) -> Own {
         next_header::IPV6 => Own::Tunnelled {
             inner: HEADER_LEN + chain.offset,
         },
+        // A host on the link has no other address before it is attached: let it not crowd out those
+        // whose messages come from afar.
+        next_header::MOBILITY if bound_to_link(fields) => Own::Drop(Drop::MobilityLinkLocal),
         next_header::MOBILITY => Own::Punt(Punt::Mobility),
         next_header::ICMPV6 => icmp(data, fields, meta, &chain),
         next_header::UDP | next_header::TCP => Own::Port,
@@ -55,6 +58,11 @@ pub(crate) fn unicast(data: &[u8], fields: &Fields, meta: &Meta) -> Own {
             pointer: pointer_to(data, fields, &chain),
         },
     }
+}
+
+/// Whether one of the packet's ends is a link-local address.
+fn bound_to_link(fields: &Fields) -> bool {
+    fields.source.is_unicast_link_local() || fields.destination.is_unicast_link_local()
 }
 
 /// Looks at a packet to a group.

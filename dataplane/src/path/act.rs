@@ -28,7 +28,12 @@ impl<T: RxTx> Path<T> {
     ) {
         let step = match plan {
             Plan::Lookup { .. } | Plan::Tunnelled { .. } => {
-                decide(&packet.meta, &packet.fields, looked, &self.known, view)
+                match decide(&packet.meta, &packet.fields, looked, &self.known, view) {
+                    Step::Own => Step::Own,
+                    // Every router on the link has it and would forward it.
+                    _ if packet.meta.group => Step::Drop(Drop::NotForUs),
+                    step => step,
+                }
             }
             Plan::Own { .. } => return self.on_link(packet, looked, view, io),
             Plan::Multicast => return self.multicast(packet, looked, view, io),
@@ -78,8 +83,10 @@ impl<T: RxTx> Path<T> {
         };
         let limit = Limit::of(packet.data(), packet.fields.next_header);
         let room = usize::from(interface.mtu).saturating_sub(limit.overhead());
-        // An inner link carries at least what every IPv6 link does (RFC 2473 section 7.1).
-        let mtu = usize::from(tunnel.mtu).min(room).max(MIN_MTU);
+        let whole = usize::from(tunnel.mtu).min(room);
+        // To its sender, the tunnel is a link that carries what every IPv6 link does (RFC 2473
+        // section 7.1).
+        let mtu = whole.max(MIN_MTU);
         let problem = if packet.out_of_hops() {
             Some(Problem::HOP_LIMIT)
         } else if let Limit::Exhausted { pointer } = limit {
@@ -92,8 +99,8 @@ impl<T: RxTx> Path<T> {
         if let Some(problem) = problem {
             return self.tell(packet, problem, None, view, io);
         }
-        if packet.fields.length > room {
-            // It would have to travel in pieces, which tunnels here do not do.
+        if packet.fields.length > whole {
+            // It would have to travel in pieces, which tunnels here do not do: lost, but counted.
             return self.drop(packet.buf, Drop::TooBig, view, io);
         }
         packet.forward();

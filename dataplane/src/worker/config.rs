@@ -55,7 +55,7 @@ impl Default for WorkerConfig {
 
 /// One rate per reason for which packets go to control.
 #[derive(Clone, PartialEq, Debug)]
-pub struct PuntRates([Rate; Punt::ALL.len()]);
+pub struct PuntRates(pub(crate) [Rate; Punt::ALL.len()]);
 
 impl PuntRates {
     /// The rate for `reason`.

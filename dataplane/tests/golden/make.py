@@ -178,6 +178,7 @@ def route():
             cn(far("2001:db9::1")),
             cn(far("2001:db8:100:3::1")),
             cn(far("2001:db8:100:4::1")),
+            cn(IPv6(src=CN_IP, dst="2001:db9::1") / ICMPv6DestUnreach() / Raw(bytes(48))),
             # A tunnel between others passes through.
             cn(IPv6(src=CN_IP, dst=MAG1_IP) / from_mn1(3)),
         ],
@@ -214,6 +215,12 @@ def too_big():
         ],
         1: [up(IPv6(src=MN1_IP, dst=MN2_IP) / udp() / Raw(bytes(1360)))],
     }
+
+
+@case("lma", "A tunnel whose path carries less than every IPv6 link does: what would need fragments is lost and counted.")
+def narrow_tunnel():
+    sized = lambda octets: cn(IPv6(src=CN_IP, dst="2001:db8:100:5::5") / udp() / Raw(bytes(octets - 48)))
+    return {0: [sized(octets) for octets in (1000, 1001, 1280, 1281)]}
 
 
 @case("lma", "Echo requests to our addresses, near, far and through a tunnel.")
@@ -295,6 +302,11 @@ def malformed():
         Ether(src=CN, dst="33:33:00:00:00:fb") / IPv6(src="fe80::c", dst="ff02::fb") / UDP(dport=5353) / Raw(b"mdns"),
         Ether(src=CN, dst="33:33:00:00:00:fb") / IPv6(src="::", dst="ff02::fb") / UDP(dport=5353) / Raw(b"mdns"),
         Ether(src=CN, dst="33:33:00:00:00:01") / IPv6(src=CN_IP, dst="ff02::1") / ICMPv6EchoRequest(),
+        # From nobody's link-layer address: a group's and our own.
+        Ether(src="03:00:00:00:00:01", dst=LMA_CN) / to_mn1(),
+        Ether(src=LMA_CN, dst="33:33:ff:00:00:01") / IPv6(src="fe80::1", dst="ff02::1:ff00:1", hlim=255) / ICMPv6ND_NS(tgt="fe80::1"),
+        # To one node, but in a frame to all: every router on the link would forward it.
+        Ether(src=CN, dst="33:33:00:00:00:01") / to_mn1(2),
         # A chain for us that is cut off, and one that is too long.
         cn(IPv6(src=CN_IP, dst=LMA_IP, nh=60) / Raw(bytes([17, 5, 0, 0, 0, 0, 0, 0]))),
         cn(IPv6(src=CN_IP, dst=LMA_IP, nh=60) / Raw(bytes([60, 0, 1, 4, 0, 0, 0, 0] * 12))),
@@ -327,6 +339,30 @@ def signalling():
     }
 
 
+@case("lma", "Mobility messages that a host makes up: none comes to control under the name of a gateway.")
+def forged_signalling():
+    bu = MIP6MH_BU(seq=1, mhtime=100, options=[])
+    return {1: [
+        # Out of the tunnel of its gateway: as that gateway, as another, as we ourselves.
+        up(IPv6(src=MAG1_IP, dst=LMA_IP) / bu),
+        up(IPv6(src=MAG2_IP, dst=LMA_IP) / bu),
+        up(IPv6(src=LMA_IP, dst=LMA_IP) / bu),
+        # In a tunnel of its own making.
+        up(IPv6(src=MN1_IP, dst=LMA_IP) / IPv6(src=MAG1_IP, dst=LMA_IP) / bu),
+        up(IPv6(src=MAG1_IP, dst=LMA_IP) / IPv6(src=MAG1_IP, dst=LMA_IP) / bu),
+        # Under its own address, which control sees.
+        up(IPv6(src=MN1_IP, dst=LMA_IP) / bu),
+        # On the link.
+        core(IPv6(src="fe80::11", dst=LMA_IP) / bu),
+        core(IPv6(src=MAG1_IP, dst="fe80::1") / bu),
+        # Hidden behind headers that end here, and in pieces.
+        core(IPv6(src=MAG1_IP, dst=LMA_IP) / IPv6ExtHdrRouting(type=0, segleft=0, addresses=[MN1_IP]) / bu),
+        core(IPv6(src=MAG1_IP, dst=LMA_IP) / IPv6ExtHdrFragment(id=4, nh=135) / bu),
+        core(IPv6(src=MAG1_IP, dst=LMA_IP) / IPv6ExtHdrFragment(m=1, id=5, nh=135) / Raw(bytes(bu) + bytes(8))),
+        core(IPv6(src=MAG1_IP, dst=LMA_IP) / IPv6ExtHdrFragment(offset=3, id=5, nh=135) / Raw(bytes(16))),
+    ]}
+
+
 @case("lma", "What nobody here listens to is answered so that its sender knows.")
 def unspoken():
     own = "2001:db8:1::1"
@@ -351,6 +387,7 @@ def encapsulation_limit():
         wrap(4), wrap(1), wrap(0),
         cn(IPv6(src=CN_IP, dst=MN1_IP) / IPv6ExtHdrDestOpt(options=[PadN(optdata=b"\0" * 4)]) / inner),
         cn(IPv6(src=CN_IP, dst=MN1_IP) / limit(4) / inner / Raw(bytes(1300))),
+        cn(IPv6(src=CN_IP, dst=MN1_IP) / limit(0) / ICMPv6DestUnreach() / Raw(bytes(48))),
     ]}
 
 
@@ -401,6 +438,31 @@ def host_up():
         mn1(IPv6(src=MN1_IP, dst=MAG1_IP) / to_mn1(9)),
         mn1(IPv6(src="fe80::aa:1", dst=CN_IP) / udp()),
         mn1(from_mn1(1413)),
+    ]}
+
+
+@case("mag", "A host that is out for more: other hosts' and the gateways' addresses, and messages to the gateway.")
+def pretender():
+    bu = MIP6MH_BU(seq=1, mhtime=100, options=[])
+    return {1: [
+        mn1(IPv6(src=LMA_IP, dst=MAG1_IP) / bu),
+        mn1(IPv6(src=MAG1_IP, dst=LMA_IP) / bu),
+        mn1(IPv6(src=MN2_IP, dst=MAG1_IP) / bu),
+        mn1(IPv6(src="fe80::aa:1", dst=MAG1_IP) / bu),
+        mn1(IPv6(src="fe80::aa:1", dst="fe80::1") / bu),
+        mn1(IPv6(src=MN1_IP, dst="fe80::1") / bu),
+        # Its own affair: into the tunnel.
+        mn1(IPv6(src=MN1_IP, dst=MAG1_IP) / IPv6ExtHdrHopByHop(options=[PadN(optdata=b"\0" * 4)]) / bu),
+        mn1(IPv6(src=MN1_IP, dst=LMA_IP) / IPv6(src=MAG1_IP, dst=LMA_IP) / bu),
+        # Tunnel packets to the gateway, from its own link.
+        mn1(IPv6(src="fe80::aa:1", dst=MAG1_IP) / to_mn1(9)),
+        mn1(IPv6(src="fe80::aa:1", dst="fe80::1") / to_mn1(9)),
+        # To another host on the link, past the gateway.
+        mn1(IPv6(src="fe80::aa:1", dst="fe80::aa:2") / udp()),
+        mn1(IPv6(src=MN1_IP, dst="fe80::aa:2") / udp()),
+        # As the gateway itself.
+        Ether(src=ACCESS, dst=ACCESS) / from_mn1(4),
+        Ether(src="33:33:00:00:00:01", dst=ACCESS) / IPv6(src="fe80::aa:1", dst="fe80::1") / ICMPv6EchoRequest(),
     ]}
 
 
