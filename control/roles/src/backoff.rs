@@ -25,7 +25,7 @@ impl Backoff {
     /// that attached together do not stay in step.
     pub(crate) fn step(&mut self, rng: &mut StdRng) -> Duration {
         let period = self.next;
-        self.next = (period * 2).min(self.max);
+        self.next = period.saturating_mul(2).min(self.max);
         period + fraction(rng, period / 8)
     }
 

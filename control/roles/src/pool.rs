@@ -3,17 +3,18 @@
 //! A pool is a prefix that is cut into home network prefixes of one length. Where in the pool a
 //! host's prefix is looked for first follows from its identifier alone, so that an anchor that has
 //! lost all its state most likely gives a host the prefix that it had. A host that comes back gets
-//! the prefix that it held before, for as long as that is remembered (S1-40).
+//! the prefix that it held before, for as long as that is remembered (S1-40): what was released first
+//! is forgotten first, and is fresh again.
 //!
 //! ```text
-//!   never given ──► held ──► released, remembered for its holder ──┐
+//!      fresh ─────► held ──► released, remembered for its holder ──┐
 //!                    ▲                                             │ only when there is nothing
 //!                    └─────────────── oldest first ────────────────┘ fresh, or too much to remember
 //! ```
 
 use hashbrown::HashMap;
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv6Addr;
 use wire::mh::{HomeNetworkPrefix, MnIdentifier};
 
@@ -90,6 +91,22 @@ impl Pool {
             length: self.length,
         }
     }
+
+    /// The place of a prefix that was cut from it.
+    fn index(&self, prefix: HomeNetworkPrefix) -> u64 {
+        let behind = prefix.prefix.to_bits() ^ self.prefix.prefix.to_bits();
+        let index = behind.checked_shr(128 - u32::from(self.length));
+        u64::try_from(index.unwrap_or(0)).unwrap_or(u64::MAX)
+    }
+
+    /// The first place behind `wide`, in which some place lies.
+    fn index_behind(&self, wide: HomeNetworkPrefix) -> u64 {
+        if wide.length <= self.prefix.length {
+            return self.size();
+        }
+        let places = 1 << self.length.saturating_sub(wide.length);
+        self.index(wide).saturating_add(places)
+    }
 }
 
 /// The pools of an anchor: no two overlap.
@@ -147,10 +164,10 @@ pub(crate) struct Prefixes {
     oldest: BTreeMap<u64, HomeNetworkPrefix>,
     former: HashMap<MnIdentifier, HomeNetworkPrefix>,
     releases: u64,
-    /// Per pool: every place below was given once.
+    /// Per pool: no place below is fresh.
     frontier: Vec<u64>,
     /// Prefixes that policy fixes for hosts, none within another.
-    fixed: BTreeMap<HomeNetworkPrefix, ()>,
+    fixed: BTreeSet<HomeNetworkPrefix>,
 }
 
 #[derive(Clone, Debug)]
@@ -170,7 +187,7 @@ impl Prefixes {
             oldest: BTreeMap::new(),
             former: HashMap::new(),
             releases: 0,
-            fixed: BTreeMap::new(),
+            fixed: BTreeSet::new(),
         }
     }
 
@@ -181,9 +198,11 @@ impl Prefixes {
         prefixes.sort_unstable_by_key(|prefix| (prefix.length, prefix.prefix));
         for prefix in prefixes {
             if self.covering(prefix).is_none() {
-                self.fixed.insert(prefix, ());
+                self.fixed.insert(prefix);
             }
         }
+        // What it gave up may be below.
+        self.frontier.fill(0);
     }
 
     /// The fixed prefix that contains `prefix`.
@@ -192,7 +211,7 @@ impl Prefixes {
             prefix: prefix.prefix,
             length: 128,
         };
-        let (&before, ()) = self.fixed.range(..=end).next_back()?;
+        let &before = self.fixed.range(..=end).next_back()?;
         (before.length <= prefix.length && before.contains(prefix.prefix)).then_some(before)
     }
 
@@ -203,7 +222,7 @@ impl Prefixes {
                 .fixed
                 .range(prefix..)
                 .next()
-                .is_some_and(|(inner, ())| prefix.contains(inner.prefix))
+                .is_some_and(|inner| prefix.contains(inner.prefix))
     }
 
     /// Whether it is one of the prefixes that the pools are cut into.
@@ -237,23 +256,25 @@ impl Prefixes {
         self.held.len()
     }
 
-    /// The prefix that `host` would be given now: the one that it had before, else a fresh one,
-    /// else the one that was released longest ago. Takes nothing yet.
+    /// The prefix that `host` would be given now: the one that it had before, else a fresh one, else
+    /// the one that was released longest ago. Takes nothing yet.
     pub(crate) fn choose(&mut self, host: &MnIdentifier) -> Option<HomeNetworkPrefix> {
         let former = self.former.get(host).copied();
-        former
-            .filter(|&prefix| self.is_free_for(prefix, host))
-            .or_else(|| self.fresh(host))
+        if let Some(prefix) = former.filter(|&prefix| self.is_free_for(prefix, host)) {
+            return Some(prefix);
+        }
+        let remembers_more = self.released.len() < self.remember;
+        let fresh = remembers_more.then(|| self.fresh(host)).flatten();
+        fresh
             .or_else(|| {
                 let usable = |prefix: &&HomeNetworkPrefix| !self.is_fixed(**prefix);
                 self.oldest.values().find(usable).copied()
             })
+            .or_else(|| self.fresh(host))
     }
 
+    /// A prefix that nobody holds and that is kept for nobody.
     fn fresh(&mut self, host: &MnIdentifier) -> Option<HomeNetworkPrefix> {
-        if self.released.len() >= self.remember && !self.released.is_empty() {
-            return None;
-        }
         let start = stable_hash(host);
         for at in 0..self.pools.0.len() {
             let pool = *self.pools.0.get(at)?;
@@ -267,10 +288,12 @@ impl Prefixes {
                 if self.is_fresh(prefix) {
                     return Some(prefix);
                 }
-                // A fixed prefix passes by here and is not seen again by the frontier if policy
-                // gives it up later; hosts still reach it by their identifiers.
+                let next = match self.covering(prefix) {
+                    Some(fixed) => pool.index_behind(fixed),
+                    None => index + 1,
+                };
                 if let Some(frontier) = self.frontier.get_mut(at) {
-                    *frontier = index + 1;
+                    *frontier = next;
                 }
             }
         }
@@ -304,6 +327,22 @@ impl Prefixes {
         self.oldest.insert(order, prefix);
         self.former.insert(holder.clone(), prefix);
         self.released.insert(prefix, Released { order, holder });
+        while self.released.len() > self.remember {
+            let Some(prefix) = self.oldest.values().next().copied() else {
+                break;
+            };
+            self.forget(prefix);
+            self.lower_frontier(prefix);
+        }
+    }
+
+    /// A prefix is fresh again.
+    fn lower_frontier(&mut self, prefix: HomeNetworkPrefix) {
+        for (pool, frontier) in self.pools.0.iter().zip(&mut self.frontier) {
+            if pool.length == prefix.length && pool.prefix.contains(prefix.prefix) {
+                *frontier = pool.index(prefix).min(*frontier);
+            }
+        }
     }
 
     fn forget(&mut self, prefix: HomeNetworkPrefix) {

@@ -28,22 +28,25 @@ pub(crate) fn check(
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Stamper {
     last: NtpTime,
+    /// The clock at the last stamp, which stamps run ahead of when there are many at once.
+    clock: NtpTime,
 }
 
 impl Stamper {
-    /// How far behind the last stamp the clock may be for it to count as the same moment; farther
-    /// behind, somebody has set the clock and it is followed.
+    /// How far back the clock may go for it to count as the same moment; farther back, somebody has
+    /// set the clock and it is followed.
     const SAME_MOMENT: Duration = Duration::from_millis(10);
 
     /// The timestamp of an update that is sent now.
     pub(crate) fn stamp(&mut self, now: Now) -> NtpTime {
         let clock = NtpTime::from_unix(now.wall);
-        let repeats = clock <= self.last && clock.abs_diff(self.last) < Self::SAME_MOMENT;
-        self.last = if repeats {
-            NtpTime(self.last.0.saturating_add(1))
-        } else {
+        let was_set = clock < self.clock && clock.abs_diff(self.clock) >= Self::SAME_MOMENT;
+        self.last = if was_set {
             clock
+        } else {
+            clock.max(NtpTime(self.last.0.saturating_add(1)))
         };
+        self.clock = clock;
         self.last
     }
 }
@@ -77,6 +80,19 @@ mod tests {
         assert_eq!(check(Some(stamp(10_000)), 10_000), replay);
         assert_eq!(check(Some(stamp(10_000)), 5_000), replay);
         assert_eq!(check(Some(stamp(10_000)), 10_001), Ok(()));
+    }
+
+    #[test]
+    fn many_stamps_at_once_rise() {
+        let mut stamper = Stamper::default();
+        let mut last = stamper.stamp(at(10_000));
+        for _ in 0..10_000 {
+            let next = stamper.stamp(at(10_000));
+            assert!(next > last);
+            last = next;
+        }
+        assert!(stamper.stamp(at(10_001)) > last);
+        assert_eq!(stamper.stamp(at(20_000)), stamp(20_000));
     }
 
     #[test]
