@@ -8,9 +8,10 @@
 //! A worker that reads one while control changes it gets the old neighbour or the new one, never
 //! the address of one on the interface of the other.
 
+use crate::indices::Indices;
 use crate::key::{AdjacencyId, AdjacencySpec, InterfaceId};
 use crate::mem::{self, Populate, Slab, Storage};
-use crate::qsbr::{Deferred, Qsbr};
+use crate::qsbr::Qsbr;
 use crate::sync::{AtomicU64, Ordering};
 use crate::table::Full;
 use std::sync::Arc;
@@ -57,10 +58,7 @@ fn unpack(word: u64) -> Option<AdjacencySpec> {
 /// The one writer of the adjacencies.
 pub struct AdjacenciesWriter {
     table: Arc<Adjacencies>,
-    qsbr: Arc<Qsbr>,
-    fresh: usize,
-    free: Vec<u32>,
-    deferred: Deferred<u32>,
+    indices: Indices,
 }
 
 impl AdjacenciesWriter {
@@ -69,10 +67,7 @@ impl AdjacenciesWriter {
         let words = Slab::new(capacity, storage, Populate::OnWrite)?;
         Ok(Self {
             table: Arc::new(Adjacencies { words }),
-            qsbr,
-            fresh: 0,
-            free: Vec::new(),
-            deferred: Deferred::default(),
+            indices: Indices::new(capacity, qsbr),
         })
     }
 
@@ -84,24 +79,9 @@ impl AdjacenciesWriter {
     /// Makes an adjacency.
     pub fn add(&mut self, spec: AdjacencySpec) -> Result<AdjacencyId, Full> {
         let word = pack(spec).ok_or(Full::Capacity)?;
-        if self.free.is_empty() && self.fresh >= self.table.words.len() {
-            self.qsbr.advance();
-            self.reclaim();
-        }
-        let full = if self.deferred.is_empty() {
-            Full::Capacity
-        } else {
-            Full::Reclaiming
-        };
-        let index = match self.free.pop() {
-            Some(index) => index,
-            None if self.fresh < self.table.words.len() => {
-                self.fresh += 1;
-                (self.fresh - 1) as u32
-            }
-            None => return Err(full),
-        };
-        let slot = self.table.words.get(index as usize).ok_or(full)?;
+        let index = self.indices.take()?;
+        let slot = self.table.words.get(index as usize);
+        let slot = slot.ok_or(Full::Capacity)?;
         slot.store(word, Ordering::Release);
         Ok(AdjacencyId(index))
     }
@@ -125,22 +105,18 @@ impl AdjacenciesWriter {
         }
         if let Some(slot) = self.table.words.get(id.0 as usize) {
             slot.store(0, Ordering::Release);
-            self.deferred.push(&self.qsbr, id.0);
+            self.indices.retire(id.0);
         }
     }
 
     /// Frees the indices that every worker is done with; returns how many still wait.
     pub fn reclaim(&mut self) -> usize {
-        let passed = self.qsbr.passed();
-        while let Some(index) = self.deferred.pop(passed) {
-            self.free.push(index);
-        }
-        self.deferred.len()
+        self.indices.reclaim()
     }
 
     /// The worker that holds back the oldest removed adjacency.
     pub fn held_by(&self) -> Option<usize> {
-        self.deferred.held_by(&self.qsbr)
+        self.indices.held_by()
     }
 }
 

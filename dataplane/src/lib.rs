@@ -9,6 +9,7 @@ pub mod counters;
 pub mod fib;
 mod hold;
 mod icmp;
+mod indices;
 pub mod key;
 mod limit;
 pub mod mem;

@@ -250,7 +250,7 @@ impl<T: RxTx> Path<T> {
         for ((_, meta), work) in lane.iter().zip(&mut works) {
             work.ask(meta, &mut probes);
         }
-        let mut found = [None; 2 * MAX_BURST];
+        let mut found: ArrayVec<_, { 2 * MAX_BURST }> = probes.iter().map(|_| None).collect();
         view.reader.lookup(&probes, &mut found);
 
         for ((buf, meta), work) in lane.drain(..).zip(works) {

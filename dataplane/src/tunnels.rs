@@ -11,9 +11,10 @@
 //! packet to be taken out of a tunnel has. The addresses never change while a worker may see the
 //! tunnel; hop limit, MTU and adjacency do, each in one store.
 
+use crate::indices::Indices;
 use crate::key::{AdjacencyId, Domain, TunnelId, TunnelSpec};
 use crate::mem::{self, Populate, Slab, Storage};
-use crate::qsbr::{Deferred, Qsbr};
+use crate::qsbr::Qsbr;
 use crate::sync::{AtomicU64, Ordering};
 use crate::table::hash::Seed;
 use crate::table::index::{Index, Place, Search};
@@ -231,11 +232,8 @@ impl Tunnels {
 /// The one writer of the tunnels.
 pub struct TunnelsWriter {
     table: Arc<Tunnels>,
-    qsbr: Arc<Qsbr>,
     live: usize,
-    fresh: usize,
-    free: Vec<u32>,
-    deferred: Deferred<u32>,
+    indices: Indices,
     search: Search,
 }
 
@@ -251,11 +249,8 @@ impl TunnelsWriter {
         let lines = Slab::new(capacity, storage, Populate::OnWrite)?;
         Ok(Self {
             table: Arc::new(Tunnels { index, lines }),
-            qsbr,
             live: 0,
-            fresh: 0,
-            free: Vec::new(),
-            deferred: Deferred::default(),
+            indices: Indices::new(capacity, qsbr),
             search: Search::default(),
         })
     }
@@ -291,7 +286,7 @@ impl TunnelsWriter {
             }
             return Ok(id);
         }
-        let at = self.take()?;
+        let at = self.indices.take()?;
         let line = table.lines.get(at as usize).ok_or(Full::Capacity)?;
         line.fill(&spec);
         let place = table.index.place(pair.hash(table.index.seed()));
@@ -310,7 +305,7 @@ impl TunnelsWriter {
             .is_err()
         {
             line.state.store(0, Ordering::Release);
-            self.free.push(at);
+            self.indices.give_back(at);
             return Err(Full::Capacity);
         }
         self.live += 1;
@@ -334,7 +329,7 @@ impl TunnelsWriter {
             line.state.store(0, Ordering::Release);
         }
         self.live -= 1;
-        self.deferred.push(&self.qsbr, id.0);
+        self.indices.retire(id.0);
     }
 
     /// Says where outer packets go; none while the next hop is not known. Nothing happens when
@@ -357,33 +352,11 @@ impl TunnelsWriter {
 
     /// Frees the indices that every worker is done with; returns how many still wait.
     pub fn reclaim(&mut self) -> usize {
-        let passed = self.qsbr.passed();
-        while let Some(at) = self.deferred.pop(passed) {
-            self.free.push(at);
-        }
-        self.deferred.len()
+        self.indices.reclaim()
     }
 
     /// The worker that holds back the oldest removed tunnel.
     pub fn held_by(&self) -> Option<usize> {
-        self.deferred.held_by(&self.qsbr)
-    }
-
-    fn take(&mut self) -> Result<u32, Full> {
-        if let Some(at) = self.free.pop() {
-            return Ok(at);
-        }
-        if self.fresh < self.table.lines.len() {
-            self.fresh += 1;
-            return Ok((self.fresh - 1) as u32);
-        }
-        self.qsbr.advance();
-        self.reclaim();
-        let full = if self.deferred.is_empty() {
-            Full::Capacity
-        } else {
-            Full::Reclaiming
-        };
-        self.free.pop().ok_or(full)
+        self.indices.held_by()
     }
 }

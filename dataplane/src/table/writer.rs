@@ -5,9 +5,10 @@ use super::bindings::{Bindings, Entry, Key};
 use super::hash::Seed;
 use super::index::{Index, Search};
 use super::Full;
+use crate::indices::Indices;
 use crate::key::{BindingId, BindingKey, Forwarding};
 use crate::mem::{self, Storage};
-use crate::qsbr::{Deferred, Qsbr};
+use crate::qsbr::Qsbr;
 use std::sync::Arc;
 
 /// How often an epoch is begun while there are only removals and no call to
@@ -44,10 +45,7 @@ pub struct BindingsWriter {
     live: usize,
     /// One bit per entry: it holds a binding.
     in_use: Vec<u64>,
-    /// Entries from here on were never used.
-    fresh: usize,
-    free: Vec<u32>,
-    deferred: Deferred<u32>,
+    indices: Indices,
     removals: usize,
     /// Bindings by prefix length.
     ipv6_lengths: [u32; 129],
@@ -66,13 +64,11 @@ impl BindingsWriter {
         let entries = sizes.capacity + sizes.spare;
         Ok(Self {
             table: Arc::new(Bindings::new(sizes.buckets, entries, seed, storage)?),
+            indices: Indices::new(entries, Arc::clone(&qsbr)),
             qsbr,
             capacity: sizes.capacity,
             live: 0,
             in_use: vec![0; entries.div_ceil(64)],
-            fresh: 0,
-            free: Vec::new(),
-            deferred: Deferred::default(),
             removals: 0,
             ipv6_lengths: [0; 129],
             ipv4_lengths: [0; 33],
@@ -120,7 +116,7 @@ impl BindingsWriter {
         if self.live >= self.capacity {
             return Err(Full::Capacity);
         }
-        let record = self.take().ok_or(Full::Reclaiming)?;
+        let record = self.indices.take()?;
         let Some(entry) = table.entries.get(record as usize) else {
             return Err(Full::Capacity);
         };
@@ -142,7 +138,7 @@ impl BindingsWriter {
         {
             // No worker has seen it, so it needs no waiting.
             self.count_length(&key, false);
-            self.free.push(record);
+            self.indices.give_back(record);
             return Err(Full::Capacity);
         }
         self.mark(record, true);
@@ -160,7 +156,7 @@ impl BindingsWriter {
         self.count_length(&key, false);
         self.mark(record, false);
         self.live -= 1;
-        self.deferred.push(&self.qsbr, record);
+        self.indices.retire(record);
         self.removals += 1;
         if self.removals >= REMOVALS_PER_EPOCH {
             self.removals = 0;
@@ -184,22 +180,18 @@ impl BindingsWriter {
 
     /// Indices below this may hold a binding, the others never did.
     pub fn touched(&self) -> usize {
-        self.fresh
+        self.indices.touched()
     }
 
     /// Frees the entries that every worker is done with; returns how many still wait. The caller has
     /// called [`Qsbr::advance`].
     pub fn reclaim(&mut self) -> usize {
-        let passed = self.qsbr.passed();
-        while let Some(record) = self.deferred.pop(passed) {
-            self.free.push(record);
-        }
-        self.deferred.len()
+        self.indices.reclaim()
     }
 
     /// The worker that holds back the oldest removed entry.
     pub fn held_by(&self) -> Option<usize> {
-        self.deferred.held_by(&self.qsbr)
+        self.indices.held_by()
     }
 
     fn find<'a>(&self, table: &'a Bindings, key: &Key) -> Option<(u32, &'a Entry)> {
@@ -209,20 +201,6 @@ impl BindingsWriter {
             entry(record).is_some_and(|e| e.key() == *key)
         })?;
         Some((record, entry(record)?))
-    }
-
-    /// An entry that no worker can be looking at. One that was used lately comes first: it is warm.
-    fn take(&mut self) -> Option<u32> {
-        if let Some(record) = self.free.pop() {
-            return Some(record);
-        }
-        if self.fresh < self.table.entries.len() {
-            self.fresh += 1;
-            return u32::try_from(self.fresh - 1).ok();
-        }
-        self.qsbr.advance();
-        self.reclaim();
-        self.free.pop()
     }
 
     fn mark(&mut self, record: u32, in_use: bool) {

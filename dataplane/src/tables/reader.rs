@@ -89,18 +89,22 @@ impl Reader {
         &self.fib
     }
 
-    /// Finds for every probe the longest binding that covers it, and prefetches its counters and
-    /// tunnel. `found` is overwritten as far as `probes` goes; of slices of different length, the
+    /// Finds for every probe the longest binding that covers it, and prefetches its counters, tunnel
+    /// and host. `found` is overwritten as far as `probes` goes; of slices of different length, the
     /// shorter counts.
     #[inline]
     pub fn lookup(&self, probes: &[Probe], found: &mut [Option<Found>]) {
         let reached = |record| self.counters.prefetch(record);
         self.tables.bindings.lookup(probes, found, reached);
         for found in found.iter().take(probes.len()).flatten() {
-            if let Forwarding::Anchor { tunnel } | Forwarding::Access { tunnel, .. } =
-                found.forwarding
-            {
-                self.tables.tunnels.prefetch(tunnel);
+            match found.forwarding {
+                Forwarding::Anchor { tunnel } => self.tables.tunnels.prefetch(tunnel),
+                Forwarding::Access { tunnel, host } => {
+                    self.tables.tunnels.prefetch(tunnel);
+                    self.tables.adjacencies.prefetch(host);
+                }
+                Forwarding::Local { host } => self.tables.adjacencies.prefetch(host),
+                Forwarding::Pending => {}
             }
         }
     }
@@ -138,12 +142,6 @@ impl Reader {
     #[inline(always)]
     pub fn adjacency(&self, id: AdjacencyId) -> Option<AdjacencySpec> {
         self.tables.adjacencies.get(id)
-    }
-
-    /// Hints that an adjacency will be read soon.
-    #[inline(always)]
-    pub fn prefetch_adjacency(&self, id: AdjacencyId) {
-        self.tables.adjacencies.prefetch(id);
     }
 
     /// Counts `n` packets received.
