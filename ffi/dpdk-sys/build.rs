@@ -8,13 +8,13 @@ mod supported;
 
 /// Functions that `ffi/dpdk` calls. Everything else in DPDK stays out of the bindings.
 const FUNCTIONS: &[&str] = &[
-    "rte_dev_(name|probe|remove)",
+    "rte_dev_(probe|remove)",
     "rte_eal_(alarm_set|cleanup|get_runtime_dir|init)",
-    "rte_eth_(allmulticast|promiscuous)_(enable|get)",
+    "rte_eth_allmulticast_enable",
+    "rte_eth_promiscuous_(enable|get)",
     "rte_eth_dev_adjust_nb_rx_tx_desc",
     "rte_eth_dev_(close|configure|get_mtu|get_port_by_name|info_get|set_mtu|socket_id|start|stop)",
     "rte_eth_dev_default_mac_addr_set",
-    "rte_eth_find_next",
     "rte_eth_link_get_nowait",
     "rte_eth_macaddr_get",
     "rte_eth_(rx|tx)_queue_setup",
@@ -27,9 +27,6 @@ const FUNCTIONS: &[&str] = &[
     "rte_version",
     "shim_.*",
 ];
-
-/// Types that no bound function names in its signature.
-const TYPES: &[&str] = &["rte_eth_rx_mq_mode"];
 
 /// Constants, DPDK's own and those that `wrapper.h` computes.
 const CONSTANTS: &[&str] = &[
@@ -68,9 +65,6 @@ fn main() {
         .use_core();
     for pattern in FUNCTIONS {
         builder = builder.allowlist_function(pattern);
-    }
-    for pattern in TYPES {
-        builder = builder.allowlist_type(pattern);
     }
     for pattern in CONSTANTS {
         builder = builder.allowlist_var(pattern);

@@ -26,11 +26,6 @@ struct rte_mbuf *shim_alloc(struct rte_mempool *pool)
 	return rte_pktmbuf_alloc(pool);
 }
 
-int shim_alloc_bulk(struct rte_mempool *pool, struct rte_mbuf **burst, unsigned int count)
-{
-	return rte_pktmbuf_alloc_bulk(pool, burst, count);
-}
-
 void shim_free(struct rte_mbuf *mbuf)
 {
 	rte_pktmbuf_free(mbuf);

@@ -15,7 +15,6 @@ uint16_t shim_rx_burst(uint16_t port, uint16_t queue, struct rte_mbuf **burst, u
 uint16_t shim_tx_burst(uint16_t port, uint16_t queue, struct rte_mbuf **burst, uint16_t count);
 
 struct rte_mbuf *shim_alloc(struct rte_mempool *pool);
-int shim_alloc_bulk(struct rte_mempool *pool, struct rte_mbuf **burst, unsigned int count);
 void shim_free(struct rte_mbuf *mbuf);
 /* Number of mbufs the pool was made with. */
 uint32_t shim_pool_size(const struct rte_mempool *pool);
