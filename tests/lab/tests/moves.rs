@@ -63,6 +63,8 @@ fn a_move_in_the_middle_of_a_move() -> Result<()> {
     let (mut domain, mn) = attached(delay)?;
     let address = mn.addresses()?;
     let (pinger, transfer) = sessions(&domain, &mn)?;
+    // MAG1 tells the anchor of the host's solicitations as long as it configures itself.
+    std::thread::sleep(Duration::from_secs(3));
     let from = domain.notices.count();
     domain.network.plug(&mn, 1)?;
     domain
@@ -76,7 +78,8 @@ fn a_move_in_the_middle_of_a_move() -> Result<()> {
         .notices
         .wait("an update of MAG1", from, LIMIT, |notice| {
             notice.gateway == "mag1" && notice.registers()
-        })?;
+        })
+        .with_context(|| domain.troubles())?;
     let early = domain
         .notices
         .all()

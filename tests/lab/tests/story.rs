@@ -7,12 +7,16 @@ use lab::run::Run;
 use lab::topology::{CN, LMA, MAGS, MN_MAC};
 use serde_json::Value;
 use std::io::Read;
+use std::net::Ipv6Addr;
 use std::path::Path;
 use std::time::Duration;
 
 const ROUTER_MAC: &str = "02:00:5e:00:52:13";
-/// What every address out of the demonstration's pool, 2001:db8:1000::/40, begins with.
-const HOME: &str = "2001:db8:10";
+/// Whether an address is out of the demonstration's pool, 2001:db8:1000::/40.
+fn is_home(address: &str) -> bool {
+    let address = address.parse().map(|address: Ipv6Addr| address.octets());
+    address.is_ok_and(|octets| octets.starts_with(&[0x20, 0x01, 0x0d, 0xb8, 0x10]))
+}
 
 /// Runs `anchorage-demo --json` and returns its last line.
 fn demonstrate(run: &Run) -> Result<Value> {
@@ -110,11 +114,8 @@ impl Frame {
         !self.mobility.is_empty()
     }
 
-    fn shows(&self, address: &str) -> bool {
-        self.sources
-            .iter()
-            .chain(&self.destinations)
-            .any(|shown| shown.starts_with(address))
+    fn addresses(&self) -> impl Iterator<Item = &String> {
+        self.sources.iter().chain(&self.destinations)
     }
 }
 
@@ -171,16 +172,14 @@ fn core_link(core: &[Frame]) {
             up.len(),
             down.len()
         );
-        assert!(up.iter().all(|frame| frame.sources[1].starts_with(HOME)));
+        assert!(up.iter().all(|frame| is_home(&frame.sources[1])));
         assert!(up.iter().all(|frame| frame.destinations[1] == cn));
-        assert!(down
-            .iter()
-            .all(|frame| frame.destinations[1].starts_with(HOME)));
+        assert!(down.iter().all(|frame| is_home(&frame.destinations[1])));
     }
     // And no packet of the host crosses the core outside of a tunnel.
     let bare = core
         .iter()
-        .find(|frame| !frame.tunnelled() && frame.shows(HOME));
+        .find(|frame| !frame.tunnelled() && frame.addresses().any(|shown| is_home(shown)));
     assert!(bare.is_none(), "{bare:?}");
     // Registration at both, de-registration at both, and answers.
     let messages = |kind: &str| core.iter().filter(|frame| frame.mobility == kind).count();
@@ -191,12 +190,15 @@ fn correspondent_link(internet: &[Frame]) {
     for frame in internet {
         assert!(!frame.tunnelled() && !frame.signalling(), "{frame:?}");
         for mag in MAGS {
-            assert!(!frame.shows(&mag.to_string()), "{mag} is seen: {frame:?}");
+            assert!(
+                frame.addresses().all(|shown| *shown != mag.to_string()),
+                "{mag} is seen: {frame:?}"
+            );
         }
     }
     // One address of the host, from the first packet to the last.
     let mut hosts: Vec<_> = internet.iter().flat_map(|frame| &frame.sources).collect();
-    hosts.retain(|source| source.starts_with(HOME));
+    hosts.retain(|source| is_home(source));
     assert!(hosts.len() > 100);
     assert!(
         hosts.iter().all(|source| *source == hosts[0]),
