@@ -84,8 +84,8 @@ fn book() -> String {
         "# Verdicts
 
 Every packet that a worker receives, and every one that is born there, ends in one of these; `received + born`
-is their sum. `anchorctl counters` and the metrics show them by these names. The list is made from its
-declaration in `dataplane/src/verdict.rs`: `GOLDEN_REGENERATE=1 cargo test -p dataplane --test verdicts`.
+is their sum. `anchorctl counters` shows them by these names. The list is made from its declaration in
+`dataplane/src/verdict.rs`: `GOLDEN_REGENERATE=1 cargo test -p dataplane --test verdicts`.
 ",
     );
     let mut kind = "";
