@@ -13,8 +13,12 @@ use std::net::Ipv6Addr;
 use std::time::Duration;
 use wire::mh::{
     AcknowledgementFlags, BindingAcknowledgement, BindingRefreshRequest, HandoffIndicator,
-    HomeNetworkPrefix, Lifetime, MnIdentifier, Status,
+    HomeNetworkPrefix, Lifetime, MnIdentifier, NtpTime, Status,
 };
+
+/// How far an anchor's clock may be from ours for its timestamp mismatch to mean that the update was
+/// late: the default of TimestampValidityWindow (RFC 5213 section 9.3).
+const CLOCKS_AGREE: Duration = Duration::from_millis(300);
 
 /// Whose update an acknowledgement may answer.
 enum Target {
@@ -40,12 +44,14 @@ enum Remedy {
 }
 
 impl Remedy {
-    const fn of(status: Status, named_prefixes: bool, refresh: bool) -> Self {
+    const fn of(status: Status, named_prefixes: bool, refresh: bool, clocks_agree: bool) -> Self {
         match status {
             Status::SEQUENCE_OUT_OF_WINDOW | Status::TIMESTAMP_LOWER_THAN_PREV_ACCEPTED => {
                 Self::Correct
             }
-            // The clock has to be set first, by its own time source.
+            // Either the update was late on its way and a fresh one will do, or the clock has to be set
+            // first, by its own time source.
+            Status::TIMESTAMP_MISMATCH if clocks_agree => Self::Correct,
             Status::TIMESTAMP_MISMATCH => Self::Wait,
             Status::UNSPECIFIED | Status::INSUFFICIENT_RESOURCES => Self::WaitUnserved,
             Status::NOT_AUTHORIZED_FOR_HOME_NETWORK_PREFIX
@@ -125,7 +131,14 @@ impl Mag {
             Target::Visitor(link) if answer.status.is_accepted() => {
                 self.accepted(now, from, link, sent.at, answer, &options, effects);
             }
-            Target::Visitor(link) => self.not_accepted(now, link, answer, effects),
+            Target::Visitor(link) => {
+                // The anchor tells its own time when it minds ours (RFC 5213 section 5.5).
+                let ours = NtpTime::from_unix(now.wall);
+                let clocks_agree = options
+                    .timestamp
+                    .is_some_and(|theirs| theirs.abs_diff(ours) <= CLOCKS_AGREE);
+                self.not_accepted(now, link, answer, clocks_agree, effects);
+            }
         }
     }
 
@@ -350,6 +363,7 @@ impl Mag {
         now: Now,
         link: HostLink,
         answer: &BindingAcknowledgement,
+        clocks_agree: bool,
         effects: &mut Vec<Effect>,
     ) {
         let visitor = self.visitors.get_mut(&link);
@@ -360,7 +374,8 @@ impl Mag {
             return;
         };
         let refresh = update.handoff == HandoffIndicator::NOT_CHANGED;
-        let remedy = Remedy::of(answer.status, !update.prefixes.is_empty(), refresh);
+        let named_prefixes = !update.prefixes.is_empty();
+        let remedy = Remedy::of(answer.status, named_prefixes, refresh, clocks_agree);
         self.core.counters.add(match remedy {
             Remedy::Correct | Remedy::AskAnew => MagCounter::RefusedCorrectable,
             Remedy::Wait | Remedy::WaitUnserved => MagCounter::RefusedTransient,
@@ -434,7 +449,7 @@ impl Mag {
         let Some(leaving) = self.leaving.get_mut(host) else {
             return;
         };
-        match Remedy::of(answer.status, false, false) {
+        match Remedy::of(answer.status, false, false, false) {
             _ if answer.status.is_accepted() => self.core.counters.add(MagCounter::Deregistered),
             Remedy::Correct if !self.core.config.timestamps => {
                 leaving.list.sequence = answer.sequence;

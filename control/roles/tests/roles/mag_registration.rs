@@ -42,6 +42,23 @@ pub fn refuses(mag: &mut Mag, ms: u64, update: &BindingUpdate, status: u8) -> Ve
     tell(mag, ms, answered(answer(update, Status(status), &[])))
 }
 
+/// The same by an anchor that tells its own time, in milliseconds of ours.
+fn refuses_at(
+    mag: &mut Mag,
+    ms: u64,
+    update: &BindingUpdate,
+    status: u8,
+    anchors_time: Option<u64>,
+) -> Vec<Effect> {
+    let mut refusal = answer(update, Status(status), &[]);
+    for option in &mut refusal.options {
+        if let (MobilityOption::Timestamp(time), Some(anchors_time)) = (option, anchors_time) {
+            *time = stamp(anchors_time);
+        }
+    }
+    tell(mag, ms, answered(refusal))
+}
+
 pub fn unbinds(effects: &[Effect]) -> bool {
     let prefix = prefix(GIVEN);
     effects.contains(&Effect::Unbind { prefix })
@@ -195,17 +212,36 @@ fn a_binding_that_the_anchor_refuses_to_extend_ends() {
 /// A lack of resources passes: it is tried again at the slowest rate.
 #[test]
 fn transient_refusals_are_tried_again_late() {
-    for status in [128, 130, 156] {
+    // With 156 the anchor tells its time, which is ten seconds from ours.
+    for (status, anchors_time) in [(128, None), (130, None), (156, Some(10_000))] {
         let (mut mag, update) = registering();
-        let effects = refuses(&mut mag, 5, &update, status);
+        let effects = refuses_at(&mut mag, 5, &update, status, anchors_time);
         assert_eq!(sent(&effects), []);
         assert!(timer_after(&effects, &retransmit()).unwrap() >= SECOND * 32);
         assert_eq!(visitor(&mag, 5).state, VisitorState::Registering);
     }
     // With a wrong clock, what is bound stays bound.
     let (mut mag, update) = refreshing();
-    assert!(!unbinds(&refuses(&mut mag, 2_880_005, &update, 156)));
+    let effects = refuses_at(&mut mag, 2_880_005, &update, 156, Some(0));
+    assert!(!unbinds(&effects));
+    assert_eq!(sent(&effects), []);
     assert_eq!(visitor(&mag, 2_880_005).state, VisitorState::Refreshing);
+}
+
+/// An update that waited on its way (for a neighbour, in a queue) is too old when it arrives, though both
+/// clocks are right: a fresh one goes out at once.
+#[test]
+fn an_update_that_was_late_is_sent_anew_at_once() {
+    let (mut mag, mut update) = registering();
+    for ms in [370, 1100, 2200] {
+        let effects = refuses_at(&mut mag, ms, &update, 156, Some(ms - 1));
+        update = pbu_in(&effects).clone();
+        let latest = MobilityOption::Timestamp(stamp(ms));
+        assert!(update.options.contains(&latest));
+    }
+    // Not for ever.
+    let effects = refuses_at(&mut mag, 3300, &update, 156, Some(3299));
+    assert_eq!(sent(&effects), []);
 }
 
 #[test]
