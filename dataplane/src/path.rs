@@ -69,6 +69,7 @@ struct Limits {
     icmp: Bucket,
     punts: [Bucket; Punt::ALL.len()],
     hosts: Sources,
+    solicitors: Sources,
     peers: Sources,
 }
 
@@ -95,6 +96,7 @@ impl<T: RxTx> Path<T> {
             icmp: Bucket::new(config.icmp_rate),
             punts: config.punt_rates.0.map(Bucket::new),
             hosts: Sources::new(config.host_rate),
+            solicitors: Sources::new(config.host_rate),
             peers: Sources::new(config.peer_rate),
         };
         let known = Known {
@@ -120,7 +122,7 @@ impl<T: RxTx> Path<T> {
 
     /// Begins a pass: takes note of a new topology, lets held packets go on or gives them up, and
     /// sends what control wants sent. Returns how many packets there were.
-    pub(crate) fn prepare(&mut self, view: &View<'_>, io: &mut T) -> usize {
+    pub(crate) fn prepare(&mut self, injected: usize, view: &View<'_>, io: &mut T) -> usize {
         let mut count = 0;
         if self.known.generation != Some(view.fib.generation()) {
             self.known.learn(view);
@@ -129,7 +131,12 @@ impl<T: RxTx> Path<T> {
         if self.hold.is_due(view.now) {
             count += self.give_up(view, io);
         }
-        count + self.inject(view, io)
+        count + self.inject(injected, view, io)
+    }
+
+    /// How many packets of control wait to be sent.
+    pub(crate) fn injected(&self) -> usize {
+        self.rings.waiting()
     }
 
     /// Takes one burst from `port` to its end. Returns how many packets there were.
@@ -170,7 +177,7 @@ impl<T: RxTx> Path<T> {
 
     /// Sends what control still wants sent, and drops all that is held.
     pub(crate) fn drain(&mut self, view: &View<'_>, io: &mut T) {
-        while self.inject(view, io) > 0 {
+        while self.inject(usize::MAX, view, io) > 0 {
             self.output.flush(view, io);
         }
         while let Some(held) = self.hold.take(|_| true) {
@@ -265,10 +272,10 @@ impl<T: RxTx> Path<T> {
     }
 
     /// Sends what control wants sent.
-    fn inject(&mut self, view: &View<'_>, io: &mut T) -> usize {
+    fn inject(&mut self, waiting: usize, view: &View<'_>, io: &mut T) -> usize {
         let mut lane = Lane::new();
         let mut count = 0;
-        while count < INJECTED {
+        while count < waiting.min(INJECTED) {
             let Some(slot) = self.rings.pop() else {
                 break;
             };

@@ -381,6 +381,12 @@ impl WorkerRings {
         Ok(())
     }
 
+    /// How many slots control has filled. What control published before it filled them is seen by who
+    /// reads it after this.
+    pub(crate) fn waiting(&self) -> usize {
+        self.pair.injected.len()
+    }
+
     /// Next thing to send.
     pub(crate) fn pop(&mut self) -> Option<Box<Injected>> {
         self.pair.injected.pop()

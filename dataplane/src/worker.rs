@@ -148,17 +148,21 @@ impl<T: RxTx> Worker<T> {
 
     /// One pass over everything at time `now`, which must not go back.
     pub fn poll_at(&mut self, now: Duration) -> usize {
-        if !self.online {
+        // Counted before the topology is looked at: a frame that control sends right after it has
+        // published an interface must not meet the topology from before.
+        let injected = self.path.injected();
+        if self.online {
+            self.reader.quiescent();
+        } else {
             self.reader.online();
             self.online = true;
         }
         let view = View::new(&self.reader, now);
-        let mut packets = self.path.prepare(&view, &mut self.io);
+        let mut packets = self.path.prepare(injected, &view, &mut self.io);
         for port in 0..self.io.ports() {
             packets += self.path.receive(PortId(port), &view, &mut self.io);
         }
         self.path.finish(&view, &mut self.io);
-        self.reader.quiescent();
         self.stats.pass(packets);
         self.stats.holds(self.path.held());
         packets
@@ -167,7 +171,9 @@ impl<T: RxTx> Worker<T> {
     /// Sends what control has left in the ring, lets go of all packets that are held, and stops
     /// reading the tables. A later pass begins anew.
     pub fn drain(&mut self) {
-        if !self.online {
+        if self.online {
+            self.reader.quiescent();
+        } else {
             self.reader.online();
         }
         let view = View::new(&self.reader, clock::now());

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
-/// Ends and births that no golden case can show, and the test in `worker.rs` that does.
+/// Ends and births that no golden case can show, and the test of the worker that does.
 const BY_WORKER: &[(&str, &str)] = &[
     ("born injected", "a_frame_of_controls_gets_its_vlan_tag"),
     ("drop fragmented", "a_packet_in_pieces_is_dropped"),
@@ -66,7 +66,8 @@ fn shown_by_cases() -> Vec<String> {
 #[test]
 fn every_declared_end_is_some_packets_end() {
     let cases = shown_by_cases();
-    let worker = read(&tests().join("worker.rs"));
+    let worker = ["worker.rs", "worker/limits.rs"].map(|file| read(&tests().join(file)));
+    let worker = worker.concat();
     let verdicts = Verdict::all().map(|it| format!("{} {}", it.kind(), it.reason()));
     let births = Born::ALL.iter().map(|it| format!("born {}", it.reason()));
     for name in verdicts.chain(births) {

@@ -3,9 +3,11 @@
 
 #[path = "golden/case.rs"]
 mod case;
+#[path = "worker/limits.rs"]
+mod limits;
 
 use case::{all, read_pcap, root, unlimited, Case, Gateway};
-use dataplane::key::{BindingKey, Domain, Forwarding, InterfaceId, TunnelSpec};
+use dataplane::key::{BindingKey, Domain, Forwarding, InterfaceId, Topology, TunnelSpec};
 use dataplane::rings::{self, ControlRings, Inject, Message};
 use dataplane::verdict::{Drop, Forward, Hold, Punt, Verdict};
 use dataplane::worker::{Idle, Rate, Worker, WorkerConfig};
@@ -124,77 +126,6 @@ fn packets_of_one_flow_keep_their_order() {
 }
 
 #[test]
-fn errors_and_echo_replies_are_limited() {
-    let config = WorkerConfig {
-        icmp_rate: Rate::new(10, 3),
-        ..unlimited()
-    };
-    let mut bench = Bench::new("lma", &config);
-    let (echo, expired) = (frame("echo", 0, 0), frame("hop_limit", 0, 0));
-    for _ in 0..5 {
-        bench.receive(0, &echo);
-        bench.receive(0, &expired);
-    }
-    bench.dry(START);
-    assert_eq!(bench.sent(0).len(), 3);
-    assert_eq!(bench.count(Verdict::Drop(Drop::IcmpLimited)), 7);
-    bench.receive(0, &echo);
-    bench.dry(START + Duration::from_secs(1));
-    assert_eq!(bench.sent(0).len(), 1);
-    bench.balances();
-}
-
-/// A flood of one stranger leaves room for another, and no flood passes the rate of its reason.
-#[test]
-fn punts_are_limited_by_source_and_by_reason() {
-    let mut config = WorkerConfig {
-        host_rate: Rate::new(1, 2),
-        ..unlimited()
-    };
-    config.punt_rates.set(Punt::UnknownHost, Rate::new(1, 6));
-    let mut bench = Bench::new("mag", &config);
-    let stranger = frame("host_up", 1, 11);
-    for host in 0..8 {
-        let mut from = stranger.clone();
-        from[11] = 0x40 + host;
-        for _ in 0..10 {
-            bench.receive(1, &from);
-        }
-    }
-    bench.dry(START);
-    let mut by_host = [0; 8];
-    bench.control.poll(|_, message| {
-        let Message::Punted(punted) = message else {
-            panic!("nothing is asked for")
-        };
-        assert_eq!(
-            (punted.reason, punted.interface),
-            (Punt::UnknownHost, InterfaceId(1))
-        );
-        by_host[usize::from(punted.frame[11] - 0x40)] += 1;
-    });
-    assert_eq!(by_host, [2, 2, 2, 0, 0, 0, 0, 0]);
-    assert_eq!(bench.count(Verdict::Drop(Drop::PuntLimited)), 74);
-    bench.balances();
-}
-
-#[test]
-fn a_full_ring_slows_no_forwarding() {
-    let mut bench = Bench::with("lma", &unlimited(), 4, 4096);
-    let (update, packet) = (frame("signalling", 1, 0), frame("decap", 1, 0));
-    for _ in 0..10 {
-        bench.receive(1, &update);
-        bench.receive(1, &packet);
-    }
-    bench.dry(START);
-    assert_eq!(bench.count(Verdict::Punt(Punt::Mobility)), 4);
-    assert_eq!(bench.count(Verdict::Drop(Drop::PuntFull)), 6);
-    assert_eq!(bench.sent(0).len(), 10);
-    assert_eq!(bench.control.poll(|_, _| ()), 4);
-    bench.balances();
-}
-
-#[test]
 fn a_frame_of_controls_gets_its_vlan_tag() {
     let mut bench = Bench::new("lma", &unlimited());
     let data: Vec<u8> = (0..60).collect();
@@ -216,6 +147,26 @@ fn a_frame_of_controls_gets_its_vlan_tag() {
     assert_eq!(bench.sent(1), [tagged]);
     assert_eq!(bench.count(Verdict::Forward(Forward::Injected)), 2);
     assert_eq!(bench.count(Verdict::Drop(Drop::InjectInvalid)), 2);
+    bench.balances();
+}
+
+/// What control sends right after it has published an interface meets that interface, in a worker that has
+/// been polling all along.
+#[test]
+fn a_frame_of_controls_meets_what_control_has_published() {
+    let mut bench = Bench::new("lma", &unlimited());
+    let whole = bench.gateway.topology.clone();
+    bench.gateway.writer.publish(Topology::default());
+    bench.dry(START);
+    let data: Vec<u8> = (0..60).collect();
+    bench.gateway.writer.publish(whole);
+    let what = Inject::Frame {
+        interface: InterfaceId(0),
+        data: &data,
+    };
+    bench.control.inject(0, what).expect("room");
+    bench.dry(START);
+    assert_eq!(bench.sent(0), [data]);
     bench.balances();
 }
 

@@ -93,12 +93,10 @@ impl<T: RxTx> Path<T> {
     fn copy(&mut self, packet: &Packet<T::Buf>, reason: Punt, view: &View<'_>) -> Result<(), Drop> {
         let meta = &packet.meta;
         let source_allows = match reason {
-            Punt::UnknownHost => {
-                let [a, b, c, d, e, f] = meta.mac.0;
-                let [g, h] = meta.interface.0.to_be_bytes();
-                let key = u64::from_be_bytes([a, b, c, d, e, f, g, h]);
-                self.limits.hosts.take(u128::from(key), view.now)
-            }
+            // Apart from one another: what a host sends as it comes up must not cost it its
+            // solicitation.
+            Punt::UnknownHost => self.limits.hosts.take(host_key(meta), view.now),
+            Punt::RouterSolicitation => self.limits.solicitors.take(host_key(meta), view.now),
             Punt::Mobility => {
                 let key = packet.fields.source.to_bits();
                 self.limits.peers.take(key, view.now)
@@ -159,6 +157,13 @@ impl<T: RxTx> Path<T> {
             None => self.drop(buf, Drop::NeighbourFailed, view, io),
         }
     }
+}
+
+/// The sender of a frame on an access interface, for a rate of its own.
+fn host_key(meta: &Meta) -> u128 {
+    let [a, b, c, d, e, f] = meta.mac.0;
+    let [g, h] = meta.interface.0.to_be_bytes();
+    u64::from_be_bytes([a, b, c, d, e, f, g, h]).into()
 }
 
 /// The address that an error is sent from. A host or neighbour on the link sees the interface's;

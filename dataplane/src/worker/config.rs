@@ -32,7 +32,8 @@ pub struct WorkerConfig {
     pub icmp_rate: Rate,
     /// Packets to control, by reason.
     pub punt_rates: PuntRates,
-    /// Packets of one unknown host, known by interface and link-layer address, to control.
+    /// Packets of one unknown host, known by interface and link-layer address, to control; and as
+    /// many Router Solicitations of one host.
     pub host_rate: Rate,
     /// Mobility Headers of one source address to control.
     pub peer_rate: Rate,
