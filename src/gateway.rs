@@ -4,7 +4,7 @@ use crate::ports::Ports;
 use crate::workers::Workers;
 use anyhow::{bail, Context, Result};
 use control::config::{Config, Hugepages, Machine};
-use control::Params;
+use control::{ControlSocket, Params};
 use dataplane::rings;
 use dataplane::tables::{Capacity, Tables};
 use dpdk::{Eal, EalConfig};
@@ -17,6 +17,9 @@ use std::time::Instant;
 /// What it cannot start with, or what it could not give back at its end.
 pub fn serve(config: Config, config_path: PathBuf, record: Option<PathBuf>) -> Result<()> {
     let started = Instant::now();
+    control::hold_signals()?;
+    let group = config.gateway.socket_group.as_deref();
+    let socket = ControlSocket::claim(&config.gateway.socket, group)?;
     let housekeeping = housekeeping(&config);
     let control_core = housekeeping.first().copied();
     let eal = Eal::init(environment(&config, housekeeping))?;
@@ -24,9 +27,16 @@ pub fn serve(config: Config, config_path: PathBuf, record: Option<PathBuf>) -> R
         core_affinity::set_for_current(core_affinity::CoreId { id });
     }
     let mut ports = Ports::open(&eal, &config)?;
-    let outcome = forward(&eal, &mut ports, config, config_path, record, started);
-    let leaks = ports.close(eal)?;
-    outcome?;
+    let start = Start {
+        config,
+        config_path,
+        record,
+        socket,
+        started,
+    };
+    let outcome = forward(&eal, &mut ports, start);
+    let closed = ports.close(eal);
+    let leaks = both(outcome, closed)?;
     if leaks > 0 {
         bail!("{leaks} packet buffers were still in use at the end");
     }
@@ -58,15 +68,33 @@ fn environment(config: &Config, housekeeping: Vec<usize>) -> EalConfig {
     }
 }
 
-/// Forwards until control returns. Workers have ended when this does, whatever it returns.
-fn forward(
-    eal: &Eal,
-    ports: &mut Ports,
+/// What a gateway starts with.
+struct Start {
     config: Config,
     config_path: PathBuf,
     record: Option<PathBuf>,
+    socket: ControlSocket,
     started: Instant,
-) -> Result<()> {
+}
+
+/// What came second, if what came first went well. When neither did, the first is the cause and the
+/// second goes into the log.
+fn both<T>(first: Result<()>, second: Result<T>) -> Result<T> {
+    if let (Err(_), Err(error)) = (&first, &second) {
+        tracing::error!("{error:#}");
+    }
+    first.and(second)
+}
+
+/// Forwards until control returns. Workers have ended when this does, whatever it returns.
+fn forward(eal: &Eal, ports: &mut Ports, start: Start) -> Result<()> {
+    let Start {
+        config,
+        config_path,
+        record,
+        socket,
+        started,
+    } = start;
     let capacity = Capacity {
         bindings: config.tables.bindings,
         tunnels: config.tables.tunnels,
@@ -80,18 +108,18 @@ fn forward(
     let outcome = control::run(Params {
         config,
         config_path,
+        socket,
         record,
         writer,
         rings,
         ports: ports.info(),
         read_port: ports.reader(),
         workers: workers.info(),
-        dpdk_version: dpdk::version(),
+        dpdk_version: dpdk::version().trim_start_matches("DPDK ").to_owned(),
         cycles_per_second: Some(dpdk::hz() as f64),
         ready: Some(Box::new(move || {
             tracing::info!(milliseconds = started.elapsed().as_millis(), "ready");
         })),
     });
-    workers.stop()?;
-    Ok(outcome?)
+    both(outcome.map_err(Into::into), workers.stop())
 }

@@ -2,8 +2,9 @@
 //! worker per core and the control plane, and takes all of it down again.
 //!
 //! ```text
-//!   configuration ──► environment ──► ports ──► tables, rings ──► workers (one thread a core)
-//!                                                         └─────► control (this thread)
+//!   configuration ──► socket ──► environment ──► ports ──► tables, rings
+//!                                                            ├──► workers (one thread a core)
+//!                                                            └──► control (this thread)
 //!   SIGTERM ──► control drains and returns ──► workers stop ──► ports close ──► no mbuf in use
 //! ```
 #![forbid(unsafe_code)]
@@ -12,9 +13,10 @@ mod gateway;
 mod ports;
 mod workers;
 
-use anyhow::{Context, Result};
+use anyhow::{anyhow, Context, Result};
 use clap::Parser;
 use control::config::Config;
+use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use tracing_subscriber::EnvFilter;
@@ -51,15 +53,23 @@ fn start(cli: Cli) -> Result<()> {
         config.gateway.socket = std::path::absolute(&socket)
             .with_context(|| format!("the socket's path {} has no meaning", socket.display()))?;
     }
+    let filter = EnvFilter::try_new(&config.gateway.log).map_err(|_| {
+        anyhow!(
+            "{}: `log = \"{}\"` is no log filter; give error, warn, info, debug or trace, or one \
+             per module such as \"info,control=debug\"",
+            cli.config.display(),
+            config.gateway.log
+        )
+    })?;
     if cli.check {
         print!("{}", config.to_toml());
         return Ok(());
     }
-    let filter = EnvFilter::try_new(&config.gateway.log)
-        .with_context(|| format!("`log = \"{}\"` is no log filter", config.gateway.log))?;
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        // Whoever keeps the log does not want colours in it.
+        .with_ansi(std::io::stderr().is_terminal())
         .init();
     gateway::serve(config, cli.config, cli.record)
 }

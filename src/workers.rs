@@ -40,22 +40,39 @@ impl Workers {
         let shares = ports.take_queues(config.cores.len());
         let each = config.cores.iter().zip(shares).zip(rings);
         for (index, ((&core, queues), rings)) in each.enumerate() {
-            let pool = ports.pool(index).context("a gateway needs a port")?;
-            let io = WorkerIo::new(queues, pool);
-            let mut worker = Worker::new(index, tables, rings, io, &settings(config));
-            let stats = worker.stats();
-            let stop = Arc::clone(&workers.stop);
-            let run = move || worker.run(&stop);
-            match eal.spawn_worker(&format!("worker-{index}"), Some(core), run) {
-                Ok(thread) => workers.threads.push(thread),
-                Err(error) => {
-                    workers.stop()?;
-                    return Err(error.into());
+            let started = ports
+                .pool(index)
+                .context("a gateway needs a port")
+                .and_then(|pool| {
+                    let io = WorkerIo::new(queues, pool);
+                    let worker = Worker::new(index, tables, rings, io, &settings(config));
+                    workers.spawn(eal, index, core, worker)
+                });
+            if let Err(error) = started {
+                if let Err(error) = workers.stop() {
+                    tracing::error!("{error:#}");
                 }
+                return Err(error);
             }
-            workers.info.push(WorkerInfo { core, stats });
         }
         Ok(workers)
+    }
+
+    /// Lets a worker run on a core.
+    fn spawn(
+        &mut self,
+        eal: &Eal,
+        index: usize,
+        core: usize,
+        mut worker: Worker<WorkerIo>,
+    ) -> Result<()> {
+        let stats = worker.stats();
+        let stop = Arc::clone(&self.stop);
+        let run = move || worker.run(&stop);
+        let thread = eal.spawn_worker(&format!("worker-{index}"), Some(core), run)?;
+        self.threads.push(thread);
+        self.info.push(WorkerInfo { core, stats });
+        Ok(())
     }
 
     /// What control is told of the workers.
@@ -66,12 +83,11 @@ impl Workers {
     /// Ends all workers and waits for them.
     ///
     /// # Errors
-    /// A worker that panicked.
+    /// The first worker that panicked; all others have ended too.
     pub fn stop(self) -> Result<()> {
         self.stop.store(true, Ordering::Relaxed);
-        for thread in self.threads {
-            thread.join()?;
-        }
+        let ended: Vec<_> = self.threads.into_iter().map(WorkerThread::join).collect();
+        ended.into_iter().collect::<Result<(), _>>()?;
         Ok(())
     }
 }

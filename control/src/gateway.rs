@@ -166,7 +166,7 @@ fn link(interface: &config::Interface, port: &PortInfo) -> Link {
 }
 
 /// What a static route says. Checking has seen to it that its router is on a link of ours.
-fn target(config: &Config, route: &config::Route) -> Option<Target> {
+pub(crate) fn target(config: &Config, route: &config::Route) -> Option<Target> {
     let Some(address) = route.via else {
         return Some(if route.blackhole {
             Target::Blackhole

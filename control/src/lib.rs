@@ -19,4 +19,5 @@ pub mod wheel;
 
 pub use calls::{PortStats, ReadPort, WorkerInfo};
 pub use gateway::PortInfo;
-pub use run::{run, Error, Params};
+pub use rpc::ControlSocket;
+pub use run::{hold_signals, run, Error, Params};

@@ -10,6 +10,7 @@ use hashbrown::HashMap;
 use roles::event::HostLink;
 use roles::policy::{AnchoredHost, LmaPolicy, Profile};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::net::Ipv6Addr;
 use std::path::Path;
 use wire::ether::MacAddr;
@@ -100,9 +101,9 @@ impl FilePolicy {
     /// All that is wrong with it, each with file and line.
     pub fn load(file: &Path) -> Result<Self, Error> {
         let (mut document, read) = Document::read::<MagPolicyFile>(file)?;
+        let mut given = Given::default();
         for (index, host) in read.host.iter().enumerate() {
-            let earlier = read.host.get(..index).unwrap_or_default();
-            check_host(&mut document, index, host, earlier);
+            check_host(&mut document, index, host, &mut given);
         }
         if let Some(default) = &read.default {
             let way = place!["default", "identifier"];
@@ -116,6 +117,7 @@ impl FilePolicy {
             }
             anchor(&mut document, place!["default", "lma"], default.lma);
         }
+        drop(given);
         document.finish()?;
         let hosts = read.host.into_iter().map(|host| {
             let profile = Profile {
@@ -183,38 +185,62 @@ impl DefaultHost {
     }
 }
 
-fn check_host(document: &mut Document, index: usize, host: &Host, earlier: &[Host]) {
+/// What the hosts before one in a policy file have. Files list many hosts, and a gateway that runs
+/// reads them again: none is compared with each other one.
+#[derive(Default)]
+struct Given<'a> {
+    /// Identifiers, by link-layer address.
+    macs: HashMap<MacAddr, &'a str>,
+    /// Link-layer addresses where there are any, by identifier.
+    identifiers: HashMap<&'a str, Option<MacAddr>>,
+    /// Prefixes by their first address. No two overlap, or the file is refused.
+    prefixes: BTreeMap<Ipv6Addr, Ipv6Prefix>,
+}
+
+impl Given<'_> {
+    /// The prefix that overlaps this one, if one does: it begins last before it, or first in it.
+    fn overlapping(&self, prefix: Ipv6Prefix) -> Option<Ipv6Prefix> {
+        let before = self.prefixes.range(..=prefix.prefix).next_back();
+        let after = self.prefixes.range(prefix.prefix..).next();
+        let mut near = before.into_iter().chain(after).map(|(_, near)| *near);
+        near.find(|near| overlap(*near, prefix))
+    }
+}
+
+fn check_host<'a>(document: &mut Document, index: usize, host: &'a Host, given: &mut Given<'a>) {
     if host.mac.is_group() || host.mac.0 == [0; 6] {
         let text = format!(
             "`{}` cannot be a host's own; give a unicast link-layer address",
             host.mac
         );
         document.problem(place!["host", index, "mac"], text);
-    } else if let Some(other) = earlier.iter().find(|other| other.mac == host.mac) {
+    } else if let Some(other) = given.macs.insert(host.mac, &host.identifier) {
         let text = format!(
-            "{} is {} already; a link-layer address is one host",
-            host.mac, other.identifier
+            "{} is {other} already; a link-layer address is one host",
+            host.mac
         );
         document.problem(place!["host", index, "mac"], text);
     }
+    check_identifier(document, index, &host.identifier, Some(host.mac), given);
+    anchor(document, place!["host", index, "lma"], host.lma);
+    prefixes(document, index, &host.home_network_prefixes, given);
+}
+
+/// The identifier of the `index`th host: fit for its option, and nobody else's.
+fn check_identifier<'a>(
+    document: &mut Document,
+    index: usize,
+    own: &'a str,
+    mac: Option<MacAddr>,
+    given: &mut Given<'a>,
+) {
     let way = place!["host", index, "identifier"];
-    identifier(document, way, &host.identifier);
-    if let Some(other) = earlier
-        .iter()
-        .find(|other| other.identifier == host.identifier)
-    {
-        let text = format!(
-            "`{}` is the host {} already; an identifier is one host",
-            host.identifier, other.mac
-        );
+    identifier(document, way, own);
+    if let Some(other) = given.identifiers.insert(own, mac) {
+        let who = other.map_or_else(|| "listed".to_owned(), |mac| format!("the host {mac}"));
+        let text = format!("`{own}` is {who} already; an identifier is one host");
         document.problem(way, text);
     }
-    anchor(document, place!["host", index, "lma"], host.lma);
-    let taken = earlier
-        .iter()
-        .flat_map(|other| &other.home_network_prefixes);
-    let taken = taken.copied().collect();
-    prefixes(document, index, &host.home_network_prefixes, taken);
 }
 
 /// The policy file of an LMA.
@@ -262,26 +288,17 @@ pub fn load_lma(file: &Path) -> Result<LmaPolicy, Error> {
             document.problem(way, format!("`{mag}` stands here twice"));
         }
     }
+    let mut given = Given::default();
     for (index, host) in read.host.iter().enumerate() {
-        let earlier = read.host.get(..index).unwrap_or_default();
-        let way = place!["host", index, "identifier"];
-        identifier(&mut document, way, &host.identifier);
-        if earlier
-            .iter()
-            .any(|other| other.identifier == host.identifier)
-        {
-            let text = format!(
-                "`{}` is listed already; an identifier is one host",
-                host.identifier
-            );
-            document.problem(way, text);
-        }
-        let taken = earlier
-            .iter()
-            .flat_map(|other| &other.home_network_prefixes);
-        let taken = taken.copied().collect();
-        prefixes(&mut document, index, &host.home_network_prefixes, taken);
+        check_identifier(&mut document, index, &host.identifier, None, &mut given);
+        prefixes(
+            &mut document,
+            index,
+            &host.home_network_prefixes,
+            &mut given,
+        );
     }
+    drop(given);
     document.finish()?;
     let hosts = read.host.into_iter().map(|host| AnchoredHost {
         mn_identifier: MnIdentifier::Nai(host.identifier),
@@ -321,7 +338,7 @@ fn anchor(document: &mut Document, way: &[crate::config::document::Step], addres
 }
 
 /// Fixed prefixes of the `index`th host: each a prefix that a host can have, and nobody else's.
-fn prefixes(document: &mut Document, index: usize, own: &[Ipv6Prefix], mut taken: Vec<Ipv6Prefix>) {
+fn prefixes(document: &mut Document, index: usize, own: &[Ipv6Prefix], given: &mut Given<'_>) {
     for (which, prefix) in own.iter().enumerate() {
         let way = place!["host", index, "home_network_prefixes", which];
         if prefix.is_request() || prefix.prefix.is_multicast() {
@@ -329,12 +346,12 @@ fn prefixes(document: &mut Document, index: usize, own: &[Ipv6Prefix], mut taken
                 way,
                 format!("{prefix} cannot be a host's prefix; leave it out and the LMA chooses"),
             );
-        } else if let Some(other) = taken.iter().find(|other| overlap(**other, *prefix)) {
+        } else if let Some(other) = given.overlapping(*prefix) {
             document.problem(
                 way,
                 format!("{prefix} overlaps {other}, which is given already"),
             );
         }
-        taken.push(*prefix);
+        given.prefixes.insert(prefix.prefix, *prefix);
     }
 }

@@ -15,9 +15,10 @@ use crate::config::{self, Config};
 use crate::engine::Engine;
 use crate::gateway::{self, Applied, Gateway, PortInfo, Room, SetupError};
 use crate::record::Recorder;
-use crate::rpc::{Call, Limits, Notices, Server};
+use crate::rpc::{Call, ControlSocket, Limits, Notices, Server};
 use dataplane::rings::ControlRings;
 use dataplane::tables::Writer;
+use nix::sys::signal::{SigSet, Signal as NixSignal};
 use roles::{Event, Now};
 use std::io;
 use std::path::PathBuf;
@@ -39,6 +40,8 @@ const GOODBYE: Duration = Duration::from_millis(10);
 pub struct Params {
     /// The configuration, loaded.
     pub config: Config,
+    /// The control socket, claimed before anything else was touched.
+    pub socket: ControlSocket,
     /// Where it was loaded from: a reload reads it again.
     pub config_path: PathBuf,
     /// Where events are to be recorded, if they are.
@@ -66,23 +69,13 @@ pub struct Params {
 pub enum Error {
     /// The kernel refuses what an event loop needs.
     #[error("the control thread cannot start: {0}")]
-    Runtime(#[source] io::Error),
-    /// The control socket.
-    #[error("control socket {}: {error}", path.display())]
-    Socket {
-        /// Where it should be.
-        path: PathBuf,
-        /// What went wrong.
-        #[source]
-        error: io::Error,
-    },
+    Runtime(io::Error),
     /// The recording.
     #[error("recording {}: {error}", path.display())]
     Record {
         /// Where it should be.
         path: PathBuf,
         /// What went wrong.
-        #[source]
         error: io::Error,
     },
     /// The configuration or policy.
@@ -147,6 +140,24 @@ impl Signals {
     }
 }
 
+fn held_signals() -> SigSet {
+    SigSet::from_iter([NixSignal::SIGTERM, NixSignal::SIGINT, NixSignal::SIGHUP])
+}
+
+fn refused(error: nix::Error) -> Error {
+    Error::Runtime(error.into())
+}
+
+/// Lets SIGTERM, SIGINT and SIGHUP wait until [`run`] listens to them: one that comes while ports
+/// are being opened must not end the process in the middle of that, and SIGHUP not at all. Call it
+/// on the thread that will run control, before any other thread is made: they inherit it.
+///
+/// # Errors
+/// The kernel refuses.
+pub fn hold_signals() -> Result<(), Error> {
+    held_signals().thread_block().map_err(refused)
+}
+
 /// What ended a sleep.
 enum Woken {
     /// Packets, a timer, or nothing in particular.
@@ -165,6 +176,7 @@ async fn control(params: Params) -> Result<(), Error> {
     };
     let now = clock.now();
     let mut signals = Signals::new().map_err(Error::Runtime)?;
+    held_signals().thread_unblock().map_err(refused)?;
     // The event descriptor is read like a pipe: tokio's own type for any other descriptor is not
     // safe to make.
     let event = params.rings.event().map_err(Error::Runtime)?;
@@ -197,10 +209,8 @@ async fn control(params: Params) -> Result<(), Error> {
         engine.deliver(now, Event::Policy { policy });
     }
     let (calls, mut requests) = mpsc::channel(CALLS);
-    let path = config.gateway.socket.clone();
-    let group = config.gateway.socket_group.as_deref();
-    let server = Server::start(&path, group, Limits::default(), calls, notices)
-        .map_err(|error| Error::Socket { path, error })?;
+    let server = Server::on(params.socket, Limits::default(), calls, notices);
+    let server = server.map_err(Error::Runtime)?;
     let mut desk = Desk {
         config,
         config_path: params.config_path,
@@ -250,6 +260,7 @@ async fn control(params: Params) -> Result<(), Error> {
         match woken {
             Woken::Work => {}
             Woken::Call(call) => answer(&mut desk, &mut engine, now, call),
+            Woken::Reload if desk.draining => tracing::warn!("not reloaded: going down"),
             Woken::Reload => log_reload(desk.reload(&mut engine, now)),
             Woken::Stop if end.is_none() => {
                 let drain = Duration::from_secs(desk.config.gateway.drain_timeout.into());

@@ -2,9 +2,17 @@
 
 use clap::{ArgGroup, Args, Parser, Subcommand};
 use clap_complete::Shell;
-use control::rpc::{AttachParams, DeleteParams, DetachParams, Request, DEFAULT_SOCKET};
+use control::rpc::{
+    AttachParams, DeleteParams, DetachParams, PageParams, Request, DEFAULT_SOCKET, LONGEST_PAGE,
+};
 use std::path::PathBuf;
 use wire::ether::MacAddr;
+
+/// Lists that can be long are asked for page by page: making a page does not hold the gateway up.
+const FIRST_PAGE: PageParams = PageParams {
+    skip: Some(0),
+    limit: Some(LONGEST_PAGE),
+};
 
 /// Ask and tell a running anchord.
 #[derive(Debug, Parser)]
@@ -88,9 +96,9 @@ impl Command {
             Self::Ports => Request::Ports,
             Self::Workers => Request::Workers,
             Self::Routes => Request::Routes,
-            Self::Neighbours => Request::Neighbours,
-            Self::Bindings => Request::Bindings,
-            Self::Visitors => Request::Visitors,
+            Self::Neighbours => Request::Neighbours(FIRST_PAGE),
+            Self::Bindings => Request::Bindings(FIRST_PAGE),
+            Self::Visitors => Request::Visitors(FIRST_PAGE),
             Self::Counters { .. } => Request::Counters,
             Self::Attach { interface, mac } => Request::Attach(AttachParams {
                 interface: interface.clone(),

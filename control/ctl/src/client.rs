@@ -6,6 +6,7 @@ use std::io::{self, BufRead, BufReader, ErrorKind, Write};
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// Why a command failed, and what to do.
 #[derive(Debug, thiserror::Error)]
@@ -21,6 +22,9 @@ pub enum Failure {
     /// The gateway went in the middle of it.
     #[error("the gateway closed the connection; is it going down, or were its notices read too slowly? Its log says")]
     Closed,
+    /// The gateway says nothing.
+    #[error("the gateway takes connections but has not answered for {} s; is it starting, or stuck? Its log says", PATIENCE.as_secs())]
+    Silent,
     /// The connection broke.
     #[error("the connection to the gateway broke: {0}")]
     Broken(io::Error),
@@ -34,6 +38,9 @@ pub enum Failure {
     #[error("cannot write the output: {0}")]
     Output(io::Error),
 }
+
+/// How long an answer may take. A gateway that starts listens before it answers.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A connection to a gateway.
 #[derive(Debug)]
@@ -63,7 +70,13 @@ impl Client {
         });
         let sent = writeln!(self.stream.get_mut(), "{line}");
         // A gateway that refuses the connection says why before it closes it.
+        let stream = self.stream.get_ref();
+        stream
+            .set_read_timeout(Some(PATIENCE))
+            .map_err(Failure::Broken)?;
         let reply = self.line();
+        let stream = self.stream.get_ref();
+        stream.set_read_timeout(None).map_err(Failure::Broken)?;
         let reply = match (sent, reply) {
             (_, Ok(reply)) => reply,
             (Err(error), Err(_)) if error.kind() != ErrorKind::BrokenPipe => {
@@ -90,6 +103,7 @@ impl Client {
             Ok(0) => Err(Failure::Closed),
             Ok(_) => Ok(line.trim_end().to_owned()),
             Err(error) if error.kind() == ErrorKind::ConnectionReset => Err(Failure::Closed),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Err(Failure::Silent),
             Err(error) => Err(Failure::Broken(error)),
         }
     }

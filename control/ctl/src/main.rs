@@ -45,7 +45,7 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
     let Some(request) = arguments.command.request() else {
         return Ok(());
     };
-    let result = client.call(&request)?;
+    let result = all(&mut client, &request)?;
     if let Command::Subscribe = arguments.command {
         return subscribe(&mut client, arguments.json, &mut out);
     }
@@ -57,6 +57,25 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
     let all = matches!(arguments.command, Command::Counters { all: true });
     let text = show::reply(&reply, width(), all);
     out.write_all(text.as_bytes()).map_err(Failure::Output)
+}
+
+/// The whole result: of a list that comes in pages, all of them.
+fn all(client: &mut Client, request: &Request) -> Result<Value, Failure> {
+    let mut result = client.call(request)?;
+    let mut request = request.clone();
+    while let (Value::Array(entries), Some(page)) = (&mut result, request.page()) {
+        let skip = page.skip.unwrap_or(0);
+        let due = page.limit.map(|limit| skip + limit);
+        if due != Some(entries.len()) {
+            break;
+        }
+        page.skip = due;
+        match client.call(&request)? {
+            Value::Array(more) => entries.extend(more),
+            _ => break,
+        }
+    }
+    Ok(result)
 }
 
 fn reply(request: &Request, result: Value) -> Result<Reply, Failure> {

@@ -6,6 +6,7 @@ use control::rpc::types::{
 };
 use control::rpc::Reply;
 use std::fmt::{Display, Write};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// A reply as text of at most `width` columns; with the counters that are zero if `all`.
 pub fn reply(reply: &Reply, width: Option<usize>, all: bool) -> String {
@@ -42,10 +43,15 @@ fn accepted(doing: &str, accepted: &Accepted) -> String {
 }
 
 fn reloaded(reloaded: &Reloaded) -> String {
-    format!(
+    let mut text = format!(
         "reloaded: {} hosts, {} routes\n",
         reloaded.hosts, reloaded.routes
-    )
+    );
+    if !reloaded.ignored.is_empty() {
+        let ignored = reloaded.ignored.join(", ");
+        let _ = writeln!(text, "not taken, for it takes a restart: {ignored}");
+    }
+    text
 }
 
 /// What is absent.
@@ -55,14 +61,12 @@ fn or_none<T: Display>(value: Option<&T>) -> String {
     value.map_or_else(|| NONE.into(), T::to_string)
 }
 
-fn joined<T: Display>(values: &[T]) -> String {
+/// The first of them, and how many more there are.
+fn first<T: Display>(values: &[T]) -> String {
     match values {
         [] => NONE.into(),
-        _ => values
-            .iter()
-            .map(T::to_string)
-            .collect::<Vec<_>>()
-            .join(","),
+        [only] => only.to_string(),
+        [first, rest @ ..] => format!("{first} +{}", rest.len()),
     }
 }
 
@@ -88,13 +92,17 @@ fn status(status: &Status, width: Option<usize>) -> String {
         row(
             "signalling",
             format!(
-                "{} messages, p50 {:.0} us, p99 {:.0} us, p99.9 {:.0} us, longest {:.0} us",
+                "{} answers; us: p50 {:.0}, p99 {:.0}, p99.9 {:.0}, max {:.0}",
                 times.count, times.p50_us, times.p99_us, times.p999_us, times.max_us
             ),
         );
     }
     row("workers", status.workers.to_string());
-    row("policy", status.policy.clone());
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    let age = duration(now.as_secs_f64() - status.policy_loaded);
+    row("policy", format!("read {age} ago: {}", status.policy));
     row("subscribers", status.subscribers.to_string());
     if let Some(worker) = status.stalled_worker {
         row(
@@ -203,7 +211,7 @@ fn bindings(bindings: &[Binding], width: Option<usize>) -> String {
     let mut table = Table::new(&[
         "~identifier",
         "state",
-        "~prefixes",
+        "prefix",
         "proxy-coa",
         ">left",
         ">up",
@@ -213,7 +221,7 @@ fn bindings(bindings: &[Binding], width: Option<usize>) -> String {
         table.row([
             binding.identifier.clone(),
             binding.state.clone(),
-            joined(&binding.prefixes),
+            first(&binding.prefixes),
             binding.proxy_care_of_address.to_string(),
             duration(binding.remaining_secs),
             traffic(&binding.up),
@@ -227,11 +235,11 @@ fn visitors(visitors: &[Visitor], width: Option<usize>) -> String {
     let mut table = Table::new(&[
         "~identifier",
         "state",
-        "~prefixes",
+        "prefix",
         "mac",
+        ">left",
         "interface",
         "lma",
-        ">left",
         ">up",
         ">down",
     ]);
@@ -239,11 +247,11 @@ fn visitors(visitors: &[Visitor], width: Option<usize>) -> String {
         table.row([
             or_none(visitor.identifier.as_ref()),
             visitor.state.clone(),
-            joined(&visitor.prefixes),
+            first(&visitor.prefixes),
             visitor.mac.to_string(),
+            visitor.remaining_secs.map_or_else(|| NONE.into(), duration),
             visitor.interface.clone(),
             or_none(visitor.lma.as_ref()),
-            visitor.remaining_secs.map_or_else(|| NONE.into(), duration),
             traffic(&visitor.up),
             traffic(&visitor.down),
         ]);

@@ -1,7 +1,7 @@
 //! `anchorctl` against a control socket, end to end.
 
 use control::rpc::types as t;
-use control::rpc::{Call, Limits, Notices, Reply, Request, RpcError, Server};
+use control::rpc::{Call, Limits, Notices, Reply, Request, RpcError, Server, LONGEST_PAGE};
 use roles::effect::Notice;
 use roles::Now;
 use std::io::{BufRead, BufReader};
@@ -123,7 +123,7 @@ fn answer(request: Request) -> Result<Reply, RpcError> {
                 max_us: 91.0,
             },
         }),
-        Request::Visitors => Reply::Visitors(vec![t::Visitor {
+        Request::Visitors(_) => Reply::Visitors(vec![t::Visitor {
             identifier: Some("mn1@example.net".into()),
             interface: "access".into(),
             mac,
@@ -138,11 +138,20 @@ fn answer(request: Request) -> Result<Reply, RpcError> {
             up: traffic,
             down: traffic,
         }]),
-        Request::Bindings => {
+        Request::Bindings(_) => {
             let (what, hint) = ("a MAG has no binding cache", "ask for `visitors`");
             return Err(RpcError::wrong_role(what, hint));
         }
-        Request::Neighbours => Reply::Neighbours(vec![]),
+        Request::Neighbours(page) => {
+            // One more than fits into a page.
+            let all = (0..=LONGEST_PAGE).map(|nth| t::Neighbour {
+                address: std::net::Ipv6Addr::from(nth as u128),
+                interface: "core".into(),
+                mac: None,
+                state: "failed".into(),
+            });
+            Reply::Neighbours(page.of(LONGEST_PAGE + 1, all)?)
+        }
         Request::Counters => Reply::Counters(t::Counters {
             groups: vec![
                 t::CounterGroup {
@@ -173,6 +182,7 @@ fn answer(request: Request) -> Result<Reply, RpcError> {
         Request::Reload => Reply::Reload(t::Reloaded {
             hosts: 2,
             routes: 1,
+            ignored: vec!["workers.cores".into(), "port".into()],
         }),
         Request::Subscribe => Reply::Subscribe(t::Subscribed {
             name: "mag1".into(),
@@ -193,7 +203,7 @@ fn status_is_shown_for_people() {
         "version      anchord 0.1.0, DPDK 22.11.11",
         "process      77, up 5m07s",
         "bindings     1 of 65536",
-        "signalling   3 messages, p50 40 us, p99 90 us, p99.9 90 us, longest 91 us",
+        "signalling   3 answers; us: p50 40, p99 90, p99.9 90, max 91",
         "TROUBLE      worker 0 is stalled: freed table entries are not used again",
     ] {
         assert!(
@@ -225,7 +235,9 @@ fn tables_fit_the_terminal() {
     let heading = lines.next().expect("headings");
     let row = lines.next().expect("a row");
     assert!(
-        row.starts_with("mn1@example.net  bound  2001:db8:1000:1::/64  02:00:00:00:00:01  access"),
+        row.starts_with(
+            "mn1@example.net  bound  2001:db8:1000:1::/64  02:00:00:00:00:01  4m59s  access"
+        ),
         "{text}"
     );
     assert_eq!(heading.find("state"), row.find("bound"));
@@ -278,12 +290,24 @@ fn what_is_to_be_done_reaches_the_gateway() {
             "detaching mn1@example.net; ",
         ),
         (&["delete", "mn1@example.net"], "deleting mn1@example.net; "),
-        (&["reload"], "reloaded: 2 hosts, 1 routes\n"),
-        (&["neighbours"], "no neighbours\n"),
+        (
+            &["reload"],
+            "reloaded: 2 hosts, 1 routes\nnot taken, for it takes a restart: workers.cores, port\n",
+        ),
     ] {
         let text = shown(&gateway.run(arguments));
         assert!(text.starts_with(expected), "{text}");
     }
+}
+
+#[test]
+fn a_list_of_many_pages_is_shown_whole() {
+    let gateway = Gateway::start();
+    let text = shown(&gateway.run(&["--json", "neighbours"]));
+    let value: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    let entries = value.as_array().expect("a list");
+    assert_eq!(entries.len(), LONGEST_PAGE + 1);
+    assert_eq!(entries[LONGEST_PAGE]["address"], "::1000");
 }
 
 #[test]

@@ -1,16 +1,19 @@
 //! What the control socket asks, answered by the engine: [`show`] what there is, [`order`] what the
-//! operator wants.
+//! operator wants, [`reload`] what is read again.
 
 mod order;
+mod reload;
 mod show;
+
+pub(crate) use reload::log_reload;
 
 use crate::config::Config;
 use crate::engine::Engine;
-use crate::gateway::{self, Applied, Gateway, PortInfo};
+use crate::gateway::{Gateway, PortInfo};
 use crate::rpc::{types, Reply, Request, RpcError, SocketCounters};
 use dataplane::worker::WorkerStats;
 use packet::PortId;
-use roles::{Event, Now};
+use roles::Now;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -71,14 +74,24 @@ impl Desk {
         now: Now,
         request: Request,
     ) -> Result<Reply, RpcError> {
+        let changes = matches!(
+            request,
+            Request::Attach(_) | Request::Detach(_) | Request::Delete(_) | Request::Reload
+        );
+        if self.draining && changes {
+            return Err(RpcError::unavailable(
+                "the gateway is going down and takes no more orders",
+                "start it again, or ask another",
+            ));
+        }
         Ok(match request {
             Request::Status => Reply::Status(self.status(engine, now)),
             Request::Ports => Reply::Ports(self.ports()),
             Request::Workers => Reply::Workers(self.workers()),
             Request::Routes => Reply::Routes(show::routes(engine)),
-            Request::Neighbours => Reply::Neighbours(show::neighbours(engine)),
-            Request::Bindings => Reply::Bindings(show::bindings(engine, now)?),
-            Request::Visitors => Reply::Visitors(show::visitors(engine, now)?),
+            Request::Neighbours(page) => Reply::Neighbours(show::neighbours(engine, page)?),
+            Request::Bindings(page) => Reply::Bindings(show::bindings(engine, now, page)?),
+            Request::Visitors(page) => Reply::Visitors(show::visitors(engine, now, page)?),
             Request::Counters => Reply::Counters(self.counters(engine)),
             Request::Attach(params) => Reply::Attach(order::attach(engine, now, &params)?),
             Request::Detach(params) => Reply::Detach(order::detach(engine, now, &params)?),
@@ -232,63 +245,5 @@ impl Desk {
             });
         }
         types::Counters { groups }
-    }
-
-    /// Reads the policy file and the routes again. Nothing changes when anything is wrong.
-    pub(crate) fn reload(
-        &mut self,
-        engine: &mut Engine<Gateway>,
-        now: Now,
-    ) -> Result<types::Reloaded, RpcError> {
-        let refused = |what: &dyn std::fmt::Display| {
-            RpcError::refused(
-                format!("nothing was changed: {what}"),
-                "mend the file and reload again; `anchord --check` shows all that is wrong",
-            )
-        };
-        let read = Config::reload(&self.config_path).map_err(|error| refused(&error))?;
-        if read.role().name() != self.config.role().name() {
-            return Err(refused(&"another role takes a restart"));
-        }
-        let policy = read.load_policy().map_err(|error| refused(&error))?;
-        let mut config = self.config.clone();
-        config.route.clone_from(&read.route);
-        match (&mut config.lma, &mut config.mag, &read.lma, &read.mag) {
-            (Some(lma), _, Some(read), _) => lma.policy.clone_from(&read.policy),
-            (_, Some(mag), _, Some(read)) => mag.policy.clone_from(&read.policy),
-            _ => {}
-        }
-        // Where the socket is, the command line may have said.
-        let same = Config {
-            gateway: config.gateway.clone(),
-            ..read
-        };
-        if same != config {
-            tracing::warn!("only routes and policy are read again; the rest takes a restart");
-        }
-        let routing = gateway::routing(&config, &self.ports).map_err(|error| refused(&error))?;
-        let applied = Applied::from(policy);
-        let reloaded = types::Reloaded {
-            hosts: applied.hosts,
-            routes: config.route.len(),
-        };
-        engine.reroute(now, routing, applied.peers);
-        if let Some(policy) = applied.anchor {
-            engine.deliver(now, Event::Policy { policy });
-        }
-        if let Some(access) = applied.access {
-            engine.set_access_policy(now, access);
-        }
-        self.config = config;
-        self.policy_loaded = now.wall;
-        tracing::info!(hosts = reloaded.hosts, routes = reloaded.routes, "reloaded");
-        Ok(reloaded)
-    }
-}
-
-/// Says in the log what a reload by signal came to.
-pub(crate) fn log_reload(outcome: Result<types::Reloaded, RpcError>) {
-    if let Err(error) = outcome {
-        tracing::error!("reload: {error}");
     }
 }

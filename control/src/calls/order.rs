@@ -52,6 +52,14 @@ pub(super) fn attach(
     };
     let sign = Sign::Operator;
     engine.deliver(now, Event::HostSeen { link, sign });
+    let mut here = attached(engine, now)?.into_iter();
+    if !here.any(|(known, _)| known == link) {
+        let why = engine.refusal(link).unwrap_or("the role did not take it");
+        return Err(RpcError::refused(
+            format!("{} may not attach: {why}", params.mac),
+            "the policy file says who may; `reload` reads it again",
+        ));
+    }
     Ok(types::Accepted {
         host: params.mac.to_string(),
     })
@@ -97,17 +105,18 @@ pub(super) fn delete(
     now: Now,
     identifier: String,
 ) -> Result<types::Accepted, RpcError> {
-    let known: Vec<MnIdentifier> = match engine.role() {
-        Gateway::Lma(lma) => lma.bindings(now).map(|view| view.mn_identifier).collect(),
-        Gateway::Mag(mag) => mag
-            .visitors(now)
-            .filter_map(|view| view.mn_identifier)
-            .collect(),
+    let is_meant = |known: &MnIdentifier| known.to_string() == identifier;
+    let known = match engine.role() {
+        Gateway::Lma(lma) => {
+            let mut known = lma.bindings(now).map(|view| view.mn_identifier);
+            known.find(is_meant)
+        }
+        Gateway::Mag(mag) => {
+            let mut known = mag.visitors(now).filter_map(|view| view.mn_identifier);
+            known.find(is_meant)
+        }
     };
-    let Some(mn_identifier) = known
-        .into_iter()
-        .find(|known| known.to_string() == identifier)
-    else {
+    let Some(mn_identifier) = known else {
         return Err(RpcError::not_found(
             format!("no host `{identifier}` has a session"),
             format!(

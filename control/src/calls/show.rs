@@ -2,9 +2,9 @@
 
 use crate::engine::Engine;
 use crate::gateway::Gateway;
-use crate::neighbour::Neighbour;
+use crate::neighbour::{Neighbour, State};
 use crate::routing::Target;
-use crate::rpc::{types, RpcError};
+use crate::rpc::{types, PageParams, RpcError};
 use dataplane::counters::BindingTotals;
 use dataplane::key::InterfaceId;
 use roles::Now;
@@ -34,7 +34,6 @@ pub(super) fn routes(engine: &Engine<Gateway>) -> Vec<types::Route> {
             }
         }
     }
-    let known = engine.neighbours().list();
     for route in &routing.routes {
         let Some(prefix) = prefix(route.prefix, route.length) else {
             continue;
@@ -44,10 +43,7 @@ pub(super) fn routes(engine: &Engine<Gateway>) -> Vec<types::Route> {
             Target::Unreachable => ("unreachable", None),
             Target::Blackhole => ("blackhole", None),
         };
-        let mac = known
-            .iter()
-            .find(|(neighbour, ..)| Some(*neighbour) == router)
-            .and_then(|(_, _, mac)| *mac);
+        let mac = router.and_then(|router| engine.neighbours().mac(router));
         routes.push(types::Route {
             prefix,
             kind: kind.to_owned(),
@@ -59,19 +55,22 @@ pub(super) fn routes(engine: &Engine<Gateway>) -> Vec<types::Route> {
     routes
 }
 
-pub(super) fn neighbours(engine: &Engine<Gateway>) -> Vec<types::Neighbour> {
+pub(super) fn neighbours(
+    engine: &Engine<Gateway>,
+    page: PageParams,
+) -> Result<Vec<types::Neighbour>, RpcError> {
     let list = engine.neighbours().list();
-    list.into_iter()
-        .map(
-            |(Neighbour { interface, address }, state, mac)| types::Neighbour {
-                address,
-                interface: interface_name(engine, interface),
-                mac,
-                state: state.name().to_owned(),
-            },
-        )
-        .collect()
+    let neighbour = |(Neighbour { interface, address }, state, mac): Known| types::Neighbour {
+        address,
+        interface: interface_name(engine, interface),
+        mac,
+        state: state.name().to_owned(),
+    };
+    page.of(list.len(), list.into_iter().map(neighbour))
 }
+
+/// What the cache tells of a neighbour.
+type Known = (Neighbour, State, Option<wire::ether::MacAddr>);
 
 pub(super) fn interface_name(engine: &Engine<Gateway>, interface: InterfaceId) -> String {
     let link = engine.routing().link(interface);
@@ -98,6 +97,7 @@ fn traffic(
 pub(super) fn bindings(
     engine: &mut Engine<Gateway>,
     now: Now,
+    page: PageParams,
 ) -> Result<Vec<types::Binding>, RpcError> {
     let Gateway::Lma(lma) = engine.role() else {
         return Err(RpcError::wrong_role(
@@ -105,7 +105,7 @@ pub(super) fn bindings(
             "ask for `visitors`, or ask the lma",
         ));
     };
-    let views: Vec<_> = lma.bindings(now).collect();
+    let views = page.of(lma.sessions(), lma.bindings(now))?;
     let binding = |view: roles::lma::BindingView| {
         let (up, down) = traffic(engine, &view.prefixes);
         types::Binding {
@@ -138,6 +138,7 @@ fn hexadecimal(octets: &[u8]) -> String {
 pub(super) fn visitors(
     engine: &mut Engine<Gateway>,
     now: Now,
+    page: PageParams,
 ) -> Result<Vec<types::Visitor>, RpcError> {
     use roles::mag::VisitorState;
     let Gateway::Mag(mag) = engine.role() else {
@@ -146,7 +147,7 @@ pub(super) fn visitors(
             "ask for `bindings`, or ask the mag",
         ));
     };
-    let views: Vec<_> = mag.visitors(now).collect();
+    let views = page.of(mag.sessions(), mag.visitors(now))?;
     let visitor = |view: roles::mag::VisitorView| {
         let (up, down) = traffic(engine, &view.prefixes);
         types::Visitor {

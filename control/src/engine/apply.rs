@@ -315,6 +315,9 @@ impl<R: Role> Engine<R> {
             _ => None,
         };
         let interface = link.map(|link| link.interface.name.clone());
+        if let Notice::AttachRefused { link, why } = &notice {
+            self.refused = Some((*link, why.clone()));
+        }
         let notice = TimedNotice::new(now, notice, interface);
         match &notice.notice {
             Notice::MessageIgnored { .. } => tracing::debug!("{}", notice.words()),

@@ -164,6 +164,8 @@ pub struct Engine<R> {
     log: limit::Log,
     /// Hosts that policy has yet to be asked about.
     unasked: VecDeque<HostLink>,
+    /// The host that was refused last, and why.
+    refused: Option<(HostLink, String)>,
     /// Whether a neighbour is known that found no room among the adjacencies.
     homeless: bool,
     draining: bool,
@@ -202,6 +204,7 @@ impl<R: Role> Engine<R> {
             answers: limit::Limit::of_answers(),
             log: limit::Log::default(),
             unasked: VecDeque::new(),
+            refused: None,
             homeless: false,
             draining: false,
             suspect: None,
@@ -421,6 +424,12 @@ impl<R: Role> Engine<R> {
     /// Adjacencies in use: of neighbours and of hosts.
     pub fn adjacencies(&self) -> usize {
         self.resolved.len() + self.hosts.len()
+    }
+
+    /// Why a host may not attach, if it was the last that was refused.
+    pub fn refusal(&self, link: HostLink) -> Option<&str> {
+        let (refused, why) = self.refused.as_ref()?;
+        (*refused == link).then_some(why)
     }
 
     /// The neighbour cache.

@@ -25,8 +25,11 @@ mod words;
 pub use declare::Field;
 pub use error::{code, ErrorData, RpcError};
 pub use notices::{Notices, Subscription};
-pub use request::{AttachParams, DeleteParams, DetachParams, Method, Reply, Request};
+pub use request::{
+    AttachParams, DeleteParams, DetachParams, Method, PageParams, Reply, Request, LONGEST_PAGE,
+};
 pub use server::{Call, Limits, Server, SocketCounters};
+pub use socket::ControlSocket;
 
 /// The control socket where none is named.
 pub const DEFAULT_SOCKET: &str = "/run/anchorage/anchord.sock";

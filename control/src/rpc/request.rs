@@ -127,11 +127,11 @@ methods! {
     /// The routes: our own addresses, on-link prefixes, static routes.
     Routes = "routes" -> [Route];
     /// The neighbours that are known or asked for.
-    Neighbours = "neighbours" -> [Neighbour];
+    Neighbours = "neighbours" (PageParams) -> [Neighbour];
     /// LMA: the binding cache.
-    Bindings = "bindings" -> [Binding];
+    Bindings = "bindings" (PageParams) -> [Binding];
     /// MAG: the hosts that are attached, with the binding update list.
-    Visitors = "visitors" -> [Visitor];
+    Visitors = "visitors" (PageParams) -> [Visitor];
     /// All counters: verdicts of each worker, signalling, the control socket.
     Counters = "counters" -> Counters;
     /// MAG: a host has attached, says the access network.
@@ -146,7 +146,21 @@ methods! {
     Subscribe = "subscribe" -> Subscribed;
 }
 
+/// Entries that one answer holds at most: making it must not keep packets waiting.
+pub const LONGEST_PAGE: usize = 4_096;
+
 objects! {
+    /// Which part of a list that can be long. Without parameters it is all of it, or an error when
+    /// there are more than 4096 entries. What comes or goes between two pages may be missed or come
+    /// twice.
+    #[derive(Copy, Default)]
+    pub struct PageParams {
+        /// How many entries to leave out from the beginning; none when absent.
+        pub skip: Option<usize>,
+        /// How many entries to answer with at most, 1 to 4096. A page of fewer is the last.
+        pub limit: Option<usize>,
+    }
+
     /// Parameters of `attach`.
     pub struct AttachParams {
         /// The access interface, by its name in the configuration.
@@ -167,6 +181,34 @@ objects! {
     pub struct DeleteParams {
         /// The host's identifier.
         pub identifier: String,
+    }
+}
+
+impl PageParams {
+    fn check(self) -> Result<Self, RpcError> {
+        match self.limit {
+            Some(limit) if !(1..=LONGEST_PAGE).contains(&limit) => Err(invalid(
+                format!("a `limit` of {limit} is out of range"),
+                format!("give 1 to {LONGEST_PAGE}"),
+            )),
+            _ => Ok(self),
+        }
+    }
+
+    /// These entries of a list that has `total` of them.
+    ///
+    /// # Errors
+    /// `INVALID_PARAMS` when all of too many are asked for.
+    pub fn of<T>(self, total: usize, entries: impl Iterator<Item = T>) -> Result<Vec<T>, RpcError> {
+        let skip = self.skip.unwrap_or(0);
+        if self.limit.is_none() && total.saturating_sub(skip) > LONGEST_PAGE {
+            return Err(invalid(
+                format!("{total} entries are more than one answer holds"),
+                format!("ask for pages by `limit`, up to {LONGEST_PAGE}, and `skip`"),
+            ));
+        }
+        let limit = self.limit.unwrap_or(LONGEST_PAGE);
+        Ok(entries.skip(skip).take(limit).collect())
     }
 }
 
@@ -200,6 +242,16 @@ impl DeleteParams {
             return Err(invalid("`identifier` is empty", "give a host's identifier"));
         }
         Ok(self)
+    }
+}
+
+impl Request {
+    /// Which part of a list it asks for, if it is for one that comes in pages.
+    pub fn page(&mut self) -> Option<&mut PageParams> {
+        match self {
+            Self::Neighbours(page) | Self::Bindings(page) | Self::Visitors(page) => Some(page),
+            _ => None,
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use super::error::{code, RpcError};
 use super::line::{Line, Lines};
 use super::notices::{Notices, Subscription};
 use super::request::{Reply, Request};
-use super::socket::{self, SocketFile};
+use super::socket::{ControlSocket, SocketFile};
 use super::types::Counter;
 use super::{protocol, MAX_LINE};
 use serde_json::Value;
@@ -136,7 +136,21 @@ impl Server {
         calls: mpsc::Sender<Call>,
         notices: Notices,
     ) -> io::Result<Self> {
-        let (listener, file) = socket::listen(path, group)?;
+        let socket = ControlSocket::claim(path, group)?;
+        Self::on(socket, limits, calls, notices)
+    }
+
+    /// The same on a socket that was claimed before.
+    ///
+    /// # Errors
+    /// The kernel refuses what an event loop needs.
+    pub fn on(
+        socket: ControlSocket,
+        limits: Limits,
+        calls: mpsc::Sender<Call>,
+        notices: Notices,
+    ) -> io::Result<Self> {
+        let ControlSocket { listener, file } = socket;
         let listener = UnixListener::from_std(listener)?;
         let counters = SocketCounters {
             counts: Arc::default(),

@@ -14,6 +14,27 @@ const MODE: u32 = 0o660;
 /// Connections that wait to be accepted.
 const BACKLOG: i32 = 128;
 
+/// The control socket, claimed. Connections wait until [`Server::on`](super::Server::on) takes it.
+/// Dropping it ends them and removes the socket.
+#[derive(Debug)]
+pub struct ControlSocket {
+    pub(super) listener: UnixListener,
+    pub(super) file: SocketFile,
+}
+
+impl ControlSocket {
+    /// Claims `path` with mode 0660, for `group` if one is named. Whoever starts a gateway does this
+    /// first: a second gateway of the same configuration then ends before it touches a port.
+    ///
+    /// # Errors
+    /// The path is taken by a living daemon or by something that is no socket, or the file system
+    /// refuses. The text says what to do.
+    pub fn claim(path: &Path, group: Option<&str>) -> io::Result<Self> {
+        let (listener, file) = listen(path, group)?;
+        Ok(Self { listener, file })
+    }
+}
+
 /// A socket's file. Dropping it removes the file, if it is still the same one.
 #[derive(Debug)]
 pub(super) struct SocketFile {
@@ -35,7 +56,7 @@ impl Drop for SocketFile {
 
 /// Listens at `path`, for the owner and for `group` alone. Nobody can connect before the
 /// permissions stand: the socket does not listen until then.
-pub(super) fn listen(path: &Path, group: Option<&str>) -> io::Result<(UnixListener, SocketFile)> {
+fn listen(path: &Path, group: Option<&str>) -> io::Result<(UnixListener, SocketFile)> {
     let say = |what: &str, error: io::Error| {
         io::Error::new(error.kind(), format!("{}: {what}: {error}", path.display()))
     };
@@ -45,11 +66,12 @@ pub(super) fn listen(path: &Path, group: Option<&str>) -> io::Result<(UnixListen
             .map_err(|error| say("cannot make its directory", error))?;
     }
     clear(path)?;
-    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    let unmade = |error| say("cannot make the control socket", error);
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None).map_err(unmade)?;
     SockAddr::unix(path)
         .and_then(|address| socket.bind(&address))
-        .map_err(|error| say("cannot make the control socket", error))?;
-    let file = std::fs::symlink_metadata(path)?;
+        .map_err(unmade)?;
+    let file = std::fs::symlink_metadata(path).map_err(unmade)?;
     let file = SocketFile {
         path: path.to_owned(),
         device: file.dev(),
@@ -61,8 +83,8 @@ pub(super) fn listen(path: &Path, group: Option<&str>) -> io::Result<(UnixListen
     }
     std::fs::set_permissions(path, Permissions::from_mode(MODE))
         .map_err(|error| say("cannot set the permissions of the control socket", error))?;
-    socket.listen(BACKLOG)?;
-    socket.set_nonblocking(true)?;
+    socket.listen(BACKLOG).map_err(unmade)?;
+    socket.set_nonblocking(true).map_err(unmade)?;
     Ok((std::os::fd::OwnedFd::from(socket).into(), file))
 }
 

@@ -248,12 +248,14 @@ objects! {
         pub host: String,
     }
 
-    /// That everything was read again and is in force.
+    /// That policy, routes and `gateway.drain_timeout` were read again and are in force.
     pub struct Reloaded {
         /// Hosts that the policy lists.
         pub hosts: usize,
         /// Routes that the configuration lists.
         pub routes: usize,
+        /// What the configuration says otherwise than before and takes a restart, as `table.key`.
+        pub ignored: Vec<String>,
     }
 
     /// That notices will come on this connection.

@@ -135,6 +135,14 @@ fn a_prefix_for_two_hosts_is_refused() {
         "home_network_prefixes = [\"2001:db8:1000:1:8000::/65\"]",
         "policy.toml:11: 2001:db8:1000:1:8000::/65 overlaps 2001:db8:1000:1::/64, which is given already",
     );
+    // The wider one after the narrower.
+    refused(
+        MAG,
+        MAG_POLICY,
+        "managed = true",
+        "home_network_prefixes = [\"2001:db8:1000::/48\"]",
+        "policy.toml:11: 2001:db8:1000::/48 overlaps 2001:db8:1000:1::/64, which is given already",
+    );
     refused(
         LMA,
         LMA_POLICY,

@@ -20,7 +20,10 @@ async fn a_request_is_answered_with_its_identifier() {
         .ask(r#"{"jsonrpc":"2.0","id":"seven","method":"reload","params":{}}"#)
         .await;
     assert_eq!(text["id"], "seven");
-    assert_eq!(text["result"], json!({"hosts": 2, "routes": 1}));
+    assert_eq!(
+        text["result"],
+        json!({"hosts": 2, "routes": 1, "ignored": []})
+    );
     let null = client
         .ask(r#"{"jsonrpc":"2.0","id":null,"method":"status"}"#)
         .await;

@@ -64,13 +64,14 @@ fn answer(request: Request) -> Result<Reply, RpcError> {
             name: "mag1".into(),
         })),
         Request::Reload => Ok(Reply::Reload(Reloaded {
+            ignored: Vec::new(),
             hosts: 2,
             routes: 1,
         })),
         Request::Attach(host) => Ok(Reply::Attach(Accepted {
             host: host.mac.to_string(),
         })),
-        Request::Bindings => Err(RpcError::wrong_role(
+        Request::Bindings(_) => Err(RpcError::wrong_role(
             "a MAG has no binding cache",
             "ask for `visitors`",
         )),

@@ -2,7 +2,7 @@
 //! the whole process, so that this is one test.
 
 use control::config::{Config, Machine};
-use control::{run, Params, PortInfo, PortStats, WorkerInfo};
+use control::{run, ControlSocket, Params, PortInfo, PortStats, WorkerInfo};
 use dataplane::rings;
 use dataplane::tables::{Capacity, Tables};
 use dataplane::worker::{Worker, WorkerConfig};
@@ -107,6 +107,7 @@ fn control_answers_reloads_records_and_ends_at_sigterm() {
     let folder = tempfile::tempdir().unwrap();
     let config_path = folder.path().join("mag.toml");
     let policy = folder.path().join("policy.toml");
+    let reread = config_path.clone();
     let record = folder.path().join("events.jsonl");
     std::fs::write(&config_path, CONFIG).unwrap();
     std::fs::write(&policy, HOST).unwrap();
@@ -137,7 +138,16 @@ fn control_answers_reloads_records_and_ends_at_sigterm() {
             twin: None,
         });
     let (tell, ready) = mpsc::channel();
+    let socket = folder.path().join("control.sock");
+    let claimed = ControlSocket::claim(&socket, None).unwrap();
+    // Whoever connects before control runs is answered when it does.
+    let mut early = Client::connect(&socket);
+    let line = json!({"jsonrpc": "2.0", "id": 1, "method": "status"});
+    writeln!(early.stream.get_mut(), "{line}").unwrap();
+    let second = ControlSocket::claim(&socket, None).unwrap_err();
+    assert!(second.to_string().contains("another anchord"), "{second}");
     let params = Params {
+        socket: claimed,
         config,
         config_path,
         record: Some(record.clone()),
@@ -156,7 +166,7 @@ fn control_answers_reloads_records_and_ends_at_sigterm() {
     let control = std::thread::spawn(move || run(params));
     ready.recv().unwrap();
 
-    let socket = folder.path().join("control.sock");
+    assert_eq!(early.line()["result"]["name"], "mag");
     let mut client = Client::connect(&socket);
     let status = client.result("status", json!({}));
     assert_eq!(
@@ -210,6 +220,17 @@ fn control_answers_reloads_records_and_ends_at_sigterm() {
     assert_eq!(visitors[0]["identifier"], "mn1@example.net");
     assert_eq!(visitors[0]["state"], "registering");
     assert_eq!(visitors[0]["interface"], "access");
+    // One that policy does not know is told so at once, and is not left half attached.
+    let stranger = json!({"interface": "access", "mac": "02:00:00:00:00:99"});
+    let refused = client.ask("attach", stranger);
+    assert_eq!(refused["error"]["code"], -32000);
+    let why = refused["error"]["message"].as_str().unwrap();
+    assert!(why.contains("policy does not let it attach"), "{why}");
+    let page = |skip: usize, limit: usize| json!({"skip": skip, "limit": limit});
+    assert_eq!(client.result("visitors", page(0, 1)), visitors);
+    assert_eq!(client.result("visitors", page(1, 1)), json!([]));
+    assert_eq!(client.code("visitors", page(0, 0)), -32602);
+    assert_eq!(client.code("visitors", page(0, 4_097)), -32602);
 
     // A reload that cannot be changes nothing; one that can is in force.
     std::fs::write(&policy, "[[host]]\nmac = 1\n").unwrap();
@@ -225,7 +246,34 @@ fn control_answers_reloads_records_and_ends_at_sigterm() {
     std::fs::write(&policy, "").unwrap();
     let reloaded = client.result("reload", json!({}));
     assert_eq!(reloaded["hosts"], 0);
+    assert_eq!(reloaded["ignored"], json!([]));
     std::fs::write(&policy, HOST).unwrap();
+
+    // What takes a restart is named; a route that needs it is refused, not forgotten.
+    let changed = CONFIG
+        .replace("cores = [0]", "cores = [0]\nidle = \"pause\"")
+        .replace("[mag]", "[mag]\nlifetime = 60")
+        .replace("name = \"core\"", "name = \"backbone\"")
+        + "[[route]]\nprefix = \"2001:db8:9::/48\"\nvia = \"2001:db8:c::1\"\n";
+    std::fs::write(&reread, &changed).unwrap();
+    let reloaded = client.result("reload", json!({}));
+    assert_eq!(reloaded["routes"], 1);
+    assert_eq!(
+        reloaded["ignored"],
+        json!(["interface", "mag.lifetime", "workers.idle"])
+    );
+    let lost = changed.clone()
+        + "[[route]]\nprefix = \"::/0\"\nvia = \"fe80::9\"\ninterface = \"backbone\"\n";
+    std::fs::write(&reread, lost).unwrap();
+    let refused = client.ask("reload", json!({}));
+    let why = refused["error"]["message"].as_str().unwrap();
+    assert!(
+        why.starts_with("nothing was changed: the route to ::/0"),
+        "{why}"
+    );
+    let routes = client.result("routes", json!({}));
+    assert_eq!(routes.as_array().unwrap().len(), 5);
+    std::fs::write(&reread, CONFIG).unwrap();
     let before = client.result("status", json!({}))["policy_loaded"].clone();
     signal("-HUP");
     while client.result("status", json!({}))["policy_loaded"] == before {}
