@@ -108,6 +108,11 @@ impl Configuration {
         }
     }
 
+    /// The configuration, to be changed.
+    pub fn table(&mut self) -> &mut toml::Table {
+        &mut self.table
+    }
+
     /// The policy, to be changed.
     pub fn policy(&mut self) -> &mut toml::Table {
         &mut self.policy
