@@ -36,6 +36,9 @@ impl Ports {
                     ..PortConfig::new(&port.name, &port.device)
                 },
             )?;
+            for line in attached.startup_log() {
+                tracing::debug!(port = port.name, "{line}");
+            }
             for note in attached.notes() {
                 tracing::warn!(port = port.name, "{note}");
             }

@@ -9,6 +9,7 @@ use dataplane::tables::Tables;
 use dataplane::verdict::Punt;
 use dataplane::worker::{self, PuntRates, Rate, Worker, WorkerConfig};
 use dpdk::{Eal, WorkerIo, WorkerThread};
+use nix::sys::signal::{raise, Signal};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 use std::time::Duration;
@@ -67,8 +68,8 @@ impl Workers {
         mut worker: Worker<WorkerIo>,
     ) -> Result<()> {
         let stats = worker.stats();
-        let stop = Arc::clone(&self.stop);
-        let run = move || worker.run(&stop);
+        let vital = Vital(Arc::clone(&self.stop));
+        let run = move || worker.run(&vital.0);
         let thread = eal.spawn_worker(&format!("worker-{index}"), Some(core), run)?;
         self.threads.push(thread);
         self.info.push(WorkerInfo { core, stats });
@@ -89,6 +90,20 @@ impl Workers {
         let ended: Vec<_> = self.threads.into_iter().map(WorkerThread::join).collect();
         ended.into_iter().collect::<Result<(), _>>()?;
         Ok(())
+    }
+}
+
+/// What a gateway does not go on without: dropped before `stop` is set, it ends the gateway, so that a
+/// worker that panicked is reported and not missed.
+struct Vital(Arc<AtomicBool>);
+
+impl Drop for Vital {
+    fn drop(&mut self) {
+        if !self.0.load(Ordering::Relaxed) {
+            tracing::error!("a worker has ended; so does the gateway");
+            // Raising a valid signal in one's own thread does not fail.
+            let _ = raise(Signal::SIGTERM);
+        }
     }
 }
 
@@ -115,5 +130,20 @@ fn settings(config: &config::Workers) -> WorkerConfig {
         icmp_rate: Rate::new(config.icmp_rate, config.icmp_rate.div_ceil(10)),
         punt_rates,
         ..WorkerConfig::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_worker_that_ends_unasked_ends_the_gateway() {
+        let ended = Arc::new(AtomicBool::new(false));
+        signal_hook::flag::register(Signal::SIGTERM as i32, Arc::clone(&ended)).expect("a handler");
+        drop(Vital(Arc::new(AtomicBool::new(true))));
+        assert!(!ended.load(Ordering::Relaxed), "it was told to stop");
+        drop(Vital(Arc::default()));
+        assert!(ended.load(Ordering::Relaxed));
     }
 }
