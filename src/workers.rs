@@ -9,7 +9,8 @@ use dataplane::tables::Tables;
 use dataplane::verdict::Punt;
 use dataplane::worker::{self, PuntRates, Rate, Worker, WorkerConfig};
 use dpdk::{Eal, WorkerIo, WorkerThread};
-use nix::sys::signal::{raise, Signal};
+use nix::sys::signal::{kill, Signal};
+use nix::unistd::Pid;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 use std::time::Duration;
@@ -101,8 +102,9 @@ impl Drop for Vital {
     fn drop(&mut self) {
         if !self.0.load(Ordering::Relaxed) {
             tracing::error!("a worker has ended; so does the gateway");
-            // Raising a valid signal in one's own thread does not fail.
-            let _ = raise(Signal::SIGTERM);
+            // To the process: workers inherit that signals are held, and control is who listens. A valid
+            // signal to oneself does not fail.
+            let _ = kill(Pid::this(), Signal::SIGTERM);
         }
     }
 }
@@ -143,7 +145,16 @@ mod tests {
         signal_hook::flag::register(Signal::SIGTERM as i32, Arc::clone(&ended)).expect("a handler");
         drop(Vital(Arc::new(AtomicBool::new(true))));
         assert!(!ended.load(Ordering::Relaxed), "it was told to stop");
-        drop(Vital(Arc::default()));
-        assert!(ended.load(Ordering::Relaxed));
+        // As in a worker, to which signals do not come.
+        let worker = std::thread::spawn(|| {
+            control::hold_signals().expect("held");
+            drop(Vital(Arc::default()));
+        });
+        worker.join().expect("it has ended");
+        let told = (0..1_000).any(|_| {
+            std::thread::sleep(Duration::from_millis(10));
+            ended.load(Ordering::Relaxed)
+        });
+        assert!(told, "nobody heard that a worker has ended");
     }
 }
