@@ -23,6 +23,12 @@ pub const PREFIX: &str = "anch";
 /// Where `ip netns` keeps its names.
 pub const NAMESPACES: &str = "/run/netns";
 
+/// Where a DPDK process has a directory of its own while it starts.
+pub const RUNTIME: &str = "/run/dpdk";
+
+/// What a gateway's directory there begins with; its process id follows.
+pub const RUNTIME_PREFIX: &str = "anchord-";
+
 /// Something of ours that outlives us unless it is undone.
 #[derive(Debug)]
 pub enum Leftover {
@@ -41,6 +47,7 @@ impl Leftover {
                 // It may have ended by itself.
                 if kill(Pid::from_raw(*id), Signal::SIGKILL).is_ok() {
                     wait_for_end(*id);
+                    remove_runtime_directory(&format!("{RUNTIME_PREFIX}{id}"));
                 }
             }
             Self::Namespace(name) => {
@@ -67,6 +74,14 @@ impl Leftover {
             Self::Namespace(_) => 1,
             Self::Directory(_) => 2,
         }
+    }
+}
+
+/// Removes what a gateway that was killed in the middle of its start has left; a directory that holds
+/// anything stays.
+fn remove_runtime_directory(name: &str) {
+    if fs::remove_dir(Path::new(RUNTIME).join(name)).is_ok() {
+        let _ = fs::remove_dir(RUNTIME);
     }
 }
 
@@ -163,26 +178,31 @@ fn watch_signals() -> Result<()> {
 
 /// Undoes what runs that were killed outright have left. The first thing that a run makes does this.
 pub fn sweep() {
-    let dead = |name: &str| {
-        name.strip_prefix(PREFIX)
-            .and_then(|rest| rest.split_once('-'))
-            .and_then(|(id, _)| id.parse::<u32>().ok())
-            .is_some_and(|id| !Path::new(&format!("/proc/{id}")).exists())
+    let dead = |id: &str| {
+        let id = id.parse::<u32>();
+        id.is_ok_and(|id| !Path::new(&format!("/proc/{id}")).exists())
     };
     let names = |directory: &Path| -> Vec<String> {
-        fs::read_dir(directory)
-            .into_iter()
-            .flatten()
-            .flatten()
+        let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+        entries
             .filter_map(|entry| entry.file_name().into_string().ok())
-            .filter(|name| dead(name))
             .collect()
     };
-    for name in names(Path::new(NAMESPACES)) {
+    let ours = |name: &String| {
+        let rest = name.strip_prefix(PREFIX);
+        rest.and_then(|rest| rest.split_once('-'))
+            .is_some_and(|(id, _)| dead(id))
+    };
+    for name in names(Path::new(NAMESPACES)).into_iter().filter(ours) {
         Leftover::Namespace(name).undo();
     }
     let temporary = std::env::temp_dir();
-    for name in names(&temporary) {
+    for name in names(&temporary).into_iter().filter(ours) {
         Leftover::Directory(temporary.join(name)).undo();
+    }
+    for name in names(Path::new(RUNTIME)) {
+        if name.strip_prefix(RUNTIME_PREFIX).is_some_and(dead) {
+            remove_runtime_directory(&name);
+        }
     }
 }

@@ -3,7 +3,7 @@
 use anyhow::{ensure, Result};
 use lab::process::{Errors, Process};
 use lab::run::Run;
-use lab::undo::{NAMESPACES, PREFIX};
+use lab::undo::{NAMESPACES, PREFIX, RUNTIME, RUNTIME_PREFIX};
 use nix::sys::signal::Signal;
 use std::fs;
 use std::path::Path;
@@ -32,6 +32,14 @@ fn leftovers(id: u32) -> Vec<String> {
         let command = String::from_utf8_lossy(&command).replace('\0', " ");
         if command.contains(&name) {
             left.push(command);
+        }
+    }
+    // A gateway's directory bears the gateway's process id, not the run's.
+    for entry in fs::read_dir(RUNTIME).into_iter().flatten().flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let gateway = name.strip_prefix(RUNTIME_PREFIX);
+        if gateway.is_some_and(|id| !Path::new("/proc").join(id).exists()) {
+            left.push(entry.path().display().to_string());
         }
     }
     left
