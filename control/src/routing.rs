@@ -264,6 +264,7 @@ mod tests {
                 kind: InterfaceKind::Core,
                 mac,
                 address: None,
+                link_local: Some(link_local(mac)),
                 mtu: 1500,
                 twin: None,
             },

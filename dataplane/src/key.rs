@@ -122,6 +122,9 @@ pub struct Interface {
     /// Our own address on it: the source of ICMP errors towards the hosts and neighbours on this
     /// link. Without one, [`Topology::error_sources`] serves them too.
     pub address: Option<std::net::Ipv6Addr>,
+    /// Our link-local address on it. Link-local addresses that we have on other links are nobody's
+    /// here.
+    pub link_local: Option<std::net::Ipv6Addr>,
     /// Largest IP packet in octets.
     pub mtu: u16,
     /// The port that leads to the host's own stack, if it has a TAP twin.

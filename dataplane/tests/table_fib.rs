@@ -143,6 +143,7 @@ fn interfaces_are_known_by_port_and_vlan() {
         mac: MacAddr([2, 0, 0, 0, 0, 1]),
         mtu: 1500,
         address: None,
+        link_local: None,
         twin: None,
     };
     let interfaces = vec![

@@ -194,6 +194,7 @@ fn a_worker_has_a_new_topology_from_its_next_burst_on() {
             mac: MacAddr([2, 0, 0, 0, 0, 1]),
             mtu: 1500,
             address: None,
+            link_local: None,
             twin: None,
         };
         writer.publish(Topology {

@@ -9,7 +9,7 @@ mod limits;
 use case::{all, read_pcap, root, unlimited, Case, Gateway};
 use dataplane::key::{BindingKey, Domain, Forwarding, InterfaceId, Topology, TunnelSpec};
 use dataplane::rings::{self, ControlRings, Inject, Message};
-use dataplane::verdict::{Drop, Forward, Hold, Punt, Verdict};
+use dataplane::verdict::{Drop, Forward, Hold, Punt, Reply, Verdict};
 use dataplane::worker::{Idle, Rate, Worker, WorkerConfig};
 use packet::memory::{Pool, Ports};
 use packet::PortId;
@@ -17,6 +17,10 @@ use proptest::prelude::*;
 use std::net::Ipv6Addr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use wire::checksum;
+use wire::ether::MacAddr;
+use wire::ipv6::{self, next_header};
+use zerocopy::IntoBytes;
 
 const BUFFERS: usize = 512;
 const START: Duration = Duration::from_secs(1);
@@ -167,6 +171,37 @@ fn a_frame_of_controls_meets_what_control_has_published() {
     bench.control.inject(0, what).expect("room");
     bench.dry(START);
     assert_eq!(bench.sent(0), [data]);
+    bench.balances();
+}
+
+/// An echo request between two addresses on a link, to this link-layer address.
+fn echo_request(mac: MacAddr, source: Ipv6Addr, destination: Ipv6Addr) -> Vec<u8> {
+    let mut message = vec![128, 0, 0, 0, 0, 1, 0, 1];
+    let (source, destination) = (source.octets(), destination.octets());
+    let sum = checksum::pseudo_header_v6(&source, &destination, 8, next_header::ICMPV6);
+    let sum = checksum::finish(checksum::add(sum, &message));
+    message[2..4].copy_from_slice(&sum.to_be_bytes());
+    let header = ipv6::Header::new(source, destination, next_header::ICMPV6, 64, 8);
+    let ethernet = [&mac.0[..], &[2, 0, 0, 0, 0, 0x99], &[0x86, 0xdd]].concat();
+    [&ethernet, header.as_bytes(), &message].concat()
+}
+
+/// The router of the access links is nobody on the core, also to whoever sends to it by our link-layer
+/// address there.
+#[test]
+fn a_link_local_address_is_ours_on_its_own_link_only() {
+    let mut bench = Bench::new("mag", &unlimited());
+    let router = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 1);
+    let neighbour = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0x99);
+    let interfaces = bench.gateway.topology.interfaces.clone();
+    let (core, access) = (&interfaces[0], &interfaces[1]);
+    bench.receive(core.port.0, &echo_request(core.mac, neighbour, router));
+    bench.dry(START);
+    assert_eq!(bench.count(Verdict::Drop(Drop::DestinationInvalid)), 1);
+    bench.receive(access.port.0, &echo_request(access.mac, neighbour, router));
+    bench.dry(START);
+    assert_eq!(bench.count(Verdict::Reply(Reply::EchoReply)), 1);
+    assert_eq!(bench.sent(access.port.0).len(), 1);
     bench.balances();
 }
 

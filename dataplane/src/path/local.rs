@@ -24,12 +24,19 @@ impl<T: RxTx> Path<T> {
         io: &mut T,
     ) {
         let (meta, fields) = (&packet.meta, &packet.fields);
-        if view.fib.route(meta.domain, fields.destination) != Some(NextHop::Local) {
-            let reason = match fields.destination.is_unicast_link_local() {
-                true => Drop::DestinationInvalid,
-                false => Drop::SourceInvalid,
-            };
-            return self.drop(packet.buf, reason, view, io);
+        let (ours, otherwise) = if fields.destination.is_unicast_link_local() {
+            let interface = view.fib.interface_of(meta.interface);
+            let link_local = interface.and_then(|interface| interface.link_local);
+            (
+                link_local == Some(fields.destination),
+                Drop::DestinationInvalid,
+            )
+        } else {
+            let route = view.fib.route(meta.domain, fields.destination);
+            (route == Some(NextHop::Local), Drop::SourceInvalid)
+        };
+        if !ours {
+            return self.drop(packet.buf, otherwise, view, io);
         }
         if meta.access && !fields.source.is_unicast_link_local() {
             let what = own::unicast(packet.data(), fields, meta);

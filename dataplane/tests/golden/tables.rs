@@ -36,6 +36,7 @@ struct InterfaceLine {
     access: bool,
     mac: MacAddr,
     address: Option<Ipv6Addr>,
+    link_local: Option<Ipv6Addr>,
     #[serde(default = "ethernet_mtu")]
     mtu: u16,
     twin: Option<u16>,
@@ -214,6 +215,7 @@ impl InterfaceLine {
             kind,
             mac: self.mac,
             address: self.address,
+            link_local: self.link_local,
             mtu: self.mtu,
             twin: self.twin.map(PortId),
         }
