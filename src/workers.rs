@@ -7,7 +7,7 @@ use control::WorkerInfo;
 use dataplane::rings::WorkerRings;
 use dataplane::tables::Tables;
 use dataplane::verdict::Punt;
-use dataplane::worker::{self, PuntRates, Rate, Worker, WorkerConfig};
+use dataplane::worker::{self, PuntRate, PuntRates, Rate, Worker, WorkerConfig};
 use dpdk::{Eal, WorkerIo, WorkerThread};
 use nix::sys::signal::{kill, Signal};
 use nix::unistd::Pid;
@@ -114,11 +114,20 @@ fn settings(config: &config::Workers) -> WorkerConfig {
     let [shortest, longest] = config
         .idle_sleep_us
         .map(|us| Duration::from_micros(us.into()));
+    // A second's share at once, but no more than the ring to control has room for.
+    let rate = |per_second: u32| Rate::new(per_second, per_second.min(256));
     let mut punt_rates = PuntRates::default();
-    for &reason in Punt::ALL.iter().filter(|&&it| it != Punt::Mobility) {
-        let rate = Rate::new(config.punt_rate, config.punt_rate.div_ceil(4));
-        punt_rates.set(reason, rate);
+    for &reason in Punt::ALL {
+        // A host that comes up needs few of these, whatever others may need.
+        let one_by_one = matches!(reason, Punt::UnknownHost | Punt::RouterSolicitation);
+        let source = match one_by_one {
+            true => punt_rates.get(reason).source,
+            false => rate(config.punt_source_rate),
+        };
+        let total = rate(config.punt_rate);
+        punt_rates.set(reason, PuntRate { source, total });
     }
+    punt_rates.peers.source = Rate::new(config.peer_rate, config.peer_rate.div_ceil(10));
     WorkerConfig {
         idle: match config.idle {
             Idle::Busy => worker::Idle::Busy,

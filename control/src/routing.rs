@@ -156,8 +156,13 @@ impl Routing {
         routers
     }
 
-    /// What workers are to go by while exactly `resolved` can be reached.
-    pub fn topology(&self, resolved: &HashMap<Neighbour, AdjacencyId>) -> Topology {
+    /// What workers are to go by while exactly `resolved` can be reached and `peers` are the gateways
+    /// that signalling is expected from.
+    pub fn topology(
+        &self,
+        resolved: &HashMap<Neighbour, AdjacencyId>,
+        peers: &[Ipv6Addr],
+    ) -> Topology {
         let domain = Domain::default();
         let host = |address: Ipv6Addr, next_hop| Route {
             domain,
@@ -220,6 +225,7 @@ impl Routing {
                 .map(|address| (domain, address))
                 .into_iter()
                 .collect(),
+            peers: peers.iter().map(|peer| (domain, *peer)).collect(),
         }
     }
 }
@@ -330,11 +336,11 @@ mod tests {
             router: router().address.into(),
         };
         assert_eq!(
-            default(&routing.topology(&HashMap::new())),
+            default(&routing.topology(&HashMap::new(), &[])),
             Some(unresolved)
         );
         let resolved = HashMap::from_iter([(router(), AdjacencyId(7))]);
-        let topology = routing.topology(&resolved);
+        let topology = routing.topology(&resolved, &[]);
         let adjacency = NextHop::Adjacency(AdjacencyId(7));
         assert_eq!(default(&topology), Some(adjacency));
         assert!(topology

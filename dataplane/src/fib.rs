@@ -24,6 +24,8 @@ pub struct Fib {
     /// In the order of their domains.
     domains: Vec<(Domain, Routes)>,
     error_sources: Vec<(Domain, Ipv6Addr)>,
+    /// Sorted.
+    peers: Vec<(Domain, Ipv6Addr)>,
     routes: usize,
 }
 
@@ -35,7 +37,9 @@ impl Fib {
             interfaces,
             routes,
             error_sources,
+            mut peers,
         } = topology;
+        peers.sort_unstable();
         let mut ports = Vec::new();
         for (interface, id) in interfaces.iter().zip(0..=u16::MAX) {
             let at = usize::from(interface.port.0);
@@ -63,6 +67,7 @@ impl Fib {
             ports,
             domains,
             error_sources,
+            peers,
             routes,
         }
     }
@@ -110,6 +115,11 @@ impl Fib {
             IpAddr::V6(v6) => routes.ipv6.get(v6.to_bits()),
             IpAddr::V4(v4) => routes.ipv4.get(u128::from(v4.to_bits()) << 96),
         }
+    }
+
+    /// Whether control expects Mobility Headers from `peer`.
+    pub fn expects(&self, domain: Domain, peer: Ipv6Addr) -> bool {
+        self.peers.binary_search(&(domain, peer)).is_ok()
     }
 
     /// Source of ICMP errors towards any node but a neighbour.

@@ -177,4 +177,6 @@ pub struct Topology {
     /// Source of ICMP errors towards any node but a neighbour, by domain: an address that never
     /// shows where a host is (S1-45). The first match counts.
     pub error_sources: Vec<(Domain, std::net::Ipv6Addr)>,
+    /// Gateways that control expects Mobility Headers from, by domain and in any order.
+    pub peers: Vec<(Domain, std::net::Ipv6Addr)>,
 }

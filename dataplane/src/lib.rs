@@ -14,6 +14,7 @@ pub mod key;
 mod limit;
 pub mod mem;
 mod path;
+mod police;
 pub mod qsbr;
 mod rewrite;
 pub mod rings;

@@ -23,12 +23,13 @@ use crate::classify::{Meta, Origin};
 use crate::counters::PortDirection;
 use crate::hold::{Held, Hold};
 use crate::key::{InterfaceKind, NextHop};
-use crate::limit::{Bucket, Sources};
+use crate::limit::Bucket;
+use crate::police::Police;
 use crate::rewrite::decap::decapsulate;
 use crate::rings::{Inject, WorkerRings};
 use crate::table::Probe;
 use crate::tunnels::OuterPair;
-use crate::verdict::{Born, Drop, Forward, Punt, Verdict};
+use crate::verdict::{Born, Drop, Forward, Verdict};
 use crate::worker::output::{Output, Sent};
 use crate::worker::{View, WorkerConfig};
 use arrayvec::ArrayVec;
@@ -67,10 +68,7 @@ pub(crate) struct Path<T: RxTx> {
 /// Buckets for what this worker sends of its own accord.
 struct Limits {
     icmp: Bucket,
-    punts: [Bucket; Punt::ALL.len()],
-    hosts: Sources,
-    solicitors: Sources,
-    peers: Sources,
+    punts: Police,
 }
 
 /// What follows from the topology.
@@ -94,10 +92,7 @@ impl<T: RxTx> Path<T> {
     pub(crate) fn new(ports: u16, rings: WorkerRings, config: &WorkerConfig) -> Self {
         let limits = Limits {
             icmp: Bucket::new(config.icmp_rate),
-            punts: config.punt_rates.0.map(Bucket::new),
-            hosts: Sources::new(config.host_rate),
-            solicitors: Sources::new(config.host_rate),
-            peers: Sources::new(config.peer_rate),
+            punts: Police::new(&config.punt_rates),
         };
         let known = Known {
             generation: None,

@@ -366,6 +366,11 @@ impl WorkerRings {
         }
     }
 
+    /// Whether three quarters of the slots for copies are on their way.
+    pub(crate) fn is_filling(&self) -> bool {
+        self.pair.punt_slots.len() < self.pair.punt_slots.capacity() / 4
+    }
+
     /// Asks control for a neighbour.
     pub(crate) fn want(
         &mut self,

@@ -21,7 +21,8 @@ pub(crate) mod output;
 mod stats;
 
 pub use crate::limit::Rate;
-pub use config::{Idle, PuntRates, WorkerConfig};
+pub use crate::police::{PuntRate, PuntRates};
+pub use config::{Idle, WorkerConfig};
 pub use stats::{WorkerSnapshot, WorkerStats};
 
 use crate::clock;

@@ -200,7 +200,7 @@ fn a_worker_has_a_new_topology_from_its_next_burst_on() {
         writer.publish(Topology {
             interfaces: vec![interface],
             routes: vec![route],
-            error_sources: Vec::new(),
+            ..Topology::default()
         });
         let before = reader.fib().generation();
         assert_eq!(before, u64::from(n) - 1);

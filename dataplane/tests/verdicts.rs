@@ -28,6 +28,10 @@ const BY_WORKER: &[(&str, &str)] = &[
         "punts_are_limited_by_source_and_by_reason",
     ),
     (
+        "drop punt_source_limited",
+        "solicitations_are_limited_by_host",
+    ),
+    (
         "drop queue_full",
         "a_full_queue_loses_packets_and_counts_them",
     ),

@@ -10,7 +10,7 @@ use case::{all, read_pcap, root, unlimited, Case, Gateway};
 use dataplane::key::{BindingKey, Domain, Forwarding, InterfaceId, Topology, TunnelSpec};
 use dataplane::rings::{self, ControlRings, Inject, Message};
 use dataplane::verdict::{Drop, Forward, Hold, Punt, Reply, Verdict};
-use dataplane::worker::{Idle, Rate, Worker, WorkerConfig};
+use dataplane::worker::{Idle, PuntRate, Rate, Worker, WorkerConfig};
 use packet::memory::{Pool, Ports};
 use packet::PortId;
 use proptest::prelude::*;

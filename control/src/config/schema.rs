@@ -110,10 +110,17 @@ pub struct Workers {
     /// ICMP errors and echo replies per second that one worker sends.
     #[serde(default = "defaults::icmp_rate")]
     pub icmp_rate: u32,
-    /// Packets per second of one kind, mobility messages apart, that one worker hands to the control
-    /// plane.
+    /// Packets per second of one kind that one worker hands to the control plane; mobility messages of
+    /// peers apart.
     #[serde(default = "defaults::punt_rate")]
     pub punt_rate: u32,
+    /// How many of these may come from one source.
+    #[serde(default = "defaults::punt_source_rate")]
+    pub punt_source_rate: u32,
+    /// Mobility messages per second of one peer, a gateway that the policy names, that one worker hands
+    /// to the control plane.
+    #[serde(default = "defaults::peer_rate")]
+    pub peer_rate: u32,
 }
 
 /// What a worker does when its ports are empty.
@@ -374,6 +381,12 @@ mod defaults {
     }
     pub(super) const fn punt_rate() -> u32 {
         10_000
+    }
+    pub(super) const fn punt_source_rate() -> u32 {
+        100
+    }
+    pub(super) const fn peer_rate() -> u32 {
+        200_000
     }
     pub(super) const fn mtu() -> u16 {
         1_500

@@ -156,7 +156,8 @@ impl<R: Role> Engine<R> {
                 return;
             }
         }
-        self.writer.publish(self.routing.topology(&self.resolved));
+        let topology = self.routing.topology(&self.resolved, &self.peers);
+        self.writer.publish(topology);
         for adjacency in self.retired.drain(..) {
             self.writer.remove_adjacency(adjacency);
         }

@@ -37,7 +37,7 @@ fn a_key_that_is_like_no_other_is_answered_with_all_that_there_are() {
         "cores = [1]",
         "cores = [1]\nfrobnicate = 1",
         "test.toml:6: unknown key `frobnicate`; keys here are cores, idle, idle_after, \
-         idle_sleep_us, icmp_rate, punt_rate",
+         idle_sleep_us, icmp_rate, punt_rate, punt_source_rate, peer_rate",
     );
 }
 

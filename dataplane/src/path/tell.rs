@@ -5,6 +5,7 @@ use crate::classify::packet::{fields, Fields};
 use crate::classify::{Meta, Origin};
 use crate::hold::{Held, Wanted};
 use crate::icmp::{self, Problem};
+use crate::police::Police;
 use crate::verdict::{Drop, Forward, Hold, Punt, Reply, Verdict};
 use crate::worker::View;
 use packet::{Buf, RxTx};
@@ -92,20 +93,13 @@ impl<T: RxTx> Path<T> {
 
     fn copy(&mut self, packet: &Packet<T::Buf>, reason: Punt, view: &View<'_>) -> Result<(), Drop> {
         let meta = &packet.meta;
-        let source_allows = match reason {
-            // Apart from one another: what a host sends as it comes up must not cost it its
-            // solicitation.
-            Punt::UnknownHost => self.limits.hosts.take(host_key(meta), view.now),
-            Punt::RouterSolicitation => self.limits.solicitors.take(host_key(meta), view.now),
-            Punt::Mobility => {
-                let key = packet.fields.source.to_bits();
-                self.limits.peers.take(key, view.now)
-            }
-            _ => true,
-        };
-        let bucket = self.limits.punts.get_mut(reason as usize);
-        if !source_allows || !bucket.is_some_and(|bucket| bucket.take(view.now)) {
-            return Err(Drop::PuntLimited);
+        let source = packet.fields.source;
+        let peer = Police::is_peer(reason, source, meta, view.fib);
+        let police = &mut self.limits.punts;
+        police.take(reason, peer, source, meta, view.now)?;
+        // What strangers send leaves room for what peers do.
+        if !peer && self.rings.is_filling() {
+            return Err(Drop::PuntFull);
         }
         let own = view.fib.interface_of(meta.interface).map(|i| i.mac);
         let to = match ether::Header::ref_from_prefix(packet.buf.data()) {
@@ -157,13 +151,6 @@ impl<T: RxTx> Path<T> {
             None => self.drop(buf, Drop::NeighbourFailed, view, io),
         }
     }
-}
-
-/// The sender of a frame on an access interface, for a rate of its own.
-fn host_key(meta: &Meta) -> u128 {
-    let [a, b, c, d, e, f] = meta.mac.0;
-    let [g, h] = meta.interface.0.to_be_bytes();
-    u64::from_be_bytes([a, b, c, d, e, f, g, h]).into()
 }
 
 /// The address that an error is sent from. A host or neighbour on the link sees the interface's;

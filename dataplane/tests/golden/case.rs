@@ -19,7 +19,7 @@ mod tables;
 
 use dataplane::key::*;
 use dataplane::rings::{self, ControlRings, Message};
-use dataplane::worker::{Idle, PuntRates, Rate, Worker, WorkerConfig};
+use dataplane::worker::{Idle, PuntRate, PuntRates, Rate, Worker, WorkerConfig};
 use packet::RxTx;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -147,16 +147,13 @@ fn read_toml<T: serde::de::DeserializeOwned>(path: &Path) -> T {
 /// A worker's configuration under which no rate limit shows.
 pub fn unlimited() -> WorkerConfig {
     let rate = Rate::new(1_000_000_000, 1_000_000);
-    let mut punt_rates = PuntRates::default();
-    for reason in dataplane::verdict::Punt::ALL {
-        punt_rates.set(*reason, rate);
-    }
     WorkerConfig {
         idle: Idle::Busy,
         icmp_rate: rate,
-        punt_rates,
-        host_rate: rate,
-        peer_rate: rate,
+        punt_rates: PuntRates::all(PuntRate {
+            source: rate,
+            total: rate,
+        }),
         hold_time: Duration::from_secs(3),
     }
 }

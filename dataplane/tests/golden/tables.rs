@@ -122,6 +122,11 @@ impl TablesFile {
                 .map(|source| (domain, source))
                 .into_iter()
                 .collect(),
+            peers: self
+                .tunnel
+                .iter()
+                .map(|line| (domain, line.remote))
+                .collect(),
             ..Topology::default()
         };
         let mut neighbours = BTreeMap::new();

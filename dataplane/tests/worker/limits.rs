@@ -2,6 +2,23 @@
 
 use super::*;
 
+/// Gateways at the other ends of the tunnels of `golden/lma.toml`.
+const PEERS: [Ipv6Addr; 2] = [
+    Ipv6Addr::new(0x2001, 0xdb8, 2, 0, 0, 0, 0, 0x11),
+    Ipv6Addr::new(0x2001, 0xdb8, 3, 0, 0, 0, 0, 0x12),
+];
+
+/// Nothing is limited but what comes to control for one reason: so many of a source, so many in all.
+fn limited(reason: Punt, source: u32, total: u32) -> WorkerConfig {
+    let mut config = unlimited();
+    let rate = PuntRate {
+        source: Rate::new(1, source),
+        total: Rate::new(1, total),
+    };
+    config.punt_rates.set(reason, rate);
+    config
+}
+
 #[test]
 fn errors_and_echo_replies_are_limited() {
     let config = WorkerConfig {
@@ -26,11 +43,7 @@ fn errors_and_echo_replies_are_limited() {
 /// A flood of one stranger leaves room for another, and no flood passes the rate of its reason.
 #[test]
 fn punts_are_limited_by_source_and_by_reason() {
-    let mut config = WorkerConfig {
-        host_rate: Rate::new(1, 2),
-        ..unlimited()
-    };
-    config.punt_rates.set(Punt::UnknownHost, Rate::new(1, 6));
+    let config = limited(Punt::UnknownHost, 2, 6);
     let mut bench = Bench::new("mag", &config);
     let stranger = frame("host_up", 1, 11);
     for host in 0..8 {
@@ -53,20 +66,15 @@ fn punts_are_limited_by_source_and_by_reason() {
         by_host[usize::from(punted.frame[11] - 0x40)] += 1;
     });
     assert_eq!(by_host, [2, 2, 2, 0, 0, 0, 0, 0]);
-    assert_eq!(bench.count(Verdict::Drop(Drop::PuntLimited)), 74);
+    assert_eq!(bench.count(Verdict::Drop(Drop::PuntSourceLimited)), 64);
+    assert_eq!(bench.count(Verdict::Drop(Drop::PuntLimited)), 10);
     bench.balances();
 }
 
 /// A host that solicits without end leaves the others their solicitations.
 #[test]
 fn solicitations_are_limited_by_host() {
-    let mut config = WorkerConfig {
-        host_rate: Rate::new(1, 2),
-        ..unlimited()
-    };
-    config
-        .punt_rates
-        .set(Punt::RouterSolicitation, Rate::new(1, 3));
+    let config = limited(Punt::RouterSolicitation, 2, 3);
     let mut bench = Bench::new("mag", &config);
     let mut solicitation = frame("attach", 1, 0);
     for host in [1, 1, 1, 1, 1, 2] {
@@ -81,7 +89,45 @@ fn solicitations_are_limited_by_host() {
         }
     });
     assert_eq!(hosts, [1, 1, 2]);
-    assert_eq!(bench.count(Verdict::Drop(Drop::PuntLimited)), 3);
+    assert_eq!(bench.count(Verdict::Drop(Drop::PuntSourceLimited)), 3);
+    bench.balances();
+}
+
+/// No flood of signalling keeps out what peers send: neither under made-up names, nor under the name of
+/// one peer, nor while it keeps the ring to control full.
+#[test]
+fn a_flood_of_forged_signalling_leaves_peers_their_way_to_control() {
+    let mut config = limited(Punt::Mobility, 5, 40);
+    config.punt_rates.peers.source = Rate::new(1, 10);
+    let mut bench = Bench::with("lma", &config, 32, 4096);
+    let [honest, loud] = [PEERS[0], PEERS[1]];
+    let update = frame("signalling", 1, 0);
+    let from = |source: Ipv6Addr| {
+        let mut update = update.clone();
+        update[22..38].copy_from_slice(&source.octets());
+        update
+    };
+    for stranger in 0..200u128 {
+        let made_up = Ipv6Addr::from_bits(0x2001_0db8_ffff << 80 | stranger);
+        bench.receive(1, &from(made_up));
+        bench.receive(1, &from(loud));
+    }
+    for _ in 0..3 {
+        bench.receive(1, &from(honest));
+    }
+    bench.dry(START);
+    let mut heard = std::collections::BTreeMap::new();
+    bench.control.poll(|_, message| {
+        if let Message::Punted(punted) = message {
+            let source: [u8; 16] = punted.frame[22..38].try_into().unwrap();
+            *heard.entry(Ipv6Addr::from(source)).or_insert(0) += 1;
+        }
+    });
+    assert_eq!(heard.remove(&honest), Some(3));
+    assert_eq!(heard.remove(&loud), Some(10));
+    // What is left are strangers: with ten messages of the loud peer they had three quarters of the ring.
+    assert_eq!(heard.len(), 15, "{heard:?}");
+    assert!(heard.values().all(|&count| count == 1), "{heard:?}");
     bench.balances();
 }
 

@@ -200,9 +200,17 @@ fn correspondent_link(internet: &[Frame]) {
     let mut hosts: Vec<_> = internet.iter().flat_map(|frame| &frame.sources).collect();
     hosts.retain(|source| is_home(source));
     assert!(hosts.len() > 100);
+    let other = internet.iter().position(|frame| {
+        let mut sources = frame.sources.iter().filter(|source| is_home(source));
+        sources.any(|source| source != hosts[0])
+    });
     assert!(
-        hosts.iter().all(|source| *source == hosts[0]),
-        "the address changed"
+        other.is_none(),
+        "the address was {}; then came frame {} of {}: {:?}",
+        hosts[0],
+        other.unwrap_or_default() + 1,
+        internet.len(),
+        other.and_then(|at| internet.get(at)),
     );
 }
 

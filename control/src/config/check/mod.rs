@@ -144,12 +144,14 @@ fn workers(document: &mut Document, config: &Config, machine: &Machine) {
         workers.icmp_rate,
         0..=10_000_000,
     );
-    in_range(
-        document,
-        place!["workers", "punt_rate"],
-        workers.punt_rate,
-        1..=10_000_000,
-    );
+    let rates = [
+        ("punt_rate", workers.punt_rate),
+        ("punt_source_rate", workers.punt_source_rate),
+        ("peer_rate", workers.peer_rate),
+    ];
+    for (key, rate) in rates {
+        in_range(document, place!["workers", key], rate, 1..=10_000_000);
+    }
 }
 
 fn tables(document: &mut Document, config: &Config) {
