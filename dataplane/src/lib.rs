@@ -23,4 +23,5 @@ pub mod table;
 pub mod tables;
 pub mod tunnels;
 pub mod verdict;
+pub mod watch;
 pub mod worker;

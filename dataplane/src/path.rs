@@ -16,6 +16,7 @@ mod act;
 mod decide;
 mod local;
 mod tell;
+mod watched;
 
 use crate::classify::link::{self, Entry};
 use crate::classify::packet::{fields, plan, Fields, Plan};
@@ -30,6 +31,7 @@ use crate::rings::{Inject, WorkerRings};
 use crate::table::Probe;
 use crate::tunnels::OuterPair;
 use crate::verdict::{Born, Drop, Forward, Verdict};
+use crate::watch::Came;
 use crate::worker::output::{Output, Sent};
 use crate::worker::{View, WorkerConfig};
 use arrayvec::ArrayVec;
@@ -153,6 +155,11 @@ impl<T: RxTx> Path<T> {
             Some(main) => self.forward_host_stack(main, burst, view, io),
             None => {
                 view.reader.count_received(burst.len() as u64);
+                if view.watch.is_on() {
+                    self.receive_watched(burst, port, view, io);
+                    self.output.flush(view, io);
+                    return count;
+                }
                 let mut lane = Lane::new();
                 for buf in burst {
                     self.enter(buf, port, &mut lane, view, io);
@@ -193,6 +200,8 @@ impl<T: RxTx> Path<T> {
     ) {
         for buf in burst {
             view.reader.count_born(Born::FromHostStack);
+            let came = Came::Born(Born::FromHostStack);
+            let watched = view.watch.is_on() && self.watch(came, buf.data(), view, io);
             if !buf.is_contiguous() {
                 let verdict = Verdict::Drop(Drop::Fragmented);
                 self.output.end(buf, verdict, view, io);
@@ -201,6 +210,9 @@ impl<T: RxTx> Path<T> {
             } else {
                 let sent = Sent::plain(Verdict::Forward(Forward::FromHostStack));
                 self.output.send(main, buf, sent, view, io);
+            }
+            if watched {
+                self.unwatch(view, io);
             }
         }
     }
@@ -254,6 +266,9 @@ impl<T: RxTx> Path<T> {
         }
         let mut found: ArrayVec<_, { 2 * MAX_BURST }> = probes.iter().map(|_| None).collect();
         view.reader.lookup(&probes, &mut found);
+        if view.watch.is_on() {
+            self.note(lane, &works, &found, view);
+        }
 
         for ((buf, meta), work) in lane.drain(..).zip(works) {
             let at = |place: Option<u8>| *found.get(usize::from(place?))?;
@@ -276,7 +291,11 @@ impl<T: RxTx> Path<T> {
             };
             count += 1;
             view.reader.count_born(Born::Injected);
-            self.inject_one(slot.view(), &mut lane, view, io);
+            if view.watch.is_on() {
+                self.inject_watched(slot.view(), &mut lane, view, io);
+            } else {
+                self.inject_one(slot.view(), &mut lane, view, io);
+            }
             self.rings.give_back(slot);
         }
         self.run(lane, view, io);
@@ -292,7 +311,9 @@ impl<T: RxTx> Path<T> {
     ) {
         let (Inject::Frame { data, .. } | Inject::Packet { data, .. }) = what;
         let Some(mut buf) = io.alloc() else {
-            return view.reader.count(Verdict::Drop(Drop::NoBuffer));
+            let verdict = Verdict::Drop(Drop::NoBuffer);
+            view.watch.ends(verdict);
+            return view.reader.count(verdict);
         };
         if buf.set_len(data.len()).is_err() {
             return self.drop(buf, Drop::NoBuffer, view, io);
@@ -332,7 +353,11 @@ impl<T: RxTx> Path<T> {
             lane.push((held.buf, held.meta));
         }
         let count = lane.len();
-        self.run(lane, view, io);
+        if view.watch.is_on() {
+            self.release_watched(lane, view, io);
+        } else {
+            self.run(lane, view, io);
+        }
         count
     }
 
@@ -341,7 +366,19 @@ impl<T: RxTx> Path<T> {
         let mut count = 0;
         while let Some(held) = self.hold.take_due(view.now) {
             view.reader.count_born(Born::Released);
+            let came = Came::Born(Born::Released);
+            if view.watch.is_on() {
+                // What the packets before became is not this one's.
+                let lane = std::mem::take(&mut self.again);
+                self.run(lane, view, io);
+            }
+            let watched = view.watch.is_on() && self.watch(came, held.buf.data(), view, io);
             self.fail(held, view, io);
+            if watched {
+                let lane = std::mem::take(&mut self.again);
+                self.run(lane, view, io);
+                self.unwatch(view, io);
+            }
             count += 1;
         }
         let lane = std::mem::take(&mut self.again);

@@ -23,13 +23,14 @@ mod stats;
 pub use crate::limit::Rate;
 pub use crate::police::{PuntRate, PuntRates};
 pub use config::{Idle, WorkerConfig};
-pub use stats::{WorkerSnapshot, WorkerStats};
+pub use stats::{WorkerSnapshot, WorkerStats, VECTORS};
 
 use crate::clock;
 use crate::fib::Fib;
 use crate::path::Path;
 use crate::rings::WorkerRings;
 use crate::tables::{Reader, Tables};
+use crate::watch::{Tap, Watch};
 use packet::{PortId, RxTx};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
@@ -39,6 +40,8 @@ use std::time::Duration;
 pub(crate) struct View<'a> {
     pub(crate) reader: &'a Reader,
     pub(crate) fib: &'a Fib,
+    /// What is watched.
+    pub(crate) watch: &'a Watch,
     /// Nanoseconds of the workers' clock.
     pub(crate) now: u64,
     /// The same in seconds.
@@ -46,10 +49,11 @@ pub(crate) struct View<'a> {
 }
 
 impl<'a> View<'a> {
-    fn new(reader: &'a Reader, now: Duration) -> Self {
+    fn new(reader: &'a Reader, watch: &'a Watch, now: Duration) -> Self {
         Self {
             reader,
             fib: reader.fib(),
+            watch,
             now: u64::try_from(now.as_nanos()).unwrap_or(u64::MAX),
             seconds: u32::try_from(now.as_secs()).unwrap_or(u32::MAX),
         }
@@ -61,6 +65,7 @@ pub struct Worker<T: RxTx> {
     reader: Reader,
     path: Path<T>,
     io: T,
+    watch: Watch,
     idle: Idle,
     online: bool,
     stats: Arc<WorkerStats>,
@@ -84,6 +89,7 @@ impl<T: RxTx> Worker<T> {
             reader: tables.reader(index),
             path: Path::new(io.ports(), rings, config),
             io,
+            watch: Watch::new(index),
             idle: config.idle,
             online: false,
             stats: Arc::default(),
@@ -94,6 +100,12 @@ impl<T: RxTx> Worker<T> {
     #[must_use]
     pub fn stats(&self) -> Arc<WorkerStats> {
         Arc::clone(&self.stats)
+    }
+
+    /// Where control has it watch packets.
+    #[must_use]
+    pub fn tap(&self) -> Arc<Tap> {
+        Arc::clone(self.watch.tap())
     }
 
     /// Its queues.
@@ -158,7 +170,8 @@ impl<T: RxTx> Worker<T> {
             self.reader.online();
             self.online = true;
         }
-        let view = View::new(&self.reader, now);
+        self.watch.listen();
+        let view = View::new(&self.reader, &self.watch, now);
         let mut packets = self.path.prepare(injected, &view, &mut self.io);
         for port in 0..self.io.ports() {
             packets += self.path.receive(PortId(port), &view, &mut self.io);
@@ -177,8 +190,9 @@ impl<T: RxTx> Worker<T> {
         } else {
             self.reader.online();
         }
-        let view = View::new(&self.reader, clock::now());
+        let view = View::new(&self.reader, &self.watch, clock::now());
         self.path.drain(&view, &mut self.io);
+        self.watch.close();
         self.stats.holds(0);
         self.reader.offline();
         self.online = false;

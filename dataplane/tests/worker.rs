@@ -5,6 +5,8 @@
 mod case;
 #[path = "worker/limits.rs"]
 mod limits;
+#[path = "worker/watch.rs"]
+mod watch;
 
 use case::{all, read_pcap, root, unlimited, Case, Gateway};
 use dataplane::key::{BindingKey, Domain, Forwarding, InterfaceId, Topology, TunnelSpec};

@@ -135,7 +135,13 @@ impl<T: RxTx> Path<T> {
             until: view.now.saturating_add(self.hold_nanos),
         };
         match self.hold.put(held) {
-            Ok(()) => view.reader.count(Verdict::Hold(Hold::NeighbourUnresolved)),
+            Ok(()) => {
+                let verdict = Verdict::Hold(Hold::NeighbourUnresolved);
+                view.reader.count(verdict);
+                if view.watch.is_on() {
+                    view.watch.ends(verdict);
+                }
+            }
             Err(buf) => self.drop(buf, Drop::NeighbourBusy, view, io),
         }
     }

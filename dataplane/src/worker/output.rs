@@ -85,6 +85,9 @@ impl<T: RxTx> Output<T> {
     #[inline]
     pub(crate) fn end(&mut self, buf: T::Buf, verdict: Verdict, view: &View<'_>, io: &mut T) {
         view.reader.count(verdict);
+        if view.watch.is_on() {
+            view.watch.ends(verdict);
+        }
         if self.freed.is_full() {
             io.free(&mut self.freed);
             self.freed.clear();
@@ -108,7 +111,18 @@ impl<T: RxTx> Output<T> {
 }
 
 impl<B: Buf> Queue<B> {
+    /// Shows to whoever watches what is about to go.
+    #[cold]
+    fn show(&self, port: PortId, view: &View<'_>) {
+        for (buf, (sent, _)) in self.burst.iter().zip(&self.notes) {
+            view.watch.sends(port, buf.data(), sent.verdict);
+        }
+    }
+
     fn flush<T: RxTx<Buf = B>>(&mut self, port: PortId, view: &View<'_>, io: &mut T) {
+        if view.watch.is_on() {
+            self.show(port, view);
+        }
         let count = io.tx(port, &mut self.burst);
         let (gone, left) = self
             .notes
@@ -128,6 +142,11 @@ impl<B: Buf> Queue<B> {
             }
         }
         run.end(view);
+        if view.watch.is_on() {
+            let first = gone.first().map(|(sent, _)| sent.verdict);
+            let verdict = first.unwrap_or(Verdict::Drop(Drop::QueueFull));
+            view.watch.ends(verdict);
+        }
         view.reader
             .count_port(port, PortDirection::Tx, gone.len() as u64, octets);
         if !left.is_empty() {

@@ -2,6 +2,10 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+/// The vector sizes that are told apart: each names the most packets of a pass that it counts, and the
+/// last counts all that are more.
+pub const VECTORS: [u64; 6] = [1, 4, 16, 32, 64, u64::MAX];
+
 /// Counters that one worker writes and anyone reads.
 #[derive(Debug, Default)]
 #[repr(align(128))]
@@ -13,6 +17,7 @@ pub struct WorkerStats {
     sleeps: AtomicU64,
     slept_nanos: AtomicU64,
     held: AtomicU64,
+    vectors: [AtomicU64; VECTORS.len()],
 }
 
 /// The counters at one moment.
@@ -32,6 +37,8 @@ pub struct WorkerSnapshot {
     pub slept_nanos: u64,
     /// Packets that wait for a neighbour now.
     pub held: u64,
+    /// Passes that found something, by how many packets they found: see [`VECTORS`].
+    pub vectors: [u64; VECTORS.len()],
 }
 
 impl WorkerStats {
@@ -47,6 +54,7 @@ impl WorkerStats {
             sleeps: read(&self.sleeps),
             slept_nanos: read(&self.slept_nanos),
             held: read(&self.held),
+            vectors: self.vectors.each_ref().map(read),
         }
     }
 
@@ -54,7 +62,14 @@ impl WorkerStats {
         add(&self.polls, 1);
         match packets {
             0 => add(&self.empty_polls, 1),
-            _ => add(&self.packets, packets as u64),
+            _ => {
+                let packets = packets as u64;
+                add(&self.packets, packets);
+                let size = VECTORS.iter().zip(&self.vectors);
+                if let Some((_, count)) = size.into_iter().find(|(most, _)| packets <= **most) {
+                    add(count, 1);
+                }
+            }
         }
     }
 
