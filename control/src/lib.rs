@@ -15,6 +15,7 @@ pub mod routing;
 pub mod rpc;
 mod run;
 pub mod suggest;
+mod supervisor;
 pub mod wheel;
 
 pub use calls::{PortStats, ReadPort, WorkerInfo};

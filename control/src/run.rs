@@ -9,6 +9,9 @@
 //!
 //! Before it sleeps it says so to the workers and looks once more, so that no packet is missed and
 //! a busy gateway makes no system call per packet.
+//!
+//! A service manager is told when the gateway is ready, reloads and stops, and once per turn, as often
+//! as it asks for, that the loop still turns: see [`crate::supervisor`].
 
 use crate::calls::{log_reload, Desk, ReadPort, WorkerInfo};
 use crate::config::{self, Config};
@@ -16,6 +19,7 @@ use crate::engine::Engine;
 use crate::gateway::{self, Applied, Gateway, PortInfo, Room, SetupError};
 use crate::record::Recorder;
 use crate::rpc::{Call, ControlSocket, Limits, Notices, Server};
+use crate::supervisor::Supervisor;
 use dataplane::rings::ControlRings;
 use dataplane::tables::Writer;
 use nix::sys::signal::{SigSet, Signal as NixSignal};
@@ -230,12 +234,15 @@ async fn control(params: Params) -> Result<(), Error> {
         address = %desk.config.role().address(),
         "control runs"
     );
+    let mut supervisor = Supervisor::from_environment();
     if let Some(ready) = params.ready {
         ready();
     }
+    supervisor.ready(&status(&desk));
     let mut end = None;
     loop {
         let now = clock.now();
+        supervisor.turning(now.monotonic);
         if end.is_some_and(|end| now.monotonic >= end) {
             break;
         }
@@ -246,7 +253,8 @@ async fn control(params: Params) -> Result<(), Error> {
         }
         let sleeps = worked == 0 && engine.rings().prepare_sleep();
         let until = if sleeps {
-            [engine.next_tick(), end].into_iter().flatten().min()
+            let times = [engine.next_tick(), end, supervisor.next()];
+            times.into_iter().flatten().min()
         } else {
             // Not at all; but signals are looked at, and the socket's tasks run on this thread too.
             tokio::task::yield_now().await;
@@ -261,11 +269,16 @@ async fn control(params: Params) -> Result<(), Error> {
             Woken::Work => {}
             Woken::Call(call) => answer(&mut desk, &mut engine, now, call),
             Woken::Reload if desk.draining => tracing::warn!("not reloaded: going down"),
-            Woken::Reload => log_reload(desk.reload(&mut engine, now)),
+            Woken::Reload => {
+                supervisor.reloading();
+                log_reload(desk.reload(&mut engine, now));
+                supervisor.ready(&status(&desk));
+            }
             Woken::Stop if end.is_none() => {
                 let drain = Duration::from_secs(desk.config.gateway.drain_timeout.into());
                 let drain = drain.max(GOODBYE);
                 tracing::info!(seconds = drain.as_secs_f64(), "going down");
+                supervisor.stopping();
                 desk.draining = true;
                 engine.drain(now);
                 end = Some(now.monotonic + drain);
@@ -277,6 +290,12 @@ async fn control(params: Params) -> Result<(), Error> {
     drop(server);
     engine.finish();
     Ok(())
+}
+
+/// What a service manager shows of a running gateway.
+fn status(desk: &Desk) -> String {
+    let role = desk.config.role();
+    format!("{} {} forwards", role.name(), role.address())
 }
 
 /// Answers a request; a client that did not wait for it is no loss.
