@@ -7,6 +7,7 @@ mod classify;
 pub mod clock;
 pub mod counters;
 pub mod fib;
+pub mod handoff;
 mod hold;
 mod icmp;
 mod indices;

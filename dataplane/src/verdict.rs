@@ -119,6 +119,7 @@ reasons! {
         NoBuffer = "No buffer, or no room in it, for what had to be added.",
         PortDown = "The outgoing port does not take packets.",
         QueueFull = "The outgoing queue is full.",
+        HandoffFull = "For another worker, which is too far behind to take it.",
         InjectInvalid = "A packet of the control plane that cannot be sent.",
         Unanswerable = "For one of our addresses, and an error must not be sent.",
     }

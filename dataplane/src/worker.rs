@@ -2,7 +2,9 @@
 //!
 //! ```text
 //!   pass:  changes of the topology -> held packets -> what control sends
-//!          -> for every port: rx burst -> path -> tx bursts -> quiescent
+//!          -> what other workers have this one send
+//!          -> for every port: rx burst -> path -> tx bursts
+//!          -> what other workers have received for this one -> path -> tx bursts -> quiescent
 //! ```
 //!
 //! While packets flow there is no allocation, lock, system call or panic. The clock is read once per
@@ -26,10 +28,13 @@ pub use config::{Idle, WorkerConfig};
 pub use stats::{WorkerSnapshot, WorkerStats, VECTORS};
 
 use crate::clock;
+use crate::counters::PortDirection;
 use crate::fib::Fib;
+use crate::handoff::{self, Ends, Joined};
 use crate::path::Path;
 use crate::rings::WorkerRings;
 use crate::tables::{Reader, Tables};
+use crate::verdict::Verdict;
 use crate::watch::{Tap, Watch};
 use packet::{PortId, RxTx};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -63,9 +68,9 @@ impl<'a> View<'a> {
 /// One worker.
 pub struct Worker<T: RxTx> {
     reader: Reader,
-    path: Path<T>,
-    io: T,
     watch: Watch,
+    path: Path<Joined<T>>,
+    io: Joined<T>,
     idle: Idle,
     online: bool,
     stats: Arc<WorkerStats>,
@@ -85,11 +90,28 @@ impl<T: RxTx> Worker<T> {
         io: T,
         config: &WorkerConfig,
     ) -> Self {
+        Self::joined(index, tables, rings, io, Ends::alone(), config)
+    }
+
+    /// The same for a worker that hands packets to others and is handed some, by its `ends` of their
+    /// [rings](handoff::channel).
+    ///
+    /// # Panics
+    /// As [`Worker::new`].
+    #[must_use]
+    pub fn joined(
+        index: usize,
+        tables: &Arc<Tables>,
+        rings: WorkerRings,
+        io: T,
+        ends: Ends<T::Buf>,
+        config: &WorkerConfig,
+    ) -> Self {
         Self {
             reader: tables.reader(index),
             path: Path::new(io.ports(), rings, config),
-            io,
             watch: Watch::new(index),
+            io: Joined::new(io, ends),
             idle: config.idle,
             online: false,
             stats: Arc::default(),
@@ -110,7 +132,7 @@ impl<T: RxTx> Worker<T> {
 
     /// Its queues.
     pub fn io_mut(&mut self) -> &mut T {
-        &mut self.io
+        self.io.io_mut()
     }
 
     /// Takes packets until `stop` is set, then [drains](Self::drain).
@@ -148,6 +170,11 @@ impl<T: RxTx> Worker<T> {
                         std::hint::spin_loop();
                     }
                 }
+                Idle::Monitor {
+                    after_empty_polls,
+                    longest,
+                } if empty_polls > after_empty_polls => self.wait(longest),
+                Idle::Monitor { .. } => std::hint::spin_loop(),
             }
         }
         self.drain();
@@ -159,7 +186,8 @@ impl<T: RxTx> Worker<T> {
         self.poll_at(clock::now())
     }
 
-    /// One pass over everything at time `now`, which must not go back.
+    /// One pass over everything at time `now`, which must not go back. Returns how many packets there
+    /// were, those included that only came by on their way to another worker or a port.
     pub fn poll_at(&mut self, now: Duration) -> usize {
         // Counted before the topology is looked at: a frame that control sends right after it has
         // published an interface must not meet the topology from before.
@@ -173,13 +201,16 @@ impl<T: RxTx> Worker<T> {
         self.watch.listen();
         let view = View::new(&self.reader, &self.watch, now);
         let mut packets = self.path.prepare(injected, &view, &mut self.io);
+        let mut passed_on = self.io.relay();
         for port in 0..self.io.ports() {
             packets += self.path.receive(PortId(port), &view, &mut self.io);
+            passed_on += account(PortId(port), &mut self.io, &self.stats, &view);
         }
+        packets += arrivals(&mut self.path, &mut self.io, &self.stats, &view);
         self.path.finish(&view, &mut self.io);
         self.stats.pass(packets);
         self.stats.holds(self.path.held());
-        packets
+        packets + passed_on
     }
 
     /// Sends what control has left in the ring, lets go of all packets that are held, and stops
@@ -191,7 +222,9 @@ impl<T: RxTx> Worker<T> {
             self.reader.online();
         }
         let view = View::new(&self.reader, &self.watch, clock::now());
+        arrivals(&mut self.path, &mut self.io, &self.stats, &view);
         self.path.drain(&view, &mut self.io);
+        self.io.relay();
         self.watch.close();
         self.stats.holds(0);
         self.reader.offline();
@@ -199,10 +232,70 @@ impl<T: RxTx> Worker<T> {
     }
 
     fn sleep(&mut self, time: Duration) {
+        self.go_offline(time);
+        std::thread::sleep(time);
+    }
+
+    fn wait(&mut self, longest: Duration) {
+        self.go_offline(longest);
+        if !self.io.wait(longest) {
+            std::hint::spin_loop();
+        }
+    }
+
+    /// Before it sleeps for `time`, or less.
+    fn go_offline(&mut self, time: Duration) {
         self.reader.offline();
         self.online = false;
         let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
         self.stats.slept(nanos);
-        std::thread::sleep(time);
     }
+}
+
+/// Takes what other workers have received for this one; returns how many packets there were.
+fn arrivals<T: RxTx>(
+    path: &mut Path<Joined<T>>,
+    io: &mut Joined<T>,
+    stats: &WorkerStats,
+    view: &View<'_>,
+) -> usize {
+    let mut packets = 0;
+    for peer in 0..io.peers() {
+        for _ in 0..Joined::<T>::BURSTS {
+            let Some(port) = io.arrival(peer) else {
+                break;
+            };
+            packets += path.receive(port, view, io);
+        }
+    }
+    if packets > 0 {
+        stats.taken(packets);
+    }
+    packets
+}
+
+/// Counts what was handed on of the packets that a port has just brought; returns how many there
+/// were.
+fn account<T: RxTx>(
+    port: PortId,
+    io: &mut Joined<T>,
+    stats: &WorkerStats,
+    view: &View<'_>,
+) -> usize {
+    let handoff::Tally {
+        handed,
+        refused,
+        refused_octets,
+    } = io.take_tally();
+    if handed > 0 {
+        stats.handed(handed);
+    }
+    if refused > 0 {
+        let way = PortDirection::Rx;
+        view.reader.count_port(port, way, refused, refused_octets);
+        view.reader.count_received(refused);
+        view.reader
+            .count_many(Verdict::Drop(handoff::FULL), refused);
+    }
+    usize::try_from(handed + refused).unwrap_or(usize::MAX)
 }

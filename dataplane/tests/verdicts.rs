@@ -12,6 +12,10 @@ use std::path::{Path, PathBuf};
 const BY_WORKER: &[(&str, &str)] = &[
     ("born injected", "a_frame_of_controls_gets_its_vlan_tag"),
     ("drop fragmented", "a_packet_in_pieces_is_dropped"),
+    (
+        "drop handoff_full",
+        "a_worker_that_stands_still_costs_its_own_packets_only",
+    ),
     ("drop icmp_limited", "errors_and_echo_replies_are_limited"),
     (
         "drop inject_invalid",
@@ -70,7 +74,8 @@ fn shown_by_cases() -> Vec<String> {
 #[test]
 fn every_declared_end_is_some_packets_end() {
     let cases = shown_by_cases();
-    let worker = ["worker.rs", "worker/limits.rs"].map(|file| read(&tests().join(file)));
+    let worker =
+        ["worker.rs", "worker/limits.rs", "handoff.rs"].map(|file| read(&tests().join(file)));
     let worker = worker.concat();
     let verdicts = Verdict::all().map(|it| format!("{} {}", it.kind(), it.reason()));
     let births = Born::ALL.iter().map(|it| format!("born {}", it.reason()));

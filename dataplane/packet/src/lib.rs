@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 use arrayvec::ArrayVec;
+use std::time::Duration;
 
 pub mod memory;
 
@@ -60,6 +61,18 @@ pub trait RxTx {
     /// Sends from the front of `burst` what the queue of `port` accepts, returns how many went and
     /// leaves the others in `burst`.
     fn tx(&mut self, port: PortId, burst: &mut Burst<Self::Buf>) -> usize;
+
+    /// Whether the link of `port` is up, as far as anyone has said otherwise. A port that is down takes
+    /// no packets.
+    fn is_up(&self, _port: PortId) -> bool {
+        true
+    }
+
+    /// Waits until a packet may have come, `longest` at most. False, at once, where neither
+    /// the processor nor the device can tell.
+    fn wait(&mut self, _longest: Duration) -> bool {
+        false
+    }
 
     /// An empty buffer with full head room, or none when the pool has run dry.
     fn alloc(&mut self) -> Option<Self::Buf>;

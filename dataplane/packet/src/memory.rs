@@ -168,6 +168,7 @@ struct Queues {
     waiting: VecDeque<Buffer>,
     sent: Vec<Vec<u8>>,
     room: Option<usize>,
+    down: bool,
 }
 
 impl Ports {
@@ -197,6 +198,13 @@ impl Ports {
     pub fn set_tx_room(&mut self, port: PortId, frames: Option<usize>) {
         if let Some(queues) = self.queues(port) {
             queues.room = frames;
+        }
+    }
+
+    /// Lets the link of `port` be up or down; a port that is down takes no frames.
+    pub fn set_link(&mut self, port: PortId, up: bool) {
+        if let Some(queues) = self.queues(port) {
+            queues.down = !up;
         }
     }
 
@@ -259,6 +267,9 @@ impl RxTx for Ports {
         let Some(queues) = self.queues(port) else {
             return 0;
         };
+        if queues.down {
+            return 0;
+        }
         let count = queues.room.unwrap_or(usize::MAX).min(burst.len());
         if let Some(room) = &mut queues.room {
             *room -= count;
@@ -268,6 +279,11 @@ impl RxTx for Ports {
             .sent
             .extend(gone.map(|packet| packet.data().to_vec()));
         count
+    }
+
+    fn is_up(&self, port: PortId) -> bool {
+        let queues = self.ports.get(usize::from(port.0));
+        queues.is_some_and(|queues| !queues.down)
     }
 
     fn alloc(&mut self) -> Option<Buffer> {

@@ -21,6 +21,16 @@ pub enum Idle {
         /// Longest sleep, which bounds what a packet may wait.
         longest: Duration,
     },
+    /// Waits for the device to write to memory that the processor watches (UMWAIT, MONITORX), once
+    /// `after_empty_polls` passes in a row have found nothing: the latency of the pause hint at the power of a sleep.
+    /// It takes a device and a processor that can, and queues of its own that alone can bring anything
+    /// ([`packet::RxTx::wait`]). While it waits it does not hold reclamation back.
+    Monitor {
+        /// Passes over all ports without a packet before it waits.
+        after_empty_polls: u32,
+        /// Longest wait: what control sends waits as long.
+        longest: Duration,
+    },
 }
 
 /// How a worker behaves.

@@ -150,8 +150,12 @@ impl<B: Buf> Queue<B> {
         view.reader
             .count_port(port, PortDirection::Tx, gone.len() as u64, octets);
         if !left.is_empty() {
-            let full = Verdict::Drop(Drop::QueueFull);
-            view.reader.count_many(full, left.len() as u64);
+            let why = match io.is_up(port) {
+                true => Drop::QueueFull,
+                false => Drop::PortDown,
+            };
+            view.reader
+                .count_many(Verdict::Drop(why), left.len() as u64);
             io.free(&mut self.burst);
         }
         self.burst.clear();

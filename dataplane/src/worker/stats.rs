@@ -18,6 +18,8 @@ pub struct WorkerStats {
     slept_nanos: AtomicU64,
     held: AtomicU64,
     vectors: [AtomicU64; VECTORS.len()],
+    handed: AtomicU64,
+    taken: AtomicU64,
 }
 
 /// The counters at one moment.
@@ -39,6 +41,10 @@ pub struct WorkerSnapshot {
     pub held: u64,
     /// Passes that found something, by how many packets they found: see [`VECTORS`].
     pub vectors: [u64; VECTORS.len()],
+    /// Packets that came in here and were handed to other workers.
+    pub handed: u64,
+    /// Packets that other workers handed to this one; they are among `packets`.
+    pub taken: u64,
 }
 
 impl WorkerStats {
@@ -55,6 +61,8 @@ impl WorkerStats {
             slept_nanos: read(&self.slept_nanos),
             held: read(&self.held),
             vectors: self.vectors.each_ref().map(read),
+            handed: read(&self.handed),
+            taken: read(&self.taken),
         }
     }
 
@@ -80,6 +88,14 @@ impl WorkerStats {
     pub(super) fn slept(&self, nanos: u64) {
         add(&self.sleeps, 1);
         add(&self.slept_nanos, nanos);
+    }
+
+    pub(super) fn handed(&self, packets: u64) {
+        add(&self.handed, packets);
+    }
+
+    pub(super) fn taken(&self, packets: usize) {
+        add(&self.taken, packets as u64);
     }
 
     pub(super) fn holds(&self, packets: usize) {

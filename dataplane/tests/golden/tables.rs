@@ -106,14 +106,19 @@ impl TablesFile {
         InterfaceId(at.unwrap_or_else(|| panic!("no interface {name}")) as u16)
     }
 
-    /// Makes the tables.
+    /// Makes the tables for one worker.
     pub fn make(&self) -> Gateway {
+        self.make_for(1)
+    }
+
+    /// Makes the tables for so many workers.
+    pub fn make_for(&self, workers: usize) -> Gateway {
         let capacity = Capacity {
             bindings: 64,
             tunnels: 16,
             adjacencies: 64,
         };
-        let (mut writer, tables) = Tables::new(capacity, 1).expect("tables");
+        let (mut writer, tables) = Tables::new(capacity, workers).expect("tables");
         let domain = Domain(0);
         let mut topology = Topology {
             interfaces: self.interface.iter().map(InterfaceLine::make).collect(),
