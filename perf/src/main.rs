@@ -1,8 +1,15 @@
 //! `anchor-perf`: load, impairment and measurement for Anchorage.
 //!
+//! `anchor-perf generate` and `receive` play hosts and correspondents and keep the books. See [`traffic`].
+//!
 //! `anchor-perf wire` is a bad wire on purpose: it joins two interfaces and delays, loses, reorders
 //! and doubles what passes, by decisions that a seed fixes. See [`wire`].
 
+mod bench;
+mod eal;
+mod generate;
+mod receive;
+mod traffic;
 mod wire;
 
 use clap::{Parser, Subcommand};
@@ -18,12 +25,18 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Play hosts and correspondents, in tunnels and out, and keep the books of what comes back.
+    Generate(generate::Arguments),
+    /// Keep the books of what a generator in another process sends.
+    Receive(receive::Arguments),
     /// Join two interfaces by a wire that delays, loses, reorders and doubles packets.
     Wire(wire::Arguments),
 }
 
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
+        Command::Generate(arguments) => generate::run(&arguments),
+        Command::Receive(arguments) => receive::run(&arguments),
         Command::Wire(arguments) => wire::run(&arguments),
     };
     match outcome {
