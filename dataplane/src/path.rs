@@ -33,7 +33,7 @@ use crate::tunnels::OuterPair;
 use crate::verdict::{Born, Drop, Forward, Verdict};
 use crate::watch::Came;
 use crate::worker::output::{Output, Sent};
-use crate::worker::{View, WorkerConfig};
+use crate::worker::{Meter, Stage, View, WorkerConfig};
 use arrayvec::ArrayVec;
 use decide::Looked;
 use packet::{Buf, Burst, PortId, RxTx, MAX_BURST};
@@ -57,7 +57,7 @@ struct Packet<B> {
 }
 
 /// The path of one worker and what it keeps between passes.
-pub(crate) struct Path<T: RxTx> {
+pub(crate) struct Path<T: RxTx, M: Meter> {
     rings: WorkerRings,
     limits: Limits,
     hold: Hold<T::Buf>,
@@ -65,6 +65,8 @@ pub(crate) struct Path<T: RxTx> {
     output: Output<T>,
     again: Lane<T::Buf>,
     known: Known,
+    /// Is told when a stage ends.
+    pub(crate) meter: M,
 }
 
 /// Buckets for what this worker sends of its own accord.
@@ -90,8 +92,8 @@ struct Work {
     destination: Option<u8>,
 }
 
-impl<T: RxTx> Path<T> {
-    pub(crate) fn new(ports: u16, rings: WorkerRings, config: &WorkerConfig) -> Self {
+impl<T: RxTx, M: Meter> Path<T, M> {
+    pub(crate) fn new(ports: u16, rings: WorkerRings, config: &WorkerConfig, meter: M) -> Self {
         let limits = Limits {
             icmp: Bucket::new(config.icmp_rate),
             punts: Police::new(&config.punt_rates),
@@ -109,6 +111,7 @@ impl<T: RxTx> Path<T> {
             output: Output::new(ports),
             again: Lane::new(),
             known,
+            meter,
         }
     }
 
@@ -141,6 +144,7 @@ impl<T: RxTx> Path<T> {
         let mut burst = Burst::new();
         let count = io.rx(port, &mut burst);
         if count == 0 {
+            self.meter.lap(Stage::Receive);
             return 0;
         }
         for buf in &burst {
@@ -150,6 +154,7 @@ impl<T: RxTx> Path<T> {
         let way = PortDirection::Rx;
         view.reader
             .count_port(port, way, burst.len() as u64, octets);
+        self.meter.lap(Stage::Receive);
         let main = self.known.mains.get(usize::from(port.0)).copied().flatten();
         match main {
             Some(main) => self.forward_host_stack(main, burst, view, io),
@@ -164,10 +169,12 @@ impl<T: RxTx> Path<T> {
                 for buf in burst {
                     self.enter(buf, port, &mut lane, view, io);
                 }
+                self.meter.lap(Stage::Link);
                 self.run(lane, view, io);
             }
         }
         self.output.flush(view, io);
+        self.meter.lap(Stage::Output);
         count
     }
 
@@ -258,7 +265,9 @@ impl<T: RxTx> Path<T> {
         for (buf, meta) in lane.iter_mut() {
             works.push(Work::begin(buf, meta));
         }
+        self.meter.lap(Stage::Plan);
         untunnel(lane, &mut works, view);
+        self.meter.lap(Stage::Tunnels);
 
         let mut probes = ArrayVec::<Probe, { 2 * MAX_BURST }>::new();
         for ((_, meta), work) in lane.iter().zip(&mut works) {
@@ -266,6 +275,7 @@ impl<T: RxTx> Path<T> {
         }
         let mut found: ArrayVec<_, { 2 * MAX_BURST }> = probes.iter().map(|_| None).collect();
         view.reader.lookup(&probes, &mut found);
+        self.meter.lap(Stage::Lookup);
         if view.watch.is_on() {
             self.note(lane, &works, &found, view);
         }
@@ -279,6 +289,7 @@ impl<T: RxTx> Path<T> {
             let Work { fields, plan, .. } = work;
             self.act(Packet { buf, meta, fields }, plan, looked, view, io);
         }
+        self.meter.lap(Stage::Act);
     }
 
     /// Sends what control wants sent.

@@ -19,12 +19,14 @@
 //! `received + born = sum of all verdicts` at the end of a pass.
 
 mod config;
+mod meter;
 pub(crate) mod output;
 mod stats;
 
 pub use crate::limit::Rate;
 pub use crate::police::{PuntRate, PuntRates};
 pub use config::{Idle, WorkerConfig};
+pub use meter::{Meter, Stage, Unmetered};
 pub use stats::{WorkerSnapshot, WorkerStats, VECTORS};
 
 use crate::clock;
@@ -65,11 +67,11 @@ impl<'a> View<'a> {
     }
 }
 
-/// One worker.
-pub struct Worker<T: RxTx> {
+/// One worker. `M` is told where its time goes.
+pub struct Worker<T: RxTx, M: Meter = Unmetered> {
     reader: Reader,
     watch: Watch,
-    path: Path<Joined<T>>,
+    path: Path<Joined<T>, M>,
     io: Joined<T>,
     idle: Idle,
     online: bool,
@@ -107,9 +109,28 @@ impl<T: RxTx> Worker<T> {
         ends: Ends<T::Buf>,
         config: &WorkerConfig,
     ) -> Self {
+        Self::metered(index, tables, rings, io, ends, config, Unmetered)
+    }
+}
+
+impl<T: RxTx, M: Meter> Worker<T, M> {
+    /// [`Worker::joined`] with a meter.
+    ///
+    /// # Panics
+    /// As [`Worker::new`].
+    #[must_use]
+    pub fn metered(
+        index: usize,
+        tables: &Arc<Tables>,
+        rings: WorkerRings,
+        io: T,
+        ends: Ends<T::Buf>,
+        config: &WorkerConfig,
+        meter: M,
+    ) -> Self {
         Self {
             reader: tables.reader(index),
-            path: Path::new(io.ports(), rings, config),
+            path: Path::new(io.ports(), rings, config, meter),
             watch: Watch::new(index),
             io: Joined::new(io, ends),
             idle: config.idle,
@@ -133,6 +154,11 @@ impl<T: RxTx> Worker<T> {
     /// Its queues.
     pub fn io_mut(&mut self) -> &mut T {
         self.io.io_mut()
+    }
+
+    /// Its meter.
+    pub fn meter_mut(&mut self) -> &mut M {
+        &mut self.path.meter
     }
 
     /// Takes packets until `stop` is set, then [drains](Self::drain).
@@ -202,6 +228,7 @@ impl<T: RxTx> Worker<T> {
         let view = View::new(&self.reader, &self.watch, now);
         let mut packets = self.path.prepare(injected, &view, &mut self.io);
         let mut passed_on = self.io.relay();
+        self.path.meter.lap(Stage::Pass);
         for port in 0..self.io.ports() {
             packets += self.path.receive(PortId(port), &view, &mut self.io);
             passed_on += account(PortId(port), &mut self.io, &self.stats, &view);
@@ -210,6 +237,7 @@ impl<T: RxTx> Worker<T> {
         self.path.finish(&view, &mut self.io);
         self.stats.pass(packets);
         self.stats.holds(self.path.held());
+        self.path.meter.lap(Stage::Pass);
         packets + passed_on
     }
 
@@ -253,8 +281,8 @@ impl<T: RxTx> Worker<T> {
 }
 
 /// Takes what other workers have received for this one; returns how many packets there were.
-fn arrivals<T: RxTx>(
-    path: &mut Path<Joined<T>>,
+fn arrivals<T: RxTx, M: Meter>(
+    path: &mut Path<Joined<T>, M>,
     io: &mut Joined<T>,
     stats: &WorkerStats,
     view: &View<'_>,

@@ -1,12 +1,17 @@
 //! `anchor-perf`: load, impairment and measurement for Anchorage.
 //!
 //! `anchor-perf generate` and `receive` play hosts and correspondents and keep the books. See [`traffic`].
+//! One module per subcommand; [`eal`] starts DPDK for those that need it.
+//!
+//! `anchor-perf forward` measures what forwarding costs, in cycles of the gateway's own code. See
+//! [`forward`].
 //!
 //! `anchor-perf wire` is a bad wire on purpose: it joins two interfaces and delays, loses, reorders
 //! and doubles what passes, by decisions that a seed fixes. See [`wire`].
 
 mod bench;
 mod eal;
+mod forward;
 mod generate;
 mod receive;
 mod traffic;
@@ -29,6 +34,8 @@ enum Command {
     Generate(generate::Arguments),
     /// Keep the books of what a generator in another process sends.
     Receive(receive::Arguments),
+    /// Measure what forwarding costs, in cycles of the gateway's own code.
+    Forward(forward::Arguments),
     /// Join two interfaces by a wire that delays, loses, reorders and doubles packets.
     Wire(wire::Arguments),
 }
@@ -37,6 +44,7 @@ fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Generate(arguments) => generate::run(&arguments),
         Command::Receive(arguments) => receive::run(&arguments),
+        Command::Forward(arguments) => forward::run(&arguments),
         Command::Wire(arguments) => wire::run(&arguments),
     };
     match outcome {

@@ -10,12 +10,12 @@ use crate::rewrite::encap::{encapsulate, Limit};
 use crate::rewrite::{count_hop, ethernet, link_length, tag};
 use crate::verdict::{Drop, Forward, Reply, Verdict};
 use crate::worker::output::Sent;
-use crate::worker::View;
+use crate::worker::{Meter, View};
 use packet::{Buf, PortId, RxTx};
 use wire::ether;
 use wire::ipv6::MIN_MTU;
 
-impl<T: RxTx> Path<T> {
+impl<T: RxTx, M: Meter> Path<T, M> {
     /// The last stage of a round, for one packet.
     #[inline]
     pub(super) fn act(

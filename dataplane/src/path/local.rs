@@ -10,11 +10,11 @@ use crate::rewrite::decap::decapsulate;
 use crate::rewrite::ethernet;
 use crate::verdict::{Drop, Forward, Punt, Reply, Verdict};
 use crate::worker::output::Sent;
-use crate::worker::View;
+use crate::worker::{Meter, View};
 use packet::{PortId, RxTx};
 use wire::ipv6::next_header;
 
-impl<T: RxTx> Path<T> {
+impl<T: RxTx, M: Meter> Path<T, M> {
     /// A packet with an address that does not leave the link: for us, or for nobody.
     pub(super) fn on_link(
         &mut self,

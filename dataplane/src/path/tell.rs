@@ -7,14 +7,14 @@ use crate::hold::{Held, Wanted};
 use crate::icmp::{self, Problem};
 use crate::police::Police;
 use crate::verdict::{Drop, Forward, Hold, Punt, Reply, Verdict};
-use crate::worker::View;
+use crate::worker::{Meter, View};
 use packet::{Buf, RxTx};
 use std::net::Ipv6Addr;
 use wire::ether;
 use wire::icmpv6::may_send_error;
 use zerocopy::{FromBytes, IntoBytes};
 
-impl<T: RxTx> Path<T> {
+impl<T: RxTx, M: Meter> Path<T, M> {
     /// Sends the answer that stands at the front of the buffer of its question.
     pub(super) fn answer(&mut self, question: Packet<T::Buf>, reply: Reply) {
         let Packet { buf, meta, fields } = question;

@@ -12,11 +12,11 @@ use crate::rings::Inject;
 use crate::table::Found;
 use crate::verdict::Born;
 use crate::watch::{Came, Decision, Note};
-use crate::worker::View;
+use crate::worker::{Meter, View};
 use packet::{Buf, Burst, PortId, RxTx};
 use std::net::IpAddr;
 
-impl<T: RxTx> Path<T> {
+impl<T: RxTx, M: Meter> Path<T, M> {
     /// Takes a packet in hand, if it is wanted and there is a record for it. All packets before it have
     /// gone when this returns true.
     pub(super) fn watch(&mut self, came: Came, data: &[u8], view: &View<'_>, io: &mut T) -> bool {

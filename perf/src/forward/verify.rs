@@ -1,0 +1,179 @@
+//! Whether what came out is what had to come out.
+//!
+//! A worker keeps the order of packets that leave by one port, so what it sent is held against what
+//! it got one by one, octet for octet. While the writer moves bindings, a packet may leave through
+//! the tunnel from before the move or after it, and one that comes out of the other tunnel of its
+//! binding may be refused: its source is not there (or no longer). Nothing else may be missing.
+
+use super::packets::{outer_label, Builder, Input};
+use super::world::{from_tunnel, other_tunnel, CORE_OUT};
+use super::PathKind;
+use anyhow::{bail, ensure, Result};
+use dataplane::tables::Tables;
+use dataplane::verdict::{Drop, Verdict};
+use dpdk::Mbuf;
+use packet::{Buf, PortId};
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+/// Outer flow labels are counted until there are so many.
+const LABELS: usize = 1 << 14;
+
+/// Of so many flows, the labels that differ are at least this share: of 2^14 flows over 2^20 labels
+/// chance makes 0.8 % meet.
+const DISTINCT: f64 = 0.97;
+
+/// Holds output against input.
+pub struct Verifier {
+    builder: Builder,
+    tables: Arc<Tables>,
+    worker: usize,
+    /// Whether bindings move meanwhile.
+    moving: bool,
+    verified: u64,
+    refused: u64,
+    /// Outer flow labels by flow.
+    labels: HashMap<u64, u32>,
+    frame: Vec<u8>,
+}
+
+impl Verifier {
+    /// For what `worker` of `tables` makes of the packets of `builder`.
+    pub fn new(builder: Builder, tables: Arc<Tables>, worker: usize, moving: bool) -> Self {
+        Self {
+            builder,
+            tables,
+            worker,
+            moving,
+            verified: 0,
+            refused: 0,
+            labels: HashMap::new(),
+            frame: vec![0; builder.sent_len()],
+        }
+    }
+
+    /// Packets that were checked.
+    pub fn verified(&self) -> u64 {
+        self.verified
+    }
+
+    /// Checks that nothing is missing of a load.
+    ///
+    /// # Errors
+    /// What ended otherwise, by verdict.
+    pub fn count(&mut self, inputs: &[Input], sent: &[(PortId, Mbuf)]) -> Result<()> {
+        let missing = inputs.len() as u64 - (sent.len() as u64).min(inputs.len() as u64);
+        self.refused += missing;
+        let spoofed = Verdict::Drop(Drop::InnerSourceSpoofed);
+        let counts = self.tables.verdict_counts(self.worker);
+        let allowed = match (self.moving, self.builder.path) {
+            (true, PathKind::Decap) => counts.of(spoofed),
+            _ => 0,
+        };
+        if sent.len() > inputs.len() || self.refused != allowed {
+            let ends = counts.iter().filter(|(_, count)| *count > 0);
+            let ends: Vec<_> = ends
+                .map(|(verdict, count)| format!("{} {} {count}", verdict.kind(), verdict.reason()))
+                .collect();
+            bail!(
+                "of a load of {} packets {} came out; all that ended so far: {}",
+                inputs.len(),
+                sent.len(),
+                ends.join(", ")
+            );
+        }
+        Ok(())
+    }
+
+    /// Checks every packet of a load.
+    ///
+    /// # Errors
+    /// The first that is not what it must be.
+    pub fn check(&mut self, inputs: &[Input], sent: &[(PortId, Mbuf)]) -> Result<()> {
+        self.count(inputs, sent)?;
+        let mut skipped = inputs.len() - sent.len();
+        let mut inputs = inputs.iter();
+        for (port, mbuf) in sent {
+            loop {
+                let Some(&input) = inputs.next() else {
+                    bail!("a packet came out that did not come in, or out of turn");
+                };
+                match self.differs(input, *port, mbuf.data()) {
+                    None => break,
+                    Some(_) if skipped > 0 => skipped -= 1,
+                    Some(wrong) => bail!("wrong packet for {input:?}: {wrong}"),
+                }
+            }
+            self.verified += 1;
+        }
+        Ok(())
+    }
+
+    /// Checks that outer flow labels tell flows apart.
+    ///
+    /// # Errors
+    /// When too many are the same.
+    pub fn finish(&self) -> Result<()> {
+        let flows = self.labels.len();
+        let labels = self.labels.values().collect::<HashSet<_>>().len();
+        ensure!(
+            labels as f64 >= DISTINCT * flows as f64,
+            "{flows} flows have only {labels} outer flow labels"
+        );
+        Ok(())
+    }
+
+    /// What is wrong with a frame that was sent for `input`, if anything is.
+    fn differs(&mut self, input: Input, port: PortId, frame: &[u8]) -> Option<String> {
+        if port != CORE_OUT.port {
+            return Some(format!("it left by port {}", port.0));
+        }
+        if frame.len() != self.frame.len() {
+            return Some(format!("it has {} octets", frame.len()));
+        }
+        let label = match self.builder.path {
+            PathKind::Encap => outer_label(frame).unwrap_or(0),
+            _ => 0,
+        };
+        if self.builder.path == PathKind::Encap {
+            if label == 0 {
+                return Some("its outer flow label is 0".to_owned());
+            }
+            if self.labels.len() < LABELS {
+                self.labels.entry(input.seed).or_insert(label);
+            }
+            if self
+                .labels
+                .get(&input.seed)
+                .is_some_and(|old| *old != label)
+            {
+                return Some("its flow had another outer flow label before".to_owned());
+            }
+        }
+        let tunnels = [from_tunnel(input.entry), other_tunnel(input.entry)];
+        let possible = if self.moving {
+            &tunnels[..]
+        } else {
+            &tunnels[..1]
+        };
+        for &tunnel in possible {
+            self.builder.sent(input, tunnel, label, &mut self.frame);
+            if frame == self.frame {
+                return None;
+            }
+        }
+        let at = frame.iter().zip(&self.frame).position(|(a, b)| a != b);
+        Some(format!(
+            "octet {} is wrong; got {}, expected {}",
+            at.unwrap_or(0),
+            hex(frame),
+            hex(&self.frame)
+        ))
+    }
+}
+
+/// The headers of a frame.
+fn hex(frame: &[u8]) -> String {
+    let headers = frame.iter().take(128);
+    headers.map(|octet| format!("{octet:02x}")).collect()
+}
