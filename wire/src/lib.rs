@@ -3,8 +3,9 @@
 //!
 //! Two styles, each where it is the better one:
 //!
-//! - **Views** ([`ether`], [`ipv6`], [`icmpv6`] headers) are zerocopy structs that lie over packet
-//!   bytes. The data plane reads and writes them in place; nothing is allocated.
+//! - **Views** ([`ether`], [`arp`], [`ipv4`], [`ipv6`], [`icmpv4`], [`icmpv6`] headers) are zerocopy
+//!   structs that lie over packet bytes. The data plane reads and writes them in place; nothing is
+//!   allocated.
 //! - **Representations** ([`mh`], [`nd`]) are owned values of a whole message. `parse` takes any
 //!   bytes and answers with a value or a named error, `emit` writes the value; what this crate does
 //!   not know survives the round trip.
@@ -12,9 +13,12 @@
 //! No IO, no clock, no panic on any input.
 #![forbid(unsafe_code)]
 
+pub mod arp;
 pub mod checksum;
 pub mod ether;
+pub mod icmpv4;
 pub mod icmpv6;
+pub mod ipv4;
 pub mod ipv6;
 pub mod mh;
 pub mod nd;

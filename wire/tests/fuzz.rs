@@ -3,7 +3,7 @@
 //! fuzz_mobility` goes on for as long as wanted.
 
 use std::net::Ipv6Addr;
-use wire::{checksum, ether, icmpv6, ipv6, mh, nd};
+use wire::{arp, checksum, ether, icmpv4, icmpv6, ipv4, ipv6, mh, nd};
 
 const SOURCE: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 1);
 const DESTINATION: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 2);
@@ -172,5 +172,88 @@ fn fuzz_ethernet() {
             let tag = frame.tag.map(IntoBytes::as_bytes).unwrap_or_default();
             let again = [frame.header.as_bytes(), tag, frame.payload].concat();
             assert_eq!(again, bytes);
+        });
+}
+
+#[test]
+fn fuzz_ipv4() {
+    use zerocopy::{FromBytes, IntoBytes};
+    bolero::check!()
+        .with_iterations(ITERATIONS)
+        .with_max_len(200)
+        .for_each(|bytes: &[u8]| {
+            let _ = ipv4::Header::split(bytes);
+            let _ = icmpv4::may_send_error(bytes);
+            let count = ipv4::HeaderOptions::new(bytes).count();
+            assert!(count <= bytes.len());
+            // Again with version, lengths and checksum right, so that inputs get behind them.
+            let mut bytes = bytes.to_vec();
+            let Some(&first) = bytes.first() else { return };
+            let words = 5 + first % 11;
+            let header = usize::from(words) * 4;
+            bytes.resize(bytes.len().max(header), 0);
+            bytes[0] = 0x40 | words;
+            let total = (bytes.len() as u16).to_be_bytes();
+            bytes[2..4].copy_from_slice(&total);
+            bytes[10..12].fill(0);
+            let check = checksum::finish(checksum::add(0, &bytes[..header]));
+            bytes[10..12].copy_from_slice(&check.to_be_bytes());
+            let parts = ipv4::Header::split(&bytes).unwrap();
+            let whole = [parts.header.as_bytes(), parts.options, parts.payload].concat();
+            assert_eq!(whole, bytes);
+            let _ = icmpv4::may_send_error(&bytes);
+            let (view, _) = ipv4::Header::mut_from_prefix(&mut bytes).unwrap();
+            view.count_hop();
+            view.set_traffic_class(first);
+            assert!(ipv4::Header::split(&bytes).is_ok());
+        });
+}
+
+#[test]
+fn fuzz_icmpv4() {
+    bolero::check!()
+        .with_iterations(ITERATIONS)
+        .with_max_len(200)
+        .for_each(|bytes: &[u8]| {
+            let mut bytes = bytes.to_vec();
+            let _ = icmpv4::Packet::parse(&bytes);
+            if let Some(kind) = bytes.first_mut() {
+                *kind &= 0x0f;
+            }
+            if let Some(field) = bytes.get_mut(2..4) {
+                field.fill(0);
+                let check = checksum::finish(checksum::add(0, &bytes));
+                bytes[2..4].copy_from_slice(&check.to_be_bytes());
+            }
+            let length = bytes.len();
+            let Ok(packet) = icmpv4::Packet::parse(&bytes) else {
+                assert!(length < icmpv4::HEADER_LEN);
+                return;
+            };
+            if let icmpv4::Packet::Error(error, invoking) = packet {
+                let mut again = Vec::new();
+                error.emit(invoking, &mut again);
+                assert_eq!(icmpv4::Packet::parse(&again), Ok(packet));
+            }
+        });
+}
+
+#[test]
+fn fuzz_arp() {
+    use zerocopy::IntoBytes;
+    bolero::check!()
+        .with_iterations(ITERATIONS)
+        .with_max_len(64)
+        .for_each(|bytes: &[u8]| {
+            let _ = arp::Packet::parse(bytes);
+            let mut bytes = bytes.to_vec();
+            bytes.resize(bytes.len().max(arp::LEN), 0);
+            bytes[..7].copy_from_slice(&[0, 1, 8, 0, 6, 4, 0]);
+            bytes[7] = bytes[7] % 2 + 1;
+            let packet = arp::Packet::parse(&bytes).unwrap();
+            assert_eq!(packet.as_bytes(), &bytes[..arp::LEN]);
+            let reply = packet.reply_to(packet.sender_mac(), packet.target());
+            assert_eq!(arp::Packet::parse(reply.as_bytes()), Ok(&reply));
+            assert!(!packet.to_string().contains('\n'));
         });
 }

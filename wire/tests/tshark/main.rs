@@ -2,6 +2,7 @@
 //! find nothing malformed nor anything to warn of.
 
 mod discovery;
+mod ipv4;
 mod judge;
 mod mobility;
 mod tunnels;
