@@ -154,6 +154,7 @@ fn link(interface: &config::Interface, port: &PortInfo) -> Link {
             mac,
             address: Some(first.unwrap_or(own)),
             link_local: Some(own),
+            ipv4: None,
             mtu: port.mtu,
             twin: port.twin.as_ref().map(|(_, id)| *id),
         },

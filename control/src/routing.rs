@@ -226,6 +226,7 @@ impl Routing {
                 .into_iter()
                 .collect(),
             peers: peers.iter().map(|peer| (domain, *peer)).collect(),
+            ipv4_error_sources: Vec::new(),
         }
     }
 }
@@ -271,6 +272,7 @@ mod tests {
                 mac,
                 address: None,
                 link_local: Some(link_local(mac)),
+                ipv4: None,
                 mtu: 1500,
                 twin: None,
             },

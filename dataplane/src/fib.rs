@@ -11,7 +11,7 @@
 use crate::key::{Domain, Interface, InterfaceId, NextHop, Route, Topology};
 use crate::table::hash::Seed;
 use packet::PortId;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// VLAN identifiers of a port.
 const VLANS: usize = 1 << 12;
@@ -26,6 +26,7 @@ pub struct Fib {
     error_sources: Vec<(Domain, Ipv6Addr)>,
     /// Sorted.
     peers: Vec<(Domain, Ipv6Addr)>,
+    ipv4_error_sources: Vec<(Domain, Ipv4Addr)>,
     routes: usize,
 }
 
@@ -38,6 +39,7 @@ impl Fib {
             routes,
             error_sources,
             mut peers,
+            ipv4_error_sources,
         } = topology;
         peers.sort_unstable();
         let mut ports = Vec::new();
@@ -68,6 +70,7 @@ impl Fib {
             domains,
             error_sources,
             peers,
+            ipv4_error_sources,
             routes,
         }
     }
@@ -126,6 +129,15 @@ impl Fib {
     #[inline]
     pub fn error_source(&self, domain: Domain) -> Option<Ipv6Addr> {
         self.error_sources
+            .iter()
+            .find(|(of, _)| *of == domain)
+            .map(|(_, source)| *source)
+    }
+
+    /// Source of ICMP errors about IPv4 packets that no interface with an address took in.
+    #[inline]
+    pub fn ipv4_error_source(&self, domain: Domain) -> Option<Ipv4Addr> {
+        self.ipv4_error_sources
             .iter()
             .find(|(of, _)| *of == domain)
             .map(|(_, source)| *source)

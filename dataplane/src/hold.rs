@@ -9,7 +9,7 @@
 use crate::classify::Meta;
 use crate::key::InterfaceId;
 use arrayvec::ArrayVec;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 
 /// Neighbours that may be waited for at once.
 pub(crate) const PLACES: usize = 64;
@@ -26,7 +26,7 @@ pub(crate) struct Held<B> {
     pub(crate) buf: B,
     pub(crate) meta: Meta,
     /// Where it goes.
-    pub(crate) destination: Ipv6Addr,
+    pub(crate) destination: IpAddr,
     /// Whom it waits for.
     pub(crate) wanted: Wanted,
     /// When it has waited long enough.

@@ -1,5 +1,7 @@
 //! ICMPv6 messages built in place of the packet that caused them (RFC 4443).
 
+pub(crate) mod ipv4;
+
 use crate::rewrite::{header_mut, shift, write};
 use crate::verdict::{Drop, Reply};
 use packet::{Buf, NoRoom};
@@ -12,7 +14,8 @@ use zerocopy::FromBytes;
 /// Hop limit of what is sent from here.
 const HOP_LIMIT: u8 = 64;
 
-/// Something that is wrong with a packet, and how its sender is told.
+/// Something that is wrong with a packet, and how its sender is told. An IPv4 sender is told the same
+/// in the words of its own protocol.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Problem {
     /// Verdict if the error goes out.

@@ -125,6 +125,9 @@ pub struct Interface {
     /// Our link-local address on it. Link-local addresses that we have on other links are nobody's
     /// here.
     pub link_local: Option<std::net::Ipv6Addr>,
+    /// Our IPv4 address on it: the source of ICMP errors about what came in here. Without one, IPv4 and
+    /// ARP on this link are the host's own stack's.
+    pub ipv4: Option<std::net::Ipv4Addr>,
     /// Largest IP packet in octets.
     pub mtu: u16,
     /// The port that leads to the host's own stack, if it has a TAP twin.
@@ -179,4 +182,7 @@ pub struct Topology {
     pub error_sources: Vec<(Domain, std::net::Ipv6Addr)>,
     /// Gateways that control expects Mobility Headers from, by domain and in any order.
     pub peers: Vec<(Domain, std::net::Ipv6Addr)>,
+    /// Source of ICMP errors about IPv4 packets that came out of tunnels or on interfaces without an
+    /// IPv4 address, by domain. The first match counts.
+    pub ipv4_error_sources: Vec<(Domain, std::net::Ipv4Addr)>,
 }

@@ -19,8 +19,8 @@ mod tell;
 mod watched;
 
 use crate::classify::link::{self, Entry};
-use crate::classify::packet::{fields, plan, Fields, Plan};
-use crate::classify::{Meta, Origin};
+use crate::classify::packet::{read, Fields, Plan};
+use crate::classify::{Family, Meta, Origin};
 use crate::counters::PortDirection;
 use crate::hold::{Held, Hold};
 use crate::key::{InterfaceKind, NextHop};
@@ -37,7 +37,6 @@ use crate::worker::{Meter, Stage, View, WorkerConfig};
 use arrayvec::ArrayVec;
 use decide::Looked;
 use packet::{Buf, Burst, PortId, RxTx, MAX_BURST};
-use std::net::IpAddr;
 use wire::ether;
 
 /// Rounds that one packet may take: out of two tunnels, and an answer to what was inside.
@@ -237,6 +236,7 @@ impl<T: RxTx, M: Meter> Path<T, M> {
         match link::link(&buf, port, view.fib) {
             // A lane has as many places as a burst has packets.
             Entry::Packet(meta) => lane.push((buf, meta)),
+            Entry::Arp(meta) => self.arp(buf, meta, view, io),
             Entry::HostStack(twin) => self.host_stack(buf, twin, view, io),
             Entry::Drop(reason) => self.drop(buf, reason, view, io),
         }
@@ -336,7 +336,8 @@ impl<T: RxTx, M: Meter> Path<T, M> {
             Inject::Frame { interface, .. } => self.send_frame(buf, interface, view, io),
             Inject::Packet { domain, .. } => {
                 let success = Verdict::Forward(Forward::Injected);
-                lane.push((buf, Meta::here(domain, success)));
+                let family = Family::of(data);
+                lane.push((buf, Meta::here(domain, family, success)));
             }
         }
     }
@@ -347,7 +348,7 @@ impl<T: RxTx, M: Meter> Path<T, M> {
         let waits = |held: &Held<T::Buf>| {
             let address = match view.fib.route(held.meta.domain, held.destination) {
                 Some(NextHop::OnLink(interface)) if interface == held.wanted.interface => {
-                    IpAddr::V6(held.destination)
+                    held.destination
                 }
                 Some(NextHop::Unresolved { interface, router })
                     if interface == held.wanted.interface =>
@@ -414,20 +415,16 @@ impl Known {
 }
 
 impl Work {
-    /// Reads the IPv6 header, cuts what the link layer padded on, and plans.
+    /// Reads the IP header, cuts what the link layer padded on, and plans.
     #[inline]
     fn begin<B: Buf>(buf: &mut B, meta: &Meta) -> Self {
         let packet = buf.data().get(meta.at..).unwrap_or_default();
-        let Some(fields) = fields(packet) else {
-            return Self::drop(match meta.origin {
-                Origin::Link => Drop::Ipv6Malformed,
-                Origin::Tunnel(_) => Drop::InnerMalformed,
-                Origin::Here => Drop::InjectInvalid,
-            });
+        let (fields, plan) = match read(packet, meta) {
+            Ok(read) => read,
+            Err(reason) => return Self::drop(reason),
         };
-        let plan = plan(packet, &fields, meta);
         if packet.len() > fields.length && buf.set_len(meta.at + fields.length).is_err() {
-            return Self::drop(Drop::Ipv6Malformed);
+            return Self::drop(Drop::NoBuffer);
         }
         Self {
             fields,
@@ -460,7 +457,7 @@ impl Work {
             // Two for each packet of a lane at most, and there is room for them.
             probes.push(Probe {
                 domain: meta.domain,
-                address: IpAddr::V6(address),
+                address: meta.family.address(address),
             });
             place
         };
@@ -494,14 +491,15 @@ fn untunnel<B: Buf>(lane: &mut Lane<B>, works: &mut ArrayVec<Work, MAX_BURST>, v
     view.reader.tunnels_between(&pairs, &mut tunnels);
     let mut tunnels = tunnels.into_iter();
     for ((buf, meta), work) in lane.iter_mut().zip(works) {
-        let Plan::Tunnelled { inner } = work.plan else {
+        let Plan::Tunnelled { inner, family } = work.plan else {
             continue;
         };
         match tunnels.next().flatten() {
             None => work.plan = Plan::Lookup { source: false },
-            Some(tunnel) => match decapsulate(buf, meta.at, inner) {
+            Some(tunnel) => match decapsulate(buf, meta.at, inner, family) {
                 Ok(()) => {
                     meta.at = 0;
+                    meta.family = family;
                     meta.origin = Origin::Tunnel(tunnel);
                     *work = Work::begin(buf, meta);
                 }

@@ -1,9 +1,9 @@
 //! What is done to the bytes: link-layer headers, hop limit, tunnel headers.
 //!
 //! ```text
-//!   received     | Ethernet (tag) | IPv6 | ...
-//!   routed       | Ethernet (tag) | IPv6, hop limit - 1 | ...
-//!   encapsulated | Ethernet (tag) | outer IPv6 (limit) | IPv6, hop limit - 1 | ...
+//!   received     | Ethernet (tag) | IP | ...
+//!   routed       | Ethernet (tag) | IP, hop limit - 1 | ...
+//!   encapsulated | Ethernet (tag) | outer IPv6 (limit) | IP, hop limit - 1 | ...
 //! ```
 //!
 //! Where the new headers in front are as long as the old ones, nothing moves; otherwise the front of
@@ -13,9 +13,11 @@ pub(crate) mod decap;
 pub(crate) mod encap;
 pub(crate) mod flow;
 
+use crate::classify::Family;
 use crate::key::Interface;
 use packet::{Buf, NoRoom};
 use wire::ether::{self, ethertype, MacAddr};
+use wire::ipv4;
 use wire::ipv6::Header;
 use zerocopy::{FromBytes, IntoBytes};
 
@@ -29,27 +31,27 @@ pub(crate) fn shift<B: Buf>(buf: &mut B, at: usize, wanted: usize) -> Result<(),
     }
 }
 
-/// Puts a link-layer header for a neighbour in front of the packet at `at`.
+/// Puts a link-layer header for a neighbour in front of the packet of `family` at `at`.
 #[inline]
 pub(crate) fn ethernet<B: Buf>(
     buf: &mut B,
     at: usize,
     interface: &Interface,
-    to: MacAddr,
-    from: MacAddr,
+    family: Family,
+    (to, from): (MacAddr, MacAddr),
 ) -> Result<(), NoRoom> {
     let length = link_length(interface);
     shift(buf, at, length)?;
     let data = buf.data_mut();
     match interface.vlan {
         None => {
-            let header = ether::Header::new(to, from, ethertype::IPV6);
+            let header = ether::Header::new(to, from, family.ethertype());
             write(data, &header)
         }
         Some(vlan) => {
             let header = ether::Header::new(to, from, ethertype::VLAN);
             write(data, &header)?;
-            let tag = ether::Tag::new(vlan, ethertype::IPV6);
+            let tag = ether::Tag::new(vlan, family.ethertype());
             write(data.get_mut(ether::HEADER_LEN..).ok_or(NoRoom)?, &tag)
         }
     }
@@ -79,10 +81,14 @@ pub(crate) fn tag<B: Buf>(buf: &mut B, control: u16) -> Result<(), NoRoom> {
         .ok_or(NoRoom)
 }
 
-/// Takes one from the hop limit of the packet at `at`.
+/// Takes one from the hop limit of the packet of `family` at `at`.
 #[inline]
-pub(crate) fn count_hop<B: Buf>(buf: &mut B, at: usize) {
-    if let Some(header) = header_mut(buf, at) {
+pub(crate) fn count_hop<B: Buf>(buf: &mut B, at: usize, family: Family) {
+    if family == Family::V4 {
+        if let Some(header) = ipv4_mut(buf, at) {
+            header.count_hop();
+        }
+    } else if let Some(header) = header_mut(buf, at) {
         header.hop_limit = header.hop_limit.saturating_sub(1);
     }
 }
@@ -92,6 +98,14 @@ pub(crate) fn count_hop<B: Buf>(buf: &mut B, at: usize) {
 pub(crate) fn header_mut<B: Buf>(buf: &mut B, at: usize) -> Option<&mut Header> {
     let rest = buf.data_mut().get_mut(at..)?;
     Header::mut_from_prefix(rest).ok().map(|(header, _)| header)
+}
+
+/// The IPv4 header at `at`.
+#[inline]
+pub(crate) fn ipv4_mut<B: Buf>(buf: &mut B, at: usize) -> Option<&mut ipv4::Header> {
+    let rest = buf.data_mut().get_mut(at..)?;
+    let header = ipv4::Header::mut_from_prefix(rest);
+    header.ok().map(|(header, _)| header)
 }
 
 #[inline]

@@ -48,13 +48,13 @@ reasons! {
 reasons! {
     /// Why a packet was turned into an answer to its sender.
     Reply {
-        EchoReply = "Answered as an ICMPv6 echo request to one of our addresses.",
-        TimeExceeded = "Its hop limit ran out; answered with Time Exceeded.",
-        PacketTooBig = "Larger than the next link or the tunnel carries; answered with Packet Too Big.",
+        EchoReply = "Answered as an ICMP echo request to one of our addresses.",
+        TimeExceeded = "Its hop limit or time to live ran out; answered with Time Exceeded.",
+        PacketTooBig = "Larger than the next link or the tunnel carries; answered with Packet Too Big, or IPv4's Fragmentation Needed.",
         NoRoute = "No route to its destination; answered with Destination Unreachable.",
         AddressUnreachable = "Its next hop did not answer; answered with Destination Unreachable.",
         PortUnreachable = "For one of our addresses, but nothing listens; answered with Destination Unreachable.",
-        UnrecognisedNextHeader = "For one of our addresses with a header that we do not speak; answered with Parameter Problem.",
+        UnrecognisedNextHeader = "For one of our addresses with a header that we do not speak; answered with Parameter Problem, or IPv4's Protocol Unreachable.",
         EncapsulationLimit = "May not be put into one more tunnel; answered with Parameter Problem.",
     }
 }
@@ -68,6 +68,7 @@ reasons! {
         RouterAdvertisement = "A Router Advertisement of another router.",
         UnknownHost = "On an access interface, from a source that is no host's there: its host may want to attach.",
         IcmpError = "An ICMPv6 error for one of our addresses.",
+        Arp = "An ARP packet that asks for one of our addresses or tells a neighbour's.",
     }
 }
 
@@ -86,18 +87,22 @@ reasons! {
         LinkSourceInvalid = "A link-layer source that no neighbour has: a group's address, or our own.",
         Fragmented = "The packet does not lie in one buffer piece.",
         UnknownVlan = "A VLAN that is not configured on the port.",
-        UnknownEtherType = "Neither IPv6 nor anything else that we speak.",
+        UnknownEtherType = "Nothing that is spoken on that interface.",
         Ipv6Malformed = "Not a whole, well-formed IPv6 packet.",
+        Ipv4Malformed = "Not a whole, well-formed IPv4 packet.",
+        Ipv4Checksum = "An IPv4 header whose checksum is wrong.",
+        Ipv4Options = "IPv4 options that are broken or ask for a source route.",
+        ArpMalformed = "Not a whole, well-formed ARP packet.",
+        ArpUnwanted = "An ARP packet that is about others.",
         ExtensionMalformed = "A broken or too long chain of extension headers.",
-        SourceInvalid = "A source address that must not appear on a wire (multicast, loopback, unspecified) or not leave its link.",
-        DestinationInvalid = "A destination address that must not be forwarded (link-local scope, loopback, unspecified).",
+        SourceInvalid = "A source address that must not appear on a wire (multicast, loopback, unspecified, IPv4's reserved) or not leave its link.",
+        DestinationInvalid = "A destination address that must not be forwarded (link-local scope, loopback, unspecified, IPv4's reserved).",
         ReassemblyNeeded = "A fragment for one of our addresses, which is not put together again.",
         MobilityLinkLocal = "A Mobility Header from or to a link-local address, which no mobility message has.",
-        IcmpMalformed = "An ICMPv6 message that is truncated or whose checksum is wrong.",
+        IcmpMalformed = "An ICMP message that is truncated or whose checksum is wrong.",
         MulticastUnwanted = "Multicast that nobody here listens to.",
         HostSpoofed = "From an attached prefix, but not from the port, VLAN and link-layer address of its host.",
         TunnelUnknown = "An encapsulated packet whose outer addresses are no tunnel of ours.",
-        TunnelPayload = "A tunnel packet that holds something other than what the tunnel carries.",
         InnerMalformed = "A tunnel packet whose inner packet is not a whole, well-formed IP packet.",
         TunnelsNested = "Tunnels within tunnels, more of them than are taken apart.",
         CongestionLost = "A tunnel packet marked as congested whose inner packet cannot carry the mark (RFC 6040).",

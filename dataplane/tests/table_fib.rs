@@ -144,6 +144,7 @@ fn interfaces_are_known_by_port_and_vlan() {
         mtu: 1500,
         address: None,
         link_local: None,
+        ipv4: None,
         twin: None,
     };
     let interfaces = vec![
@@ -160,6 +161,7 @@ fn interfaces_are_known_by_port_and_vlan() {
     let topology = Topology {
         interfaces,
         error_sources,
+        ipv4_error_sources: vec![(Domain(1), Ipv4Addr::LOCALHOST)],
         ..Topology::default()
     };
     let fib = Fib::new(topology, 1, Seed::new(1));
@@ -181,4 +183,7 @@ fn interfaces_are_known_by_port_and_vlan() {
     assert_eq!(fib.interface_of(InterfaceId(5)), None);
     assert_eq!(fib.error_source(Domain(1)), Some(Ipv6Addr::LOCALHOST));
     assert_eq!(fib.error_source(Domain(0)), None);
+    let ipv4 = fib.ipv4_error_source(Domain(1));
+    assert_eq!(ipv4, Some(Ipv4Addr::LOCALHOST));
+    assert_eq!(fib.ipv4_error_source(Domain(0)), None);
 }

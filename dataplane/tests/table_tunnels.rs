@@ -195,6 +195,7 @@ fn a_worker_has_a_new_topology_from_its_next_burst_on() {
             mtu: 1500,
             address: None,
             link_local: None,
+            ipv4: None,
             twin: None,
         };
         writer.publish(Topology {

@@ -359,6 +359,7 @@ impl<R: Role> Engine<R> {
             }
             Punt::UnknownHost => self.unknown_host(now, interface, frame),
             Punt::IcmpError => self.icmp_error(now, frame),
+            Punt::Arp => self.out.counters.count(Counter::PacketUnexpected),
         }
     }
 

@@ -1,6 +1,6 @@
 //! The link layer: which interface a frame belongs to, and whether it is for us.
 
-use super::{Meta, Origin};
+use super::{Family, Meta, Origin};
 use crate::fib::Fib;
 use crate::key::{Interface, InterfaceId, InterfaceKind};
 use crate::verdict::Drop;
@@ -13,8 +13,10 @@ const VLAN_ID: u16 = 0x0fff;
 
 /// What a frame is.
 pub(crate) enum Entry {
-    /// An IPv6 packet for us or the group.
+    /// An IPv6 or IPv4 packet for us or the group.
     Packet(Meta),
+    /// An ARP packet on an interface that has an IPv4 address.
+    Arp(Meta),
     /// For the host's own stack behind this port.
     HostStack(PortId),
     /// Nothing for us.
@@ -58,8 +60,13 @@ pub(crate) fn link<B: Buf>(buf: &B, port: PortId, fib: &Fib) -> Entry {
     if from.is_group() || from == interface.mac {
         return Entry::Drop(Drop::LinkSourceInvalid);
     }
+    let meta = |family| meta(id, interface, family, (to, from), at);
+    if ether_type == ethertype::IPV6 {
+        return Entry::Packet(meta(Family::V6));
+    }
     match (ether_type, interface.twin) {
-        (ethertype::IPV6, _) => Entry::Packet(meta(id, interface, to, from, at)),
+        (ethertype::IPV4, _) if interface.ipv4.is_some() => Entry::Packet(meta(Family::V4)),
+        (ethertype::ARP, _) if interface.ipv4.is_some() => Entry::Arp(meta(Family::V4)),
         (ethertype::IPV4 | ethertype::ARP, Some(twin)) => Entry::HostStack(twin),
         // A second tag is a VLAN within a VLAN, and none of those is configured.
         (ethertype::VLAN, _) => Entry::Drop(Drop::UnknownVlan),
@@ -67,12 +74,20 @@ pub(crate) fn link<B: Buf>(buf: &B, port: PortId, fib: &Fib) -> Entry {
     }
 }
 
-fn meta(id: InterfaceId, interface: &Interface, to: MacAddr, from: MacAddr, at: usize) -> Meta {
+#[inline(always)]
+fn meta(
+    id: InterfaceId,
+    interface: &Interface,
+    family: Family,
+    (to, from): (MacAddr, MacAddr),
+    at: usize,
+) -> Meta {
     Meta {
         origin: Origin::Link,
         interface: id,
         access: interface.kind == InterfaceKind::Access,
         domain: interface.domain,
+        family,
         at,
         group: to.is_group(),
         mac: from,

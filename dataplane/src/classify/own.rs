@@ -1,7 +1,7 @@
 //! A packet for one of our addresses, or for a group on the link: what is it?
 
-use super::packet::Fields;
-use super::Meta;
+use super::packet::{inner_family, Fields};
+use super::{ipv4, Family, Meta};
 use crate::verdict::{Drop, Punt};
 use wire::checksum;
 use wire::icmpv6::kind;
@@ -14,17 +14,17 @@ mod listener {
     pub(super) const REPORT_2: u8 = 143;
 }
 
-/// What a packet for us turned out to be. Offsets count from its IPv6 header.
+/// What a packet for us turned out to be. Offsets count from its IP header.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Own {
-    /// An echo request with its ICMPv6 header here.
+    /// An echo request with its ICMP header here.
     Echo { icmp: usize },
     /// A copy goes to control.
     Punt(Punt),
     /// A Multicast Listener Discovery message of a host.
     Listener,
     /// A tunnel packet with its inner packet here.
-    Tunnelled { inner: usize },
+    Tunnelled { inner: usize, family: Family },
     /// For a port that control does not listen on: UDP or TCP.
     Port,
     /// For a protocol that is not spoken here; the octet that says so.
@@ -39,14 +39,18 @@ pub(crate) enum Own {
 
 /// Looks at a packet for one of our unicast addresses.
 pub(crate) fn unicast(data: &[u8], fields: &Fields, meta: &Meta) -> Own {
+    if meta.family == Family::V4 {
+        return ipv4::unicast(data, fields);
+    }
     let chain = match chain(data, fields) {
         Ok(chain) => chain,
         Err(end) => return end,
     };
+    if let Some(family) = inner_family(chain.upper) {
+        let inner = HEADER_LEN + chain.offset;
+        return Own::Tunnelled { inner, family };
+    }
     match chain.upper {
-        next_header::IPV6 => Own::Tunnelled {
-            inner: HEADER_LEN + chain.offset,
-        },
         // A host on the link has no other address before it is attached: let it not crowd out those
         // whose messages come from afar.
         next_header::MOBILITY if bound_to_link(fields) => Own::Drop(Drop::MobilityLinkLocal),
@@ -67,6 +71,9 @@ fn bound_to_link(fields: &Fields) -> bool {
 
 /// Looks at a packet to a group.
 pub(crate) fn multicast(data: &[u8], fields: &Fields, meta: &Meta) -> Own {
+    if meta.family == Family::V4 {
+        return Own::Other(Drop::MulticastUnwanted);
+    }
     match chain(data, fields) {
         Ok(chain) if chain.upper == next_header::ICMPV6 => match icmp(data, fields, meta, &chain) {
             Own::Echo { .. } | Own::Punt(Punt::IcmpError) => Own::Other(Drop::MulticastUnwanted),

@@ -1,4 +1,4 @@
-//! The IPv6 header: whether the packet is whole, whether its addresses may stand where they do, and
+//! The IP header: whether the packet is whole, whether its addresses may stand where they do, and
 //! what has to be looked up for it.
 //!
 //! A packet that a tunnel of ours may have brought is recognised here, by its outer addresses, so
@@ -6,18 +6,21 @@
 //! that is no tunnel goes on as an ordinary packet and meets its end when its destination turns out
 //! to be one of our addresses.
 
-use super::{Meta, Origin};
+use super::{ipv4, Family, Meta, Origin};
 use crate::verdict::Drop;
 use std::net::Ipv6Addr;
 use wire::ipv6::address::stays_on_link;
 use wire::ipv6::{next_header, walk, Header};
 
-/// Addresses and lengths of one packet, copied out of its header.
+/// Addresses and lengths of one packet, copied out of its header. IPv4 addresses are in the form that
+/// IPv6 has for them.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Fields {
     pub(crate) source: Ipv6Addr,
     pub(crate) destination: Ipv6Addr,
+    /// Next header, or IPv4's protocol.
     pub(crate) next_header: u8,
+    /// Hop limit, or IPv4's time to live.
     pub(crate) hop_limit: u8,
     /// Octets of the whole packet, padding left out.
     pub(crate) length: usize,
@@ -48,14 +51,31 @@ pub(crate) enum Plan {
     Back,
     /// It may have come out of a tunnel between these addresses. The inner packet starts so many
     /// octets behind the outer one's start.
-    Tunnelled { inner: usize },
+    Tunnelled { inner: usize, family: Family },
     /// It ends here.
     Drop(Drop),
 }
 
-/// Reads the fields of the packet at the front of `data`, which may have padding behind it.
+/// Reads the header of the packet `data` and plans its way.
 #[inline]
-pub(crate) fn fields(data: &[u8]) -> Option<Fields> {
+pub(crate) fn read(data: &[u8], meta: &Meta) -> Result<(Fields, Plan), Drop> {
+    let read = match meta.family {
+        Family::V6 => match fields(data) {
+            Some(fields) => Ok((fields, plan(data, &fields, meta))),
+            None => Err(Drop::Ipv6Malformed),
+        },
+        Family::V4 => ipv4::fields(data).map(|fields| (fields, ipv4::plan(&fields, meta))),
+    };
+    read.map_err(|reason| match meta.origin {
+        Origin::Link => reason,
+        Origin::Tunnel(_) => Drop::InnerMalformed,
+        Origin::Here => Drop::InjectInvalid,
+    })
+}
+
+/// Reads the fields of the IPv6 packet at the front of `data`, which may have padding behind it.
+#[inline]
+fn fields(data: &[u8]) -> Option<Fields> {
     let (header, payload) = Header::split(data).ok()?;
     // A jumbogram says 0; none fits into a buffer (RFC 2675).
     if payload.is_empty() && header.next_header == next_header::HOP_BY_HOP {
@@ -78,9 +98,9 @@ fn never_on_a_wire(address: Ipv6Addr) -> bool {
     bits <= 1 || bits >> 32 == 0xffff
 }
 
-/// Plans the way of the packet `data` (from its IPv6 header on) with these `fields`.
+/// Plans the way of the IPv6 packet `data` with these `fields`.
 #[inline]
-pub(crate) fn plan(data: &[u8], fields: &Fields, meta: &Meta) -> Plan {
+fn plan(data: &[u8], fields: &Fields, meta: &Meta) -> Plan {
     let Fields {
         source,
         destination,
@@ -110,8 +130,8 @@ pub(crate) fn plan(data: &[u8], fields: &Fields, meta: &Meta) -> Plan {
         };
     }
     if meta.origin == Origin::Link && !meta.access {
-        if let Some(inner) = tunnelled(data, fields) {
-            return Plan::Tunnelled { inner };
+        if let Some((inner, family)) = tunnelled(data, fields) {
+            return Plan::Tunnelled { inner, family };
         }
     }
     Plan::Lookup {
@@ -143,16 +163,27 @@ fn multicast(source: Ipv6Addr, meta: &Meta) -> Plan {
 /// Where the inner packet starts, if the packet holds one: behind the fixed header, or behind a
 /// destination options header that the tunnel's entry put there (RFC 2473 section 4.1.1).
 #[inline]
-fn tunnelled(data: &[u8], fields: &Fields) -> Option<usize> {
+fn tunnelled(data: &[u8], fields: &Fields) -> Option<(usize, Family)> {
     match fields.next_header {
-        next_header::IPV6 => Some(wire::ipv6::HEADER_LEN),
+        next_header::IPV6 => Some((wire::ipv6::HEADER_LEN, Family::V6)),
+        next_header::IPV4 => Some((wire::ipv6::HEADER_LEN, Family::V4)),
         next_header::DESTINATION_OPTIONS => {
             let payload = data.get(wire::ipv6::HEADER_LEN..fields.length)?;
             let chain = walk(fields.next_header, payload).ok()?;
             let plain = chain.fragment.is_none() && chain.routing.is_none();
-            (plain && chain.upper == next_header::IPV6)
-                .then_some(wire::ipv6::HEADER_LEN + chain.offset)
+            let family = inner_family(chain.upper).filter(|_| plain)?;
+            Some((wire::ipv6::HEADER_LEN + chain.offset, family))
         }
+        _ => None,
+    }
+}
+
+/// What a packet holds whose last header names this as what follows, if it is a tunnel's.
+#[inline]
+pub(crate) const fn inner_family(upper: u8) -> Option<Family> {
+    match upper {
+        next_header::IPV6 => Some(Family::V6),
+        next_header::IPV4 => Some(Family::V4),
         _ => None,
     }
 }

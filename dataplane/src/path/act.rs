@@ -3,7 +3,7 @@
 use super::decide::{decide, Looked, Step, Way};
 use super::{Packet, Path};
 use crate::classify::packet::Plan;
-use crate::classify::Origin;
+use crate::classify::{Family, Origin};
 use crate::icmp::Problem;
 use crate::key::{AdjacencyId, InterfaceId, TunnelId};
 use crate::rewrite::encap::{encapsulate, Limit};
@@ -13,7 +13,9 @@ use crate::worker::output::Sent;
 use crate::worker::{Meter, View};
 use packet::{Buf, PortId, RxTx};
 use wire::ether;
+use wire::ipv4;
 use wire::ipv6::MIN_MTU;
+use zerocopy::FromBytes;
 
 impl<T: RxTx, M: Meter> Path<T, M> {
     /// The last stage of a round, for one packet.
@@ -81,17 +83,24 @@ impl<T: RxTx, M: Meter> Path<T, M> {
         let Some(interface) = view.fib.interface_of(next.interface) else {
             return self.drop(packet.buf, Drop::PortDown, view, io);
         };
-        let limit = Limit::of(packet.data(), packet.fields.next_header);
+        let family = packet.meta.family;
+        let limit = match family {
+            Family::V6 => Limit::of(packet.data(), packet.fields.next_header),
+            Family::V4 => Limit::None,
+        };
         let room = usize::from(interface.mtu).saturating_sub(limit.overhead());
         let whole = usize::from(tunnel.mtu).min(room);
         // To its sender, the tunnel is a link that carries what every IPv6 link does (RFC 2473
-        // section 7.1).
-        let mtu = whole.max(MIN_MTU);
+        // section 7.1). No IPv4 sender expects that (section 7.2).
+        let mtu = match family {
+            Family::V6 => whole.max(MIN_MTU),
+            Family::V4 => whole,
+        };
         let problem = if packet.out_of_hops() {
             Some(Problem::HOP_LIMIT)
         } else if let Limit::Exhausted { pointer } = limit {
             Some(Problem::limit(pointer))
-        } else if packet.fields.length > mtu {
+        } else if packet.fields.length > mtu && !packet.may_be_fragmented() {
             Some(Problem::too_big(mtu))
         } else {
             None
@@ -106,8 +115,9 @@ impl<T: RxTx, M: Meter> Path<T, M> {
         packet.forward();
         let front = link_length(interface);
         let (buf, at) = (&mut packet.buf, packet.meta.at);
-        let done = encapsulate(buf, at, &tunnel.header, limit, front)
-            .and_then(|()| ethernet(buf, front, interface, next.mac, interface.mac));
+        let macs = (next.mac, interface.mac);
+        let done = encapsulate(buf, at, family, &tunnel.header, limit, front)
+            .and_then(|()| ethernet(buf, front, interface, Family::V6, macs));
         match done {
             Ok(()) => self.send(interface.port, packet, way, view, io),
             Err(_) => self.drop(packet.buf, Drop::NoBuffer, view, io),
@@ -134,12 +144,16 @@ impl<T: RxTx, M: Meter> Path<T, M> {
             return self.tell(packet, Problem::HOP_LIMIT, None, view, io);
         }
         if packet.fields.length > usize::from(interface.mtu) {
+            if packet.may_be_fragmented() {
+                return self.drop(packet.buf, Drop::TooBig, view, io);
+            }
             let problem = Problem::too_big(usize::from(interface.mtu));
             return self.tell(packet, problem, None, view, io);
         }
         packet.forward();
-        let (buf, at) = (&mut packet.buf, packet.meta.at);
-        match ethernet(buf, at, interface, next.mac, interface.mac) {
+        let macs = (next.mac, interface.mac);
+        let (buf, at, family) = (&mut packet.buf, packet.meta.at, packet.meta.family);
+        match ethernet(buf, at, interface, family, macs) {
             Ok(()) => self.send(interface.port, packet, way, view, io),
             Err(_) => self.drop(packet.buf, Drop::NoBuffer, view, io),
         }
@@ -157,7 +171,8 @@ impl<T: RxTx, M: Meter> Path<T, M> {
             up: None,
             down: None,
         };
-        match ethernet(&mut packet.buf, meta.at, interface, meta.mac, interface.mac) {
+        let macs = (meta.mac, interface.mac);
+        match ethernet(&mut packet.buf, meta.at, interface, meta.family, macs) {
             Ok(()) => self.send(interface.port, packet, way, view, io),
             Err(_) => self.drop(packet.buf, Drop::NoBuffer, view, io),
         }
@@ -221,7 +236,7 @@ impl<T: RxTx, M: Meter> Path<T, M> {
 }
 
 impl<B: Buf> Packet<B> {
-    /// The packet from its IPv6 header on.
+    /// The packet from its IP header on.
     #[inline]
     pub(super) fn data(&self) -> &[u8] {
         self.buf.data().get(self.meta.at..).unwrap_or_default()
@@ -237,7 +252,15 @@ impl<B: Buf> Packet<B> {
     #[inline]
     fn forward(&mut self) {
         if self.meta.origin != Origin::Here {
-            count_hop(&mut self.buf, self.meta.at);
+            count_hop(&mut self.buf, self.meta.at, self.meta.family);
         }
+    }
+
+    /// Whether routers may send it on in pieces: IPv4, and its sender does not forbid it.
+    #[inline]
+    fn may_be_fragmented(&self) -> bool {
+        self.meta.family == Family::V4
+            && ipv4::Header::ref_from_prefix(self.data())
+                .is_ok_and(|(header, _)| !header.dont_fragment())
     }
 }

@@ -13,7 +13,6 @@ use crate::key::{AdjacencyId, AdjacencySpec, BindingId, Forwarding, NextHop, Tun
 use crate::table::Found;
 use crate::verdict::{Drop, Forward, Punt, Verdict};
 use crate::worker::View;
-use std::net::IpAddr;
 
 /// What a lookup found for an address.
 pub(super) type Binding = Option<Found>;
@@ -116,12 +115,13 @@ pub(super) fn decide(
         true => Forward::Decapsulated,
         false => Forward::Routed,
     };
-    match view.fib.route(meta.domain, fields.destination) {
+    let destination = meta.family.address(fields.destination);
+    match view.fib.route(meta.domain, destination) {
         Some(NextHop::Adjacency(neighbour)) => Step::Neighbour(neighbour, way(forward, up, None)),
         Some(NextHop::Local) => Step::Own,
         Some(NextHop::OnLink(interface)) => Step::Hold(Wanted {
             interface,
-            address: IpAddr::V6(fields.destination),
+            address: destination,
         }),
         Some(NextHop::Unresolved { interface, router }) => Step::Hold(Wanted {
             interface,

@@ -3,7 +3,8 @@
 use super::decide::{check_host, Looked};
 use super::{Packet, Path};
 use crate::classify::own::{self, Own};
-use crate::classify::Origin;
+use crate::classify::packet::Fields;
+use crate::classify::{Family, Meta, Origin};
 use crate::icmp::{self, Problem};
 use crate::key::NextHop;
 use crate::rewrite::decap::decapsulate;
@@ -11,8 +12,9 @@ use crate::rewrite::ethernet;
 use crate::verdict::{Drop, Forward, Punt, Reply, Verdict};
 use crate::worker::output::Sent;
 use crate::worker::{Meter, View};
-use packet::{PortId, RxTx};
-use wire::ipv6::next_header;
+use packet::{Buf, PortId, RxTx};
+use wire::arp;
+use wire::ipv4::address::mapped;
 
 impl<T: RxTx, M: Meter> Path<T, M> {
     /// A packet with an address that does not leave the link: for us, or for nobody.
@@ -32,8 +34,13 @@ impl<T: RxTx, M: Meter> Path<T, M> {
                 Drop::DestinationInvalid,
             )
         } else {
-            let route = view.fib.route(meta.domain, fields.destination);
-            (route == Some(NextHop::Local), Drop::SourceInvalid)
+            let destination = meta.family.address(fields.destination);
+            let route = view.fib.route(meta.domain, destination);
+            let otherwise = match meta.family.is_link_local(fields.source) {
+                true => Drop::SourceInvalid,
+                false => Drop::DestinationInvalid,
+            };
+            (route == Some(NextHop::Local), otherwise)
         };
         if !ours {
             return self.drop(packet.buf, otherwise, view, io);
@@ -83,20 +90,19 @@ impl<T: RxTx, M: Meter> Path<T, M> {
                 if !self.limits.icmp.take(view.now) {
                     return self.drop(packet.buf, Drop::IcmpLimited, view, io);
                 }
-                match icmp::echo_reply(&mut packet.buf, meta.at, icmp) {
+                let done = match meta.family {
+                    Family::V6 => icmp::echo_reply(&mut packet.buf, meta.at, icmp),
+                    Family::V4 => icmp::ipv4::echo_reply(&mut packet.buf, meta.at, icmp),
+                };
+                match done {
                     Ok(()) => self.answer(packet, Reply::EchoReply),
                     Err(_) => self.drop(packet.buf, Drop::NoBuffer, view, io),
                 }
             }
             Own::Punt(reason) => self.punt(packet, reason, view, io),
-            Own::Tunnelled { inner } => self.nested(packet, inner, view, io),
+            Own::Tunnelled { inner, family } => self.nested(packet, inner, family, view, io),
             Own::Port => self.host_stack_or(packet, Ok(Problem::PORT), view, io),
             Own::Protocol { pointer } => {
-                let (to, from) = (fields.destination, fields.source);
-                let tunnel = view.reader.tunnel_between(meta.domain, to, from);
-                if tunnel.is_some() && fields.next_header == next_header::IPV4 {
-                    return self.drop(packet.buf, Drop::TunnelPayload, view, io);
-                }
                 self.host_stack_or(packet, Ok(Problem::next_header(pointer)), view, io);
             }
             Own::Routing { pointer } => {
@@ -110,18 +116,47 @@ impl<T: RxTx, M: Meter> Path<T, M> {
     }
 
     /// A tunnel packet that only its route showed to be for us.
-    fn nested(&mut self, mut packet: Packet<T::Buf>, inner: usize, view: &View<'_>, io: &mut T) {
+    fn nested(
+        &mut self,
+        mut packet: Packet<T::Buf>,
+        inner: usize,
+        family: Family,
+        view: &View<'_>,
+        io: &mut T,
+    ) {
         let (to, from) = (packet.fields.destination, packet.fields.source);
         let Some(tunnel) = view.reader.tunnel_between(packet.meta.domain, to, from) else {
             return self.drop(packet.buf, Drop::TunnelUnknown, view, io);
         };
-        match decapsulate(&mut packet.buf, packet.meta.at, inner) {
+        match decapsulate(&mut packet.buf, packet.meta.at, inner, family) {
             Ok(()) => {
                 packet.meta.at = 0;
+                packet.meta.family = family;
                 packet.meta.origin = Origin::Tunnel(tunnel);
                 self.once_more(packet.buf, packet.meta);
             }
             Err(reason) => self.drop(packet.buf, reason, view, io),
+        }
+    }
+
+    /// An ARP packet. Control hears of those that ask for us or tell a neighbour's address; questions
+    /// between others are none of its business, and there can be many.
+    pub(super) fn arp(&mut self, buf: T::Buf, meta: Meta, view: &View<'_>, io: &mut T) {
+        let data = buf.data().get(meta.at..).unwrap_or_default();
+        let Ok(message) = arp::Packet::parse(data).copied() else {
+            return self.drop(buf, Drop::ArpMalformed, view, io);
+        };
+        let fields = Fields {
+            source: mapped(message.sender().octets()),
+            ..Fields::NONE
+        };
+        let packet = Packet { buf, meta, fields };
+        let ours = view.fib.route(meta.domain, message.target()) == Some(NextHop::Local);
+        let tells = !message.is_request() || message.is_announcement();
+        if ours || tells {
+            self.punt(packet, Punt::Arp, view, io);
+        } else {
+            self.host_stack_or(packet, Err(Drop::ArpUnwanted), view, io);
         }
     }
 
@@ -150,7 +185,8 @@ impl<T: RxTx, M: Meter> Path<T, M> {
             (Some((interface, twin)), _) => {
                 // Out of a tunnel: as if the last hop had sent it to us bare.
                 let buf = &mut packet.buf;
-                match ethernet(buf, meta.at, interface, interface.mac, meta.mac) {
+                let macs = (interface.mac, meta.mac);
+                match ethernet(buf, meta.at, interface, meta.family, macs) {
                     Ok(()) => self.host_stack_bare(packet.buf, twin, view, io),
                     Err(_) => self.drop(packet.buf, Drop::NoBuffer, view, io),
                 }

@@ -1,8 +1,8 @@
 //! Telling others: the sender of a packet by an answer, control by a copy or a question.
 
 use super::{Packet, Path};
-use crate::classify::packet::{fields, Fields};
-use crate::classify::{Meta, Origin};
+use crate::classify::packet::{read, Fields};
+use crate::classify::{Family, Meta, Origin};
 use crate::hold::{Held, Wanted};
 use crate::icmp::{self, Problem};
 use crate::police::Police;
@@ -11,15 +11,16 @@ use crate::worker::{Meter, View};
 use packet::{Buf, RxTx};
 use std::net::Ipv6Addr;
 use wire::ether;
-use wire::icmpv6::may_send_error;
+use wire::ipv4::address::{mapped, unmapped};
+use wire::{icmpv4, icmpv6};
 use zerocopy::{FromBytes, IntoBytes};
 
 impl<T: RxTx, M: Meter> Path<T, M> {
     /// Sends the answer that stands at the front of the buffer of its question.
     pub(super) fn answer(&mut self, question: Packet<T::Buf>, reply: Reply) {
         let Packet { buf, meta, fields } = question;
-        let mut answer = Meta::here(meta.domain, Verdict::Reply(reply));
-        if fields.source.is_unicast_link_local() {
+        let mut answer = Meta::here(meta.domain, meta.family, Verdict::Reply(reply));
+        if meta.family.is_link_local(fields.source) {
             answer.back = true;
             answer.interface = meta.interface;
             answer.mac = meta.mac;
@@ -46,7 +47,10 @@ impl<T: RxTx, M: Meter> Path<T, M> {
         let meta = packet.meta;
         let allowed = meta.origin != Origin::Here
             && !meta.group
-            && may_send_error(problem.error, packet.data());
+            && match meta.family {
+                Family::V6 => icmpv6::may_send_error(problem.error, packet.data()),
+                Family::V4 => icmpv4::may_send_error(packet.data()),
+            };
         let from = own.or_else(|| error_source(&meta, &packet.fields, view));
         let Some(from) = from.filter(|_| allowed) else {
             return self.drop(packet.buf, problem.silently(), view, io);
@@ -54,7 +58,11 @@ impl<T: RxTx, M: Meter> Path<T, M> {
         if !self.limits.icmp.take(view.now) {
             return self.drop(packet.buf, Drop::IcmpLimited, view, io);
         }
-        match icmp::error(&mut packet.buf, meta.at, from, problem.error) {
+        let done = match meta.family {
+            Family::V6 => icmp::error(&mut packet.buf, meta.at, from, problem.error),
+            Family::V4 => icmp::ipv4::error(&mut packet.buf, meta.at, unmapped(from), problem),
+        };
+        match done {
             Ok(()) => self.answer(packet, problem.reply),
             Err(_) => self.drop(packet.buf, Drop::NoBuffer, view, io),
         }
@@ -75,7 +83,7 @@ impl<T: RxTx, M: Meter> Path<T, M> {
         };
         let shared = matches!(
             reason,
-            Punt::NeighbourDiscovery | Punt::RouterAdvertisement | Punt::IcmpError
+            Punt::NeighbourDiscovery | Punt::RouterAdvertisement | Punt::IcmpError | Punt::Arp
         );
         let interface = view.fib.interface_of(packet.meta.interface);
         let twin = interface.and_then(|interface| interface.twin);
@@ -106,7 +114,11 @@ impl<T: RxTx, M: Meter> Path<T, M> {
             Ok((received, _)) if meta.origin == Origin::Link => received.destination,
             _ => own.unwrap_or_default(),
         };
-        let header = ether::Header::new(to, meta.mac, ether::ethertype::IPV6);
+        let kind = match reason {
+            Punt::Arp => ether::ethertype::ARP,
+            _ => meta.family.ethertype(),
+        };
+        let header = ether::Header::new(to, meta.mac, kind);
         self.rings
             .punt(reason, meta.interface, &[header.as_bytes(), packet.data()])
             .map_err(|_| Drop::PuntFull)
@@ -130,7 +142,7 @@ impl<T: RxTx, M: Meter> Path<T, M> {
         let held = Held {
             buf,
             meta,
-            destination: fields.destination,
+            destination: meta.family.address(fields.destination),
             wanted,
             until: view.now.saturating_add(self.hold_nanos),
         };
@@ -149,12 +161,12 @@ impl<T: RxTx, M: Meter> Path<T, M> {
     /// A held packet whose neighbour did not answer.
     pub(super) fn fail(&mut self, held: Held<T::Buf>, view: &View<'_>, io: &mut T) {
         let Held { buf, meta, .. } = held;
-        match fields(buf.data().get(meta.at..).unwrap_or_default()) {
-            Some(fields) => {
+        match read(buf.data().get(meta.at..).unwrap_or_default(), &meta) {
+            Ok((fields, _)) => {
                 let packet = Packet { buf, meta, fields };
                 self.tell(packet, Problem::NEIGHBOUR, None, view, io);
             }
-            None => self.drop(buf, Drop::NeighbourFailed, view, io),
+            Err(_) => self.drop(buf, Drop::NeighbourFailed, view, io),
         }
     }
 }
@@ -162,6 +174,14 @@ impl<T: RxTx, M: Meter> Path<T, M> {
 /// The address that an error is sent from. A host or neighbour on the link sees the interface's;
 /// anyone else must not learn from it where a host is.
 fn error_source(meta: &Meta, fields: &Fields, view: &View<'_>) -> Option<Ipv6Addr> {
+    if meta.family == Family::V4 {
+        // What came in on a link shows no more than that the link's router had it.
+        let interface = view.fib.interface_of(meta.interface);
+        let own = interface.filter(|_| meta.origin == Origin::Link);
+        let own = own.and_then(|interface| interface.ipv4);
+        let source = own.or_else(|| view.fib.ipv4_error_source(meta.domain));
+        return source.map(|source| mapped(source.octets()));
+    }
     let on_link =
         meta.origin == Origin::Link && (meta.access || fields.source.is_unicast_link_local());
     let own = view

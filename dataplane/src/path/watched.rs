@@ -14,7 +14,6 @@ use crate::verdict::Born;
 use crate::watch::{Came, Decision, Note};
 use crate::worker::{Meter, View};
 use packet::{Buf, Burst, PortId, RxTx};
-use std::net::IpAddr;
 
 impl<T: RxTx, M: Meter> Path<T, M> {
     /// Takes a packet in hand, if it is wanted and there is a record for it. All packets before it have
@@ -123,8 +122,8 @@ impl<T: RxTx, M: Meter> Path<T, M> {
         let fields = &work.fields;
         if fields.length > 0 {
             note(Note::Header {
-                source: IpAddr::from(fields.source),
-                destination: IpAddr::from(fields.destination),
+                source: meta.family.address(fields.source),
+                destination: meta.family.address(fields.destination),
                 protocol: fields.next_header,
                 hop_limit: fields.hop_limit,
                 length: fields.length,

@@ -3,9 +3,10 @@
 //! Only the congestion mark crosses over (RFC 6040 section 4.2). The inner hop limit is not touched
 //! here: the tunnel is one link, so its entry took one for the forwarding into it, and forwarding out
 //! of it takes one as from any link (RFC 2473 section 3.1, RFC 8200 section 3). DSCP stays the inner
-//! packet's own.
+//! packet's own. An inner IPv4 header's checksum follows the mark (RFC 1624).
 
-use super::{header_mut, shift};
+use super::{header_mut, ipv4_mut, shift};
+use crate::classify::Family;
 use crate::verdict::Drop;
 use packet::Buf;
 use wire::ipv6::Header;
@@ -27,18 +28,40 @@ const fn merged(outer: u8, inner: u8) -> Option<u8> {
     }
 }
 
-/// Cuts the outer packet that starts at `at` off, so that the inner one, which starts `inner` octets
-/// behind that, stands at the front of the buffer.
+/// Cuts the outer packet that starts at `at` off, so that the inner one, which is of `family` and
+/// starts `inner` octets behind that, stands at the front of the buffer.
 #[inline]
-pub(crate) fn decapsulate<B: Buf>(buf: &mut B, at: usize, inner: usize) -> Result<(), Drop> {
+pub(crate) fn decapsulate<B: Buf>(
+    buf: &mut B,
+    at: usize,
+    inner: usize,
+    family: Family,
+) -> Result<(), Drop> {
     let malformed = Drop::InnerMalformed;
     let outer = buf.data().get(at..).unwrap_or_default();
     let (outer, _) = Header::ref_from_prefix(outer).map_err(|_| malformed)?;
     let outer_class = outer.traffic_class();
     shift(buf, at + inner, 0).map_err(|_| malformed)?;
+    if family == Family::V4 {
+        return mark_ipv4(buf, outer_class);
+    }
     let header = header_mut(buf, 0).ok_or(malformed)?;
     if header.version() != 6 {
         return Err(malformed);
+    }
+    let class = header.traffic_class();
+    let mark = merged(outer_class, class).ok_or(Drop::CongestionLost)?;
+    if mark != class & 3 {
+        header.set_traffic_class(class & !3 | mark);
+    }
+    Ok(())
+}
+
+/// Lets the congestion mark of an outer header cross over to the IPv4 header at the front.
+fn mark_ipv4<B: Buf>(buf: &mut B, outer_class: u8) -> Result<(), Drop> {
+    let header = ipv4_mut(buf, 0).ok_or(Drop::InnerMalformed)?;
+    if header.version() != 4 {
+        return Err(Drop::InnerMalformed);
     }
     let class = header.traffic_class();
     let mark = merged(outer_class, class).ok_or(Drop::CongestionLost)?;

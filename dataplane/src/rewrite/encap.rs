@@ -7,12 +7,15 @@
 //! | traffic class | the inner packet's, DSCP and ECN: normal mode of RFC 6040 section 4.1 |
 //! | flow label | a hash of the inner flow (RFC 6438), so that paths and queues spread flows |
 //! | payload length | the inner packet's, and 8 more where a limit option is carried on |
+//! | next header | 41 or 4, as the inner packet is IPv6 or IPv4 |
 //!
 //! An inner packet that itself is a tunnel packet with an encapsulation limit passes the limit,
 //! less one, to the outer header (RFC 2473 section 4.1.1).
 
 use super::{flow, header_mut, shift, write};
+use crate::classify::Family;
 use packet::{Buf, NoRoom};
+use wire::ipv4;
 use wire::ipv6::{encapsulation_limit_header, next_header, walk, Header, HEADER_LEN};
 use zerocopy::network_endian::U16;
 use zerocopy::FromBytes;
@@ -20,7 +23,7 @@ use zerocopy::FromBytes;
 /// What an inner packet asks of the tunnels that it enters.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Limit {
-    /// Nothing.
+    /// Nothing, as no IPv4 packet does.
     None,
     /// No more tunnel; the octet that says so, from the packet's start.
     Exhausted { pointer: usize },
@@ -29,7 +32,7 @@ pub(crate) enum Limit {
 }
 
 impl Limit {
-    /// Of the packet at the front of `data`, whose fixed header names `first` as what follows it.
+    /// Of the IPv6 packet at the front of `data`, whose fixed header names `first` as what follows it.
     #[inline]
     pub(crate) fn of(data: &[u8], first: u8) -> Self {
         if first != next_header::DESTINATION_OPTIONS {
@@ -60,11 +63,13 @@ impl Limit {
     }
 }
 
-/// Puts the packet at `at` behind a copy of `outer` and leaves `front` octets for the link layer.
+/// Puts the packet of `family` at `at` behind a copy of `outer` and leaves `front` octets for the link
+/// layer.
 #[inline]
 pub(crate) fn encapsulate<B: Buf>(
     buf: &mut B,
     at: usize,
+    family: Family,
     outer: &[u8; HEADER_LEN],
     limit: Limit,
     front: usize,
@@ -74,9 +79,16 @@ pub(crate) fn encapsulate<B: Buf>(
     let payload = octets + overhead - HEADER_LEN;
     let payload = u16::try_from(payload).map_err(|_| NoRoom)?;
     let inner = buf.data().get(at..).ok_or(NoRoom)?;
-    let (inner_header, behind) = Header::ref_from_prefix(inner).map_err(|_| NoRoom)?;
-    let label = flow::label(inner_header, behind);
-    let class = inner_header.traffic_class();
+    let (class, label) = match family {
+        Family::V6 => {
+            let (header, behind) = Header::ref_from_prefix(inner).map_err(|_| NoRoom)?;
+            (header.traffic_class(), flow::label(header, behind))
+        }
+        Family::V4 => {
+            let (header, _) = ipv4::Header::ref_from_prefix(inner).map_err(|_| NoRoom)?;
+            (header.traffic_class(), flow::label_ipv4(header, inner))
+        }
+    };
     shift(buf, at, front + overhead)?;
     let place = buf.data_mut().get_mut(front..).ok_or(NoRoom)?;
     write(place, outer)?;
@@ -90,6 +102,8 @@ pub(crate) fn encapsulate<B: Buf>(
     header.payload_length = U16::new(payload);
     if let Limit::Left(_) = limit {
         header.next_header = next_header::DESTINATION_OPTIONS;
+    } else if family == Family::V4 {
+        header.next_header = next_header::IPV4;
     }
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! The outer flow label (RFC 6438): all packets of one inner flow get the same one, and flows spread
 //! evenly over all labels but zero.
 
+use wire::ipv4;
 use wire::ipv6::{next_header, Header};
 
 /// The label for a packet with this header. Addresses and flow label tell flows apart; where a source
@@ -15,7 +16,25 @@ pub(crate) fn label(header: &Header, behind: &[u8]) -> u32 {
     };
     let [a, b] = halves(&header.source);
     let [c, d] = halves(&header.destination);
-    let hash = mix(mix(a ^ rest, b), mix(c, d.rotate_left(32)));
+    folded(mix(mix(a ^ rest, b), mix(c, d.rotate_left(32))))
+}
+
+/// The label for an IPv4 packet with this header. Addresses, protocol and ports tell flows apart; of a
+/// packet in fragments, whose later ones have no ports, the ports count in none.
+#[inline]
+pub(crate) fn label_ipv4(header: &ipv4::Header, packet: &[u8]) -> u32 {
+    let ports = match packet.get(header.header_len()..) {
+        Some(behind) if !header.is_fragment() => ports(header.protocol, behind),
+        _ => 0,
+    };
+    let source = u64::from(u32::from_be_bytes(header.source));
+    let destination = u64::from(u32::from_be_bytes(header.destination));
+    let rest = u64::from(ports) << 8 | u64::from(header.protocol);
+    folded(mix(source << 32 | destination, rest))
+}
+
+#[inline]
+fn folded(hash: u64) -> u32 {
     let label = (hash >> 44) as u32;
     // Zero means "no label" and would take the packet out of the spread.
     label.max(1)
@@ -66,6 +85,27 @@ mod tests {
         assert_ne!(of(7, [0; 4]), of(8, [0; 4]));
         let fragment = |behind: [u8; 4]| label(&header(1, 2, 0, next_header::FRAGMENT), &behind);
         assert_eq!(fragment([0, 1, 0, 2]), fragment([9, 9, 9, 9]));
+    }
+
+    #[test]
+    fn an_ipv4_flow_has_one_label_in_fragments_too() {
+        let of = |source: [u8; 4], ports: [u8; 4], fragment: Option<u16>| {
+            let to = [198, 51, 100, 1];
+            let mut header = ipv4::Header::new(source.into(), to.into(), next_header::UDP, 64, 28);
+            header.set_fragment(false, fragment.is_some(), fragment.unwrap_or(0));
+            let packet = [zerocopy::IntoBytes::as_bytes(&header), &ports].concat();
+            label_ipv4(&header, &packet)
+        };
+        let a = [192, 0, 2, 1];
+        assert_eq!(of(a, [0, 1, 0, 2], None), of(a, [0, 1, 0, 2], None));
+        assert_ne!(of(a, [0, 1, 0, 2], None), of(a, [0, 1, 0, 3], None));
+        assert_ne!(of(a, [0; 4], None), of([192, 0, 2, 2], [0; 4], None));
+        assert_eq!(of(a, [0, 1, 0, 2], Some(0)), of(a, [9; 4], Some(8)));
+        let mut labels: Vec<u32> = (0..=255).map(|port| of(a, [0, port, 0, 2], None)).collect();
+        assert!(labels.iter().all(|label| (1..1 << 20).contains(label)));
+        labels.sort_unstable();
+        labels.dedup();
+        assert!(labels.len() > 250, "{} of 256 labels differ", labels.len());
     }
 
     #[test]

@@ -23,7 +23,7 @@ use dataplane::worker::{Idle, PuntRate, PuntRates, Rate, Worker, WorkerConfig};
 use packet::RxTx;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tables::full_route;
@@ -56,7 +56,7 @@ pub enum Then {
     /// A neighbour is resolved.
     Resolve {
         interface: String,
-        address: Ipv6Addr,
+        address: IpAddr,
         mac: MacAddr,
     },
     /// So much time passes.
@@ -190,7 +190,7 @@ pub fn play<T: RxTx>(case: &Case, io: T, then: &[Then], dry: impl FnOnce(&mut T)
                 let mut topology = gateway.topology.clone();
                 for route in &mut topology.routes {
                     let by_router = matches!(route.next_hop,
-                        NextHop::Unresolved { router, .. } if router == IpAddr::V6(*address));
+                        NextHop::Unresolved { router, .. } if router == *address);
                     if by_router {
                         route.next_hop = NextHop::Adjacency(id);
                     }

@@ -8,11 +8,12 @@ import random
 import sys
 
 from scapy.all import (
-    ARP, IP, TCP, UDP, Dot1Q, Ether, ICMPv6DestUnreach, ICMPv6EchoReply, ICMPv6EchoRequest,
+    ARP, ICMP, IP, TCP, UDP, Dot1Q, Ether, ICMPv6DestUnreach, ICMPv6EchoReply, ICMPv6EchoRequest,
     ICMPv6ND_NA, ICMPv6ND_NS, ICMPv6ND_RA, ICMPv6ND_RS, ICMPv6PacketTooBig, IPv6,
     IPv6ExtHdrDestOpt, IPv6ExtHdrFragment, IPv6ExtHdrHopByHop, IPv6ExtHdrRouting, MIP6MH_BU, PadN, Raw,
-    RawPcapWriter, RouterAlert,
+    RawPcapWriter, RouterAlert, fragment,
 )
+from scapy.layers.inet import IPOption_LSRR, IPOption_RR, IPOption_Router_Alert, IPOption_SSRR
 from scapy.layers.inet6 import HBHOptUnknown, ICMPv6MLDMultAddrRec, ICMPv6MLReport2
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -26,6 +27,7 @@ ACCESS, MN1, MN2 = "02:00:5e:00:52:13", "02:00:00:00:aa:01", "02:00:00:00:aa:02"
 CN_IP, MN1_IP, MN2_IP = "2001:db8:1::c", "2001:db8:100:1::5", "2001:db8:100:2::5"
 LMA_IP, MAG1_IP = "2001:db8:2::1", "2001:db8:2::11"
 LMA3_IP, MAG2_IP = "2001:db8:3::1", "2001:db8:3::12"
+LMA_4, CN_4, MN1_4, MN2_4 = "192.0.2.1", "192.0.2.12", "198.51.100.5", "198.51.100.6"
 
 
 def case(tables, about, then=""):
@@ -86,6 +88,19 @@ def to_mn1(octets=100, **fields):
 
 def from_mn1(octets=100, **fields):
     return IPv6(src=MN1_IP, dst=CN_IP, **fields) / UDP(sport=40001, dport=40000) / Raw(bytes(octets))
+
+
+def to_mn1_4(octets=100, **fields):
+    return IP(src=CN_4, dst=MN1_4, **fields) / udp() / Raw(bytes(octets))
+
+
+def from_mn1_4(octets=100, **fields):
+    return IP(src=MN1_4, dst=CN_4, **fields) / udp() / Raw(bytes(octets))
+
+
+def sized_4(octets, **fields):
+    """A packet of so many octets to host 1."""
+    return to_mn1_4(octets - 28, **fields)
 
 
 def limit(value):
@@ -284,8 +299,6 @@ def malformed():
         broken(whole, 19, 0xff),
         bytes(Ether(src=CN, dst=LMA_CN, type=0x8100)) + b"\0\0",
         Ether(src=CN, dst="02:00:00:00:01:02") / to_mn1(),
-        Ether(src=CN, dst=LMA_CN) / ARP(pdst="10.0.0.1"),
-        Ether(src=CN, dst=LMA_CN) / IP(dst="10.0.0.1") / udp(),
         Ether(src=CN, dst=LMA_CN, type=0x88cc) / Raw(bytes(60)),
         # A jumbogram.
         Ether(src=CN, dst=LMA_CN) / IPv6(src=CN_IP, dst=MN1_IP, nh=0, plen=0),
@@ -581,6 +594,265 @@ def host_to_gateway():
         mn1(IPv6(src=mine, dst="2001:db8:2::21") / UDP(dport=9)),
         mn1(IPv6(src=mine, dst="2001:db8:2::21") / IPv6(src=CN_IP, dst=mine) / udp()),
     ]}
+
+
+@case("lma", "IPv4 packets to a home address enter the tunnel to its gateway: time to live less one, checksum right, traffic class copied, flow label by inner flow, the same for all its fragments.")
+def ipv4_encap():
+    return {0: [
+        cn(sized_4(28)),
+        cn(sized_4(1460, flags="DF")),
+        cn(sized_4(100, tos=0xb9)),
+        cn(sized_4(101, ttl=2)),
+        cn(IP(src=CN_4, dst=MN1_4) / TCP(sport=1, dport=2, flags="S")),
+        cn(IP(src=CN_4, dst=MN1_4) / TCP(sport=1, dport=3, flags="S")),
+        cn(IP(src=CN_4, dst=MN1_4, flags="DF") / ICMP(id=7, seq=1) / Raw(b"x" * 56)),
+        # What is carried on untouched.
+        cn(IP(src=CN_4, dst=MN1_4, options=[IPOption_Router_Alert()]) / udp()),
+        cn(IP(src=CN_4, dst=MN1_4, options=[IPOption_RR(routers=["0.0.0.0"] * 3)]) / udp()),
+        # Ethernet's minimum, padded beyond the packet.
+        bytes(cn(IP(src=CN_4, dst=MN1_4, proto=59))) + b"\xee" * 26,
+        # To a gateway behind a VLAN, to one whose next hop is not known, for a host that has gone.
+        cn(IP(src=CN_4, dst=MN2_4) / udp() / Raw(b"tagged")),
+        cn(IP(src=CN_4, dst="198.51.100.77") / udp()),
+        cn(IP(src=CN_4, dst="198.51.100.7") / udp()),
+    ] + [cn(piece) for piece in fragment(IP(src=CN_4, dst=MN1_4, id=99) / udp() / Raw(bytes(2000)), 1000)]}
+
+
+@case("lma", "IPv4 packets out of a host's tunnel are forwarded to the correspondent, and into another host's.")
+def ipv4_decap():
+    return {1: [
+        up(from_mn1_4(0)),
+        up(from_mn1_4(1400)),
+        up(from_mn1_4(tos=0xb8), fl=0xabcde, tc=0x20),
+        up(from_mn1_4(1, ttl=2)),
+        core(IPv6(src=MAG1_IP, dst=LMA_IP) / limit(4) / from_mn1_4(2)),
+        up(IP(src=MN1_4, dst="203.0.113.9", options=[IPOption_Router_Alert()]) / udp() / Raw(b"far")),
+        core(IPv6(src=MAG1_IP, dst=LMA_IP, nh=4) / Raw(bytes(from_mn1_4(5)) + b"\xee" * 9)),
+        up(IP(src=MN1_4, dst=MN2_4) / udp() / Raw(b"to another host")),
+        core100(IPv6(src=MAG2_IP, dst=LMA3_IP) / IP(src=MN2_4, dst=CN_4) / udp() / Raw(b"untagged")),
+    ]}
+
+
+@case("lma", "Congestion marks on IPv4: all sixteen pairs of outer and inner (RFC 6040 section 4.2).")
+def ipv4_ecn():
+    return {1: [
+        up(from_mn1_4(outer * 4 + inner, tos=inner | 0x28), tc=outer | 0x48)
+        for outer in range(4) for inner in range(4)
+    ]}
+
+
+@case("lma", "IPv4 tunnel packets that are not what they should be: strangers, foreign sources, broken insides.")
+def ipv4_tunnel_refused():
+    whole = bytes(from_mn1_4())
+    inside = lambda octets, nh=4: core(IPv6(src=MAG1_IP, dst=LMA_IP, nh=nh) / Raw(octets))
+    return {1: [
+        core(IPv6(src="2001:db8:2::66", dst=LMA_IP) / from_mn1_4()),
+        up(IP(src=MN2_4, dst=CN_4) / udp()),
+        up(IP(src="203.0.113.66", dst=CN_4) / udp()),
+        up(IP(src="198.51.100.7", dst=CN_4) / udp()),
+        up(IP(src="198.51.100.77", dst=CN_4) / udp()),
+        up(IP(src=CN_4, dst=MN1_4) / udp()),
+        up(IP(src="127.0.0.1", dst=CN_4) / udp()),
+        up(IP(src="169.254.0.5", dst=CN_4) / udp()),
+        up(IP(src=MN1_4, dst="169.254.0.1") / udp()),
+        up(IP(src=MN1_4, dst="224.0.0.251") / udp()),
+        up(IP(src=MN1_4, dst="255.255.255.255") / udp()),
+        inside(whole[:19]),
+        inside(whole[:-1]),
+        inside(broken(whole, 8, 63)),
+        inside(whole, nh=41),
+        inside(bytes(from_mn1()), nh=4),
+        up(IP(src=MN1_4, dst=CN_4, options=[IPOption_LSRR(routers=[CN_4])]) / udp()),
+        # Wrapped once more, in IPv4, which is no tunnel of ours.
+        up(IP(src=MN1_4, dst=LMA_4) / from_mn1_4()),
+        # A fragment of a tunnel packet.
+        core(IPv6(src=MAG1_IP, dst=LMA_IP) / IPv6ExtHdrFragment(m=1, id=9, nh=4) / Raw(whole[:64])),
+    ]}
+
+
+@case("lma", "Frames that are no IPv4 packets, bad ones, options that end here, and addresses that stand on no wire.")
+def ipv4_malformed():
+    whole = bytes(cn(to_mn1_4()))
+    def sealed(octets):
+        packet = IP(octets)
+        del packet.chksum
+        return cn(packet)
+    raw = lambda options: sealed(bytes([0x46, 0, 0, 48, 0, 0, 0, 0, 64, 17, 0, 0, 192, 0, 2, 12, 198, 51, 100, 5]) + options + bytes(24))
+    plain = lambda src=CN_4, dst=MN1_4: cn(IP(src=src, dst=dst) / udp())
+    return {0: [
+        whole[:33],
+        whole[:-1],
+        broken(whole, 14, 0x65),
+        broken(whole, 14, 0x44),
+        broken(whole, 17, 19),
+        broken(whole, 24, 0),
+        broken(whole, 33, 9),
+        raw(bytes([148, 5, 0, 0])),
+        raw(bytes([148, 1, 0, 0])),
+        cn(IP(src=CN_4, dst=MN1_4, options=[IPOption_LSRR(routers=[LMA_4])]) / udp()),
+        cn(IP(src=CN_4, dst=LMA_4, options=[IPOption_SSRR(routers=[MN1_4])]) / udp()),
+        plain(src="0.0.0.0"), plain(src="0.1.2.3"), plain(src="127.0.0.1"), plain(src="224.0.0.1"),
+        plain(src="240.0.0.1"), plain(src="255.255.255.255"), plain(src="169.254.3.4"),
+        plain(dst="0.0.0.0"), plain(dst="127.0.0.1"), plain(dst="240.0.0.1"), plain(dst="169.254.3.4"),
+        # Groups that nobody here is in, and everyone.
+        Ether(src=CN, dst="01:00:5e:00:00:fb") / IP(src=CN_4, dst="224.0.0.251") / UDP(dport=5353) / Raw(b"mdns"),
+        Ether(src=CN, dst="ff:ff:ff:ff:ff:ff") / IP(src="0.0.0.0", dst="255.255.255.255") / UDP(sport=68, dport=67),
+        Ether(src=CN, dst="ff:ff:ff:ff:ff:ff") / IP(src="127.0.0.1", dst="255.255.255.255") / UDP(sport=68, dport=67),
+        # To one node, but in a frame to all.
+        Ether(src=CN, dst="ff:ff:ff:ff:ff:ff") / to_mn1_4(2),
+    ], 1: [
+        # No IPv4 is spoken on that link.
+        core(IP(src="10.0.0.1", dst=MN1_4) / udp()),
+        core(ARP(psrc="10.0.0.1", pdst=LMA_4)),
+    ]}
+
+
+@case("lma", "Plain IPv4 forwarding by longest prefix, and the ends that it has.")
+def ipv4_route():
+    far = lambda dst, **fields: IP(src="203.0.113.5", dst=dst, **fields) / udp() / Raw(b"route")
+    return {0: [
+        cn(far("198.18.0.1")),
+        cn(far("198.18.0.1", tos=0xb8, options=[IPOption_Router_Alert()])),
+        cn(far("198.19.1.1")),
+        cn(far("198.19.2.1")),
+        cn(far("8.8.8.8")),
+        cn(IP(src=CN_4, dst="8.8.8.8") / ICMP(type=3, code=1) / Raw(bytes(28))),
+        cn(IP(src=CN_4, dst="8.8.8.8") / ICMP(type=11) / Raw(bytes(28))),
+        cn(IP(src=CN_4, dst="8.8.8.8") / ICMP() / Raw(b"a question")),
+        cn(IP(src=CN_4, dst="8.8.8.8", frag=9) / Raw(bytes(40))),
+        cn(IP(src=CN_4, dst="8.8.8.8", flags="MF") / udp() / Raw(bytes(40))),
+        # A tunnel between others passes through.
+        cn(IP(src=CN_4, dst="198.18.0.2") / from_mn1_4(3)),
+        # Largest whole, and larger.
+        cn(IP(src=CN_4, dst="198.18.0.3", flags="DF") / udp() / Raw(bytes(1472))),
+        cn(IP(src=CN_4, dst="198.18.0.3", flags="DF") / udp() / Raw(bytes(1473))),
+    ]}
+
+
+@case("lma", "An IPv4 time to live that runs out, into a tunnel, out of it and past it; no error answers an error.")
+def ipv4_hop_limit():
+    return {
+        0: [
+            cn(to_mn1_4(40, ttl=1)),
+            cn(to_mn1_4(41, ttl=0)),
+            cn(sized_4(1461, ttl=1, flags="DF")),
+            cn(to_mn1_4(1400, ttl=1)),
+            cn(IP(src=CN_4, dst="198.18.0.1", ttl=1) / udp()),
+            cn(IP(src=CN_4, dst=MN1_4, ttl=1) / ICMP(type=3, code=3) / Raw(bytes(28))),
+            Ether(src=CN, dst="ff:ff:ff:ff:ff:ff") / to_mn1_4(1, ttl=1),
+        ],
+        1: [up(from_mn1_4(ttl=1)), up(IP(src=MN1_4, dst=MN2_4, ttl=1) / udp())],
+    }
+
+
+@case("lma", "IPv4 packets larger than the tunnel: with DF its MTU is told.")
+def ipv4_too_big():
+    return {
+        0: [
+            cn(sized_4(1461, flags="DF")),
+            cn(IP(src=CN_4, dst=MN2_4, flags="DF") / udp() / Raw(bytes(1373))),
+            cn(IP(src=CN_4, dst=MN2_4, flags="DF") / udp() / Raw(bytes(1372))),
+            cn(sized_4(1500, flags="DF", options=[IPOption_Router_Alert()])),
+            cn(IP(src=CN_4, dst=MN1_4, flags="DF") / ICMP(type=3, code=4) / Raw(bytes(1450))),
+            # No smallest MTU but that of the tunnel.
+            cn(IP(src=CN_4, dst="198.51.100.8", flags="DF") / udp() / Raw(bytes(972))),
+            cn(IP(src=CN_4, dst="198.51.100.8", flags="DF") / udp() / Raw(bytes(973))),
+        ],
+        1: [up(IP(src=MN1_4, dst=MN2_4, flags="DF") / udp() / Raw(bytes(1380)))],
+    }
+
+
+@case("lma", "IPv4 packets larger than the tunnel that may be fragmented.")
+def ipv4_fragmentable():
+    return {0: [cn(sized_4(1461)), cn(sized_4(1500, options=[IPOption_Router_Alert()]))]}
+
+
+@case("lma", "IPv4 packets for us: echo requests near and through a tunnel, and what nobody here listens to.")
+def ipv4_own():
+    ping = ICMP(id=1, seq=2) / Raw(b"0123456789abcdef")
+    good = cn(IP(src=CN_4, dst=LMA_4, id=77, tos=0x48) / ping)
+    own = lambda payload, **fields: cn(IP(src=CN_4, dst=LMA_4, **fields) / payload)
+    return {
+        0: [
+            good,
+            own(ping, ttl=1, flags="DF"),
+            own(ICMP() / Raw(b"odd")),
+            own(ping, options=[IPOption_RR(routers=["0.0.0.0"])]),
+            broken(good, 14 + 20 + 12, 0xff),
+            own(ICMP(type=0, id=1)),
+            own(ICMP(type=3, code=1) / Raw(bytes(28))),
+            own(Raw(b"short"), proto=1),
+            cn(IP(src=LMA_4, dst=LMA_4) / ping),
+            own(UDP(dport=9) / Raw(b"discard")),
+            own(TCP(dport=9, flags="S")),
+            own(Raw(bytes(12)), proto=132),
+            own(Raw(bytes(8)), proto=2),
+            own(udp() / Raw(bytes(24)), flags="MF"),
+            own(Raw(bytes(24)), frag=3),
+        ],
+        1: [up(IP(src=MN1_4, dst=LMA_4) / ping)],
+    }
+
+
+@case("lma", "One IPv4 packet waits for each unresolved neighbour and goes when it is known.",
+      RESOLVE % ("cn", "192.0.2.77", "02:00:00:00:01:77") + "\n" + RESOLVE % ("cn", "192.0.2.99", "02:00:00:00:01:99"))
+def ipv4_held():
+    far = lambda dst, n: IP(src=MN1_4, dst=dst) / udp() / Raw(bytes(n))
+    return {1: [up(far("192.0.2.77", n)) for n in (1, 2)] + [up(far("198.19.0.1", 3))]}
+
+
+@case("lma", "An IPv4 neighbour that does not answer: the sender is told.", "[[then]]\nseconds = 4\n")
+def ipv4_unanswered():
+    return {
+        0: [cn(IP(src=CN_4, dst="192.0.2.78") / ICMP(type=3, code=1) / Raw(bytes(28)))],
+        1: [up(IP(src=MN1_4, dst="192.0.2.77") / udp() / Raw(b"anyone?"))],
+    }
+
+
+@case("lma", "ARP: what asks for us or tells a neighbour's address comes to control, the rest does not.")
+def arp():
+    everyone = lambda packet: Ether(src=CN, dst="ff:ff:ff:ff:ff:ff") / packet
+    request = lambda target, source=CN_4: everyone(ARP(op=1, hwsrc=CN, psrc=source, pdst=target))
+    whole = bytes(request(LMA_4))
+    return {0: [
+        whole + bytes(18),
+        request("192.0.2.200"),
+        request(LMA_4, "0.0.0.0"),
+        request(CN_4),
+        cn(ARP(op=2, hwsrc=CN, psrc=CN_4, hwdst=LMA_CN, pdst=LMA_4)),
+        everyone(ARP(op=2, hwsrc=CN, psrc=CN_4, pdst=CN_4)),
+        whole[:-1],
+        broken(whole, 14 + 1, 6),
+        broken(whole, 14 + 7, 3),
+        Ether(src=CN, dst="02:00:00:00:01:02") / ARP(pdst=LMA_4),
+    ]}
+
+
+@case("mag", "An attached host's IPv4 packets go into its tunnel, what the tunnel brings comes out on its link.")
+def ipv4_host():
+    return {
+        0: [
+            down(to_mn1_4(0)),
+            down(to_mn1_4(1432)),
+            down(to_mn1_4(1, tos=0x02), tc=0x03),
+            lma(IPv6(src=LMA_IP, dst=MAG1_IP) / limit(4) / to_mn1_4(7)),
+            down(IP(src=CN_4, dst="198.51.100.9") / udp()),
+            lma(IPv6(src="2001:db8:2::2", dst=MAG1_IP) / to_mn1_4()),
+            # Bare, on a link where IPv4 is the host's own stack's.
+            lma(to_mn1_4(3)),
+        ],
+        1: [
+            mn1(from_mn1_4(0)),
+            mn1(from_mn1_4(tos=0xb9)),
+            mn1(IP(src=MN1_4, dst="198.51.100.1") / ICMP() / Raw(b"into the tunnel too")),
+            mn1(from_mn1_4(1, ttl=1)),
+            mn1(from_mn1_4(1433, flags="DF")),
+            # Another host's address, and nobody's.
+            Ether(src="02:00:00:00:aa:09", dst=ACCESS) / from_mn1_4(1),
+            Ether(src="02:00:00:00:aa:09", dst=ACCESS) / IP(src="198.51.100.9", dst=CN_4) / udp() / Raw(b"knock"),
+            mn1(ARP(op=1, hwsrc=MN1, psrc=MN1_4, pdst="198.51.100.1"), "ff:ff:ff:ff:ff:ff"),
+        ],
+    }
 
 
 def main():

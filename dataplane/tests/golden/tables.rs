@@ -5,7 +5,7 @@ use dataplane::tables::{Capacity, Tables, Writer};
 use packet::PortId;
 use serde::Deserialize;
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 use wire::ether::MacAddr;
 
@@ -15,6 +15,7 @@ use wire::ether::MacAddr;
 pub struct TablesFile {
     pub ports: u16,
     error_source: Option<Ipv6Addr>,
+    ipv4_error_source: Option<Ipv4Addr>,
     interface: Vec<InterfaceLine>,
     #[serde(default)]
     neighbour: Vec<NeighbourLine>,
@@ -37,6 +38,7 @@ struct InterfaceLine {
     mac: MacAddr,
     address: Option<Ipv6Addr>,
     link_local: Option<Ipv6Addr>,
+    ipv4: Option<Ipv4Addr>,
     #[serde(default = "ethernet_mtu")]
     mtu: u16,
     twin: Option<u16>,
@@ -52,7 +54,7 @@ struct NeighbourLine {
     name: String,
     interface: String,
     mac: MacAddr,
-    address: Option<Ipv6Addr>,
+    address: Option<IpAddr>,
 }
 
 #[derive(Deserialize, Clone)]
@@ -68,7 +70,7 @@ enum RouteTo {
     Local,
     Neighbour(String),
     Link(String),
-    Router(String, Ipv6Addr),
+    Router(String, IpAddr),
     Unreachable,
     Blackhole,
 }
@@ -132,6 +134,11 @@ impl TablesFile {
                 .iter()
                 .map(|line| (domain, line.remote))
                 .collect(),
+            ipv4_error_sources: self
+                .ipv4_error_source
+                .map(|source| (domain, source))
+                .into_iter()
+                .collect(),
             ..Topology::default()
         };
         let mut neighbours = BTreeMap::new();
@@ -155,7 +162,7 @@ impl TablesFile {
                 RouteTo::Link(name) => NextHop::OnLink(self.interface_id(name)),
                 RouteTo::Router(name, router) => NextHop::Unresolved {
                     interface: self.interface_id(name),
-                    router: IpAddr::V6(*router),
+                    router: *router,
                 },
                 RouteTo::Unreachable => NextHop::Unreachable,
                 RouteTo::Blackhole => NextHop::Blackhole,
@@ -226,6 +233,7 @@ impl InterfaceLine {
             mac: self.mac,
             address: self.address,
             link_local: self.link_local,
+            ipv4: self.ipv4,
             mtu: self.mtu,
             twin: self.twin.map(PortId),
         }
@@ -233,11 +241,11 @@ impl InterfaceLine {
 }
 
 /// A route to a resolved neighbour.
-pub fn full_route(address: Ipv6Addr, neighbour: AdjacencyId) -> Route {
+pub fn full_route(address: IpAddr, neighbour: AdjacencyId) -> Route {
     Route {
         domain: Domain(0),
-        prefix: IpAddr::V6(address),
-        length: 128,
+        prefix: address,
+        length: if address.is_ipv4() { 32 } else { 128 },
         next_hop: NextHop::Adjacency(neighbour),
     }
 }

@@ -196,6 +196,7 @@ pub fn build(path: PathKind, size: Size, seed: u64) -> Result<(Writer, Arc<Table
         mac: MacAddr(core.mac),
         address: None,
         link_local: None,
+        ipv4: None,
         mtu,
         twin: None,
     };

@@ -1,0 +1,130 @@
+//! The IPv4 header and what is for us: what `packet` and `own` are for IPv6.
+//!
+//! A router looks at more of an IPv4 packet than of an IPv6 one: the header has a checksum of its own,
+//! which is verified before anything is believed (RFC 1812 section 5.2.2), and options, which are
+//! carried on as they are. Only a source route would have us send the packet elsewhere than its
+//! destination says; such packets end here (RFC 7126 sections 4.3 and 4.4), and so do broken options.
+
+use super::own::Own;
+use super::packet::{Fields, Plan};
+use super::{Meta, Origin};
+use crate::verdict::Drop;
+use std::net::Ipv4Addr;
+use wire::checksum;
+use wire::icmpv4::{self, kind};
+use wire::ipv4::address::{is_group, mapped, never_a_destination, never_a_source, unmapped};
+use wire::ipv4::{option_kind, protocol, Header, HeaderError, HeaderOptions, Parts};
+use zerocopy::FromBytes;
+
+/// Reads the fields of the packet at the front of `data`, which may have padding behind it.
+#[inline]
+pub(crate) fn fields(data: &[u8]) -> Result<Fields, Drop> {
+    let parts = Header::split(data).map_err(|error| match error {
+        HeaderError::Checksum => Drop::Ipv4Checksum,
+        _ => Drop::Ipv4Malformed,
+    })?;
+    let Parts {
+        header,
+        options,
+        payload,
+    } = parts;
+    if !options.is_empty() {
+        check_options(options)?;
+    }
+    Ok(Fields {
+        source: mapped(header.source),
+        destination: mapped(header.destination),
+        next_header: header.protocol,
+        hop_limit: header.ttl(),
+        length: header.header_len() + payload.len(),
+    })
+}
+
+fn check_options(options: &[u8]) -> Result<(), Drop> {
+    for option in HeaderOptions::new(options) {
+        match option.map(|option| option.kind) {
+            Err(_) | Ok(option_kind::LOOSE_SOURCE_ROUTE | option_kind::STRICT_SOURCE_ROUTE) => {
+                return Err(Drop::Ipv4Options);
+            }
+            Ok(_) => {}
+        }
+    }
+    Ok(())
+}
+
+/// Plans the way of a packet with these `fields`.
+#[inline]
+pub(crate) fn plan(fields: &Fields, meta: &Meta) -> Plan {
+    let source = unmapped(fields.source);
+    let destination = unmapped(fields.destination);
+    if meta.origin == Origin::Here {
+        return match () {
+            () if meta.back => Plan::Back,
+            () if is_group(destination) || destination.is_link_local() => {
+                Plan::Drop(Drop::InjectInvalid)
+            }
+            () => Plan::Lookup { source: false },
+        };
+    }
+    if is_group(destination) {
+        return group(source, meta);
+    }
+    if never_a_source(source) {
+        return Plan::Drop(Drop::SourceInvalid);
+    }
+    if never_a_destination(destination) {
+        return Plan::Drop(Drop::DestinationInvalid);
+    }
+    if source.is_link_local() || destination.is_link_local() {
+        return match meta.origin {
+            Origin::Link => Plan::Own {
+                source: meta.access,
+            },
+            _ if source.is_link_local() => Plan::Drop(Drop::SourceInvalid),
+            _ => Plan::Drop(Drop::DestinationInvalid),
+        };
+    }
+    Plan::Lookup {
+        source: meta.access || meta.origin != Origin::Link,
+    }
+}
+
+/// To a group, or to everyone on the link. Only who has no address yet may have none.
+fn group(source: Ipv4Addr, meta: &Meta) -> Plan {
+    if meta.origin != Origin::Link {
+        Plan::Drop(Drop::MulticastUnwanted)
+    } else if never_a_source(source) && !source.is_unspecified() {
+        Plan::Drop(Drop::SourceInvalid)
+    } else {
+        Plan::Multicast
+    }
+}
+
+/// Looks at a packet for one of our addresses.
+pub(crate) fn unicast(data: &[u8], fields: &Fields) -> Own {
+    let Ok((header, _)) = Header::ref_from_prefix(data) else {
+        return Own::Drop(Drop::Ipv4Malformed);
+    };
+    if header.is_fragment() {
+        return Own::Other(Drop::ReassemblyNeeded);
+    }
+    match fields.next_header {
+        protocol::ICMP => icmp(data, fields, header.header_len()),
+        protocol::UDP | protocol::TCP => Own::Port,
+        protocol::IGMP => Own::Other(Drop::Unanswerable),
+        // The octet that names the protocol.
+        _ => Own::Protocol { pointer: 9 },
+    }
+}
+
+fn icmp(data: &[u8], fields: &Fields, at: usize) -> Own {
+    let message = data.get(at..fields.length).unwrap_or_default();
+    let whole = message.len() >= icmpv4::HEADER_LEN;
+    if !whole || !checksum::verifies(checksum::add(0, message)) {
+        return Own::Drop(Drop::IcmpMalformed);
+    }
+    match message.first() {
+        Some(&kind::ECHO_REQUEST) => Own::Echo { icmp: at },
+        _ => Own::Other(Drop::Unanswerable),
+    }
+}
