@@ -29,6 +29,11 @@ impl Adjacencies {
         unpack(self.words.get(id.0 as usize)?.load(Ordering::Acquire))
     }
 
+    /// How much memory they take, and where.
+    pub(crate) fn extent(&self) -> mem::Extent {
+        self.words.extent()
+    }
+
     /// Hints that it will be read soon.
     #[inline(always)]
     pub fn prefetch(&self, id: AdjacencyId) {

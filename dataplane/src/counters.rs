@@ -202,6 +202,11 @@ impl WorkerCounters {
         }))
     }
 
+    /// How much memory the slots of bindings take, and where.
+    pub(crate) fn extent(&self) -> mem::Extent {
+        self.bindings.extent()
+    }
+
     /// Worker: `n` packets were received.
     #[inline(always)]
     pub(crate) fn count_received(&self, n: u64) {

@@ -10,8 +10,12 @@
 //!                     else an aligned anonymous mapping with MADV_HUGEPAGE
 //! ```
 
+mod pages;
+
+pub use pages::Pages;
+
 use crate::sync::{AtomicU32, AtomicU64};
-use std::ops::Deref;
+use std::ops::{Deref, Range};
 use std::ptr::NonNull;
 
 /// Size of the pages asked for.
@@ -74,6 +78,14 @@ unsafe impl Zeroed for AtomicU32 {}
 // SAFETY: as above.
 unsafe impl Zeroed for AtomicU64 {}
 
+/// How much memory a slab takes, and where.
+pub(crate) struct Extent {
+    /// Octets of its records.
+    pub(crate) octets: u64,
+    /// Addresses of its mapping, none when its records came from the allocator.
+    pub(crate) range: Range<usize>,
+}
+
 /// A fixed array of records, zeroed when made.
 pub struct Slab<T: Zeroed> {
     base: NonNull<T>,
@@ -113,6 +125,21 @@ impl<T: Zeroed> Slab<T> {
             len,
             mapped: 0,
         })
+    }
+
+    /// What its mapping lies on at present; records from the allocator, which are few, count as
+    /// nothing. Reads a file of the kernel: not for workers.
+    pub fn pages(&self) -> Pages {
+        Pages::of(&[self.extent().range])
+    }
+
+    /// How much it takes, and where.
+    pub(crate) fn extent(&self) -> Extent {
+        let first = self.base.as_ptr().addr();
+        Extent {
+            octets: size_of_val(&**self) as u64,
+            range: first..first + self.mapped,
+        }
     }
 }
 

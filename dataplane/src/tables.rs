@@ -18,7 +18,7 @@ use crate::adjacencies::{Adjacencies, AdjacenciesWriter};
 use crate::counters::{PortCounts, VerdictCounts, WorkerCounters};
 use crate::fib::Fib;
 use crate::key::{AdjacencyId, AdjacencySpec, Topology, TunnelId};
-use crate::mem::{self, Storage};
+use crate::mem::{self, Pages, Storage};
 use crate::qsbr::Qsbr;
 use crate::table::forwarding::{MOST_ADJACENCIES, MOST_TUNNELS};
 use crate::table::hash::Seed;
@@ -199,10 +199,47 @@ impl Tables {
         self.bindings.displacements()
     }
 
+    /// How much memory the tables take, and what it lies on.
+    pub fn memory(&self) -> Memory {
+        let [index, entries] = self.bindings.extents();
+        let [ends, lines] = self.tunnels.extents();
+        let adjacencies = self.adjacencies.extent();
+        let counters: Vec<_> = self.counters.iter().map(|c| c.extent()).collect();
+        let parts = [&index, &entries, &ends, &lines, &adjacencies];
+        let parts = parts.into_iter().chain(&counters);
+        let ranges: Vec<_> = parts.map(|part| part.range.clone()).collect();
+        Memory {
+            index: index.octets,
+            entries: entries.octets,
+            counters: counters.iter().map(|part| part.octets).sum(),
+            tunnels: ends.octets + lines.octets,
+            adjacencies: adjacencies.octets,
+            pages: Pages::of(&ranges),
+        }
+    }
+
     /// The topology that was published last.
     pub fn fib(&self) -> Arc<Fib> {
         self.fib.load_full()
     }
+}
+
+/// Octets of memory that tables take.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub struct Memory {
+    /// The buckets that lead from a key to its binding.
+    pub index: u64,
+    /// The bindings.
+    pub entries: u64,
+    /// Counters of bindings, all workers together.
+    pub counters: u64,
+    /// Tunnels, and the buckets that lead from outer addresses to them.
+    pub tunnels: u64,
+    /// Adjacencies.
+    pub adjacencies: u64,
+    /// What all of it lies on now, as far as it was written; small tables, which come from the
+    /// allocator, are not in it.
+    pub pages: Pages,
 }
 
 fn within(what: &'static str, asked: usize, least: usize, most: usize) -> Result<(), mem::Error> {

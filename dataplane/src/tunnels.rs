@@ -183,6 +183,11 @@ impl Tunnels {
         self.lines.get(id.0 as usize)?.read()
     }
 
+    /// How much memory the index and the tunnels take, and where.
+    pub(crate) fn extents(&self) -> [mem::Extent; 2] {
+        [self.index.extent(), self.lines.extent()]
+    }
+
     /// Hints that it will be read soon.
     #[inline(always)]
     pub fn prefetch(&self, id: TunnelId) {

@@ -20,6 +20,7 @@ const FUNCTIONS: &[&str] = &[
     "rte_eth_(rx|tx)_queue_setup",
     "rte_eth_stats_get",
     "rte_get_tsc_hz",
+    "rte_hash_(add_key_data|create|del_key|free|free_key_with_position|lookup_bulk_data)",
     "rte_log_set_global_level",
     "rte_mempool_(avail_count|free)",
     "rte_pktmbuf_(free_bulk|pool_create)",
@@ -31,6 +32,7 @@ const FUNCTIONS: &[&str] = &[
 /// Constants, DPDK's own and those that `wrapper.h` computes.
 const CONSTANTS: &[&str] = &[
     "RTE_ETH_NAME_MAX_LEN",
+    "RTE_HASH_(EXTRA_FLAGS_RW_CONCURRENCY_LF|LOOKUP_BULK_MAX)",
     "RTE_LOG_(ERR|WARNING|INFO|DEBUG)",
     "RTE_PKTMBUF_HEADROOM",
     "SHIM_.*",
@@ -61,7 +63,7 @@ fn main() {
         .derive_default(true)
         .prepend_enum_name(false)
         // Passed on by pointer, or reached by the offsets in wrapper.h.
-        .opaque_type("rte_mempool|rte_mbuf|rte_device")
+        .opaque_type("rte_mempool|rte_mbuf|rte_device|rte_hash")
         .use_core();
     for pattern in FUNCTIONS {
         builder = builder.allowlist_function(pattern);

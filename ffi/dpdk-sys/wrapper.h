@@ -7,6 +7,7 @@
 #include <rte_eal.h>
 #include <rte_errno.h>
 #include <rte_ethdev.h>
+#include <rte_hash.h>
 #include <rte_log.h>
 #include <rte_lcore.h>
 #include <rte_mbuf.h>

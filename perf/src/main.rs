@@ -8,12 +8,15 @@
 //!
 //! `anchor-perf wire` is a bad wire on purpose: it joins two interfaces and delays, loses, reorders
 //! and doubles what passes, by decisions that a seed fixes. See [`wire`].
+//!
+//! `anchor-perf table` measures the binding table against DPDK's hash table. See [`table`].
 
 mod bench;
 mod eal;
 mod forward;
 mod generate;
 mod receive;
+mod table;
 mod traffic;
 mod wire;
 
@@ -36,6 +39,8 @@ enum Command {
     Receive(receive::Arguments),
     /// Measure what forwarding costs, in cycles of the gateway's own code.
     Forward(forward::Arguments),
+    /// Measure the binding table's lookup against DPDK's rte_hash, with a writer running beside.
+    Table(table::Arguments),
     /// Join two interfaces by a wire that delays, loses, reorders and doubles packets.
     Wire(wire::Arguments),
 }
@@ -45,6 +50,7 @@ fn main() -> ExitCode {
         Command::Generate(arguments) => generate::run(&arguments),
         Command::Receive(arguments) => receive::run(&arguments),
         Command::Forward(arguments) => forward::run(&arguments),
+        Command::Table(arguments) => table::run(&arguments),
         Command::Wire(arguments) => wire::run(&arguments),
     };
     match outcome {

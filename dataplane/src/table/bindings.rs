@@ -244,6 +244,11 @@ impl Bindings {
         self.entries.len()
     }
 
+    /// How much memory the index and the entries take, and where.
+    pub(crate) fn extents(&self) -> [mem::Extent; 2] {
+        [self.index.extent(), self.entries.extent()]
+    }
+
     /// How often records were displaced so far, to make room for others.
     pub fn displacements(&self) -> u64 {
         self.index.changes()

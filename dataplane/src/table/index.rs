@@ -75,6 +75,11 @@ impl Index {
         })
     }
 
+    /// How much memory its buckets take, and where.
+    pub(crate) fn extent(&self) -> mem::Extent {
+        self.buckets.extent()
+    }
+
     /// The seed that its keys are to be hashed under.
     #[inline(always)]
     pub fn seed(&self) -> &Seed {

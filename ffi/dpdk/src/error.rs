@@ -103,6 +103,15 @@ pub enum Error {
         reason: String,
     },
 
+    /// A hash table could not be made, or took no more.
+    #[error("hash table of {entries} entries: {reason}")]
+    Hash {
+        /// Entries asked for.
+        entries: u32,
+        /// What happened.
+        reason: String,
+    },
+
     /// The worker's core is outside the set the process may run on.
     #[error(
         "worker {worker}: core {core} is not one that this process may run on ({allowed}): choose \
