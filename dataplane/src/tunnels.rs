@@ -223,8 +223,9 @@ impl Tunnels {
                 self.index.prefetch(place);
             }
             for (place, _) in places.iter().zip(pairs) {
-                if let Some(candidate) = self.index.candidate(place) {
-                    self.prefetch(TunnelId(candidate));
+                match self.index.candidate(place) {
+                    Some(candidate) => self.prefetch(TunnelId(candidate)),
+                    None => self.index.prefetch_second(place),
                 }
             }
             for ((found, pair), place) in found.iter_mut().zip(pairs).zip(&places) {

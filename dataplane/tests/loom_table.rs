@@ -79,6 +79,7 @@ fn look(table: &Bindings, n: u32) -> Option<(usize, Forwarding)> {
         }],
         &mut found,
         |_| (),
+        |_| (),
     );
     let [found] = found;
     found.map(|found| (found.id.0 as usize, found.forwarding))

@@ -98,7 +98,8 @@ Rss:                   4 kB
 
     #[test]
     fn every_kind_of_page_is_told_apart() {
-        let of = |first: usize, last: usize| Pages::read(SMAPS, &[first..last]);
+        let of =
+            |first: usize, last: usize| Pages::read(SMAPS, std::slice::from_ref(&(first..last)));
         let transparent = Pages {
             transparent: 4096 << 10,
             small: (5000 - 4096) << 10,

@@ -6,6 +6,7 @@ use super::index::{Index, Place};
 use crate::key::{BindingId, BindingKey, Domain, Forwarding};
 use crate::mem::{self, Populate, Slab, Storage};
 use crate::sync::{AtomicU64, Ordering};
+use arrayvec::ArrayVec;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// The most probes that are looked up in one go; a longer slice is taken in pieces.
@@ -29,7 +30,8 @@ pub struct Found {
     pub forwarding: Forwarding,
 }
 
-/// A key as it stands in an entry. An IPv4 prefix stands in the upper 32 bits of `high`.
+/// A key as it stands in an entry: the address in network order, as it stands in a packet. An IPv4
+/// prefix stands in the first four octets of `high`.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub(super) struct Key {
     high: u64,
@@ -40,42 +42,60 @@ pub(super) struct Key {
 
 const IPV4: u64 = 1 << 24;
 
-impl Key {
-    /// Of an address as a prefix of full length.
-    #[inline(always)]
-    fn of(domain: Domain, address: IpAddr) -> Self {
-        match address {
-            IpAddr::V6(v6) => {
-                let bits = v6.to_bits();
-                let meta = 128 << 16 | u64::from(domain.0);
-                Self {
-                    high: (bits >> 64) as u64,
-                    low: bits as u64,
-                    meta,
-                }
-            }
-            IpAddr::V4(v4) => {
-                let meta = IPV4 | 32 << 16 | u64::from(domain.0);
-                Self {
-                    high: u64::from(v4.to_bits()) << 32,
-                    low: 0,
-                    meta,
-                }
-            }
-        }
-    }
+/// What makes keys of one prefix length: computed once for all addresses.
+#[derive(Clone, Copy)]
+struct Cut {
+    high: u64,
+    low: u64,
+    length: u64,
+}
 
-    /// Cut to `length` bits, which is not above the family's.
+impl Cut {
+    /// To `length` bits, which is not above the family's.
     #[inline(always)]
-    fn cut(self, length: u32) -> Self {
+    fn to(length: u32) -> Self {
         let mask = u128::MAX.checked_shl(128 - length).unwrap_or(0);
         Self {
-            high: self.high & (mask >> 64) as u64,
-            low: self.low & mask as u64,
-            meta: self.meta & !(0xff << 16) | u64::from(length) << 16,
+            high: ((mask >> 64) as u64).swap_bytes(),
+            low: (mask as u64).swap_bytes(),
+            length: u64::from(length) << 16,
         }
     }
 
+    #[inline(always)]
+    fn key(&self, domain: Domain, address: IpAddr) -> Key {
+        match address {
+            IpAddr::V6(v6) => {
+                let bits = u128::from_le_bytes(v6.octets());
+                Key {
+                    high: bits as u64 & self.high,
+                    low: (bits >> 64) as u64 & self.low,
+                    meta: self.length | u64::from(domain.0),
+                }
+            }
+            IpAddr::V4(v4) => Key {
+                high: (u64::from(v4.to_bits()) << 32).swap_bytes() & self.high,
+                low: 0,
+                meta: IPV4 | self.length | u64::from(domain.0),
+            },
+        }
+    }
+}
+
+/// No record.
+const NONE: u32 = u32::MAX;
+
+/// A probe on its way through the passes of a lookup.
+struct Asked {
+    /// Which probe.
+    at: u32,
+    /// The record that is likely the one, or [`NONE`].
+    candidate: u32,
+    place: Place,
+    key: Key,
+}
+
+impl Key {
     pub(super) fn is_ipv4(self) -> bool {
         self.meta & IPV4 != 0
     }
@@ -93,18 +113,18 @@ impl Key {
 impl From<BindingKey> for Key {
     /// A length above the family's counts as full; bits past the length count as zero.
     fn from(key: BindingKey) -> Self {
-        let whole = Self::of(key.domain, key.prefix);
-        whole.cut(u32::from(key.length).min(whole.length()))
+        let whole = if key.prefix.is_ipv4() { 32 } else { 128 };
+        Cut::to(u32::from(key.length).min(whole)).key(key.domain, key.prefix)
     }
 }
 
 impl From<Key> for BindingKey {
     fn from(key: Key) -> Self {
         let prefix = if key.is_ipv4() {
-            IpAddr::V4(Ipv4Addr::from_bits((key.high >> 32) as u32))
+            IpAddr::V4(Ipv4Addr::from_bits((key.high.swap_bytes() >> 32) as u32))
         } else {
             IpAddr::V6(Ipv6Addr::from_bits(
-                u128::from(key.high) << 64 | u128::from(key.low),
+                u128::from(key.high.swap_bytes()) << 64 | u128::from(key.low.swap_bytes()),
             ))
         };
         Self {
@@ -255,7 +275,8 @@ impl Bindings {
     }
 
     /// Finds for every probe the longest binding that covers it. `reached` is called with the index
-    /// of an entry when it is likely to be found, early enough to prefetch what goes with it.
+    /// of an entry when it is likely to be found, early enough to prefetch what goes with it, and
+    /// `leads` with what the binding makes of the packet, once it is known.
     ///
     /// `found` is overwritten as far as `probes` goes; of slices of different length, the shorter
     /// counts. The caller is online (see [`crate::qsbr`]) and uses what it found only until it is
@@ -266,9 +287,10 @@ impl Bindings {
         probes: &[Probe],
         found: &mut [Option<Found>],
         mut reached: impl FnMut(u32),
+        mut leads: impl FnMut(Forwarding),
     ) {
         for (probes, found) in probes.chunks(BATCH).zip(found.chunks_mut(BATCH)) {
-            self.lookup_batch(probes, found, &mut reached);
+            self.lookup_batch(probes, found, &mut reached, &mut leads);
         }
     }
 
@@ -278,22 +300,20 @@ impl Bindings {
         probes: &[Probe],
         found: &mut [Option<Found>],
         reached: &mut impl FnMut(u32),
+        leads: &mut impl FnMut(Forwarding),
     ) {
-        let (mut ipv6, mut ipv4) = (0u64, 0u64);
+        let (mut all, mut ipv4) = (0u64, 0u64);
         for (at, (probe, found)) in probes.iter().zip(found.iter_mut()).enumerate() {
             *found = None;
-            *if probe.address.is_ipv4() {
-                &mut ipv4
-            } else {
-                &mut ipv6
-            } |= 1 << at;
+            all |= 1 << at;
+            ipv4 |= u64::from(probe.address.is_ipv4()) << at;
         }
-        for (is_ipv4, mut pending) in [(false, ipv6), (true, ipv4)] {
+        for (is_ipv4, mut pending) in [(false, all & !ipv4), (true, ipv4)] {
             if pending == 0 {
                 continue;
             }
             for length in self.lengths.in_use(is_ipv4) {
-                pending = self.lookup_length(probes, found, length, pending, reached);
+                pending = self.lookup_length(probes, found, length, pending, reached, leads);
                 if pending == 0 {
                     break;
                 }
@@ -304,8 +324,9 @@ impl Bindings {
     /// Looks for bindings of one length for the probes whose bit is set in `pending`; returns it
     /// without those that were found.
     ///
-    /// Three passes, so that the cache misses of all probes overlap: hash all and ask for their
-    /// buckets; scan the buckets and ask for the entries; compare.
+    /// In passes, so that the cache misses of all probes overlap: hash all and ask for their first
+    /// buckets; scan these and ask for the entries, or for the second buckets, which few are in; scan
+    /// those; compare.
     #[inline]
     fn lookup_length(
         &self,
@@ -314,60 +335,79 @@ impl Bindings {
         length: u32,
         mut pending: u64,
         reached: &mut impl FnMut(u32),
+        leads: &mut impl FnMut(Forwarding),
     ) -> u64 {
-        const NONE: u32 = u32::MAX;
-        let mut keys = [Key::default(); BATCH];
-        let mut places = [Place::default(); BATCH];
-        let mut candidates = [NONE; BATCH];
-
-        let mut asked = 0u64;
-        let slots = keys.iter_mut().zip(&mut places).zip(probes);
-        for (at, ((key, place), probe)) in slots.enumerate() {
+        let cut = Cut::to(length);
+        let mut asked = ArrayVec::<Asked, BATCH>::new();
+        for (at, probe) in probes.iter().enumerate() {
             if pending & 1 << at != 0 {
-                *key = Key::of(probe.domain, probe.address).cut(length);
-                *place = self.index.place(key.hash(self.index.seed()));
-                self.index.prefetch(place);
-                asked |= 1 << at;
+                let key = cut.key(probe.domain, probe.address);
+                let place = self.index.place(key.hash(self.index.seed()));
+                self.index.prefetch(&place);
+                // There are no more probes than places, BATCH.
+                asked.push(Asked {
+                    at: at as u32,
+                    candidate: NONE,
+                    place,
+                    key,
+                });
             }
         }
 
         let changes = self.index.changes();
-        for (at, (candidate, place)) in candidates.iter_mut().zip(&places).enumerate() {
-            if asked >> at == 0 {
-                break;
-            }
-            if asked & 1 << at != 0 {
-                if let Some(record) = self.index.candidate(place) {
-                    *candidate = record;
-                    if let Some(entry) = self.entries.get(record as usize) {
-                        mem::prefetch(entry);
-                    }
-                    reached(record);
+        let mut second = 0u64;
+        for (bit, asked) in asked.iter_mut().enumerate() {
+            match self.index.candidate(&asked.place) {
+                Some(record) => {
+                    asked.candidate = record;
+                    self.reach(record, reached);
                 }
+                None => {
+                    self.index.prefetch_second(&asked.place);
+                    second |= 1 << bit;
+                }
+            }
+        }
+        while let Some(asked) = asked.get_mut(second.trailing_zeros() as usize) {
+            second &= second - 1;
+            if let Some(record) = self.index.second_candidate(&asked.place) {
+                asked.candidate = record;
+                self.reach(record, reached);
             }
         }
         let steady = self.index.changes() == changes;
 
-        let slots = candidates.iter().zip(&keys).zip(&places).zip(found);
-        for (at, (((&candidate, key), place), found)) in slots.enumerate() {
-            if asked & 1 << at == 0 || candidate == NONE && steady {
+        for asked in &asked {
+            if asked.candidate == NONE && steady {
                 continue;
             }
+            let Some(found) = found.get_mut(asked.at as usize) else {
+                continue;
+            };
             // Written in place, word by word: a copy of the whole would wait for its parts.
-            match self.entries.get(candidate as usize) {
-                Some(entry) if entry.key() == *key => {
+            match self.entries.get(asked.candidate as usize) {
+                Some(entry) if entry.key() == asked.key => {
+                    let forwarding = entry.forwarding();
+                    leads(forwarding);
                     *found = Some(Found {
-                        id: BindingId(candidate),
-                        forwarding: entry.forwarding(),
+                        id: BindingId(asked.candidate),
+                        forwarding,
                     });
                 }
-                _ => *found = self.find(key, place),
+                _ => *found = self.find(&asked.key, &asked.place),
             }
-            if found.is_some() {
-                pending &= !(1 << at);
-            }
+            pending &= !(u64::from(found.is_some()) << asked.at);
         }
         pending
+    }
+
+    /// Asks for what goes with a record.
+    #[inline(always)]
+    fn reach(&self, record: u32, reached: &mut impl FnMut(u32)) {
+        if let Some(entry) = self.entries.get(record as usize) {
+            mem::prefetch(entry);
+        }
+        reached(record);
     }
 
     /// The thorough way: for the rare tag that fits by chance, and for a miss during a displacement.

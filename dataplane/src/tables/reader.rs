@@ -95,18 +95,16 @@ impl Reader {
     #[inline]
     pub fn lookup(&self, probes: &[Probe], found: &mut [Option<Found>]) {
         let reached = |record| self.counters.prefetch(record);
-        self.tables.bindings.lookup(probes, found, reached);
-        for found in found.iter().take(probes.len()).flatten() {
-            match found.forwarding {
-                Forwarding::Anchor { tunnel } => self.tables.tunnels.prefetch(tunnel),
-                Forwarding::Access { tunnel, host } => {
-                    self.tables.tunnels.prefetch(tunnel);
-                    self.tables.adjacencies.prefetch(host);
-                }
-                Forwarding::Local { host } => self.tables.adjacencies.prefetch(host),
-                Forwarding::Pending => {}
+        let leads = |forwarding| match forwarding {
+            Forwarding::Anchor { tunnel } => self.tables.tunnels.prefetch(tunnel),
+            Forwarding::Access { tunnel, host } => {
+                self.tables.tunnels.prefetch(tunnel);
+                self.tables.adjacencies.prefetch(host);
             }
-        }
+            Forwarding::Local { host } => self.tables.adjacencies.prefetch(host),
+            Forwarding::Pending => {}
+        };
+        self.tables.bindings.lookup(probes, found, reached, leads);
     }
 
     /// The tunnel at an index, if there is one.

@@ -126,7 +126,8 @@ pub fn measure(
     Ok((measured, verified))
 }
 
-/// One turn of one table: cycles per lookup, and how many answers were checked.
+/// One turn of one table: cycles per lookup, and how many answers were checked. It is the median of
+/// its blocks, so that a turn in which the thread lost its core for a while still counts.
 fn turn(
     plan: &Plan,
     side: &mut dyn Side,
@@ -134,7 +135,7 @@ fn turn(
     numbers: &mut Numbers,
 ) -> Result<(f64, u64)> {
     let mut wanted = [0; BLOCK];
-    let (mut cycles, mut checked) = (0, 0);
+    let (mut blocks, mut checked) = (Vec::new(), 0);
     let warm = plan.lookups / 2;
     let mut done = 0;
     while done < warm + plan.lookups {
@@ -146,12 +147,13 @@ fn turn(
         side.verify(&wanted)?;
         checked += BLOCK as u64;
         if done >= warm {
-            cycles += after - before;
+            blocks.push(after - before);
         }
         done += BLOCK;
     }
-    let timed = done - warm.next_multiple_of(BLOCK);
-    Ok((cycles as f64 / timed as f64, checked))
+    blocks.sort_unstable();
+    let middle = blocks.get(blocks.len() / 2).copied().unwrap_or(0);
+    Ok((middle as f64 / BLOCK as f64, checked))
 }
 
 /// Updates both tables, each `rate` times a second, until `stop`. Returns how many updates each had.

@@ -4,7 +4,7 @@ use super::workload::{forwarding, is_of, Prefixes, CHURN, TUNNELS};
 use anyhow::{anyhow, ensure, Context, Result};
 use dataplane::counters::Direction;
 use dataplane::mem::Storage;
-use dataplane::table::{Found, Probe};
+use dataplane::table::{Found, Full, Probe};
 use dataplane::tables::{Capacity, Memory, Options, Reader, Tables, Writer};
 use std::sync::Arc;
 
@@ -71,14 +71,17 @@ impl OurWriter {
         bound.map(drop).map_err(|full| anyhow!("a move: {full}"))
     }
 
-    /// Makes binding `n`, or removes it when it is there.
+    /// Makes binding `n`, or removes it when it is there. When the reader has not let go of enough
+    /// that was removed, nothing happens.
     pub fn toggle(&mut self, n: u32) -> Result<()> {
         let key = self.prefixes.key(n);
         if self.writer.unbind(&key).is_some() {
             return Ok(());
         }
-        let bound = self.writer.bind(key, forwarding(n, 0));
-        bound.map(drop).map_err(|full| anyhow!("a binding: {full}"))
+        match self.writer.bind(key, forwarding(n, 0)) {
+            Ok(_) | Err(Full::Reclaiming) => Ok(()),
+            Err(full) => Err(anyhow!("a binding: {full}")),
+        }
     }
 
     /// What control does from a timer.
