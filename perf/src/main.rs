@@ -6,6 +6,8 @@
 //! `anchor-perf forward` measures what forwarding costs, in cycles of the gateway's own code. See
 //! [`forward`].
 //!
+//! `anchor-perf storm` registers many hosts at a real anchor. See [`storm`].
+//!
 //! `anchor-perf wire` is a bad wire on purpose: it joins two interfaces and delays, loses, reorders
 //! and doubles what passes, by decisions that a seed fixes. See [`wire`].
 //!
@@ -14,8 +16,10 @@
 mod bench;
 mod eal;
 mod forward;
+mod gateway;
 mod generate;
 mod receive;
+mod storm;
 mod table;
 mod traffic;
 mod wire;
@@ -41,6 +45,8 @@ enum Command {
     Forward(forward::Arguments),
     /// Measure the binding table's lookup against DPDK's rte_hash, with a writer running beside.
     Table(table::Arguments),
+    /// Register many hosts at a real anchor, check every answer, and tell how many a second it does.
+    Storm(storm::Arguments),
     /// Join two interfaces by a wire that delays, loses, reorders and doubles packets.
     Wire(wire::Arguments),
 }
@@ -51,6 +57,7 @@ fn main() -> ExitCode {
         Command::Receive(arguments) => receive::run(&arguments),
         Command::Forward(arguments) => forward::run(&arguments),
         Command::Table(arguments) => table::run(&arguments),
+        Command::Storm(arguments) => storm::run(&arguments),
         Command::Wire(arguments) => wire::run(&arguments),
     };
     match outcome {

@@ -91,7 +91,7 @@ fn receive(
     let [core, _] = ports.cores();
     let thread = ports.eal().spawn_worker("receive", core, move || {
         while !end.load(Ordering::Relaxed) {
-            side.receive(Some(&mut receiver), cycles);
+            side.receive(&mut receiver, cycles);
             counted.store(receiver.unique(), Ordering::Relaxed);
         }
         (side, receiver)

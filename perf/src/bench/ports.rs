@@ -96,7 +96,8 @@ impl Ports {
             (Some(mac), _) => mac,
             (None, Some(gateway)) => {
                 let next = Ipv6Addr::from_bits(gateway.to_bits().wrapping_add(1));
-                ports.find(given.ask_from.unwrap_or(next), gateway)?
+                let (out, _) = ports.sides.as_mut().context(GONE)?;
+                find(out, given.ask_from.unwrap_or(next), gateway)?
             }
             // A ring, a null device or a cable back to ourselves: whoever is there takes it.
             (None, None) => ports.receiving_station(),
@@ -173,30 +174,6 @@ impl Ports {
         Ok(())
     }
 
-    /// Asks for the gateway's link-layer address.
-    fn find(&mut self, from: Ipv6Addr, gateway: Ipv6Addr) -> Result<MacAddr> {
-        let (out, back) = self.sides.as_mut().context(GONE)?;
-        let start = Instant::now();
-        let mut asked = None::<Instant>;
-        while start.elapsed() < ASK_LIMIT {
-            if asked.is_none_or(|at| at.elapsed() > ASK_INTERVAL) {
-                out.ask(from, gateway);
-                asked = Some(Instant::now());
-            }
-            out.receive(None, dpdk::cycles);
-            if let Some(back) = back.as_mut() {
-                back.receive(None, dpdk::cycles);
-            }
-            if let Some(mac) = out.found() {
-                return Ok(mac);
-            }
-            std::thread::yield_now();
-        }
-        bail!(
-            "nobody on the link of --port says to be {gateway}: is it the gateway's address there?"
-        )
-    }
-
     /// DPDK, to start threads with.
     pub fn eal(&self) -> &Eal {
         &self.eal
@@ -239,4 +216,25 @@ impl Ports {
         ensure!(lost == 0, "{lost} packet buffers were not given back");
         Ok(())
     }
+}
+
+/// Asks for the link-layer address of `gateway` in the name of `from`.
+///
+/// # Errors
+/// When nobody answers.
+pub fn find(side: &mut Side<WorkerIo>, from: Ipv6Addr, gateway: Ipv6Addr) -> Result<MacAddr> {
+    let start = Instant::now();
+    let mut asked = None::<Instant>;
+    while start.elapsed() < ASK_LIMIT {
+        if asked.is_none_or(|at| at.elapsed() > ASK_INTERVAL) {
+            side.ask(from, gateway);
+            asked = Some(Instant::now());
+        }
+        side.receive(&mut (), dpdk::cycles);
+        if let Some(mac) = side.found() {
+            return Ok(mac);
+        }
+        std::thread::yield_now();
+    }
+    bail!("nobody on the link says to be {gateway}: is it the gateway's address there?")
 }

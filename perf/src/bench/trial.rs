@@ -237,7 +237,7 @@ impl Sending {
             if sending {
                 sending = self.step(cycles());
             }
-            self.side.receive(None, cycles);
+            self.side.receive(&mut (), cycles);
             if step % STEPS == 0 || !sending {
                 shared
                     .sent
@@ -259,7 +259,7 @@ impl Receiving {
     fn run(&mut self, shared: &Shared) {
         let mut drain = None::<Drain>;
         loop {
-            let came = self.side.receive(self.receiver.as_mut(), cycles);
+            let came = self.side.receive(&mut self.receiver, cycles);
             if came == 0 || drain.is_some() {
                 if shared.sending_over.load(Ordering::Acquire) {
                     let sent = shared.sent.load(Ordering::Relaxed);
@@ -287,10 +287,10 @@ fn alternate(
         }
         let came = match back {
             Some(back) => {
-                sending.side.receive(None, cycles);
-                back.receive(receiver.as_mut(), cycles)
+                sending.side.receive(&mut (), cycles);
+                back.receive(receiver, cycles)
             }
-            None => sending.side.receive(receiver.as_mut(), cycles),
+            None => sending.side.receive(receiver, cycles),
         };
         let sent = sending.sender.sent().packets;
         if step % STEPS == 0 {

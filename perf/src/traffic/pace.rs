@@ -35,6 +35,14 @@ impl Pace {
         }
     }
 
+    /// Starts a schedule that was made without a start (one at the end of time); others stay as they are.
+    #[inline]
+    pub fn start(&mut self, now: u64) {
+        if self.start == u64::MAX {
+            self.start = now;
+        }
+    }
+
     /// How many packets are due at `now` and were not taken, up to `limit`.
     #[inline]
     pub fn due(&self, now: u64, limit: usize) -> usize {

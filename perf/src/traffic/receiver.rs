@@ -68,7 +68,8 @@ pub struct Latency {
 }
 
 impl Latency {
-    fn of(histogram: &Histogram<u64>, hz: u64) -> Self {
+    /// Of a histogram of cycles, at `hz` cycles per second.
+    pub fn of(histogram: &Histogram<u64>, hz: u64) -> Self {
         let us = |cycles: f64| (cycles / hz as f64 * 1e9).round() / 1e3;
         let at = |quantile| us(histogram.value_at_quantile(quantile) as f64);
         if histogram.is_empty() {

@@ -48,6 +48,12 @@ impl<B: Buf> Sender<B> {
         }
     }
 
+    /// Starts a schedule that waits for its start.
+    #[inline]
+    pub fn start(&mut self, now: u64) {
+        self.pace.start(now);
+    }
+
     /// Sends what is due; returns how many packets the port took.
     #[inline]
     pub fn step<L: RxTx<Buf = B>>(&mut self, link: &mut L, port: PortId, now: u64) -> usize {

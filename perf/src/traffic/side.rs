@@ -7,6 +7,49 @@ use packet::{Buf, Burst, PortId, RxTx};
 use std::net::Ipv6Addr;
 use wire::ether::MacAddr;
 
+/// Who takes frames that come to a port.
+pub trait Take {
+    /// Takes a frame that came at `now` to the station `own`; false when it is for somebody else.
+    fn take(&mut self, frame: &[u8], own: MacAddr, now: u64) -> bool;
+}
+
+impl Take for Receiver {
+    #[inline]
+    fn take(&mut self, frame: &[u8], own: MacAddr, now: u64) -> bool {
+        Receiver::take(self, frame, own, now)
+    }
+}
+
+/// Nobody, or one.
+impl<T: Take> Take for Option<T> {
+    #[inline]
+    fn take(&mut self, frame: &[u8], own: MacAddr, now: u64) -> bool {
+        self.as_mut().is_some_and(|it| it.take(frame, own, now))
+    }
+}
+
+/// Nobody.
+impl Take for () {
+    fn take(&mut self, _: &[u8], _: MacAddr, _: u64) -> bool {
+        false
+    }
+}
+
+/// The second has what the first does not take.
+impl<A: Take, B: Take> Take for (A, B) {
+    #[inline]
+    fn take(&mut self, frame: &[u8], own: MacAddr, now: u64) -> bool {
+        self.0.take(frame, own, now) || self.1.take(frame, own, now)
+    }
+}
+
+impl<T: Take> Take for &mut T {
+    #[inline]
+    fn take(&mut self, frame: &[u8], own: MacAddr, now: u64) -> bool {
+        (**self).take(frame, own, now)
+    }
+}
+
 /// A port and what happens on it.
 pub struct Side<L: RxTx> {
     link: L,
@@ -38,7 +81,7 @@ impl<L: RxTx> Side<L> {
         self.own
     }
 
-    /// Frames that were neither stamped nor about neighbours.
+    /// Frames that nobody took and that were not about neighbours.
     pub fn others(&self) -> u64 {
         self.others
     }
@@ -58,14 +101,14 @@ impl<L: RxTx> Side<L> {
         self.sought.and_then(|(_, found)| found)
     }
 
-    /// Takes what has come, hands stamped packets to `receiver`, answers questions. Returns how many
+    /// Takes what has come, hands it to `taker`, answers the questions that it leaves. Returns how many
     /// frames came.
     #[inline]
-    pub fn receive(&mut self, receiver: Option<&mut Receiver>, clock: impl Fn() -> u64) -> usize {
+    pub fn receive(&mut self, taker: &mut impl Take, clock: impl Fn() -> u64) -> usize {
         let came = self.link.rx(self.port, &mut self.came);
         if came > 0 {
             let now = clock();
-            self.take(receiver, now);
+            self.take(taker, now);
         }
         if !self.answers.is_empty() {
             self.link.tx(self.port, &mut self.answers);
@@ -73,24 +116,21 @@ impl<L: RxTx> Side<L> {
         came
     }
 
-    fn take(&mut self, mut receiver: Option<&mut Receiver>, now: u64) {
+    fn take(&mut self, taker: &mut impl Take, now: u64) {
         let mut came = std::mem::take(&mut self.came);
         for packet in &came {
             packet.prefetch();
         }
         for packet in &came {
             let frame = packet.data();
-            let taken = receiver
-                .as_deref_mut()
-                .is_some_and(|it| it.take(frame, self.own, now));
-            if !taken {
+            if !taker.take(frame, self.own, now) {
                 self.other(frame);
             }
         }
         self.link.free(&mut came);
     }
 
-    /// A frame that no receiver wants.
+    /// A frame that nobody took.
     fn other(&mut self, frame: &[u8]) {
         match neighbour::hear(frame, self.own) {
             Some(Heard::Question(answer)) => self.queue(&answer),
@@ -167,7 +207,7 @@ mod tests {
         for frame in &frames {
             assert!(side.link().0.receive(PortId(0), frame));
         }
-        while side.receive(Some(&mut receiver), || 200) > 0 {}
+        while side.receive(&mut receiver, || 200) > 0 {}
         let received = receiver.received(1_000);
         let sums = Sums {
             unique: 39,
@@ -216,7 +256,7 @@ mod tests {
         );
         let mac = MacAddr([2, 0, 0, 0, 0, 1]);
         side.ask(us, gateway);
-        side.receive(None, || 0);
+        side.receive(&mut (), || 0);
         let asked = side.link().0.take_sent(PortId(0));
         let Some(Heard::Question(answer)) = neighbour::hear(&asked[0], mac) else {
             panic!("not a question");
@@ -226,7 +266,7 @@ mod tests {
             assert!(side.link().0.receive(PortId(0), &frame));
         }
         assert_eq!(side.found(), None);
-        side.receive(None, || 0);
+        side.receive(&mut (), || 0);
         assert_eq!(side.found(), Some(mac));
         assert_eq!(side.others(), 1);
         let sent = side.link().0.take_sent(PortId(0));

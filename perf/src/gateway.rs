@@ -1,0 +1,246 @@
+//! A real `anchord` to measure: an anchor with two memory interfaces, started and ended by us.
+//!
+//! ```text
+//!   correspondents' port ── inet.sock ── anchord ── core.sock ── access gateways' port
+//!   2001:db8:100::/64                 (LMA)                   2001:db8:c::/64
+//! ```
+
+use crate::traffic::plan::Plan;
+use anyhow::{bail, ensure, Context, Result};
+use nix::sys::signal::{kill, Signal};
+use nix::unistd::Pid;
+use serde_json::{json, Value};
+use std::fmt::Write as _;
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, Write as _};
+use std::net::Ipv6Addr;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+/// Longest time that a gateway may take to start, and to end.
+const START_LIMIT: Duration = Duration::from_secs(60);
+const STOP_LIMIT: Duration = Duration::from_secs(20);
+
+/// The gateway's own address on the correspondents' link.
+pub const OUTSIDE: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0x100, 0, 0, 0, 0, 1);
+
+/// How the gateway is started.
+#[derive(Clone, Debug)]
+pub struct Setting {
+    /// The program.
+    pub program: PathBuf,
+    /// Core that its worker, and with it all of the gateway, runs on; none: where it likes.
+    pub core: Option<usize>,
+    /// Whether its worker gives the core away when it has nothing to do.
+    pub share: bool,
+    /// Hugepages as DPDK is told: auto, never or require.
+    pub hugepages: &'static str,
+}
+
+/// A running gateway. Dropping it ends it.
+pub struct Gateway {
+    process: Child,
+    directory: TempDir,
+}
+
+/// `anchord` beside our own program.
+///
+/// # Errors
+/// When it is not there, with the command that builds it.
+pub fn beside() -> Result<PathBuf> {
+    let program = std::env::current_exe()?.with_file_name("anchord");
+    ensure!(
+        program.exists(),
+        "{} is not there: build it with `cargo build --release -p anchorage`, or name one with --anchord",
+        program.display()
+    );
+    Ok(program)
+}
+
+impl Gateway {
+    /// Starts an anchor for the access gateways and hosts of `plan`.
+    ///
+    /// # Errors
+    /// When it does not come up; the error has the end of its log.
+    pub fn start(setting: &Setting, plan: &Plan) -> Result<Self> {
+        let directory = tempfile::Builder::new()
+            .prefix("anchor-perf-")
+            .tempdir()
+            .context("no directory for the gateway's files")?;
+        let file = |name: &str| directory.path().join(name);
+        fs::write(
+            file("lma.toml"),
+            configuration(setting, plan, directory.path())?,
+        )?;
+        fs::write(file("policy.toml"), policy(plan))?;
+        let log = File::create(file("log"))?;
+        // Control and DPDK's threads keep to the cores of the process: with one core, all do.
+        let mut command = match setting.core {
+            Some(core) => {
+                let mut command = Command::new("taskset");
+                command
+                    .args(["-c", &core.to_string()])
+                    .arg(&setting.program);
+                command
+            }
+            None => Command::new(&setting.program),
+        };
+        let process = command
+            .arg("--config")
+            .arg(file("lma.toml"))
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .spawn()
+            .with_context(|| format!("{} does not start", setting.program.display()))?;
+        let mut gateway = Self { process, directory };
+        gateway.wait()?;
+        Ok(gateway)
+    }
+
+    fn wait(&mut self) -> Result<()> {
+        let start = Instant::now();
+        loop {
+            if let Some(status) = self.process.try_wait()? {
+                bail!("the gateway ended at start ({status})\n{}", self.tail());
+            }
+            if self.call("status").is_ok() {
+                return Ok(());
+            }
+            ensure!(
+                start.elapsed() < START_LIMIT,
+                "the gateway does not answer\n{}",
+                self.tail()
+            );
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// The port on the access gateways' side, as devargs of our end.
+    pub fn core_port(&self) -> String {
+        devargs(0, "client", &self.directory.path().join("core.sock"))
+    }
+
+    /// The port on the correspondents' side.
+    pub fn outside_port(&self) -> String {
+        devargs(1, "client", &self.directory.path().join("inet.sock"))
+    }
+
+    /// Calls a method of its control socket that has no parameters.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub fn call(&self, method: &str) -> Result<Value> {
+        let stream = UnixStream::connect(self.directory.path().join("lma.sock"))?;
+        stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+        let request = json!({"jsonrpc": "2.0", "id": 1, "method": method});
+        (&stream).write_all(format!("{request}\n").as_bytes())?;
+        let mut line = String::new();
+        BufReader::new(&stream).read_line(&mut line)?;
+        let mut reply: Value = serde_json::from_str(&line)?;
+        ensure!(reply["error"].is_null(), "{method}: {}", reply["error"]);
+        Ok(reply["result"].take())
+    }
+
+    /// Process identifier.
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// The end of its log.
+    pub fn tail(&self) -> String {
+        let log = fs::read_to_string(self.directory.path().join("log")).unwrap_or_default();
+        let lines: Vec<&str> = log.lines().collect();
+        let from = lines.len().saturating_sub(15);
+        lines.get(from..).unwrap_or_default().join("\n")
+    }
+
+    /// Ends it by SIGTERM.
+    ///
+    /// # Errors
+    /// When it does not end, or not well.
+    pub fn stop(mut self) -> Result<()> {
+        self.terminate();
+        let start = Instant::now();
+        while start.elapsed() < STOP_LIMIT {
+            if let Some(status) = self.process.try_wait()? {
+                ensure!(
+                    status.success(),
+                    "the gateway ended with {status}\n{}",
+                    self.tail()
+                );
+                return Ok(());
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        bail!("the gateway does not end\n{}", self.tail())
+    }
+
+    fn terminate(&self) {
+        if let Ok(id) = i32::try_from(self.process.id()) {
+            // It is our own child, which was not waited for yet: the number is still its.
+            let _ = kill(Pid::from_raw(id), Signal::SIGTERM);
+        }
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        if let Ok(None) = self.process.try_wait() {
+            let _ = self.process.kill();
+            let _ = self.process.wait();
+        }
+    }
+}
+
+fn devargs(number: u8, role: &str, socket: &Path) -> String {
+    format!(
+        "net_memif{number},role={role},id=0,socket-abstract=no,socket={}",
+        socket.display()
+    )
+}
+
+fn configuration(setting: &Setting, plan: &Plan, directory: &Path) -> Result<String> {
+    let given = plan.given();
+    // Rounded up, with room for what is still to be reclaimed.
+    let bindings = (given.hosts + given.hosts / 4).max(1024);
+    let tunnels = (u64::from(given.access_gateways) * 2).max(64);
+    let adjacencies = (u64::from(given.access_gateways) + u64::from(given.peers) + 64) * 2;
+    let pool = given.host_pool;
+    let anchor = given.anchor;
+    let mut text = String::new();
+    writeln!(
+        text,
+        "[gateway]\nname = \"measured\"\nsocket = \"lma.sock\"\nlog = \"warn\"\n\n\
+         [eal]\nmemory = 256\nhugepages = \"{}\"\n\n\
+         [workers]\ncores = [{}]\nidle = \"{}\"\npeer_rate = 4000000\n\n\
+         [tables]\nbindings = {bindings}\ntunnels = {tunnels}\nadjacencies = {adjacencies}\n",
+        setting.hugepages,
+        setting.core.unwrap_or(0),
+        if setting.share { "sleep" } else { "busy" },
+    )?;
+    for (number, name) in [(0, "core"), (1, "inet")] {
+        let device = devargs(number, "server", &directory.join(format!("{name}.sock")));
+        writeln!(text, "[[port]]\nname = \"{name}\"\ndevice = \"{device}\"\n")?;
+    }
+    writeln!(
+        text,
+        "[[interface]]\nname = \"core\"\nport = \"core\"\nkind = \"core\"\naddresses = [\"{anchor}/64\"]\n\n\
+         [[interface]]\nname = \"inet\"\nport = \"inet\"\nkind = \"core\"\naddresses = [\"{OUTSIDE}/64\"]\n\n\
+         [lma]\naddress = \"{anchor}\"\npolicy = \"policy.toml\"\n\
+         pools = [{{ prefix = \"{}/{}\", length = {} }}]",
+        pool.address, pool.length, given.host_length
+    )?;
+    Ok(text)
+}
+
+fn policy(plan: &Plan) -> String {
+    let gateways = u64::from(plan.given().access_gateways);
+    let addresses: Vec<String> = (0..gateways)
+        .map(|it| format!("\"{}\"", plan.access_gateway(it)))
+        .collect();
+    format!("mags = [{}]\nserve_unlisted = true\n", addresses.join(", "))
+}

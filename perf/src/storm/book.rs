@@ -1,0 +1,503 @@
+//! The books of a storm: which host has to be registered, which waits for its answer, and what came.
+//!
+//! A storm goes in rounds. In the first every host registers; in each further one every host moves to
+//! the next access gateway, or refreshes where it is when there is only one. A host that gets no answer
+//! sends its update again, with a new sequence number and timestamp; sequence numbers of one round lie
+//! together, so that an answer to any of its tries counts.
+
+use super::message::{read_answer, write_update, Answer, BadAnswer, Registration};
+use crate::traffic::pace::Pace;
+use crate::traffic::plan::Plan;
+use crate::traffic::side::Take;
+use hdrhistogram::Histogram;
+use packet::{Buf, Burst, PortId, RxTx};
+use serde::Serialize;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use wire::ether::MacAddr;
+use wire::mh::HandoffIndicator;
+
+/// Tries per host and round; also the sequence numbers that a round has.
+const TRIES: u16 = 8;
+
+/// Updates that one step sends at most.
+const STEP: usize = 16;
+
+/// How a storm goes.
+#[derive(Clone, Debug)]
+pub struct Course {
+    /// Rounds; at least 1.
+    pub rounds: u32,
+    /// Updates per second; none: as fast as answers come.
+    pub rate: Option<f64>,
+    /// Updates without an answer at most.
+    pub outstanding: usize,
+    /// Cycles after which an update is sent again.
+    pub retransmit: u64,
+    /// Lifetime that is asked for, in seconds.
+    pub lifetime: u32,
+    /// Cycles per second.
+    pub hz: u64,
+}
+
+/// What went wrong with an answer.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Wrong {
+    /// It cannot be read as one.
+    Unreadable(BadAnswer),
+    /// A status other than 0.
+    Status(u8),
+    /// A sequence number that was not sent in this round.
+    Sequence,
+    /// It came to another address than the update's source.
+    Address,
+    /// The granted prefix is not the one that was named.
+    Prefix,
+    /// No lifetime was granted.
+    Lifetime,
+    /// A host that there is not.
+    Host,
+}
+
+/// One round, done.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Round {
+    /// `register`, `move` or `refresh`.
+    pub kind: &'static str,
+    /// Hosts that were answered.
+    pub registered: u64,
+    /// From the first update sent to the last answer.
+    pub seconds: f64,
+    /// Answers per second.
+    pub registrations_per_s: f64,
+    /// Updates sent again.
+    pub retransmitted: u64,
+    /// Hosts without an answer after all tries.
+    pub abandoned: u64,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Host {
+    /// When its latest round's update was due.
+    due: u64,
+    /// Tries of this round; 0: none yet.
+    tries: u16,
+    /// Whether this round is over for it.
+    done: bool,
+}
+
+/// A storm under way.
+pub struct Storm {
+    plan: Arc<Plan>,
+    course: Course,
+    gateway: MacAddr,
+    pace: Pace,
+    hosts: Vec<Host>,
+    /// Next host of the round.
+    next: u64,
+    round: u32,
+    started: Option<u64>,
+    last: u64,
+    /// Hosts of the round that are answered, and given up.
+    answered: u64,
+    abandoned: u64,
+    retransmitted: u64,
+    /// Hosts that wait for an answer, in the order of their time to try again.
+    waiting: VecDeque<(u64, u64, u16)>,
+    rounds: Vec<Round>,
+    wrong: BTreeMap<Wrong, u64>,
+    repeated: u64,
+    latency: Histogram<u64>,
+    frame: Vec<u8>,
+}
+
+impl Storm {
+    /// A storm of the hosts of `plan` on the gateway with this link-layer address.
+    ///
+    /// # Errors
+    /// When there is no memory for the histogram.
+    pub fn new(plan: Arc<Plan>, course: Course, gateway: MacAddr) -> anyhow::Result<Self> {
+        let count = usize::try_from(plan.given().hosts)?;
+        Ok(Self {
+            pace: Pace::new(u64::MAX, course.hz, None, 0),
+            hosts: vec![Host::default(); count],
+            plan,
+            course,
+            gateway,
+            next: 0,
+            round: 0,
+            started: None,
+            last: 0,
+            answered: 0,
+            abandoned: 0,
+            retransmitted: 0,
+            waiting: VecDeque::new(),
+            rounds: Vec::new(),
+            wrong: BTreeMap::new(),
+            repeated: 0,
+            latency: Histogram::new_with_bounds(1, 1 << 38, 3)?,
+            frame: Vec::new(),
+        })
+    }
+
+    /// Whether all rounds are over.
+    pub fn is_over(&self) -> bool {
+        self.round >= self.course.rounds
+    }
+
+    /// The round that is under way, from 0 on.
+    pub fn round(&self) -> u32 {
+        self.round
+    }
+
+    /// Registrations that were answered well, over all rounds.
+    pub fn total_answered(&self) -> u64 {
+        let before: u64 = self.rounds.iter().map(|it| it.registered).sum();
+        before + self.answered
+    }
+
+    /// Registrations of all rounds together.
+    pub fn total(&self) -> u64 {
+        self.hosts.len() as u64 * u64::from(self.course.rounds)
+    }
+
+    /// The rounds that are done.
+    pub fn rounds(&self) -> &[Round] {
+        &self.rounds
+    }
+
+    /// Answers that were wrong, by what was wrong.
+    pub fn wrong(&self) -> &BTreeMap<Wrong, u64> {
+        &self.wrong
+    }
+
+    /// Right answers for hosts that had one: to an update that was sent again too early.
+    pub fn repeated(&self) -> u64 {
+        self.repeated
+    }
+
+    /// Cycles from an update's due time to its answer.
+    pub fn latency(&self) -> &Histogram<u64> {
+        &self.latency
+    }
+
+    /// Sends what is due.
+    pub fn step<L: RxTx>(&mut self, link: &mut L, port: PortId, own: MacAddr, now: u64) {
+        if self.is_over() {
+            return;
+        }
+        if self.started.is_none() {
+            self.started = Some(now);
+            let total = self.hosts.len() as u64;
+            self.pace = Pace::new(now, self.course.hz, self.course.rate, total);
+        }
+        let mut burst = Burst::<L::Buf>::new();
+        self.again(link, own, now, &mut burst);
+        let room = self
+            .course
+            .outstanding
+            .saturating_sub(self.waiting.len())
+            .min(STEP.saturating_sub(burst.len()));
+        for _ in 0..self.pace.due(now, room) {
+            let host = self.next;
+            if !self.write(link, host, 0, own, &mut burst) {
+                break;
+            }
+            self.next += 1;
+            let due = self.pace.take(now);
+            self.wait(host, due, 1, now);
+        }
+        // What the port does not take is lost, as on any link, and sent again in time.
+        link.tx(port, &mut burst);
+        link.free(&mut burst);
+        if self.answered + self.abandoned >= self.hosts.len() as u64 {
+            self.close();
+        }
+    }
+
+    /// Sends again what had no answer for too long.
+    fn again<L: RxTx>(&mut self, link: &mut L, own: MacAddr, now: u64, burst: &mut Burst<L::Buf>) {
+        while let Some(&(time, host, tries)) = self.waiting.front() {
+            let state = self.state(host);
+            let answered = state.is_none_or(|it| it.done || it.tries != tries);
+            if !answered && (time > now || burst.len() >= STEP) {
+                return;
+            }
+            if answered {
+                self.waiting.pop_front();
+                continue;
+            }
+            if tries >= TRIES {
+                self.waiting.pop_front();
+                self.abandoned += 1;
+                if let Some(state) = self.state(host) {
+                    state.done = true;
+                }
+                continue;
+            }
+            if !self.write(link, host, tries, own, burst) {
+                return;
+            }
+            self.waiting.pop_front();
+            self.retransmitted += 1;
+            let due = self.state(host).map_or(now, |it| it.due);
+            self.wait(host, due, tries + 1, now);
+        }
+    }
+
+    fn state(&mut self, host: u64) -> Option<&mut Host> {
+        self.hosts.get_mut(usize::try_from(host).ok()?)
+    }
+
+    fn wait(&mut self, host: u64, due: u64, tries: u16, now: u64) {
+        if let Some(state) = self.state(host) {
+            state.due = due;
+            state.tries = tries;
+        }
+        self.waiting
+            .push_back((now + self.course.retransmit, host, tries));
+    }
+
+    /// The access gateway of a host in this round.
+    fn from(&self, host: u64) -> std::net::Ipv6Addr {
+        self.plan.access_gateway(host + u64::from(self.round))
+    }
+
+    /// First sequence number of this round.
+    fn sequence(&self) -> u16 {
+        (self.round as u16).wrapping_mul(TRIES)
+    }
+
+    fn write<L: RxTx>(
+        &mut self,
+        link: &mut L,
+        host: u64,
+        tries: u16,
+        own: MacAddr,
+        burst: &mut Burst<L::Buf>,
+    ) -> bool {
+        let registration = Registration {
+            host,
+            sequence: self.sequence().wrapping_add(tries),
+            from: self.from(host),
+            handoff: match self.kind() {
+                "register" => HandoffIndicator::NEW_INTERFACE,
+                "move" => HandoffIndicator::BETWEEN_MAGS,
+                _ => HandoffIndicator::NOT_CHANGED,
+            },
+            lifetime: self.course.lifetime,
+        };
+        let stations = (own, self.gateway);
+        if !write_update(&self.plan, &registration, stations, &mut self.frame) {
+            return false;
+        }
+        let Some(mut packet) = link.alloc() else {
+            return false;
+        };
+        if packet.set_len(self.frame.len()).is_err() {
+            return false;
+        }
+        packet.data_mut().copy_from_slice(&self.frame);
+        burst.try_push(packet).is_ok()
+    }
+
+    fn kind(&self) -> &'static str {
+        match (self.round, self.plan.given().access_gateways) {
+            (0, _) => "register",
+            (_, 1) => "refresh",
+            _ => "move",
+        }
+    }
+
+    fn close(&mut self) {
+        let cycles = self.last.saturating_sub(self.started.unwrap_or(self.last));
+        let seconds = cycles as f64 / self.course.hz as f64;
+        self.rounds.push(Round {
+            kind: self.kind(),
+            registered: self.answered,
+            seconds,
+            registrations_per_s: self.answered as f64 / seconds.max(1e-9),
+            retransmitted: self.retransmitted,
+            abandoned: self.abandoned,
+        });
+        self.round += 1;
+        (self.next, self.answered, self.abandoned) = (0, 0, 0);
+        (self.started, self.retransmitted) = (None, 0);
+        self.waiting.clear();
+        self.hosts.fill(Host::default());
+    }
+
+    /// Enters an answer.
+    fn answer(&mut self, answer: &Answer, now: u64) -> Result<(), Wrong> {
+        let sent = answer.sequence.wrapping_sub(self.sequence()) < TRIES;
+        let right = answer.to == self.from(answer.host);
+        let prefix = self.plan.home_network_prefix(answer.host);
+        let length = self.plan.given().host_length;
+        let state = self.state(answer.host).ok_or(Wrong::Host)?;
+        if state.done {
+            self.repeated += 1;
+            return Ok(());
+        }
+        if state.tries == 0 || !sent {
+            return Err(Wrong::Sequence);
+        }
+        if answer.status.0 != 0 {
+            return Err(Wrong::Status(answer.status.0));
+        }
+        if !right {
+            return Err(Wrong::Address);
+        }
+        if !matches!(answer.prefixes.as_slice(), [one] if (one.prefix, one.length) == (prefix, length))
+        {
+            return Err(Wrong::Prefix);
+        }
+        if answer.lifetime == 0 {
+            return Err(Wrong::Lifetime);
+        }
+        state.done = true;
+        let due = state.due;
+        self.answered += 1;
+        self.last = now;
+        self.latency
+            .saturating_record(now.saturating_sub(due).max(1));
+        Ok(())
+    }
+}
+
+impl Take for Storm {
+    fn take(&mut self, frame: &[u8], _: MacAddr, now: u64) -> bool {
+        let Some(read) = read_answer(frame) else {
+            return false;
+        };
+        let entered = read
+            .map_err(Wrong::Unreadable)
+            .and_then(|answer| self.answer(&answer, now));
+        if let Err(wrong) = entered {
+            *self.wrong.entry(wrong).or_default() += 1;
+        }
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::message::tests::{answer, OWN};
+    use super::*;
+    use crate::traffic::plan::tests::plan;
+    use packet::memory::{Pool, Ports};
+    use wire::mh::Status;
+
+    fn storm(line: &str, rounds: u32) -> (Storm, Ports) {
+        let course = Course {
+            rounds,
+            rate: None,
+            outstanding: 64,
+            retransmit: 100,
+            lifetime: 300,
+            hz: 1_000,
+        };
+        let plan = Arc::new(plan(line).expect("a plan"));
+        let storm = Storm::new(plan, course, OWN).expect("a storm");
+        (storm, Ports::new(1, Pool::new(64, 2048)))
+    }
+
+    fn sent(storm: &mut Storm, link: &mut Ports, now: u64) -> Vec<Vec<u8>> {
+        storm.step(link, PortId(0), OWN, now);
+        link.take_sent(PortId(0))
+    }
+
+    #[test]
+    fn every_host_registers_and_then_moves() {
+        let (mut storm, mut link) = storm("--hosts 40 --access-gateways 2", 2);
+        let mut now = 0;
+        while !storm.is_over() {
+            for frame in sent(&mut storm, &mut link, now) {
+                assert!(storm.take(&answer(&frame, |_| {}), OWN, now + 1));
+            }
+            now += 1;
+            assert!(now < 100, "it does not end");
+        }
+        let rounds = storm.rounds();
+        assert_eq!(rounds.len(), 2);
+        assert_eq!((rounds[0].kind, rounds[1].kind), ("register", "move"));
+        for round in rounds {
+            assert_eq!(
+                (round.registered, round.retransmitted, round.abandoned),
+                (40, 0, 0)
+            );
+        }
+        assert_eq!(storm.total_answered(), 80);
+        assert!(storm.wrong().is_empty());
+        assert_eq!(storm.latency().len(), 80);
+    }
+
+    #[test]
+    fn what_is_lost_is_sent_again_and_at_last_given_up() {
+        let (mut storm, mut link) = storm("--hosts 2", 1);
+        let first = sent(&mut storm, &mut link, 0);
+        assert_eq!(first.len(), 2);
+        assert!(sent(&mut storm, &mut link, 99).is_empty());
+        let again = sent(&mut storm, &mut link, 100);
+        assert_eq!(again.len(), 2);
+        // An answer to the first try, late: it counts, and the one to the second is no fault.
+        assert!(storm.take(&answer(&first[0], |_| {}), OWN, 101));
+        assert!(storm.take(&answer(&again[0], |_| {}), OWN, 102));
+        assert_eq!((storm.total_answered(), storm.repeated()), (1, 1));
+        let mut tries = 2;
+        for now in 103..2_000 {
+            tries += sent(&mut storm, &mut link, now).len();
+        }
+        assert_eq!(tries, usize::from(TRIES));
+        assert!(storm.is_over());
+        let round = &storm.rounds()[0];
+        assert_eq!((round.registered, round.abandoned), (1, 1));
+        assert_eq!(round.retransmitted, 1 + u64::from(TRIES - 1));
+    }
+
+    #[test]
+    fn wrong_answers_are_counted_and_count_for_nothing() {
+        let (mut storm, mut link) = storm("--hosts 8 --access-gateways 2", 1);
+        let frames = sent(&mut storm, &mut link, 0);
+        let take = |storm: &mut Storm, frame: Vec<u8>| storm.take(&frame, OWN, 1);
+        take(&mut storm, answer(&frames[0], |it| it.status = Status(130)));
+        take(&mut storm, answer(&frames[1], |it| it.sequence = 9));
+        take(
+            &mut storm,
+            answer(&frames[2], |it| {
+                it.options.remove(1);
+            }),
+        );
+        take(
+            &mut storm,
+            answer(&frames[3], |it| it.lifetime = wire::mh::Lifetime::ZERO),
+        );
+        // The answer for one host on the way of another.
+        let mut swapped = answer(&frames[4], |_| {});
+        let other = answer(&frames[5], |_| {});
+        swapped[54..].copy_from_slice(&other[54..]);
+        take(&mut storm, swapped);
+        let expected = BTreeMap::from([
+            (Wrong::Unreadable(BadAnswer::Malformed), 1),
+            (Wrong::Status(130), 1),
+            (Wrong::Sequence, 1),
+            (Wrong::Prefix, 1),
+            (Wrong::Lifetime, 1),
+        ]);
+        assert_eq!(storm.wrong(), &expected);
+        assert_eq!(storm.total_answered(), 0);
+        assert!(!storm.take(&[0; 60], OWN, 1), "not for the storm");
+    }
+
+    #[test]
+    fn no_more_are_outstanding_than_allowed() {
+        let (mut storm, mut link) = storm("--hosts 500", 1);
+        let mut frames = Vec::new();
+        for _ in 0..20 {
+            frames.extend(sent(&mut storm, &mut link, 0));
+        }
+        assert_eq!(frames.len(), 64);
+        assert!(storm.take(&answer(&frames[0], |_| {}), OWN, 1));
+        assert_eq!(sent(&mut storm, &mut link, 1).len(), 1);
+    }
+}
