@@ -26,7 +26,7 @@ pub fn serve(config: Config, config_path: PathBuf, record: Option<PathBuf>) -> R
     if let Some(id) = control_core {
         core_affinity::set_for_current(core_affinity::CoreId { id });
     }
-    let mut ports = Ports::open(&eal, &config)?;
+    let mut ports = Ports::open(&eal, &config, &config_path)?;
     let start = Start {
         config,
         config_path,

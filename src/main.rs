@@ -10,6 +10,7 @@
 #![forbid(unsafe_code)]
 
 mod gateway;
+mod plan;
 mod ports;
 mod workers;
 

@@ -1,9 +1,10 @@
 //! The workers: one pinned thread per configured core.
 
 use crate::ports::Ports;
-use anyhow::{Context, Result};
+use anyhow::{anyhow, Context, Result};
 use control::config::{self, Idle};
 use control::WorkerInfo;
+use dataplane::handoff;
 use dataplane::rings::WorkerRings;
 use dataplane::tables::Tables;
 use dataplane::verdict::Punt;
@@ -23,7 +24,7 @@ pub struct Workers {
 }
 
 impl Workers {
-    /// Starts a worker on every configured core, each with its queue pair of every port.
+    /// Starts a worker on every configured core, each with its queues of every port.
     ///
     /// # Errors
     /// The first that does not start; the others have ended when this returns.
@@ -39,15 +40,21 @@ impl Workers {
             info: Vec::new(),
             stop: Arc::default(),
         };
-        let shares = ports.take_queues(config.cores.len());
-        let each = config.cores.iter().zip(shares).zip(rings);
-        for (index, ((&core, queues), rings)) in each.enumerate() {
+        let shares = ports.take_shares();
+        let ends = handoff::channel(shares.len(), &ports.plans());
+        let waits = config.idle == Idle::Monitor;
+        let each = config.cores.iter().zip(shares).zip(rings).zip(ends);
+        for (index, (((&core, share), rings), ends)) in each.enumerate() {
             let started = ports
                 .pool(index)
                 .context("a gateway needs a port")
                 .and_then(|pool| {
-                    let io = WorkerIo::new(queues, pool);
-                    let worker = Worker::new(index, tables, rings, io, &settings(config));
+                    let io = WorkerIo::with(share, pool);
+                    if waits {
+                        can_wait(&io, ports)?;
+                    }
+                    let settings = settings(config);
+                    let worker = Worker::joined(index, tables, rings, io, ends, &settings);
                     workers.spawn(eal, index, core, worker)
                 });
             if let Err(error) = started {
@@ -73,7 +80,12 @@ impl Workers {
         let run = move || worker.run(&vital.0);
         let thread = eal.spawn_worker(&format!("worker-{index}"), Some(core), run)?;
         self.threads.push(thread);
-        self.info.push(WorkerInfo { core, stats });
+        let socket = dpdk::node_of(core);
+        self.info.push(WorkerInfo {
+            core,
+            socket,
+            stats,
+        });
         Ok(())
     }
 
@@ -92,6 +104,17 @@ impl Workers {
         ended.into_iter().collect::<Result<(), _>>()?;
         Ok(())
     }
+}
+
+/// Whether a worker over these queues can wait for its processor to see a packet come.
+fn can_wait(io: &WorkerIo, ports: &Ports) -> Result<()> {
+    let cannot = match ports.hands_on() {
+        true => Err("a port has fewer queues than there are workers, which hand packets on".into()),
+        false => io.can_wait(),
+    };
+    cannot.map_err(|why| {
+        anyhow!("idle = \"monitor\" cannot be had: {why}; use \"pause\" for latency or \"sleep\" for rest")
+    })
 }
 
 /// What a gateway does not go on without: dropped before `stop` is set, it ends the gateway, so that a
@@ -135,6 +158,10 @@ fn settings(config: &config::Workers) -> WorkerConfig {
             Idle::Sleep => worker::Idle::Sleep {
                 after_empty_polls: config.idle_after,
                 shortest,
+                longest,
+            },
+            Idle::Monitor => worker::Idle::Monitor {
+                after_empty_polls: config.idle_after,
                 longest,
             },
         },

@@ -80,6 +80,23 @@ pub struct PortInfo {
     pub id: PortId,
     /// Name and index of its TAP twin, if it has one.
     pub twin: Option<(String, PortId)>,
+    /// Its queues.
+    pub queues: PortQueues,
+}
+
+/// The queues of a port, and how packets are spread over them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PortQueues {
+    /// The worker that polls each receive queue.
+    pub pollers: Vec<usize>,
+    /// Number of transmit queues.
+    pub tx: usize,
+    /// What the device hashes to choose a queue.
+    pub rss: Vec<String>,
+    /// Whether workers hand packets on to the worker of their inner flow.
+    pub handoff: bool,
+    /// NUMA node of the device.
+    pub socket: Option<i32>,
 }
 
 /// Why a configuration makes no gateway.

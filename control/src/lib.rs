@@ -19,6 +19,6 @@ mod supervisor;
 pub mod wheel;
 
 pub use calls::{PortStats, ReadPort, WorkerInfo};
-pub use gateway::PortInfo;
+pub use gateway::{PortInfo, PortQueues};
 pub use rpc::ControlSocket;
 pub use run::{hold_signals, run, Error, Params};

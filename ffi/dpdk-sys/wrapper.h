@@ -2,6 +2,7 @@
  * complex for it. */
 #include <rte_config.h>
 #include <rte_alarm.h>
+#include <rte_cpuflags.h>
 #include <rte_cycles.h>
 #include <rte_dev.h>
 #include <rte_eal.h>
@@ -12,6 +13,7 @@
 #include <rte_lcore.h>
 #include <rte_mbuf.h>
 #include <rte_mempool.h>
+#include <rte_power_intrinsics.h>
 #include <rte_thread.h>
 #include <rte_version.h>
 
@@ -34,7 +36,15 @@ static const uint32_t SHIM_MBUF_BUF_LEN = offsetof(struct rte_mbuf, buf_len);
 static const uint64_t SHIM_RX_VLAN_STRIPPED = RTE_MBUF_F_RX_VLAN_STRIPPED;
 /* Flags that say who owns the octets of an mbuf; all others describe the packet. */
 static const uint64_t SHIM_MBUF_STORAGE = RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL;
-/* Hash over addresses, and over ports where there are any. */
-static const uint64_t SHIM_RSS = RTE_ETH_RSS_IP | RTE_ETH_RSS_UDP | RTE_ETH_RSS_TCP;
+/* What receive side scaling may hash: addresses, ports where there are any, and the flow label of
+ * IPv6, which only newer releases know. */
+static const uint64_t SHIM_RSS_IPV4 = RTE_ETH_RSS_IPV4 | RTE_ETH_RSS_FRAG_IPV4 | RTE_ETH_RSS_NONFRAG_IPV4_OTHER;
+static const uint64_t SHIM_RSS_IPV6 = RTE_ETH_RSS_IPV6 | RTE_ETH_RSS_FRAG_IPV6 | RTE_ETH_RSS_NONFRAG_IPV6_OTHER | RTE_ETH_RSS_IPV6_EX;
+static const uint64_t SHIM_RSS_PORTS = RTE_ETH_RSS_UDP | RTE_ETH_RSS_TCP;
+#ifdef RTE_ETH_RSS_IPV6_FLOW_LABEL
+static const uint64_t SHIM_RSS_FLOW_LABEL = RTE_ETH_RSS_IPV6_FLOW_LABEL;
+#else
+static const uint64_t SHIM_RSS_FLOW_LABEL = 0;
+#endif
 /* Receive side scaling. */
 static const uint32_t SHIM_MQ_RSS = RTE_ETH_MQ_RX_RSS;

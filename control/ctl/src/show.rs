@@ -128,6 +128,8 @@ fn ports(ports: &[Port], width: Option<usize>) -> String {
         "mac",
         ">mtu",
         "twin",
+        "queues",
+        "spread",
         "~driver",
         "~device",
     ]);
@@ -147,11 +149,24 @@ fn ports(ports: &[Port], width: Option<usize>) -> String {
             port.mac.to_string(),
             port.mtu.to_string(),
             or_none(port.twin.as_ref()),
+            format!("{}/{}", port.rx_queues, port.tx_queues),
+            spread(port),
             port.driver.clone(),
             port.device.clone(),
         ]);
     }
     table.render(width)
+}
+
+/// How packets come to workers: by what the device hashes, by handoff, or as they come.
+fn spread(port: &Port) -> String {
+    let handoff = port.handoff.then_some("handoff");
+    let rss = port.rss.iter().map(String::as_str);
+    let words: Vec<&str> = rss.chain(handoff).collect();
+    match words.is_empty() {
+        true => NONE.into(),
+        false => words.join("+"),
+    }
 }
 
 fn workers(workers: &[Worker], width: Option<usize>) -> String {
@@ -163,6 +178,9 @@ fn workers(workers: &[Worker], width: Option<usize>) -> String {
         ">burst",
         ">idle",
         ">cycles/packet",
+        "queues",
+        ">handed",
+        ">taken",
     ]);
     for worker in workers {
         table.row([
@@ -175,6 +193,9 @@ fn workers(workers: &[Worker], width: Option<usize>) -> String {
             worker
                 .cycles_per_packet
                 .map_or_else(|| NONE.into(), |cycles| format!("{cycles:.0}")),
+            worker.queues.join(" "),
+            worker.handed.to_string(),
+            worker.taken.to_string(),
         ]);
     }
     table.render(width)

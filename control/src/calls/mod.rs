@@ -47,6 +47,8 @@ pub type ReadPort = Box<dyn FnMut(PortId) -> PortStats + Send>;
 pub struct WorkerInfo {
     /// The core that it is pinned to.
     pub core: usize,
+    /// NUMA node of that core.
+    pub socket: Option<i32>,
     /// What it counts of itself.
     pub stats: Arc<WorkerStats>,
 }
@@ -156,6 +158,11 @@ impl Desk {
                 mtu: port.mtu,
                 link_up: stats.link_up,
                 twin: port.twin.as_ref().map(|(name, _)| name.clone()),
+                rx_queues: port.queues.pollers.len(),
+                tx_queues: port.queues.tx,
+                rss: port.queues.rss.clone(),
+                handoff: port.queues.handoff,
+                socket: port.queues.socket,
                 rx_packets: stats.rx_packets,
                 rx_bytes: stats.rx_bytes,
                 rx_missed: stats.rx_missed,
@@ -166,6 +173,17 @@ impl Desk {
             }
         };
         self.ports.iter().map(port).collect()
+    }
+
+    /// The receive queues that a worker polls, each as `port:queue`.
+    fn queues_of(&self, worker: usize) -> Vec<String> {
+        let of_port = |port: &PortInfo| {
+            let polled = port.queues.pollers.iter().enumerate();
+            let polled = polled.filter(|(_, poller)| **poller == worker);
+            let names = polled.map(|(queue, _)| format!("{}:{queue}", port.name));
+            names.collect::<Vec<_>>()
+        };
+        self.ports.iter().flat_map(of_port).collect()
     }
 
     fn workers(&self) -> Vec<types::Worker> {
@@ -180,6 +198,10 @@ impl Desk {
             types::Worker {
                 index,
                 core: worker.core,
+                socket: worker.socket,
+                queues: self.queues_of(index),
+                handed: stats.handed,
+                taken: stats.taken,
                 polls: stats.polls,
                 packets: stats.packets,
                 burst: ratio(stats.packets, busy),

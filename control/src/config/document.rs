@@ -116,6 +116,25 @@ impl Document {
         });
     }
 
+    /// That the value at `way` is wrong in a file that was read before. Without a line when it cannot be
+    /// read again.
+    pub(crate) fn wrong(file: &Path, way: &[Step], message: String) -> Error {
+        let text = std::fs::read_to_string(file).unwrap_or_default();
+        let known = !text.is_empty();
+        let mut document = Self {
+            file: file.to_owned(),
+            text,
+            problems: Vec::new(),
+        };
+        document.problem(way, message);
+        if let Some(problem) = document.problems.first_mut().filter(|_| !known) {
+            problem.line = None;
+        }
+        Error {
+            problems: document.problems,
+        }
+    }
+
     /// The end of checking: an error when anything was wrong.
     pub(crate) fn finish(mut self) -> Result<(), Error> {
         if self.problems.is_empty() {

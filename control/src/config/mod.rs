@@ -19,8 +19,8 @@ mod schema;
 pub use address::{overlap, BadInterfaceAddress, InterfaceAddress, Ipv6Prefix};
 pub use document::{Error, Problem};
 pub use schema::{
-    AttachOn, Config, Eal, ErrorSource, Gateway, Hugepages, Idle, Interface, InterfaceKind, Lma,
-    Mag, Pool, Port, Route, Tables, Workers,
+    AttachOn, Config, Eal, ErrorSource, Gateway, Handoff, Hugepages, Idle, Interface,
+    InterfaceKind, Lma, Mag, Pool, Port, Route, Rx, Tables, Workers,
 };
 
 use crate::policy::{self, FilePolicy};
@@ -137,6 +137,15 @@ impl Config {
     /// As [`load`](Self::load).
     pub fn reload(file: &Path) -> Result<Self, Error> {
         Self::load_for(file, &Machine::default())
+    }
+
+    /// That entry number `index` of `[[workers.rx]]` in `file` is wrong, as only the device could tell.
+    pub fn wrong_rx(file: &Path, index: usize, message: String) -> Error {
+        Document::wrong(
+            file,
+            document::place!["workers", "rx", index, "queues"],
+            message,
+        )
     }
 
     /// Fills in what follows from other values.

@@ -96,7 +96,7 @@ pub enum Hugepages {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Workers {
-    /// One worker is pinned to each of these cores and has one queue pair of every port.
+    /// One worker is pinned to each of these cores.
     pub cores: Vec<usize>,
     /// What a worker does when its ports are empty.
     #[serde(default)]
@@ -104,7 +104,7 @@ pub struct Workers {
     /// Empty polls in a row before that.
     #[serde(default = "defaults::idle_after")]
     pub idle_after: u32,
-    /// Shortest and longest sleep in microseconds, for `idle = "sleep"`.
+    /// Shortest and longest sleep in microseconds, for `idle = "sleep"`; of `"monitor"` the longest.
     #[serde(default = "defaults::idle_sleep_us")]
     pub idle_sleep_us: [u32; 2],
     /// ICMP errors and echo replies per second that one worker sends.
@@ -121,6 +121,41 @@ pub struct Workers {
     /// to the control plane.
     #[serde(default = "defaults::peer_rate")]
     pub peer_rate: u32,
+    /// Whether a packet goes to the worker of its inner flow, whichever has received it.
+    #[serde(default)]
+    pub handoff: Handoff,
+    /// Seconds after which a worker that stands still is reported.
+    #[serde(default = "defaults::stall_after")]
+    pub stall_after: u32,
+    /// `[[workers.rx]]`: which worker polls which receive queues. A port that is not named has one queue
+    /// for each worker, or shares out those that it has.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rx: Vec<Rx>,
+}
+
+/// `[[workers.rx]]`: receive queues of one port that one worker polls.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rx {
+    /// The port.
+    pub port: String,
+    /// The worker, by its core.
+    pub core: usize,
+    /// The queues, from 0.
+    pub queues: Vec<u16>,
+}
+
+/// Whether packets go from the worker that received them to that of their inner flow.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Handoff {
+    /// Each worker keeps what it receives.
+    #[default]
+    Never,
+    /// On ports whose device does not spread packets over all workers by a hash.
+    Auto,
+    /// On all ports.
+    Always,
 }
 
 /// What a worker does when its ports are empty.
@@ -134,6 +169,8 @@ pub enum Idle {
     Pause,
     /// Sleeps, longer the longer nothing comes.
     Sleep,
+    /// Lets the processor watch the receive queue, where device and processor can.
+    Monitor,
 }
 
 /// `[tables]`: how much they hold. Memory is taken at start.
@@ -387,6 +424,9 @@ mod defaults {
     }
     pub(super) const fn peer_rate() -> u32 {
         200_000
+    }
+    pub(super) const fn stall_after() -> u32 {
+        3
     }
     pub(super) const fn mtu() -> u16 {
         1_500

@@ -101,6 +101,17 @@ objects! {
         pub tx_bytes: u64,
         /// Packets that could not be sent.
         pub tx_errors: u64,
+        /// Receive queues.
+        pub rx_queues: usize,
+        /// Transmit queues.
+        pub tx_queues: usize,
+        /// What the device hashes to choose the queue of a packet: `ipv4`, `ipv6`, `ports`,
+        /// `flow-label`; nothing when it does not spread packets by a hash.
+        pub rss: Vec<String>,
+        /// Whether workers hand packets on to the worker of their inner flow.
+        pub handoff: bool,
+        /// NUMA node of the device, if it is at one.
+        pub socket: Option<i32>,
     }
 
     /// A worker.
@@ -109,6 +120,14 @@ objects! {
         pub index: usize,
         /// The core that it is pinned to.
         pub core: usize,
+        /// NUMA node of that core.
+        pub socket: Option<i32>,
+        /// The receive queues that it polls, each as `port:queue`.
+        pub queues: Vec<String>,
+        /// Packets that it received and handed to other workers.
+        pub handed: u64,
+        /// Packets that other workers handed to it; they are among `packets`.
+        pub taken: u64,
         /// Times that it asked its ports for packets.
         pub polls: u64,
         /// Packets that it received.

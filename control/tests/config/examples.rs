@@ -2,7 +2,7 @@
 
 use super::{load, machine, root, LMA, MAG};
 use control::config::{
-    Config, Eal, ErrorSource, Gateway, Interface, Lma, Mag, Pool, Port, Route, Tables, Workers,
+    Config, Eal, ErrorSource, Gateway, Interface, Lma, Mag, Pool, Port, Route, Rx, Tables, Workers,
 };
 use serde::de::{self, DeserializeOwned, Visitor};
 use std::path::PathBuf;
@@ -167,10 +167,11 @@ fn the_reference_names_every_key_of_the_schema() {
     let text = uncommented();
     let table: toml::Table =
         toml::from_str(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
-    let sections: [(&str, &[&str]); 11] = [
+    let sections: [(&str, &[&str]); 12] = [
         ("gateway", fields_of::<Gateway>()),
         ("eal", fields_of::<Eal>()),
         ("workers", fields_of::<Workers>()),
+        ("rx", fields_of::<Rx>()),
         ("tables", fields_of::<Tables>()),
         ("port", fields_of::<Port>()),
         ("interface", fields_of::<Interface>()),
@@ -187,10 +188,10 @@ fn the_reference_names_every_key_of_the_schema() {
         );
     }
     for (section, keys) in sections {
-        let value = if section == "pools" {
-            &table["lma"]["pools"]
-        } else {
-            &table[section]
+        let value = match section {
+            "pools" => &table["lma"]["pools"],
+            "rx" => &table["workers"]["rx"],
+            _ => &table[section],
         };
         let tables = match value {
             toml::Value::Array(tables) => tables.clone(),

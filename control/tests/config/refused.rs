@@ -37,7 +37,8 @@ fn a_key_that_is_like_no_other_is_answered_with_all_that_there_are() {
         "cores = [1]",
         "cores = [1]\nfrobnicate = 1",
         "test.toml:6: unknown key `frobnicate`; keys here are cores, idle, idle_after, \
-         idle_sleep_us, icmp_rate, punt_rate, punt_source_rate, peer_rate",
+         idle_sleep_us, icmp_rate, punt_rate, punt_source_rate, peer_rate, handoff, \
+         stall_after, rx",
     );
 }
 
@@ -210,6 +211,67 @@ fn cores_are_there_and_have_one_worker() {
         "cores = [1]",
         "cores = []",
         "test.toml:5: no core, no worker; name at least one core",
+    );
+}
+
+#[test]
+fn a_receive_queue_has_one_worker() {
+    let core = "[workers]\ncores = [1]\n";
+    let spoiled = |entries: &str, expected: &str| {
+        let workers = format!("[workers]\ncores = [1, 2]\n{entries}\n");
+        refused(LMA, core, &workers, expected);
+    };
+    let entry = |port: &str, core: usize, queues: &str| {
+        format!("[[workers.rx]]\nport = \"{port}\"\ncore = {core}\nqueues = {queues}\n")
+    };
+    spoiled(
+        &entry("cor0", 1, "[0]"),
+        "test.toml:7: there is no port `cor0`; did you mean \"core0\"?",
+    );
+    spoiled(
+        &entry("core0", 3, "[0]"),
+        "test.toml:8: core 3 has no worker; those that have are 1, 2",
+    );
+    spoiled(
+        &entry("core0", 1, "[]"),
+        "test.toml:9: no queue; name at least one, from 0, or remove the entry",
+    );
+    spoiled(
+        &entry("core0", 1, "[0, 0]"),
+        "test.toml:9: queue 0 of port core0 is core 1's already; a queue has one worker",
+    );
+    spoiled(
+        &[entry("core0", 1, "[0]"), entry("core0", 2, "[0]")].concat(),
+        "test.toml:13: queue 0 of port core0 is core 1's already; a queue has one worker",
+    );
+    spoiled(
+        &[entry("core0", 1, "[0]"), entry("core0", 2, "[2]")].concat(),
+        "test.toml:9: nobody polls queue 1 of port core0, which has queues up to 2; give it to a core",
+    );
+}
+
+#[test]
+fn a_queue_that_the_device_says_it_has_not_is_refused() {
+    let mut spoiled = LMA.replacen("net_null0", "net_af_packet0,iface=x,qpairs=2", 1);
+    spoiled = spoiled.replacen(
+        "cores = [1]\n",
+        "cores = [1]\n[[workers.rx]]\nport = \"core0\"\ncore = 1\nqueues = [0, 1, 2]\n",
+        1,
+    );
+    let error = load(&spoiled, LMA_POLICY).expect_err("it should be refused");
+    let expected =
+        "test.toml:9: port core0 has no queue 2: its device has 2; write `,qpairs=3` behind it";
+    assert_eq!(said(&error), [expected]);
+}
+
+#[test]
+fn a_processor_does_not_watch_what_is_handed_over() {
+    refused(
+        LMA,
+        "cores = [1]",
+        "cores = [1, 2]\nidle = \"monitor\"\nhandoff = \"auto\"",
+        "test.toml:6: a processor cannot watch what other workers hand over; give \"pause\" or \
+         \"sleep\", or set handoff = \"never\"",
     );
 }
 

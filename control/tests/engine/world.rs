@@ -71,6 +71,7 @@ impl Node {
                 mtu: port.mtu,
                 id: PortId(index),
                 twin: None,
+                queues: Default::default(),
             })
             .collect();
         let count = ports.len() as u16;

@@ -136,6 +136,7 @@ fn control_answers_reloads_records_and_ends_at_sigterm() {
             mtu: 1500,
             id: PortId(id),
             twin: None,
+            queues: Default::default(),
         });
     let (tell, ready) = mpsc::channel();
     let socket = folder.path().join("control.sock");
@@ -158,7 +159,11 @@ fn control_answers_reloads_records_and_ends_at_sigterm() {
             rx_packets: u64::from(id.0) + 40,
             ..PortStats::default()
         }),
-        workers: vec![WorkerInfo { core: 0, stats }],
+        workers: vec![WorkerInfo {
+            core: 0,
+            socket: None,
+            stats,
+        }],
         dpdk_version: "none".to_owned(),
         cycles_per_second: None,
         ready: Some(Box::new(move || tell.send(()).unwrap())),

@@ -55,6 +55,15 @@ impl Affinity {
     }
 }
 
+/// NUMA node of a processor; none where the kernel does not tell.
+pub fn node_of(core: usize) -> Option<i32> {
+    let entries = std::fs::read_dir(format!("/sys/devices/system/cpu/cpu{core}")).ok()?;
+    let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    names
+        .filter_map(|name| name.strip_prefix("node")?.parse().ok())
+        .next()
+}
+
 /// The calling thread on a narrower set until this drops.
 pub(crate) struct Narrowed(Affinity);
 

@@ -67,12 +67,22 @@ impl Devargs {
             .map(|(_, value)| value.trim())
     }
 
-    /// The drivers that sit on a kernel interface must name one that is there.
-    fn check_interface(&self) -> Result<(), String> {
-        if !matches!(
+    /// Whether its driver sits on a kernel interface that is there before.
+    fn is_on_interface(&self) -> bool {
+        matches!(
             self.driver(),
             "net_af_packet" | "net_af_xdp" | "eth_af_packet"
-        ) {
+        )
+    }
+
+    /// The kernel interface that its driver sits on, if it does.
+    pub(crate) fn interface(&self) -> Option<&str> {
+        self.argument("iface").filter(|_| self.is_on_interface())
+    }
+
+    /// The drivers that sit on a kernel interface must name one that is there.
+    fn check_interface(&self) -> Result<(), String> {
+        if !self.is_on_interface() {
             return Ok(());
         }
         let Some(interface) = self.argument("iface").filter(|iface| !iface.is_empty()) else {
@@ -109,7 +119,7 @@ impl Devargs {
     }
 
     /// What to try when it has too few queues.
-    pub(crate) fn queue_hint(&self, wanted: u16) -> String {
+    pub(crate) fn queue_hint(&self, wanted: usize) -> String {
         match self.driver() {
             "net_af_packet" | "eth_af_packet" => {
                 format!("add `,qpairs={wanted}` to the device")

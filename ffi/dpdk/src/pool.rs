@@ -19,6 +19,9 @@ use crate::Error;
 /// Room for a packet of an ordinary Ethernet, in octets after the head room.
 pub(crate) const DATA_ROOM: u16 = 2048;
 
+/// DPDK's word for whichever NUMA node has room.
+const ANY_NODE: i32 = -1;
+
 /// Largest cache that DPDK gives a thread.
 const CACHE: u32 = 256;
 
@@ -34,7 +37,8 @@ pub struct PoolConfig {
     pub mbufs: u32,
     /// Octets that a packet may have, after the head room of [`HEADROOM`].
     pub data_room: u16,
-    /// NUMA node, or none for any.
+    /// NUMA node, or none for any. A node without memory for DPDK (all but the first without
+    /// hugepages) is as good as none.
     pub socket: Option<i32>,
 }
 
@@ -56,6 +60,7 @@ pub struct Pool(Arc<Owner>);
 struct Owner {
     pool: NonNull<sys::rte_mempool>,
     name: String,
+    data_room: u16,
     eal: Arc<Inner>,
 }
 
@@ -86,25 +91,32 @@ impl Pool {
             .map_err(|_| refused("its name has a NUL".to_owned()))?;
         // A thread's cache must not hold so much that the others starve.
         let cache = CACHE.min(config.mbufs / 4) & !1;
-        let pool = log::watch_aloud(eal.shown(), || {
-            // SAFETY: the environment is up (this holds it), the name is a C string that is copied.
-            let pool = unsafe {
-                sys::rte_pktmbuf_pool_create(
-                    name.as_ptr(),
-                    config.mbufs,
-                    cache,
-                    0,
-                    room,
-                    config.socket.unwrap_or(-1),
-                )
-            };
-            // SAFETY: reads a word of the calling thread.
-            NonNull::new(pool).ok_or_else(|| unsafe { sys::shim_errno() })
-        })
-        .map_err(refused)?;
+        let on = |socket| {
+            log::watch_aloud(eal.shown(), || {
+                // SAFETY: the environment is up (this holds it), the name is a C string that is copied.
+                let pool = unsafe {
+                    sys::rte_pktmbuf_pool_create(
+                        name.as_ptr(),
+                        config.mbufs,
+                        cache,
+                        0,
+                        room,
+                        socket,
+                    )
+                };
+                // SAFETY: reads a word of the calling thread.
+                NonNull::new(pool).ok_or_else(|| unsafe { sys::shim_errno() })
+            })
+        };
+        let pool = match config.socket {
+            Some(socket) => on(socket).or_else(|_| on(ANY_NODE)),
+            None => on(ANY_NODE),
+        };
+        let pool = pool.map_err(refused)?;
         Ok(Pool(Arc::new(Owner {
             pool,
             name: config.name,
+            data_room: config.data_room,
             eal: Arc::clone(eal),
         })))
     }
@@ -112,6 +124,11 @@ impl Pool {
     /// The name it was made with.
     pub fn name(&self) -> &str {
         &self.0.name
+    }
+
+    /// Octets that a packet may have, after the head room.
+    pub fn data_room(&self) -> u16 {
+        self.0.data_room
     }
 
     /// Number of buffers in all.

@@ -27,29 +27,39 @@ pub struct TxQueue {
     one_thread: PhantomData<Cell<()>>,
 }
 
-/// The queue pairs of a started device, each once.
-pub(crate) fn pairs(device: &Arc<Device>) -> Vec<(RxQueue, TxQueue)> {
-    (0..device.queues())
-        .map(|queue| {
-            let rx = RxQueue {
-                device: Arc::clone(device),
-                queue,
-                one_thread: PhantomData,
-            };
-            let tx = TxQueue {
-                device: Arc::clone(device),
-                queue,
-                one_thread: PhantomData,
-            };
-            (rx, tx)
-        })
-        .collect()
+/// The receive and the transmit queues of a started device, each once.
+pub(crate) fn all(device: &Arc<Device>) -> (Vec<RxQueue>, Vec<TxQueue>) {
+    let rx = (0..device.rx_queues()).map(|queue| RxQueue {
+        device: Arc::clone(device),
+        queue,
+        one_thread: PhantomData,
+    });
+    let tx = (0..device.tx_queues()).map(|queue| TxQueue {
+        device: Arc::clone(device),
+        queue,
+        one_thread: PhantomData,
+    });
+    (rx.collect(), tx.collect())
 }
 
 impl RxQueue {
     /// Name of the port in the configuration.
     pub fn port_name(&self) -> &str {
         self.device.name()
+    }
+
+    /// Number of the queue at its port.
+    pub fn number(&self) -> u16 {
+        self.queue
+    }
+
+    /// What a processor has to watch to see that a packet has come; none when the driver cannot say.
+    pub(crate) fn monitored(&self) -> Option<sys::rte_power_monitor_cond> {
+        let mut condition = sys::rte_power_monitor_cond::default();
+        // SAFETY: the port is started while a queue lives; the structure is written.
+        let code =
+            unsafe { sys::rte_eth_get_monitor_addr(self.device.id(), self.queue, &mut condition) };
+        (code == 0).then_some(condition)
     }
 
     /// Takes what has arrived, up to the room left in `burst`; returns how many came.
@@ -76,9 +86,12 @@ impl TxQueue {
     }
 
     /// Sends from the front of `burst` what the queue accepts, returns how many went and leaves the
-    /// others in `burst`.
+    /// others in `burst`. A port that is known to be down accepts none.
     #[inline]
     pub fn tx(&mut self, burst: &mut Burst<Mbuf>) -> usize {
+        if !self.device.takes_packets() {
+            return 0;
+        }
         let length = burst.len();
         for packet in burst.iter_mut() {
             packet.clear_flags();

@@ -2,6 +2,7 @@
 
 use std::ffi::{CStr, CString};
 use std::mem::MaybeUninit;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 
 use dpdk_sys as sys;
@@ -12,7 +13,7 @@ use crate::eal::Inner;
 use crate::interrupts;
 use crate::log;
 use crate::pool::{Pool, PoolConfig, DATA_ROOM};
-use crate::port::PortConfig;
+use crate::port::{PortConfig, Rss};
 use crate::Error;
 
 /// Octets of a frame beside its payload: Ethernet header, two VLAN tags, check sequence.
@@ -20,16 +21,23 @@ const FRAME_OVERHEAD: u16 = 14 + 2 * 4 + 4;
 
 /// Buffers that a worker may hold per queue beside those in the port's rings: a burst on its way
 /// through, packets held for neighbours, and what its thread's cache keeps.
-const HELD_PER_QUEUE: u32 = 1024;
+pub(crate) const HELD_PER_QUEUE: u32 = 1024;
 
 /// A device that DPDK opened. Stops, closes and unplugs it when the last queue and the port let go.
 pub(crate) struct Device {
     id: u16,
     name: String,
     driver: String,
-    queues: u16,
+    interface: Option<String>,
+    rx_queues: u16,
+    tx_queues: u16,
     started: bool,
-    pool: Option<Pool>,
+    /// Of each receive queue.
+    pools: Vec<Pool>,
+    /// Whether it takes packets.
+    takes: Arc<AtomicBool>,
+    /// Whether its link was ever seen up: a driver that never says so is not believed.
+    was_up: AtomicBool,
     /// What DPDK logged while the device came up.
     log: Mutex<Vec<String>>,
     eal: Arc<Inner>,
@@ -77,9 +85,13 @@ impl Device {
             id,
             name: port.to_owned(),
             driver: String::new(),
-            queues: 0,
+            interface: devargs.interface().map(str::to_owned),
+            rx_queues: 0,
+            tx_queues: 0,
             started: false,
-            pool: None,
+            pools: Vec::new(),
+            takes: Arc::new(AtomicBool::new(true)),
+            was_up: AtomicBool::new(false),
             log: Mutex::new(lines),
             eal: Arc::clone(eal),
         };
@@ -92,17 +104,20 @@ impl Device {
         Ok(device)
     }
 
-    /// Configures the device, gives it queues and a pool, and starts it. Returns what the driver
-    /// could not do and the port can live without.
+    /// Configures the device, gives it queues and pools, and starts it. Returns what the driver
+    /// could not do and the port can live without, and what it hashes.
     pub(crate) fn start(
         &mut self,
         config: &PortConfig,
         devargs: &Devargs,
-    ) -> Result<Vec<String>, Error> {
+        pools: impl FnOnce(u16) -> Vec<Pool>,
+    ) -> Result<(Vec<String>, Rss), Error> {
         let mut notes = Vec::new();
         let info = self.info()?;
         let queues = config.queues.max(1);
-        if queues > info.max_rx_queues || queues > info.max_tx_queues {
+        let receive = config.rx_queues.unwrap_or(queues).max(1);
+        let too_few = receive > info.max_rx_queues || queues > info.max_tx_queues;
+        if too_few && !config.fewer {
             return Err(Error::Queues {
                 port: self.name.clone(),
                 device: devargs.text().to_owned(),
@@ -110,10 +125,12 @@ impl Device {
                 wanted: queues,
                 receive: info.max_rx_queues,
                 transmit: info.max_tx_queues,
-                hint: devargs.queue_hint(queues),
+                hint: devargs.queue_hint(queues.into()),
             });
         }
-        self.configure(queues, &info, &mut notes)?;
+        self.rx_queues = receive.min(info.max_rx_queues.max(1));
+        self.tx_queues = queues.min(info.max_tx_queues.max(1));
+        let rss = self.configure(&info, &mut notes)?;
         if let Some(mtu) = config.mtu {
             self.set_mtu(mtu, &mut notes)?;
         }
@@ -123,7 +140,7 @@ impl Device {
             let code = unsafe { sys::rte_eth_dev_default_mac_addr_set(self.id, &mut address) };
             self.optional(code, "keeps its own MAC address", &mut notes);
         }
-        self.set_up_queues(queues, config, devargs)?;
+        self.set_up_queues(config, devargs, pools, &mut notes)?;
         self.step("starting", || {
             // SAFETY: the device is open, configured and has its queues.
             unsafe { sys::rte_eth_dev_start(self.id) }
@@ -140,36 +157,57 @@ impl Device {
         if !self.is_promiscuous() {
             self.optional(code, "does not receive all multicast", &mut notes);
         }
-        Ok(notes)
+        Ok((notes, rss))
     }
 
-    /// Sets the number of queues, and spreads packets over them when the device can.
+    /// Sets the number of queues, and spreads packets over them by their outer headers as far as the
+    /// device can. Returns what it hashes.
     fn configure(
         &mut self,
-        queues: u16,
         info: &sys::rte_eth_dev_info,
         notes: &mut Vec<String>,
-    ) -> Result<(), Error> {
+    ) -> Result<Rss, Error> {
         let mut conf = sys::rte_eth_conf::default();
-        let spread = info.flow_type_rss_offloads & sys::SHIM_RSS;
-        if queues > 1 {
-            match spread {
-                0 => notes.push(format!(
-                    "{} has no RSS; which queue a packet comes to is its own choice",
-                    self.driver
-                )),
-                _ => {
-                    conf.rxmode.mq_mode = sys::SHIM_MQ_RSS;
-                    conf.rx_adv_conf.rss_conf.rss_hf = spread;
-                }
-            }
+        let wanted = sys::SHIM_RSS_IPV4
+            | sys::SHIM_RSS_IPV6
+            | sys::SHIM_RSS_PORTS
+            | sys::SHIM_RSS_FLOW_LABEL;
+        let spread = info.flow_type_rss_offloads & wanted;
+        let spreads = self.rx_queues > 1 && spread != 0;
+        if spreads {
+            conf.rxmode.mq_mode = sys::SHIM_MQ_RSS;
+            conf.rx_adv_conf.rss_conf.rss_hf = spread;
+        } else if self.rx_queues > 1 {
+            notes.push(format!(
+                "{} has no RSS; which queue a packet comes to is its own choice",
+                self.driver
+            ));
         }
+        let (rx, tx) = (self.rx_queues, self.tx_queues);
         self.step("configuring", || {
             // SAFETY: the device is open; the configuration is copied.
-            unsafe { sys::rte_eth_dev_configure(self.id, queues, queues, &conf) }
+            unsafe { sys::rte_eth_dev_configure(self.id, rx, tx, &conf) }
         })?;
-        self.queues = queues;
-        Ok(())
+        if !spreads {
+            return Ok(Rss::default());
+        }
+        let mut got = sys::rte_eth_rss_conf::default();
+        // SAFETY: the device is configured; without a place for the key, the structure alone is written.
+        let code = unsafe { sys::rte_eth_dev_rss_hash_conf_get(self.id, &mut got) };
+        // Not every driver tells what it took; then it took what it says it can.
+        let rss = Rss::of(if code == 0 && got.rss_hf != 0 {
+            got.rss_hf
+        } else {
+            spread
+        });
+        if !rss.flow_label {
+            notes.push(format!(
+                "{} hashes {} and no flow label: all that comes by one tunnel comes to one queue",
+                self.driver,
+                rss.words().join(", ")
+            ));
+        }
+        Ok(rss)
     }
 
     /// Asks for an MTU; a device that refuses keeps its own.
@@ -194,32 +232,47 @@ impl Device {
         Ok(())
     }
 
-    /// Makes the pool and every queue pair.
+    /// Makes every queue, each receive queue over its pool.
     fn set_up_queues(
         &mut self,
-        queues: u16,
         config: &PortConfig,
         devargs: &Devargs,
+        pools: impl FnOnce(u16) -> Vec<Pool>,
+        notes: &mut Vec<String>,
     ) -> Result<(), Error> {
         let (mut rx, mut tx) = (config.descriptors, config.descriptors);
         self.step("choosing descriptors", || {
             // SAFETY: the device is open; both numbers are written back.
             unsafe { sys::rte_eth_dev_adjust_nb_rx_tx_desc(self.id, &mut rx, &mut tx) }
         })?;
-        // SAFETY: the device is open.
-        let socket = unsafe { sys::rte_eth_dev_socket_id(self.id) };
-        let wanted = u32::from(queues) * (u32::from(rx) + u32::from(tx) + HELD_PER_QUEUE);
-        let pool = Pool::with(
-            &self.eal,
-            PoolConfig {
-                name: self.name.clone(),
-                mbufs: config.mbufs.unwrap_or((wanted + 1).next_power_of_two() - 1),
-                data_room: data_room(self.mtu(), config, devargs),
-                socket: (socket >= 0).then_some(socket),
-            },
-        )?;
-        let node = socket.max(0) as u32;
-        for queue in 0..queues {
+        let room = data_room(self.mtu(), config, devargs);
+        let mut pools = pools(self.rx_queues);
+        if let Some(small) = pools.iter().find(|pool| pool.data_room() < room) {
+            notes.push(format!(
+                "{} needs buffers of {room} octets, and those of {} have {}: it gets its own",
+                self.driver,
+                small.name(),
+                small.data_room()
+            ));
+            pools.clear();
+        }
+        if pools.len() < usize::from(self.rx_queues) {
+            let pairs = u32::from(self.rx_queues.max(self.tx_queues));
+            let wanted = pairs * (u32::from(rx) + u32::from(tx) + HELD_PER_QUEUE);
+            let pool = Pool::with(
+                &self.eal,
+                PoolConfig {
+                    name: self.name.clone(),
+                    mbufs: config.mbufs.unwrap_or((wanted + 1).next_power_of_two() - 1),
+                    data_room: room,
+                    socket: self.socket(),
+                },
+            )?;
+            pools = vec![pool; usize::from(self.rx_queues)];
+        }
+        self.pools = pools;
+        let node = self.socket().unwrap_or(0) as u32;
+        for (queue, pool) in (0..self.rx_queues).zip(&self.pools) {
             self.step("setting up a receive queue", || {
                 // SAFETY: the device is configured with more queues than `queue`; null asks for the
                 // driver's own thresholds; the pool outlives the device (a field of it).
@@ -234,12 +287,13 @@ impl Device {
                     )
                 }
             })?;
+        }
+        for queue in 0..self.tx_queues {
             self.step("setting up a transmit queue", || {
                 // SAFETY: as above.
                 unsafe { sys::rte_eth_tx_queue_setup(self.id, queue, tx, node, std::ptr::null()) }
             })?;
         }
-        self.pool = Some(pool);
         Ok(())
     }
 
@@ -297,13 +351,46 @@ impl Device {
         &self.driver
     }
 
-    pub(crate) fn queues(&self) -> u16 {
-        self.queues
+    pub(crate) fn rx_queues(&self) -> u16 {
+        self.rx_queues
     }
 
-    /// The pool that packets received here lie in; there once started.
+    pub(crate) fn tx_queues(&self) -> u16 {
+        self.tx_queues
+    }
+
+    /// The kernel interface that it sits on, if it does.
+    pub(crate) fn interface(&self) -> Option<&str> {
+        self.interface.as_deref()
+    }
+
+    /// NUMA node that it is at, if it says.
+    pub(crate) fn socket(&self) -> Option<i32> {
+        // SAFETY: the device is open.
+        let socket = unsafe { sys::rte_eth_dev_socket_id(self.id) };
+        (socket >= 0).then_some(socket)
+    }
+
+    /// Whether it takes packets, for others to look at.
+    pub(crate) fn takes(&self) -> &Arc<AtomicBool> {
+        &self.takes
+    }
+
+    /// Whether it takes packets.
+    #[inline]
+    pub(crate) fn takes_packets(&self) -> bool {
+        self.takes.load(Ordering::Relaxed)
+    }
+
+    /// Its link was seen up or down.
+    pub(crate) fn seen(&self, up: bool) {
+        let was_up = self.was_up.fetch_or(up, Ordering::Relaxed);
+        self.takes.store(up || !was_up, Ordering::Relaxed);
+    }
+
+    /// The pool that packets received on its first queue lie in; there once started.
     pub(crate) fn pool(&self) -> Option<&Pool> {
-        self.pool.as_ref()
+        self.pools.first()
     }
 
     pub(crate) fn mtu(&self) -> u16 {
@@ -322,12 +409,13 @@ impl Device {
 
     /// Takes out what a device made of software rings still holds: nobody else will.
     fn drain(&self) {
-        let Some(pool) = self.pool.as_ref().filter(|_| self.driver == "net_ring") else {
+        if self.driver != "net_ring" {
             return;
-        };
-        for queue in 0..self.queues {
+        }
+        let all: u32 = self.pools.iter().map(Pool::size).sum();
+        for queue in 0..self.rx_queues {
             // A ring holds no more than all buffers there are.
-            for _ in 0..=pool.size() {
+            for _ in 0..=all {
                 let mut packet = MaybeUninit::<*mut sys::rte_mbuf>::uninit();
                 // SAFETY: the port is started and its last queue is gone, so this thread alone uses
                 // it. DPDK hands over the one packet it says it wrote.
@@ -377,7 +465,7 @@ impl Drop for Device {
 }
 
 /// Octets a buffer must hold: a whole frame, and what drivers that copy whole slots insist on.
-fn data_room(mtu: u16, config: &PortConfig, devargs: &Devargs) -> u16 {
+pub(crate) fn data_room(mtu: u16, config: &PortConfig, devargs: &Devargs) -> u16 {
     let frame = mtu
         .max(config.mtu.unwrap_or(0))
         .saturating_add(FRAME_OVERHEAD);

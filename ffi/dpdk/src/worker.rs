@@ -1,4 +1,4 @@
-//! What one worker has of DPDK: its share of every port, and a thread that DPDK knows.
+//! Threads that DPDK knows.
 
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::mpsc;
@@ -6,69 +6,11 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use dpdk_sys as sys;
-use packet::{Burst, PortId, RxTx};
 
 use crate::affinity::Affinity;
 use crate::eal::{Eal, Inner};
 use crate::log;
-use crate::mbuf::{free_bulk, Mbuf};
-use crate::pool::Pool;
-use crate::queue::{RxQueue, TxQueue};
 use crate::Error;
-
-/// One receive and one transmit queue of every port, in the order of [`PortId`], and the pool that
-/// packets born in this worker come from.
-pub struct WorkerIo {
-    queues: Vec<(RxQueue, TxQueue)>,
-    pool: Pool,
-}
-
-impl WorkerIo {
-    /// Puts a worker's queues together: `queues[i]` serves `PortId(i)`.
-    pub fn new(queues: Vec<(RxQueue, TxQueue)>, pool: Pool) -> WorkerIo {
-        WorkerIo { queues, pool }
-    }
-}
-
-impl RxTx for WorkerIo {
-    type Buf = Mbuf;
-
-    #[inline]
-    fn ports(&self) -> u16 {
-        self.queues.len() as u16
-    }
-
-    #[inline]
-    fn rx(&mut self, port: PortId, burst: &mut Burst<Mbuf>) -> usize {
-        match self.queues.get_mut(usize::from(port.0)) {
-            Some((rx, _)) => rx.rx(burst),
-            None => 0,
-        }
-    }
-
-    #[inline]
-    fn tx(&mut self, port: PortId, burst: &mut Burst<Mbuf>) -> usize {
-        match self.queues.get_mut(usize::from(port.0)) {
-            Some((_, tx)) => tx.tx(burst),
-            None => 0,
-        }
-    }
-
-    #[inline]
-    fn alloc(&mut self) -> Option<Mbuf> {
-        self.pool.alloc()
-    }
-
-    #[inline]
-    fn free(&mut self, burst: &mut Burst<Mbuf>) {
-        let count = burst.len();
-        // SAFETY: the burst owns `count` packets and forgets them before they are given back.
-        unsafe {
-            burst.set_len(0);
-            free_bulk(burst.as_mut_ptr(), count);
-        }
-    }
-}
 
 /// A running worker thread. Dropping it lets the thread run on by itself; [`WorkerThread::join`]
 /// waits for it.

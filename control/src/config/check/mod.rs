@@ -1,10 +1,11 @@
 //! What types cannot say: names that must exist, values that must agree, ranges.
 
 mod links;
+mod queues;
 mod role;
 
 use super::document::{place, Document, Step};
-use super::schema::{Config, Idle};
+use super::schema::{Config, Handoff, Idle};
 use super::Machine;
 use std::net::Ipv6Addr;
 use std::ops::RangeInclusive;
@@ -131,13 +132,30 @@ fn workers(document: &mut Document, config: &Config, machine: &Machine) {
             document.problem(way, text);
         }
     }
+    queues::queues(document, config);
     let [shortest, longest] = workers.idle_sleep_us;
-    if workers.idle == Idle::Sleep && (shortest == 0 || shortest > longest || longest > 1_000_000) {
+    if matches!(workers.idle, Idle::Sleep | Idle::Monitor)
+        && (shortest == 0 || shortest > longest || longest > 1_000_000)
+    {
         document.problem(
             place!["workers", "idle_sleep_us"],
             "give [shortest, longest] in microseconds, from 1 to 1000000, the shorter one first",
         );
     }
+    let handed = workers.handoff != Handoff::Never && workers.cores.len() > 1;
+    if workers.idle == Idle::Monitor && handed {
+        document.problem(
+            place!["workers", "idle"],
+            "a processor cannot watch what other workers hand over; give \"pause\" or \"sleep\", \
+             or set handoff = \"never\"",
+        );
+    }
+    in_range(
+        document,
+        place!["workers", "stall_after"],
+        workers.stall_after,
+        1..=3_600,
+    );
     in_range(
         document,
         place!["workers", "icmp_rate"],
