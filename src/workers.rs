@@ -12,6 +12,7 @@ use dataplane::worker::{self, PuntRate, PuntRates, Rate, Worker, WorkerConfig};
 use dpdk::{Eal, WorkerIo, WorkerThread};
 use nix::sys::signal::{kill, Signal};
 use nix::unistd::Pid;
+use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,17 +44,17 @@ impl Workers {
         let shares = ports.take_shares();
         let ends = handoff::channel(shares.len(), &ports.plans());
         let waits = config.idle == Idle::Monitor;
+        let settings = settings(config);
         let each = config.cores.iter().zip(shares).zip(rings).zip(ends);
         for (index, (((&core, share), rings), ends)) in each.enumerate() {
             let started = ports
                 .pool(index)
                 .context("a gateway needs a port")
                 .and_then(|pool| {
-                    let io = WorkerIo::with(share, pool);
+                    let io = WorkerIo::with(share, pool)?;
                     if waits {
                         can_wait(&io, ports)?;
                     }
-                    let settings = settings(config);
                     let worker = Worker::joined(index, tables, rings, io, ends, &settings);
                     workers.spawn(eal, index, core, worker)
                 });
@@ -167,6 +168,7 @@ fn settings(config: &config::Workers) -> WorkerConfig {
         },
         icmp_rate: Rate::new(config.icmp_rate, config.icmp_rate.div_ceil(10)),
         punt_rates,
+        fragment_seed: RandomState::new().hash_one(0) as u32,
         ..WorkerConfig::default()
     }
 }

@@ -5,7 +5,7 @@
 mod case;
 
 use case::{play, read_pcap, Case, Counts};
-use dpdk::{Eal, EalConfig, Mbuf, Port, PortConfig, WorkerIo};
+use dpdk::{Collector, Eal, EalConfig, Mbuf, Port, PortConfig, WorkerIo};
 use packet::{Burst, PortId, RxTx, MAX_BURST};
 use std::collections::VecDeque;
 use std::path::Path;
@@ -22,6 +22,7 @@ struct Bursts {
 
 impl RxTx for Bursts {
     type Buf = Mbuf;
+    type Fragments = Collector;
 
     fn ports(&self) -> u16 {
         self.io.ports()
@@ -45,6 +46,10 @@ impl RxTx for Bursts {
 
     fn alloc(&mut self) -> Option<Mbuf> {
         self.io.alloc()
+    }
+
+    fn fragments(&mut self) -> &mut Collector {
+        self.io.fragments()
     }
 
     fn free(&mut self, burst: &mut Burst<Mbuf>) {
@@ -88,7 +93,7 @@ fn run(eal: &Eal, case: &Case, size: usize) -> (Vec<Vec<Vec<u8>>>, Counts) {
     let queues: Vec<_> = queues.collect();
     let io = Bursts {
         waiting: queues.iter().map(|_| VecDeque::new()).collect(),
-        io: WorkerIo::new(queues, ports[0].pool().clone()),
+        io: WorkerIo::new(queues, ports[0].pool().clone()).expect("memory for fragments"),
         size,
     };
     let counts = play(case, io, &case.then, |_| {});

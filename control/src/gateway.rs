@@ -329,7 +329,9 @@ fn mag_config(mag: &config::Mag, room: Room, tunnel_mtu: u16, seed: u64) -> MagC
     made.attach_on.packet = mag.attach_on.contains(&AttachOn::Packet);
     made.advertising.interval = secs(mag.ra_interval);
     made.advertising.router_lifetime = secs(mag.router_lifetime.into());
-    made.advertising.mtu = mag.advertise_mtu.then_some(tunnel_mtu.into());
+    // A host's link carries at least 1280 octets, in fragments if need be.
+    let host_mtu = u32::from(tunnel_mtu).max(wire::ipv6::MIN_MTU as u32);
+    made.advertising.mtu = mag.advertise_mtu.then_some(host_mtu);
     made.deregister_on_shutdown = mag.deregister_on_shutdown;
     made
 }

@@ -47,6 +47,21 @@ impl Problem {
         },
     };
 
+    pub(crate) const REASSEMBLY: Self = Self {
+        reply: Reply::ReassemblyTimeout,
+        error: ErrorMessage::TimeExceeded {
+            code: code::REASSEMBLY_TIME_EXCEEDED,
+        },
+    };
+    /// A first fragment without all of the packet's headers (RFC 7112 section 5).
+    pub(crate) const CHAIN: Self =
+        Self::parameter(Reply::FragmentInvalid, code::INCOMPLETE_HEADER_CHAIN, 0);
+
+    /// A fragment with a value that none has at `pointer` (RFC 8200 section 4.5).
+    pub(crate) const fn fragment(pointer: usize) -> Self {
+        Self::parameter(Reply::FragmentInvalid, code::ERRONEOUS_FIELD, pointer)
+    }
+
     /// Larger than `mtu`.
     pub(crate) fn too_big(mtu: usize) -> Self {
         let mtu = u32::try_from(mtu).unwrap_or(u32::MAX);
@@ -87,6 +102,8 @@ impl Problem {
             Reply::NoRoute => Drop::NoRoute,
             Reply::AddressUnreachable => Drop::NeighbourFailed,
             Reply::EncapsulationLimit => Drop::EncapsulationLimit,
+            Reply::FragmentInvalid => Drop::FragmentInvalid,
+            Reply::ReassemblyTimeout => Drop::ReassemblyTimeout,
             Reply::EchoReply | Reply::PortUnreachable | Reply::UnrecognisedNextHeader => {
                 Drop::Unanswerable
             }

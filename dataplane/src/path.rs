@@ -14,6 +14,7 @@
 
 mod act;
 mod decide;
+mod fragment;
 mod local;
 mod tell;
 mod watched;
@@ -36,6 +37,7 @@ use crate::worker::output::{Output, Sent};
 use crate::worker::{Meter, Stage, View, WorkerConfig};
 use arrayvec::ArrayVec;
 use decide::Looked;
+use fragment::Pieced;
 use packet::{Buf, Burst, PortId, RxTx, MAX_BURST};
 use wire::ether;
 
@@ -66,6 +68,7 @@ pub(crate) struct Path<T: RxTx, M: Meter> {
     known: Known,
     /// Is told when a stage ends.
     pub(crate) meter: M,
+    pieced: Pieced<T::Buf>,
 }
 
 /// Buckets for what this worker sends of its own accord.
@@ -92,7 +95,13 @@ struct Work {
 }
 
 impl<T: RxTx, M: Meter> Path<T, M> {
-    pub(crate) fn new(ports: u16, rings: WorkerRings, config: &WorkerConfig, meter: M) -> Self {
+    pub(crate) fn new(
+        index: usize,
+        ports: u16,
+        rings: WorkerRings,
+        config: &WorkerConfig,
+        meter: M,
+    ) -> Self {
         let limits = Limits {
             icmp: Bucket::new(config.icmp_rate),
             punts: Police::new(&config.punt_rates),
@@ -111,12 +120,13 @@ impl<T: RxTx, M: Meter> Path<T, M> {
             again: Lane::new(),
             known,
             meter,
+            pieced: Pieced::new(index, config.fragment_seed),
         }
     }
 
-    /// Packets that are held.
+    /// Packets that are held, and fragments.
     pub(crate) fn held(&self) -> usize {
-        self.hold.len()
+        self.hold.len() + self.pieced.kept()
     }
 
     /// Begins a pass: takes note of a new topology, lets held packets go on or gives them up, and
@@ -129,6 +139,9 @@ impl<T: RxTx, M: Meter> Path<T, M> {
         }
         if self.hold.is_due(view.now) {
             count += self.give_up(view, io);
+        }
+        if self.pieced.any() {
+            count += self.expire(view, io);
         }
         count + self.inject(injected, view, io)
     }
@@ -161,15 +174,17 @@ impl<T: RxTx, M: Meter> Path<T, M> {
                 view.reader.count_received(burst.len() as u64);
                 if view.watch.is_on() {
                     self.receive_watched(burst, port, view, io);
-                    self.output.flush(view, io);
-                    return count;
+                } else {
+                    let mut lane = Lane::new();
+                    for buf in burst {
+                        self.enter(buf, port, &mut lane, view, io);
+                    }
+                    self.meter.lap(Stage::Link);
+                    self.run(lane, view, io);
                 }
-                let mut lane = Lane::new();
-                for buf in burst {
-                    self.enter(buf, port, &mut lane, view, io);
+                if self.pieced.is_out() {
+                    self.bring_out(view, io);
                 }
-                self.meter.lap(Stage::Link);
-                self.run(lane, view, io);
             }
         }
         self.output.flush(view, io);
@@ -183,7 +198,7 @@ impl<T: RxTx, M: Meter> Path<T, M> {
         self.rings.flush();
     }
 
-    /// Sends what control still wants sent, and drops all that is held.
+    /// Sends what control still wants sent, and drops all that is held or in pieces.
     pub(crate) fn drain(&mut self, view: &View<'_>, io: &mut T) {
         while self.inject(usize::MAX, view, io) > 0 {
             self.output.flush(view, io);
@@ -193,6 +208,7 @@ impl<T: RxTx, M: Meter> Path<T, M> {
             let failed = Verdict::Drop(Drop::NeighbourFailed);
             self.output.end(held.buf, failed, view, io);
         }
+        self.abandon(view, io);
         self.output.flush(view, io);
     }
 
@@ -366,7 +382,7 @@ impl<T: RxTx, M: Meter> Path<T, M> {
         }
         let count = lane.len();
         if view.watch.is_on() {
-            self.release_watched(lane, view, io);
+            self.release_watched(Born::Released, lane, view, io);
         } else {
             self.run(lane, view, io);
         }
@@ -450,7 +466,7 @@ impl Work {
             Plan::Lookup { source } => (source, true),
             Plan::Own { source } => (source, false),
             Plan::Multicast => (meta.access, false),
-            Plan::Tunnelled { .. } | Plan::Back | Plan::Drop(_) => (false, false),
+            Plan::Tunnelled { .. } | Plan::Fragment | Plan::Back | Plan::Drop(_) => (false, false),
         };
         let mut ask = |address| {
             let place = u8::try_from(probes.len()).ok();
@@ -476,7 +492,7 @@ impl Work {
 fn untunnel<B: Buf>(lane: &mut Lane<B>, works: &mut ArrayVec<Work, MAX_BURST>, view: &View<'_>) {
     let mut pairs = ArrayVec::<OuterPair, MAX_BURST>::new();
     for ((_, meta), work) in lane.iter().zip(works.iter()) {
-        if let Plan::Tunnelled { .. } = work.plan {
+        if let Plan::Tunnelled { .. } | Plan::Fragment = work.plan {
             pairs.push(OuterPair {
                 domain: meta.domain,
                 local: work.fields.destination,
@@ -491,12 +507,17 @@ fn untunnel<B: Buf>(lane: &mut Lane<B>, works: &mut ArrayVec<Work, MAX_BURST>, v
     view.reader.tunnels_between(&pairs, &mut tunnels);
     let mut tunnels = tunnels.into_iter();
     for ((buf, meta), work) in lane.iter_mut().zip(works) {
-        let Plan::Tunnelled { inner, family } = work.plan else {
-            continue;
+        let inner = match work.plan {
+            Plan::Tunnelled { inner, family } => Some((inner, family)),
+            Plan::Fragment => None,
+            _ => continue,
         };
-        match tunnels.next().flatten() {
-            None => work.plan = Plan::Lookup { source: false },
-            Some(tunnel) => match decapsulate(buf, meta.at, inner, family) {
+        match (tunnels.next().flatten(), inner) {
+            (None, _) => work.plan = Plan::Lookup { source: false },
+            // It is collected later.
+            (Some(_), None) => {}
+            (Some(tunnel), Some((inner, family))) => match decapsulate(buf, meta.at, inner, family)
+            {
                 Ok(()) => {
                     meta.at = 0;
                     meta.family = family;

@@ -36,6 +36,8 @@ reasons! {
         Routed = "Forwarded by the longest matching route.",
         Encapsulated = "Put into a tunnel by its binding.",
         Decapsulated = "Taken out of a tunnel and forwarded by route.",
+        Fragmented = "Put into a tunnel whose path carries it in fragments only, and cut.",
+        Fragment = "A fragment of a tunnel packet, sent into its tunnel.",
         Relayed = "Taken out of one tunnel and put into another.",
         Delivered = "Taken out of a tunnel and sent to its host on the access link.",
         Local = "Delivered to a host on the access link without a tunnel.",
@@ -56,6 +58,8 @@ reasons! {
         PortUnreachable = "For one of our addresses, but nothing listens; answered with Destination Unreachable.",
         UnrecognisedNextHeader = "For one of our addresses with a header that we do not speak; answered with Parameter Problem, or IPv4's Protocol Unreachable.",
         EncapsulationLimit = "May not be put into one more tunnel; answered with Parameter Problem.",
+        FragmentInvalid = "A fragment whose length or place no fragment has, or that cuts the headers; answered with Parameter Problem.",
+        ReassemblyTimeout = "The first fragment of a packet whose others did not come in time; answered with Time Exceeded.",
     }
 }
 
@@ -76,6 +80,7 @@ reasons! {
     /// Why a packet was kept back.
     Hold {
         NeighbourUnresolved = "Kept until its next hop's link-layer address is known.",
+        Reassembling = "A fragment of a tunnel packet, kept until the others have come.",
     }
 }
 
@@ -97,7 +102,12 @@ reasons! {
         ExtensionMalformed = "A broken or too long chain of extension headers.",
         SourceInvalid = "A source address that must not appear on a wire (multicast, loopback, unspecified, IPv4's reserved) or not leave its link.",
         DestinationInvalid = "A destination address that must not be forwarded (link-local scope, loopback, unspecified, IPv4's reserved).",
-        ReassemblyNeeded = "A fragment for one of our addresses, which is not put together again.",
+        ReassemblyNeeded = "A fragment for one of our addresses, but not of a tunnel packet: those alone are put together.",
+        FragmentInvalid = "A fragment whose length or place no fragment has, and an error must not be sent.",
+        FragmentsOverlap = "A fragment that overlaps with another of its packet, or is one too many: none of them counts (RFC 5722).",
+        ReassemblyTimeout = "A fragment whose packet did not become whole in time.",
+        ReassemblyFull = "A fragment of a tunnel packet that found no room to be kept.",
+        ReassembledTooLong = "Whole again, and longer than one buffer.",
         MobilityLinkLocal = "A Mobility Header from or to a link-local address, which no mobility message has.",
         IcmpMalformed = "An ICMP message that is truncated or whose checksum is wrong.",
         MulticastUnwanted = "Multicast that nobody here listens to.",
@@ -136,6 +146,8 @@ reasons! {
         Injected = "Made by the control plane.",
         Released = "A held packet that was let go.",
         FromHostStack = "Received from the host's own stack.",
+        Fragment = "Cut from a packet that entered a tunnel.",
+        Reassembled = "Put together from the fragments of a tunnel packet.",
     }
 }
 

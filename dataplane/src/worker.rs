@@ -130,7 +130,7 @@ impl<T: RxTx, M: Meter> Worker<T, M> {
     ) -> Self {
         Self {
             reader: tables.reader(index),
-            path: Path::new(io.ports(), rings, config, meter),
+            path: Path::new(index, io.ports(), rings, config, meter),
             watch: Watch::new(index),
             io: Joined::new(io, ends),
             idle: config.idle,

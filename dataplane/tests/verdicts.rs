@@ -39,6 +39,14 @@ const BY_WORKER: &[(&str, &str)] = &[
         "drop queue_full",
         "a_full_queue_loses_packets_and_counts_them",
     ),
+    (
+        "drop reassembled_too_long",
+        "what_no_buffer_holds_is_not_put_together",
+    ),
+    (
+        "drop reassembly_full",
+        "fragments_that_are_kept_are_so_many_at_most",
+    ),
     ("drop tunnels_nested", "tunnels_within_tunnels_have_an_end"),
     ("forward injected", "a_frame_of_controls_gets_its_vlan_tag"),
 ];
@@ -74,8 +82,13 @@ fn shown_by_cases() -> Vec<String> {
 #[test]
 fn every_declared_end_is_some_packets_end() {
     let cases = shown_by_cases();
-    let worker =
-        ["worker.rs", "worker/limits.rs", "handoff.rs"].map(|file| read(&tests().join(file)));
+    let worker = [
+        "worker.rs",
+        "worker/limits.rs",
+        "worker/fragments.rs",
+        "handoff.rs",
+    ]
+    .map(|file| read(&tests().join(file)));
     let worker = worker.concat();
     let verdicts = Verdict::all().map(|it| format!("{} {}", it.kind(), it.reason()));
     let births = Born::ALL.iter().map(|it| format!("born {}", it.reason()));

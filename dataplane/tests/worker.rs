@@ -3,6 +3,8 @@
 
 #[path = "golden/case.rs"]
 mod case;
+#[path = "worker/fragments.rs"]
+mod fragments;
 #[path = "worker/limits.rs"]
 mod limits;
 #[path = "worker/watch.rs"]
@@ -441,7 +443,7 @@ proptest! {
     /// Whatever comes: no panic, one verdict per packet, no buffer lost.
     #[test]
     fn every_packet_has_one_end(
-        tables in prop::sample::select(vec!["lma", "mag", "maar"]),
+        tables in prop::sample::select(vec!["lma", "mag", "maar", "narrow"]),
         frames in prop::collection::vec((0..3u16, any_frame()), 1..80),
         injected in prop::collection::vec((any::<bool>(), 0..4u16, any_frame()), 0..8),
         burst in 1..64usize,
@@ -470,8 +472,8 @@ proptest! {
         }
         bench.dry(START);
         bench.balances();
-        // Those that wait give up; an error to the sender of one may have to wait in its turn.
-        for seconds in [10, 20] {
+        // Those that wait give up, fragments last; an error to the sender of one may have to wait in its turn.
+        for seconds in [10, 20, 90, 100] {
             bench.dry(START + Duration::from_secs(seconds));
             bench.balances();
         }

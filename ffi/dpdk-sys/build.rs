@@ -22,6 +22,7 @@ const FUNCTIONS: &[&str] = &[
     "rte_eth_stats_get",
     "rte_get_tsc_hz",
     "rte_hash_(add_key_data|create|del_key|free|free_key_with_position|lookup_bulk_data)",
+    "rte_ip_frag_table_(create|destroy)",
     "rte_log_set_global_level",
     "rte_mempool_(avail_count|free)",
     "rte_pktmbuf_(free_bulk|pool_create)",

@@ -9,6 +9,7 @@
 #include <rte_errno.h>
 #include <rte_ethdev.h>
 #include <rte_hash.h>
+#include <rte_ip_frag.h>
 #include <rte_log.h>
 #include <rte_lcore.h>
 #include <rte_mbuf.h>
@@ -31,6 +32,9 @@ static const uint32_t SHIM_MBUF_PKT_LEN = offsetof(struct rte_mbuf, pkt_len);
 static const uint32_t SHIM_MBUF_DATA_LEN = offsetof(struct rte_mbuf, data_len);
 static const uint32_t SHIM_MBUF_VLAN_TCI = offsetof(struct rte_mbuf, vlan_tci);
 static const uint32_t SHIM_MBUF_BUF_LEN = offsetof(struct rte_mbuf, buf_len);
+
+/* Fragments that the reassembly library takes for one packet. */
+static const uint32_t SHIM_MAX_FRAGMENTS = RTE_LIBRTE_IP_FRAG_MAX_FRAG;
 
 /* The port stripped a VLAN tag and left it in vlan_tci. */
 static const uint64_t SHIM_RX_VLAN_STRIPPED = RTE_MBUF_F_RX_VLAN_STRIPPED;

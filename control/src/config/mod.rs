@@ -36,6 +36,10 @@ const OUTER_HEADER: u16 = 40;
 /// The smallest MTU that IPv6 allows (RFC 8200 section 5).
 const MIN_MTU: u16 = 1280;
 
+/// The least that a tunnel carries whole: what is larger and no larger than [`MIN_MTU`] goes in fragments
+/// (RFC 2473 section 7.1).
+const MIN_TUNNEL_MTU: u16 = MIN_MTU - OUTER_HEADER;
+
 /// What the machine has that a configuration can ask for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Machine {
@@ -88,13 +92,13 @@ impl Role<'_> {
         }
     }
 
-    /// Largest packet in octets that the role's tunnels carry, as a loaded configuration has it.
+    /// Largest packet in octets that the role's tunnels carry whole, as a loaded configuration has it.
     pub fn tunnel_mtu(&self) -> u16 {
         let configured = match self {
             Self::Lma(lma) => lma.tunnel_mtu,
             Self::Mag(mag) => mag.tunnel_mtu,
         };
-        configured.unwrap_or(MIN_MTU)
+        configured.unwrap_or(MIN_TUNNEL_MTU)
     }
 }
 
@@ -151,7 +155,7 @@ impl Config {
     /// Fills in what follows from other values.
     fn complete(&mut self, directory: &Path) {
         let tunnel_mtu = self.link_mtu(self.role().address());
-        let tunnel_mtu = tunnel_mtu.saturating_sub(OUTER_HEADER).max(MIN_MTU);
+        let tunnel_mtu = tunnel_mtu.saturating_sub(OUTER_HEADER).max(MIN_TUNNEL_MTU);
         let rebase = |path: &mut PathBuf| {
             let joined = directory.join(&*path);
             *path = std::path::absolute(&joined).unwrap_or(joined);

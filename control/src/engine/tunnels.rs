@@ -8,11 +8,12 @@ use dataplane::tables::Writer;
 use hashbrown::HashMap;
 use roles::effect::TunnelEnds;
 
-/// The smallest MTU that a tunnel is given: IPv6 asks it of every link (RFC 2473 section 7.1).
-const MIN_MTU: u16 = wire::ipv6::MIN_MTU as u16;
-
 /// Octets that the outer header takes.
 const OUTER: u32 = wire::ipv6::HEADER_LEN as u32;
+
+/// The smallest MTU that a tunnel is given: no path carries less than IPv6 asks of every link (RFC 8201
+/// section 4). Inner packets between this and that minimum travel in fragments.
+const MIN_MTU: u16 = wire::ipv6::MIN_MTU as u16 - OUTER as u16;
 
 /// One tunnel.
 #[derive(Clone, Copy, Debug)]

@@ -74,9 +74,9 @@ fn the_tunnel_mtu_follows_the_link() {
     let jumbo = MAG.replacen("device = ", "mtu = 9000\ndevice = ", 1);
     let config = load(&jumbo, "").expect("it loads");
     assert_eq!(config.role().tunnel_mtu(), 8960);
-    let small = MAG.replacen("device = ", "mtu = 1300\ndevice = ", 1);
+    let small = MAG.replacen("device = ", "mtu = 1280\ndevice = ", 1);
     let config = load(&small, "").expect("it loads");
-    assert_eq!(config.role().tunnel_mtu(), 1280);
+    assert_eq!(config.role().tunnel_mtu(), 1240);
 }
 
 #[test]

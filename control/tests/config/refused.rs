@@ -178,7 +178,7 @@ fn an_mtu_below_that_of_ipv6_is_refused() {
         LMA,
         "policy = ",
         "tunnel_mtu = 1461\npolicy = ",
-        "test.toml:23: 1461 is out of range; give 1280 to 1460",
+        "test.toml:23: 1461 is out of range; give 1240 to 1460",
     );
 }
 

@@ -10,7 +10,12 @@
 use arrayvec::ArrayVec;
 use std::time::Duration;
 
+mod fragments;
 pub mod memory;
+
+pub use fragments::{
+    Fragments, NotCut, Pieces, Reassembly, MAX_FRAGMENTS, MAX_INCOMPLETE, REASSEMBLY_NANOS,
+};
 
 /// The most packets that one burst holds.
 pub const MAX_BURST: usize = 64;
@@ -51,6 +56,8 @@ pub trait Buf: Sized {
 pub trait RxTx {
     /// Its packets.
     type Buf: Buf;
+    /// Its packets in pieces.
+    type Fragments: Fragments<Self::Buf>;
 
     /// Number of ports; `PortId` runs from 0 to this.
     fn ports(&self) -> u16;
@@ -76,6 +83,9 @@ pub trait RxTx {
 
     /// An empty buffer with full head room, or none when the pool has run dry.
     fn alloc(&mut self) -> Option<Self::Buf>;
+
+    /// What cuts its packets and puts them together.
+    fn fragments(&mut self) -> &mut Self::Fragments;
 
     /// Gives back all of `burst` in one go.
     fn free(&mut self, burst: &mut Burst<Self::Buf>);

@@ -11,6 +11,10 @@
 //! be made smaller than it would be ([`Ports::set_burst`]) and a transmit queue can be made to fill
 //! up ([`Ports::set_tx_room`]).
 
+mod fragments;
+
+pub use fragments::Collector;
+
 use crate::{Buf, Burst, NoRoom, PortId, RxTx};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -161,6 +165,7 @@ pub struct Ports {
     pool: Pool,
     ports: Vec<Queues>,
     burst: usize,
+    fragments: Collector,
 }
 
 #[derive(Debug, Default)]
@@ -177,6 +182,7 @@ impl Ports {
     pub fn new(count: u16, pool: Pool) -> Self {
         let ports = (0..count).map(|_| Queues::default()).collect();
         Self {
+            fragments: Collector::new(pool.clone()),
             pool,
             ports,
             burst: crate::MAX_BURST,
@@ -248,6 +254,7 @@ impl Ports {
 
 impl RxTx for Ports {
     type Buf = Buffer;
+    type Fragments = Collector;
 
     fn ports(&self) -> u16 {
         u16::try_from(self.ports.len()).unwrap_or(u16::MAX)
@@ -288,6 +295,10 @@ impl RxTx for Ports {
 
     fn alloc(&mut self) -> Option<Buffer> {
         self.pool.alloc()
+    }
+
+    fn fragments(&mut self) -> &mut Collector {
+        &mut self.fragments
     }
 
     fn free(&mut self, burst: &mut Burst<Buffer>) {

@@ -52,6 +52,8 @@ pub(crate) enum Plan {
     /// It may have come out of a tunnel between these addresses. The inner packet starts so many
     /// octets behind the outer one's start.
     Tunnelled { inner: usize, family: Family },
+    /// It may be a fragment of what came out of a tunnel between these addresses.
+    Fragment,
     /// It ends here.
     Drop(Drop),
 }
@@ -75,7 +77,7 @@ pub(crate) fn read(data: &[u8], meta: &Meta) -> Result<(Fields, Plan), Drop> {
 
 /// Reads the fields of the IPv6 packet at the front of `data`, which may have padding behind it.
 #[inline]
-fn fields(data: &[u8]) -> Option<Fields> {
+pub(crate) fn fields(data: &[u8]) -> Option<Fields> {
     let (header, payload) = Header::split(data).ok()?;
     // A jumbogram says 0; none fits into a buffer (RFC 2675).
     if payload.is_empty() && header.next_header == next_header::HOP_BY_HOP {
@@ -130,8 +132,8 @@ fn plan(data: &[u8], fields: &Fields, meta: &Meta) -> Plan {
         };
     }
     if meta.origin == Origin::Link && !meta.access {
-        if let Some((inner, family)) = tunnelled(data, fields) {
-            return Plan::Tunnelled { inner, family };
+        if let Some(plan) = tunnelled(data, fields) {
+            return plan;
         }
     }
     Plan::Lookup {
@@ -160,19 +162,33 @@ fn multicast(source: Ipv6Addr, meta: &Meta) -> Plan {
     Plan::Multicast
 }
 
-/// Where the inner packet starts, if the packet holds one: behind the fixed header, or behind a
-/// destination options header that the tunnel's entry put there (RFC 2473 section 4.1.1).
+/// Whether the packet may be a tunnel's: its inner packet stands behind the fixed header, or behind a
+/// destination options header that the tunnel's entry put there (RFC 2473 section 4.1.1). Of
+/// fragments, those count that may be a tunnel packet's or a mobility message's.
 #[inline]
-fn tunnelled(data: &[u8], fields: &Fields) -> Option<(usize, Family)> {
+fn tunnelled(data: &[u8], fields: &Fields) -> Option<Plan> {
+    let inner = wire::ipv6::HEADER_LEN;
+    let plain = |family| Some(Plan::Tunnelled { inner, family });
     match fields.next_header {
-        next_header::IPV6 => Some((wire::ipv6::HEADER_LEN, Family::V6)),
-        next_header::IPV4 => Some((wire::ipv6::HEADER_LEN, Family::V4)),
+        next_header::IPV6 => plain(Family::V6),
+        next_header::IPV4 => plain(Family::V4),
         next_header::DESTINATION_OPTIONS => {
-            let payload = data.get(wire::ipv6::HEADER_LEN..fields.length)?;
+            let payload = data.get(inner..fields.length)?;
             let chain = walk(fields.next_header, payload).ok()?;
             let plain = chain.fragment.is_none() && chain.routing.is_none();
             let family = inner_family(chain.upper).filter(|_| plain)?;
-            Some((wire::ipv6::HEADER_LEN + chain.offset, family))
+            let inner = inner + chain.offset;
+            Some(Plan::Tunnelled { inner, family })
+        }
+        next_header::FRAGMENT => {
+            let ours = matches!(
+                data.get(inner..fields.length)?.first()?,
+                &next_header::IPV6
+                    | &next_header::IPV4
+                    | &next_header::DESTINATION_OPTIONS
+                    | &next_header::MOBILITY
+            );
+            ours.then_some(Plan::Fragment)
         }
         _ => None,
     }

@@ -130,6 +130,7 @@ impl<T: RxTx> Joined<T> {
 
 impl<T: RxTx> RxTx for Joined<T> {
     type Buf = T::Buf;
+    type Fragments = T::Fragments;
 
     #[inline]
     fn ports(&self) -> u16 {
@@ -193,6 +194,10 @@ impl<T: RxTx> RxTx for Joined<T> {
     #[inline]
     fn alloc(&mut self) -> Option<T::Buf> {
         self.io.alloc()
+    }
+
+    fn fragments(&mut self) -> &mut T::Fragments {
+        self.io.fragments()
     }
 
     #[inline]

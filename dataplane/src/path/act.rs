@@ -1,6 +1,7 @@
 //! Carrying out what was decided for one packet: sending it on.
 
 use super::decide::{decide, Looked, Step, Way};
+use super::fragment::Narrow;
 use super::{Packet, Path};
 use crate::classify::packet::Plan;
 use crate::classify::{Family, Origin};
@@ -8,6 +9,7 @@ use crate::icmp::Problem;
 use crate::key::{AdjacencyId, InterfaceId, TunnelId};
 use crate::rewrite::encap::{encapsulate, Limit};
 use crate::rewrite::{count_hop, ethernet, link_length, tag};
+use crate::tunnels::HEADER;
 use crate::verdict::{Drop, Forward, Reply, Verdict};
 use crate::worker::output::Sent;
 use crate::worker::{Meter, View};
@@ -39,6 +41,7 @@ impl<T: RxTx, M: Meter> Path<T, M> {
             }
             Plan::Own { .. } => return self.on_link(packet, looked, view, io),
             Plan::Multicast => return self.multicast(packet, looked, view, io),
+            Plan::Fragment => return self.collect(packet, view, io),
             Plan::Back => return self.back(packet, view, io),
             Plan::Drop(reason) => Step::Drop(reason),
         };
@@ -88,8 +91,11 @@ impl<T: RxTx, M: Meter> Path<T, M> {
             Family::V6 => Limit::of(packet.data(), packet.fields.next_header),
             Family::V4 => Limit::None,
         };
-        let room = usize::from(interface.mtu).saturating_sub(limit.overhead());
-        let whole = usize::from(tunnel.mtu).min(room);
+        // A path that carries less than every IPv6 link does is not believed in (RFC 8201 section 4).
+        let path = (usize::from(tunnel.mtu) + HEADER)
+            .min(usize::from(interface.mtu))
+            .max(MIN_MTU);
+        let whole = path - limit.overhead();
         // To its sender, the tunnel is a link that carries what every IPv6 link does (RFC 2473
         // section 7.1). No IPv4 sender expects that (section 7.2).
         let mtu = match family {
@@ -109,8 +115,15 @@ impl<T: RxTx, M: Meter> Path<T, M> {
             return self.tell(packet, problem, None, view, io);
         }
         if packet.fields.length > whole {
-            // It would have to travel in pieces, which tunnels here do not do: lost, but counted.
-            return self.drop(packet.buf, Drop::TooBig, view, io);
+            let narrow = Narrow {
+                tunnel: &tunnel,
+                limit,
+                mtu: u16::try_from(path).unwrap_or(u16::MAX),
+                interface,
+                to: next.mac,
+                way,
+            };
+            return self.cut(packet, narrow, view, io);
         }
         packet.forward();
         let front = link_length(interface);
@@ -250,7 +263,7 @@ impl<B: Buf> Packet<B> {
 
     /// Takes one hop from it for being forwarded.
     #[inline]
-    fn forward(&mut self) {
+    pub(super) fn forward(&mut self) {
         if self.meta.origin != Origin::Here {
             count_hop(&mut self.buf, self.meta.at, self.meta.family);
         }

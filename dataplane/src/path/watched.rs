@@ -81,11 +81,17 @@ impl<T: RxTx, M: Meter> Path<T, M> {
         self.inject_one(what, lane, view, io);
     }
 
-    /// Held packets that go on.
+    /// Held packets that go on, and those that were put together.
     #[cold]
-    pub(super) fn release_watched(&mut self, lane: Lane<T::Buf>, view: &View<'_>, io: &mut T) {
+    pub(super) fn release_watched(
+        &mut self,
+        born: Born,
+        lane: Lane<T::Buf>,
+        view: &View<'_>,
+        io: &mut T,
+    ) {
         for (buf, meta) in lane {
-            let watched = self.watch(Came::Born(Born::Released), buf.data(), view, io);
+            let watched = self.watch(Came::Born(born), buf.data(), view, io);
             let mut alone = Lane::new();
             alone.push((buf, meta));
             self.run(alone, view, io);
@@ -133,6 +139,7 @@ impl<T: RxTx, M: Meter> Path<T, M> {
             Plan::Lookup { .. } | Plan::Tunnelled { .. } => Note::Lookup,
             Plan::Own { .. } => Note::OnLink,
             Plan::Multicast => Note::Group,
+            Plan::Fragment => Note::Fragment,
             Plan::Back => Note::Back,
             Plan::Drop(reason) => Note::Refused(reason),
         });

@@ -123,6 +123,8 @@ pub enum Note {
     OnLink,
     /// Classified: to a group.
     Group,
+    /// Classified: a fragment between the ends of a tunnel, to be put together with others.
+    Fragment,
     /// Classified: an answer that goes back to where the question came from.
     Back,
     /// Classified: it ends here.

@@ -44,6 +44,9 @@ pub struct WorkerConfig {
     pub punt_rates: PuntRates,
     /// How long a packet waits for its neighbour's link-layer address.
     pub hold_time: Duration,
+    /// Any value, for all workers the same, that outsiders do not know: identifications of fragments
+    /// follow from it (RFC 7739).
+    pub fragment_seed: u32,
 }
 
 impl Default for WorkerConfig {
@@ -53,6 +56,7 @@ impl Default for WorkerConfig {
             icmp_rate: Rate::new(1_000, 100),
             punt_rates: PuntRates::default(),
             hold_time: Duration::from_secs(3),
+            fragment_seed: 0,
         }
     }
 }

@@ -37,7 +37,7 @@ pub struct WorkerSnapshot {
     pub sleeps: u64,
     /// Nanoseconds it meant to sleep.
     pub slept_nanos: u64,
-    /// Packets that wait for a neighbour now.
+    /// Packets that wait for a neighbour now, and fragments for others.
     pub held: u64,
     /// Passes that found something, by how many packets they found: see [`VECTORS`].
     pub vectors: [u64; VECTORS.len()],

@@ -155,6 +155,7 @@ pub fn unlimited() -> WorkerConfig {
             total: rate,
         }),
         hold_time: Duration::from_secs(3),
+        fragment_seed: 0,
     }
 }
 

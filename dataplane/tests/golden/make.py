@@ -14,7 +14,7 @@ from scapy.all import (
     RawPcapWriter, RouterAlert, fragment,
 )
 from scapy.layers.inet import IPOption_LSRR, IPOption_RR, IPOption_Router_Alert, IPOption_SSRR
-from scapy.layers.inet6 import HBHOptUnknown, ICMPv6MLDMultAddrRec, ICMPv6MLReport2
+from scapy.layers.inet6 import fragment6, HBHOptUnknown, ICMPv6MLDMultAddrRec, ICMPv6MLReport2
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 CASES = {}
@@ -232,10 +232,106 @@ def too_big():
     }
 
 
-@case("lma", "A tunnel whose path carries less than every IPv6 link does: what would need fragments is lost and counted.")
+@case("narrow", "Tunnels whose paths carry 1280 octets: what is no larger itself goes in fragments, what is larger is answered.")
 def narrow_tunnel():
-    sized = lambda octets: cn(IPv6(src=CN_IP, dst="2001:db8:100:5::5") / udp() / Raw(bytes(octets - 48)))
-    return {0: [sized(octets) for octets in (1000, 1001, 1280, 1281)]}
+    def sized(octets, dst=MN1_IP, **fields):
+        return cn(IPv6(src=CN_IP, dst=dst, **fields) / udp() / Raw(bytes(n % 251 for n in range(octets - 48))))
+
+    def limited(octets):
+        return cn(IPv6(src=CN_IP, dst=MN1_IP) / limit(3) / udp() / Raw(bytes(n % 253 for n in range(octets - 56))))
+    return {
+        0: [sized(octets) for octets in (1240, 1241, 1280, 1281)]
+           + [sized(octets, MN2_IP) for octets in (1240, 1241, 1280, 1281)]
+           + [limited(octets) for octets in (1232, 1233, 1280, 1281)]
+           + [sized(1260, tc=0xb9, fl=0x12345), sized(1260, hlim=1)],
+    }
+
+
+@case("narrow", "A question that comes in fragments, and so does its answer.")
+def narrow_answer():
+    ping = IPv6(src=MN1_IP, dst="2001:db8:1::1") / ICMPv6EchoRequest(id=1, data=b"0123456789abcdef" * 77)
+    return {1: [core(piece) for piece in pieces(ping)]}
+
+
+def pieces(inner, octets=1280, ident=7, src=MAG1_IP, dst=LMA_IP, front=None):
+    """A tunnel packet in fragments, as scapy cuts it."""
+    header = IPv6ExtHdrFragment(id=ident)
+    packet = IPv6(src=src, dst=dst) / header / (front / inner if front else inner)
+    return fragment6(packet, octets)
+
+
+def piece(ident, offset, more, payload, nh=41, src=MAG1_IP, dst=LMA_IP):
+    """One fragment, whatever it may be."""
+    return IPv6(src=src, dst=dst) / IPv6ExtHdrFragment(nh=nh, id=ident, offset=offset // 8, m=more) / Raw(payload)
+
+
+@case("narrow", "Tunnel packets in fragments are put together: in any order, mixed, through a VLAN, whole in one fragment.")
+def reassembly():
+    def inner(octets, text, src=MN1_IP):
+        return IPv6(src=src, dst=CN_IP) / udp() / Raw((text * 400)[:octets - 48])
+    first = [core(p) for p in pieces(inner(1280, b"first"), ident=1)]
+    second = [core(p) for p in pieces(inner(1280, b"second"), ident=2)]
+    third = [core(p) for p in pieces(inner(1400, b"third"), 500, ident=3)]
+    tagged = [core100(p) for p in pieces(inner(1281, b"tagged", MN2_IP), ident=1, src=MAG2_IP, dst=LMA3_IP)]
+    # As Linux sends it, with an encapsulation limit behind the fragment header.
+    limited = [core(p) for p in pieces(inner(1280, b"limited"), ident=4, front=limit(4))]
+    return {1: [
+        *first,
+        *reversed(second),
+        third[1], tagged[0], limited[1], third[3], third[0], limited[0], tagged[1], third[2],
+        # Whole in one fragment, twice by the same number (RFC 6946).
+        core(IPv6(src=MAG1_IP, dst=LMA_IP) / IPv6ExtHdrFragment(id=9) / inner(300, b"atomic")),
+        core(IPv6(src=MAG1_IP, dst=LMA_IP) / IPv6ExtHdrFragment(id=9) / inner(301, b"atomic")),
+        # Padding behind a short last fragment is not part of it.
+        core(piece(10, 0, 1, bytes(inner(1000, b"short"))[:992])),
+        bytes(core(piece(10, 992, 0, bytes(inner(1000, b"short"))[992:]))) + b"\xee" * 9,
+        # A signalling message in two.
+        *[core(p) for p in fragment6(IPv6(src=MAG1_IP, dst=LMA_IP) / IPv6ExtHdrFragment(id=11) / MIP6MH_BU(
+            seq=1, mhtime=100, options=[PadN(optdata=bytes(200))] * 5), 600)],
+    ]}
+
+
+@case("narrow", "Fragments that are no good: overlapping, too many, of no possible length, of strangers, cut where no packet is.")
+def fragments_refused():
+    whole = bytes(IPv6(src=MN1_IP, dst=CN_IP) / udp() / Raw(bytes(n % 251 for n in range(1200))))
+    return {1: [core(p) for p in (
+        # One octet group twice, and the same one again.
+        piece(1, 0, 1, whole[:808]), piece(1, 800, 0, whole[800:]),
+        piece(2, 0, 1, whole[:800]), piece(2, 0, 1, whole[:800]),
+        # Two ends.
+        piece(3, 800, 0, whole[800:]), piece(3, 800, 0, whole[800:]),
+        # Nine pieces.
+        *[piece(4, 8 * n, 1, whole[8 * n:8 * n + 8] if n else whole[:48]) for n in (0, 6, 7, 8, 9, 10, 11, 12, 13)],
+        # A length that only the last may have, none at all, and an end past all packets.
+        piece(5, 0, 1, whole[:801]),
+        piece(6, 0, 1, b""),
+        piece(7, 65528, 0, whole[:16]),
+        # Cut within the inner header, and within options.
+        piece(8, 0, 1, whole[:32]),
+        piece(9, 0, 1, bytes([41, 2, 1, 4, 0, 0, 0, 0]), nh=60),
+        # Of strangers, and of what no tunnel carries.
+        piece(10, 0, 1, whole[:800], src="2001:db8:2::66"),
+        piece(11, 0, 1, whole[:800], nh=17),
+        # One in the other way round, and an error in pieces: no answer.
+        piece(12, 0, 1, bytes(IPv6(src=MN1_IP, dst=CN_IP))[:33]),
+        piece(13, 0, 1, bytes(8), nh=58),
+        # A packet that is nobody's when it is whole.
+        piece(14, 0, 1, bytes(IPv6(src=MN2_IP, dst=CN_IP) / udp() / Raw(bytes(72)))[:80]),
+        piece(14, 80, 0, bytes(40)),
+        # No IPv6 packet when it is whole.
+        piece(15, 0, 1, b"\x45" + bytes(79)), piece(15, 80, 0, bytes(40)),
+    )]}
+
+
+@case("narrow", "Fragments whose others do not come: the sender is told after a minute, if the first did.", "[[then]]\nseconds = 59\n\n[[then]]\nseconds = 2\n")
+def reassembly_timeout():
+    whole = bytes(IPv6(src=MN1_IP, dst=CN_IP) / udp() / Raw(bytes(1200)))
+    return {1: [core(p) for p in (
+        piece(1, 0, 1, whole[:800]),
+        piece(2, 800, 0, whole[800:]),
+        piece(3, 8, 1, whole[8:800]), piece(3, 800, 0, whole[800:]),
+        piece(4, 0, 1, whole[:400]), piece(4, 400, 1, whole[400:800]),
+    )]}
 
 
 @case("lma", "Echo requests to our addresses, near, far and through a tunnel.")

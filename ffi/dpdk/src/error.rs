@@ -110,6 +110,11 @@ pub enum Error {
         entries: u32,
         /// What happened.
         reason: String,
+    /// The table of packets in pieces could not be made.
+    #[error("a table of {packets} packets in pieces does not fit: raise memory_mb")]
+    Reassembly {
+        /// Packets that it would have had places for.
+        packets: u32,
     },
 
     /// The worker's core is outside the set the process may run on.

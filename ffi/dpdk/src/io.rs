@@ -7,10 +7,12 @@ use dpdk_sys as sys;
 use packet::{Burst, PortId, RxTx};
 
 use crate::clock;
+use crate::fragments::Collector;
 use crate::mbuf::{free_bulk, Mbuf};
 use crate::pool::Pool;
 use crate::port::Link;
 use crate::queue::{RxQueue, TxQueue};
+use crate::Error;
 
 /// The most queues that a processor is asked to watch at once.
 const WATCHED: usize = 16;
@@ -62,28 +64,37 @@ impl PortShare {
 
 /// The queues of one worker, by [`PortId`], and the pool that packets born in it come from.
 pub struct WorkerIo {
+    // Before the queues: what waits in it may lie in any port's memory.
+    fragments: Collector,
     ports: Vec<PortShare>,
     pool: Pool,
 }
 
 impl WorkerIo {
     /// Puts a worker's queues together, one pair of every port: `queues[i]` serves `PortId(i)`.
-    pub fn new(queues: Vec<(RxQueue, TxQueue)>, pool: Pool) -> WorkerIo {
+    ///
+    /// # Errors
+    /// As [`WorkerIo::with`].
+    pub fn new(queues: Vec<(RxQueue, TxQueue)>, pool: Pool) -> Result<WorkerIo, Error> {
         let share = |(rx, tx)| PortShare {
             rx: vec![rx],
             first: 0,
             tx: Some(tx),
             link: None,
         };
-        WorkerIo {
-            ports: queues.into_iter().map(share).collect(),
-            pool,
-        }
+        WorkerIo::with(queues.into_iter().map(share).collect(), pool)
     }
 
     /// The same with any share of each port: `ports[i]` serves `PortId(i)`.
-    pub fn with(ports: Vec<PortShare>, pool: Pool) -> WorkerIo {
-        WorkerIo { ports, pool }
+    ///
+    /// # Errors
+    /// [`Error::Reassembly`].
+    pub fn with(ports: Vec<PortShare>, pool: Pool) -> Result<WorkerIo, Error> {
+        Ok(WorkerIo {
+            fragments: Collector::new(pool.clone())?,
+            ports,
+            pool,
+        })
     }
 
     /// Whether the processor can watch all its receive queues at once, as [`RxTx::wait`] does.
@@ -116,6 +127,7 @@ impl WorkerIo {
 
 impl RxTx for WorkerIo {
     type Buf = Mbuf;
+    type Fragments = Collector;
 
     #[inline]
     fn ports(&self) -> u16 {
@@ -172,6 +184,10 @@ impl RxTx for WorkerIo {
     #[inline]
     fn alloc(&mut self) -> Option<Mbuf> {
         self.pool.alloc()
+    }
+
+    fn fragments(&mut self) -> &mut Collector {
+        &mut self.fragments
     }
 
     #[inline]

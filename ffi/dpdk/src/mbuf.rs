@@ -35,6 +35,18 @@ impl Mbuf {
         Mbuf(mbuf)
     }
 
+    /// The packet as DPDK has it, still owned by this.
+    pub(crate) fn as_ptr(&self) -> *mut sys::rte_mbuf {
+        self.0.as_ptr()
+    }
+
+    /// Gives up ownership of the packet.
+    pub(crate) fn into_raw(self) -> *mut sys::rte_mbuf {
+        let raw = self.0.as_ptr();
+        std::mem::forget(self);
+        raw
+    }
+
     /// Where the field at `offset` lies, one of the `SHIM_MBUF_*` offsets with its field's type.
     #[inline]
     fn field<T>(&self, offset: u32) -> *mut T {

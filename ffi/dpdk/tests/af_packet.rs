@@ -69,7 +69,7 @@ fn frames_cross_a_veth_pair_both_ways() {
 
     let pair = port.take_queues().pop().expect("one pair");
     let pool = port.pool().clone();
-    let mut io = WorkerIo::new(vec![pair], pool.clone());
+    let mut io = WorkerIo::new(vec![pair], pool.clone()).expect("memory for fragments");
     let worker = eal
         .spawn_worker("worker-0", eal.cores().first().copied(), move || {
             kernel::echo(&mut io, 100)

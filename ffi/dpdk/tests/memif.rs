@@ -26,7 +26,7 @@ fn packets_cross_between_two_ports() {
         std::thread::yield_now();
     }
     let queues = ports.iter_mut().flat_map(Port::take_queues).collect();
-    let mut io = WorkerIo::new(queues, ports[0].pool().clone());
+    let mut io = WorkerIo::new(queues, ports[0].pool().clone()).expect("memory for fragments");
     assert_eq!(io.ports(), 2);
 
     for (from, to) in [(PortId(0), PortId(1)), (PortId(1), PortId(0))] {

@@ -91,7 +91,7 @@ fn packets_are_made_moved_and_all_given_back() {
         .into_iter()
         .enumerate()
         .map(|(index, pair)| {
-            let mut io = WorkerIo::new(vec![pair], pool.clone());
+            let mut io = WorkerIo::new(vec![pair], pool.clone()).expect("memory for fragments");
             eal.spawn_worker(&format!("worker-{index}"), core, move || {
                 (work(&mut io), allowed())
             })

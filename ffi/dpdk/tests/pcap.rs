@@ -61,7 +61,7 @@ fn records_pass_from_file_to_file() {
     let mut port = Port::attach(&eal, PortConfig::new("golden", devargs)).expect("attaches");
     assert_eq!(port.driver(), "net_pcap");
     let pair = port.take_queues().pop().expect("one pair");
-    let mut io = WorkerIo::new(vec![pair], port.pool().clone());
+    let mut io = WorkerIo::new(vec![pair], port.pool().clone()).expect("memory for fragments");
 
     let mut burst = Burst::<Mbuf>::new();
     let (mut came, mut whole) = (0, Vec::new());

@@ -22,7 +22,7 @@ fn what_a_ring_takes_it_gives_in_order() {
     )
     .expect("the memory holds it");
     let pair = port.take_queues().pop().expect("one pair");
-    let mut io = WorkerIo::new(vec![pair], pool.clone());
+    let mut io = WorkerIo::new(vec![pair], pool.clone()).expect("memory for fragments");
 
     let mut burst = Burst::<Mbuf>::new();
     for length in 1..=63_usize {

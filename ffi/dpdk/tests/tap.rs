@@ -21,7 +21,7 @@ fn frames_cross_a_tap_both_ways() {
     assert!(seen.contains("mtu 1400"), "{seen}");
 
     let pair = port.take_queues().pop().expect("one pair");
-    let mut io = WorkerIo::new(vec![pair], port.pool().clone());
+    let mut io = WorkerIo::new(vec![pair], port.pool().clone()).expect("memory for fragments");
     let worker = eal
         .spawn_worker("worker-0", None, move || kernel::echo(&mut io, 50))
         .expect("worker starts");

@@ -139,7 +139,7 @@ impl Ports {
             };
             let pool = port.pool().clone();
             let queues = port.take_queues();
-            sides.push(Side::new(WorkerIo::new(queues, pool), PortId(0), own));
+            sides.push(Side::new(WorkerIo::new(queues, pool)?, PortId(0), own));
         }
         let mut sides = sides.into_iter();
         let out = sides.next().context("a generator needs a port")?;

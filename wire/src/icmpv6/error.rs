@@ -126,7 +126,8 @@ impl ErrorMessage {
 /// Whether RFC 4443 section 2.4 (e) lets `error` be sent because of the IPv6 packet `invoking`:
 /// not because of an ICMPv6 error or a redirect, nor because of a packet without one sender to answer,
 /// nor because of one to a group, save for Packet Too Big and for an unrecognised option. Whether
-/// the frame came as link-layer multicast is the caller's to know: it counts as a group then.
+/// the frame came as link-layer multicast is the caller's to know: it counts as a group then. Where it
+/// does not show what the packet is, none may.
 #[inline]
 pub fn may_send_error(error: ErrorMessage, invoking: &[u8]) -> bool {
     let Ok((header, rest)) = ipv6::Header::ref_from_prefix(invoking) else {
@@ -148,14 +149,19 @@ pub fn may_send_error(error: ErrorMessage, invoking: &[u8]) -> bool {
         return false;
     }
     match ipv6::walk(header.next_header, rest) {
-        Ok(chain) if chain.upper == next_header::ICMPV6 && chain.has_upper_header() => {
-            match rest.get(chain.offset) {
-                Some(&kind) => kind >= kind::ECHO_REQUEST && kind != kind::REDIRECT,
-                None => false,
-            }
+        Ok(chain) if chain.has_upper_header() => {
+            let kind = rest.get(chain.offset);
+            chain.upper != next_header::ICMPV6
+                || kind.is_some_and(|&kind| kind >= kind::ECHO_REQUEST && kind != kind::REDIRECT)
         }
-        // Whatever else it is, it is not known to be an error.
-        _ => true,
+        // A later fragment: what its fragment header names is what the first one starts with, and
+        // behind options anything may follow.
+        Ok(chain) => !matches!(
+            chain.upper,
+            next_header::ICMPV6 | next_header::DESTINATION_OPTIONS
+        ),
+        // An error may hide where nobody can look.
+        Err(_) => false,
     }
 }
 
@@ -265,6 +271,32 @@ mod tests {
             (true, option, packet(A, GROUP, next_header::UDP, &[])),
             (false, field, packet(A, GROUP, next_header::UDP, &[])),
             (false, exceeded, vec![0x60; 39]),
+            // Later fragments, and chains that nobody can follow to their end.
+            (
+                true,
+                exceeded,
+                packet(A, B, 44, &[next_header::UDP, 0, 0, 8, 0, 0, 0, 1, 9, 9]),
+            ),
+            (
+                false,
+                exceeded,
+                packet(A, B, 44, &[58, 0, 0, 8, 0, 0, 0, 1, 128, 0]),
+            ),
+            (
+                false,
+                exceeded,
+                packet(A, B, 44, &[60, 0, 0, 8, 0, 0, 0, 1, 9, 9]),
+            ),
+            (
+                false,
+                exceeded,
+                packet(A, B, 44, &[58, 0, 0, 1, 0, 0, 0, 1]),
+            ),
+            (
+                false,
+                exceeded,
+                packet(A, B, next_header::DESTINATION_OPTIONS, &[17, 9]),
+            ),
         ];
         for (at, (may, error, invoking)) in cases.iter().enumerate() {
             assert_eq!(may_send_error(*error, invoking), *may, "case {at}");

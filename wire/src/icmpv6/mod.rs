@@ -65,6 +65,8 @@ pub mod code {
     pub const UNRECOGNIZED_NEXT_HEADER: u8 = 1;
     /// Parameter Problem: unrecognised IPv6 option.
     pub const UNRECOGNIZED_OPTION: u8 = 2;
+    /// Parameter Problem: the first fragment has not all headers (RFC 7112).
+    pub const INCOMPLETE_HEADER_CHAIN: u8 = 3;
 }
 
 /// The first eight octets of every message, as they lie in the packet.

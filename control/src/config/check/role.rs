@@ -5,7 +5,7 @@ use super::{in_range, is_unicast};
 use crate::config::address::overlap;
 use crate::config::document::{place, Document};
 use crate::config::schema::{Config, Interface, InterfaceKind, Lma, Mag};
-use crate::config::{MIN_MTU, OUTER_HEADER};
+use crate::config::{MIN_TUNNEL_MTU, OUTER_HEADER};
 use std::net::Ipv6Addr;
 use std::ops::RangeInclusive;
 
@@ -59,7 +59,7 @@ fn role(
             document,
             place![role, "tunnel_mtu"],
             mtu,
-            MIN_MTU..=largest.max(MIN_MTU),
+            MIN_TUNNEL_MTU..=largest.max(MIN_TUNNEL_MTU),
         );
     }
 }
