@@ -851,14 +851,14 @@ def ipv4_too_big():
             cn(sized_4(1500, flags="DF", options=[IPOption_Router_Alert()])),
             cn(IP(src=CN_4, dst=MN1_4, flags="DF") / ICMP(type=3, code=4) / Raw(bytes(1450))),
             # No smallest MTU but that of the tunnel.
-            cn(IP(src=CN_4, dst="198.51.100.8", flags="DF") / udp() / Raw(bytes(972))),
-            cn(IP(src=CN_4, dst="198.51.100.8", flags="DF") / udp() / Raw(bytes(973))),
+            cn(IP(src=CN_4, dst="198.51.100.8", flags="DF") / udp() / Raw(bytes(1212))),
+            cn(IP(src=CN_4, dst="198.51.100.8", flags="DF") / udp() / Raw(bytes(1213))),
         ],
         1: [up(IP(src=MN1_4, dst=MN2_4, flags="DF") / udp() / Raw(bytes(1380)))],
     }
 
 
-@case("lma", "IPv4 packets larger than the tunnel that may be fragmented.")
+@case("lma", "IPv4 packets larger than the tunnel that may be fragmented: the outer packet is.")
 def ipv4_fragmentable():
     return {0: [cn(sized_4(1461)), cn(sized_4(1500, options=[IPOption_Router_Alert()]))]}
 
