@@ -110,6 +110,8 @@ pub enum Error {
         entries: u32,
         /// What happened.
         reason: String,
+    },
+
     /// The table of packets in pieces could not be made.
     #[error("a table of {packets} packets in pieces does not fit: raise memory_mb")]
     Reassembly {
