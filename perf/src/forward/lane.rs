@@ -85,7 +85,7 @@ impl Lane {
             index,
             plan,
             tables,
-            ports: Ports::new(pool, plan.burst, plan.load),
+            ports: Ports::new(pool, plan.burst, plan.load)?,
             source: Source::new(index, plan, builder)?,
             verifier,
         })

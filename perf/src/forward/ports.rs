@@ -5,12 +5,13 @@
 //! long it is), so that, as behind a driver, its first line is in the cache when the gateway gets it,
 //! and the packet's own lines are wherever they were.
 
-use dpdk::{cycles, Mbuf, Pool};
+use dpdk::{cycles, Collector, Error, Mbuf, Pool};
 use packet::{Buf, Burst, PortId, RxTx};
 
 /// Two ports: packets come from the first and leave by any.
 pub struct Ports {
     pool: Pool,
+    fragments: Collector,
     /// Packets to come, the next one last.
     pub waiting: Vec<Mbuf>,
     /// Packets that were sent, in order, with their ports.
@@ -25,15 +26,19 @@ pub struct Ports {
 
 impl Ports {
     /// Over `pool`, with room for `load` packets each way.
-    pub fn new(pool: Pool, burst: usize, load: usize) -> Self {
-        Self {
+    ///
+    /// # Errors
+    /// Memory does not hold the table of fragments.
+    pub fn new(pool: Pool, burst: usize, load: usize) -> Result<Self, Error> {
+        Ok(Self {
+            fragments: Collector::new(pool.clone())?,
             pool,
             waiting: Vec::with_capacity(load),
             sent: Vec::with_capacity(load),
             burst,
             rx_cycles: 0,
             tx_cycles: 0,
-        }
+        })
     }
 
     /// Begins to measure anew.
@@ -50,6 +55,7 @@ impl Ports {
 
 impl RxTx for &mut Ports {
     type Buf = Mbuf;
+    type Fragments = Collector;
 
     fn ports(&self) -> u16 {
         2
@@ -84,6 +90,10 @@ impl RxTx for &mut Ports {
 
     fn alloc(&mut self) -> Option<Mbuf> {
         self.pool.alloc()
+    }
+
+    fn fragments(&mut self) -> &mut Collector {
+        &mut self.fragments
     }
 
     #[inline(never)]
