@@ -399,7 +399,7 @@ mod tests {
         };
         let plan = Arc::new(plan(line).expect("a plan"));
         let storm = Storm::new(plan, course, OWN).expect("a storm");
-        (storm, Ports::new(1, Pool::new(64, 2048))?)
+        (storm, Ports::new(1, Pool::new(64, 2048)))
     }
 
     fn sent(storm: &mut Storm, link: &mut Ports, now: u64) -> Vec<Vec<u8>> {

@@ -180,7 +180,7 @@ mod tests {
     const OWN: MacAddr = MacAddr([2, 0, 0, 0, 0, 2]);
 
     fn side(pool: &Pool) -> Side<Ports> {
-        Side::new(Ports::new(1, pool.clone())?, PortId(0), OWN)
+        Side::new(Ports::new(1, pool.clone()), PortId(0), OWN)
     }
 
     #[test]
