@@ -51,6 +51,11 @@ counters! {
     SolicitationSent = "solicitation_sent", "Neighbour Solicitations sent.";
     AdvertisementSent = "advertisement_sent", "Neighbour Advertisements sent.";
     RouterAdvertisementSent = "router_advertisement_sent", "Router Advertisements sent.";
+    ArpMalformed = "arp_malformed", "ARP packets that are broken, or whose sender is not the frame's.";
+    ArpForeign = "arp_foreign", "ARP packets about addresses that are neither ours nor a neighbour's.";
+    ArpConflict = "arp_conflict", "ARP packets of somebody else from an address of ours.";
+    ArpRequestSent = "arp_request_sent", "ARP requests sent.";
+    ArpReplySent = "arp_reply_sent", "ARP replies sent.";
     NeighbourFailed = "neighbour_failed", "Neighbours that did not answer.";
     NeighbourFull = "neighbour_full", "Neighbours not resolved because the neighbour cache is full.";
     AdjacencyFull = "adjacency_full", "Neighbours resolved that found no room in the adjacency table.";

@@ -1,7 +1,8 @@
 //! Whole packets and frames of the gateway's own, and taking punted ones apart.
 
 use std::net::Ipv6Addr;
-use wire::ether::MacAddr;
+use wire::arp;
+use wire::ether::{self, ethertype, MacAddr};
 use wire::icmpv6::{code, ErrorMessage};
 use wire::ipv6::{self, next_header, ChainError, Header, HeaderError, HeaderOption, HeaderOptions};
 use wire::mh::Message;
@@ -246,6 +247,13 @@ pub fn discovery_frame(
     frame.extend(ETHER_IPV6);
     frame.extend(packet);
     Ok(frame)
+}
+
+/// A frame that carries an ARP packet.
+pub fn arp_frame(macs: (MacAddr, MacAddr), packet: &arp::Packet) -> Vec<u8> {
+    let (from, to) = macs;
+    let header = ether::Header::new(to, from, ethertype::ARP);
+    [header.as_bytes(), packet.as_bytes()].concat()
 }
 
 #[cfg(test)]

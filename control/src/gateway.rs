@@ -16,7 +16,7 @@ use roles::mag::{Mag, MagConfig};
 use roles::policy::LmaPolicy;
 use roles::pool::{BadPool, Pool, Pools};
 use roles::{Effect, Event, Now, Role};
-use std::net::Ipv6Addr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 use wire::ether::MacAddr;
 use wire::ipv6::address::link_local;
@@ -150,6 +150,7 @@ pub fn routing(config: &Config, ports: &[PortInfo]) -> Result<Routing, SetupErro
         links,
         routes,
         error_source: config.error_source.as_ref().map(|source| source.address),
+        ipv4_error_source: config.error_source.as_ref().and_then(|source| source.ipv4),
     })
 }
 
@@ -157,7 +158,15 @@ pub fn routing(config: &Config, ports: &[PortInfo]) -> Result<Routing, SetupErro
 fn link(interface: &config::Interface, port: &PortInfo) -> Link {
     let mac = interface.mac.unwrap_or(port.mac);
     let own = interface.router.unwrap_or_else(|| link_local(mac));
-    let first = interface.addresses.first().map(|first| first.address);
+    let own_addresses = || interface.addresses.iter().map(|own| own.address);
+    let ipv6 = own_addresses().find_map(|address| match address {
+        IpAddr::V6(address) => Some(address),
+        IpAddr::V4(_) => None,
+    });
+    let ipv4 = own_addresses().find_map(|address| match address {
+        IpAddr::V4(address) => Some(address),
+        IpAddr::V6(_) => None,
+    });
     Link {
         interface: key::Interface {
             name: interface.name.clone(),
@@ -169,9 +178,9 @@ fn link(interface: &config::Interface, port: &PortInfo) -> Link {
                 InterfaceKind::Access => key::InterfaceKind::Access,
             },
             mac,
-            address: Some(first.unwrap_or(own)),
+            address: Some(ipv6.unwrap_or(own)),
             link_local: Some(own),
-            ipv4: None,
+            ipv4,
             mtu: port.mtu,
             twin: port.twin.as_ref().map(|(_, id)| *id),
         },

@@ -3,18 +3,21 @@
 //! [`Topology`] that workers forward by.
 //!
 //! ```text
-//!   /128 of our own            Local
-//!   /128 of a neighbour        Adjacency        while it is resolved
+//!   /128 or /32 of our own     Local
+//!   /128 or /32 of a neighbour Adjacency        while it is resolved
+//!   an IPv4 link's own address
+//!   and its broadcast address  Blackhole        not forwarded (RFC 2644)
 //!   on-link prefix             OnLink           "ask control"
 //!   static route               Adjacency | Unresolved | Unreachable | Blackhole
 //! ```
 
+use crate::config::{bits, covers, is_link_local, masked, nobodys};
 use crate::neighbour::Neighbour;
 use dataplane::key::{
     AdjacencyId, Domain, Interface, InterfaceId, InterfaceKind, NextHop, Route, Topology,
 };
 use hashbrown::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// An interface with its addresses.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,7 +25,7 @@ pub struct Link {
     /// What the data plane knows of it.
     pub interface: Interface,
     /// Our addresses on it, each with the length of its on-link prefix.
-    pub addresses: Vec<(Ipv6Addr, u8)>,
+    pub addresses: Vec<(IpAddr, u8)>,
     /// Our link-local address on it; on an access interface the one that every gateway of the
     /// domain shows.
     pub link_local: Ipv6Addr,
@@ -30,23 +33,26 @@ pub struct Link {
 
 impl Link {
     /// Whether `address` is one of ours here.
-    pub fn owns(&self, address: Ipv6Addr) -> bool {
+    pub fn owns(&self, address: impl Into<IpAddr>) -> bool {
+        let address = address.into();
         address == self.link_local || self.addresses.iter().any(|(ours, _)| *ours == address)
     }
 
     /// Whether `address` is one that a neighbour on this link can have.
-    pub fn is_on_link(&self, address: Ipv6Addr) -> bool {
+    pub fn is_on_link(&self, address: impl Into<IpAddr>) -> bool {
+        let address = address.into();
         let mut ours = self.addresses.iter();
-        address.is_unicast_link_local()
+        matches!(address, IpAddr::V6(v6) if v6.is_unicast_link_local())
             || ours.any(|(ours, length)| covers(*ours, *length, address))
     }
 
-    /// Our address that a neighbour `towards` is best asked from.
-    pub fn source_for(&self, towards: Ipv6Addr) -> Ipv6Addr {
-        self.addresses
-            .iter()
-            .find(|(address, length)| covers(*address, *length, towards))
-            .map_or(self.link_local, |(address, _)| *address)
+    /// Our address that a neighbour `towards` is best asked from; none when we have no IPv4 address on
+    /// its link.
+    pub fn source_for(&self, towards: IpAddr) -> Option<IpAddr> {
+        let mut ours = self.addresses.iter();
+        let found = ours.find(|(address, length)| covers(*address, *length, towards));
+        let otherwise = Some(IpAddr::V6(self.link_local)).filter(|_| towards.is_ipv6());
+        found.map(|(address, _)| *address).or(otherwise)
     }
 }
 
@@ -54,7 +60,7 @@ impl Link {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StaticRoute {
     /// Destination prefix.
-    pub prefix: Ipv6Addr,
+    pub prefix: IpAddr,
     /// Its length in bits.
     pub length: u8,
     /// What becomes of packets for it.
@@ -92,6 +98,8 @@ pub struct Routing {
     pub routes: Vec<StaticRoute>,
     /// Source of ICMP errors towards any node but a neighbour (S1-45).
     pub error_source: Option<Ipv6Addr>,
+    /// Source of ICMP errors about IPv4 packets that came out of tunnels.
+    pub ipv4_error_source: Option<Ipv4Addr>,
 }
 
 impl Routing {
@@ -101,7 +109,8 @@ impl Routing {
     }
 
     /// Whether the address is ours on any interface, link-local ones left out.
-    pub fn owns(&self, address: Ipv6Addr) -> bool {
+    pub fn owns(&self, address: impl Into<IpAddr>) -> bool {
+        let address = address.into();
         self.links
             .iter()
             .any(|link| link.addresses.iter().any(|(ours, _)| *ours == address))
@@ -113,7 +122,8 @@ impl Routing {
     }
 
     /// The next hop towards `to`: the longest of on-link prefixes and static routes.
-    pub fn next_hop(&self, to: Ipv6Addr) -> Hop {
+    pub fn next_hop(&self, to: impl Into<IpAddr>) -> Hop {
+        let to = to.into();
         if self.owns(to) {
             return Hop::Local;
         }
@@ -164,29 +174,31 @@ impl Routing {
         peers: &[Ipv6Addr],
     ) -> Topology {
         let domain = Domain::default();
-        let host = |address: Ipv6Addr, next_hop| Route {
+        let host = |address: IpAddr, next_hop| Route {
             domain,
-            prefix: address.into(),
-            length: 128,
+            prefix: address,
+            length: bits(address),
             next_hop,
         };
         let mut routes = Vec::new();
         for (interface, link) in self.interfaces() {
-            routes.push(host(link.link_local, NextHop::Local));
+            routes.push(host(link.link_local.into(), NextHop::Local));
             for (address, length) in &link.addresses {
                 routes.push(host(*address, NextHop::Local));
-                if *length < 128 {
+                if *length < bits(*address) {
                     routes.push(Route {
                         domain,
-                        prefix: IpAddr::V6(masked(*address, *length)),
+                        prefix: masked(*address, *length),
                         length: *length,
                         next_hop: NextHop::OnLink(interface),
                     });
                 }
+                let nobody = nobodys(*address, *length).into_iter().flatten();
+                routes.extend(nobody.map(|address| host(address, NextHop::Blackhole)));
             }
         }
         for (neighbour, adjacency) in resolved {
-            if neighbour.address.is_unicast_link_local() || self.owns(neighbour.address) {
+            if is_link_local(neighbour.address) || self.owns(neighbour.address) {
                 continue;
             }
             routes.push(host(neighbour.address, NextHop::Adjacency(*adjacency)));
@@ -197,7 +209,7 @@ impl Routing {
                     Some(adjacency) => NextHop::Adjacency(*adjacency),
                     None => NextHop::Unresolved {
                         interface: router.interface,
-                        router: router.address.into(),
+                        router: router.address,
                     },
                 },
                 Target::Unreachable => NextHop::Unreachable,
@@ -205,12 +217,13 @@ impl Routing {
             };
             routes.push(Route {
                 domain,
-                prefix: masked(route.prefix, route.length).into(),
+                prefix: masked(route.prefix, route.length),
                 length: route.length,
                 next_hop,
             });
         }
         // A prefix that two interfaces hold, or a link-local address that both show, stands once.
+        // Of a broadcast address that is also ours, ours came first.
         routes.sort_by_key(|route| (route.prefix, route.length));
         routes.dedup_by_key(|route| (route.prefix, route.length));
         Topology {
@@ -226,22 +239,13 @@ impl Routing {
                 .into_iter()
                 .collect(),
             peers: peers.iter().map(|peer| (domain, *peer)).collect(),
-            ipv4_error_sources: Vec::new(),
+            ipv4_error_sources: self
+                .ipv4_error_source
+                .map(|address| (domain, address))
+                .into_iter()
+                .collect(),
         }
     }
-}
-
-/// The prefix of `length` bits that `address` lies in.
-pub fn masked(address: Ipv6Addr, length: u8) -> Ipv6Addr {
-    let mask = u128::MAX
-        .checked_shl(128 - u32::from(length.min(128)))
-        .unwrap_or(0);
-    Ipv6Addr::from(u128::from(address) & mask)
-}
-
-/// Whether the first `length` bits of both agree.
-pub fn covers(prefix: Ipv6Addr, length: u8, address: Ipv6Addr) -> bool {
-    masked(prefix, length) == masked(address, length)
 }
 
 /// Whether hosts attach on this interface.
@@ -256,7 +260,7 @@ mod tests {
     use wire::ether::MacAddr;
     use wire::ipv6::address::link_local;
 
-    fn address(text: &str) -> Ipv6Addr {
+    fn address(text: &str) -> IpAddr {
         text.parse().unwrap()
     }
 
@@ -286,7 +290,7 @@ mod tests {
             ],
             routes: vec![
                 StaticRoute {
-                    prefix: Ipv6Addr::UNSPECIFIED,
+                    prefix: Ipv6Addr::UNSPECIFIED.into(),
                     length: 0,
                     target: Target::Router(router()),
                 },
@@ -296,7 +300,8 @@ mod tests {
                     target: Target::Unreachable,
                 },
             ],
-            error_source: Some(address("2001:db8:c::1")),
+            error_source: Some("2001:db8:c::1".parse().unwrap()),
+            ipv4_error_source: None,
         }
     }
 
@@ -335,7 +340,7 @@ mod tests {
         };
         let unresolved = NextHop::Unresolved {
             interface: InterfaceId(1),
-            router: router().address.into(),
+            router: router().address,
         };
         assert_eq!(
             default(&routing.topology(&HashMap::new(), &[])),
@@ -348,7 +353,7 @@ mod tests {
         assert!(topology
             .routes
             .iter()
-            .any(|route| route.prefix == IpAddr::from(router().address)
+            .any(|route| route.prefix == router().address
                 && route.length == 128
                 && route.next_hop == adjacency));
         // Both interfaces show the same link-local address: one route.

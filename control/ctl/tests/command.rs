@@ -145,7 +145,7 @@ fn answer(request: Request) -> Result<Reply, RpcError> {
         Request::Neighbours(page) => {
             // One more than fits into a page.
             let all = (0..=LONGEST_PAGE).map(|nth| t::Neighbour {
-                address: std::net::Ipv6Addr::from(nth as u128),
+                address: std::net::Ipv6Addr::from(nth as u128).into(),
                 interface: "core".into(),
                 mac: None,
                 state: "failed".into(),

@@ -1,5 +1,6 @@
 //! What there is: routes, neighbours, bindings, visitors.
 
+use crate::config::{bits, Prefix};
 use crate::engine::Engine;
 use crate::gateway::Gateway;
 use crate::neighbour::{Neighbour, State};
@@ -13,17 +14,16 @@ use wire::mh::HomeNetworkPrefix;
 /// The routes: own addresses, on-link prefixes, static routes.
 pub(super) fn routes(engine: &Engine<Gateway>) -> Vec<types::Route> {
     let routing = engine.routing();
-    let prefix = |address, length| HomeNetworkPrefix::new(address, length);
     let mut routes = Vec::new();
     for (_, link) in routing.interfaces() {
         let name = Some(link.interface.name.clone());
-        let own = std::iter::once((link.link_local, 128)).chain(link.addresses.iter().copied());
+        let link_local = std::iter::once((link.link_local.into(), 128));
+        let own = link_local.chain(link.addresses.iter().copied());
         for (address, length) in own {
-            let local = prefix(address, 128).map(|prefix| (prefix, "local"));
-            let on_link = prefix(address, length)
-                .filter(|_| length < 128)
-                .map(|prefix| (prefix, "on-link"));
-            for (prefix, kind) in local.into_iter().chain(on_link) {
+            let local = std::iter::once((Prefix::new(address, bits(address)), "local"));
+            let on_link =
+                (length < bits(address)).then(|| (Prefix::new(address, length), "on-link"));
+            for (prefix, kind) in local.chain(on_link) {
                 routes.push(types::Route {
                     prefix,
                     kind: kind.to_owned(),
@@ -35,9 +35,7 @@ pub(super) fn routes(engine: &Engine<Gateway>) -> Vec<types::Route> {
         }
     }
     for route in &routing.routes {
-        let Some(prefix) = prefix(route.prefix, route.length) else {
-            continue;
-        };
+        let prefix = Prefix::new(route.prefix, route.length);
         let (kind, router) = match route.target {
             Target::Router(router) => ("via", Some(router)),
             Target::Unreachable => ("unreachable", None),

@@ -16,7 +16,10 @@ mod check;
 pub(crate) mod document;
 mod schema;
 
-pub use address::{overlap, BadInterfaceAddress, InterfaceAddress, Ipv6Prefix};
+pub use address::{
+    bits, covers, is_link_local, masked, nobodys, overlap, BadInterfaceAddress, BadPrefix,
+    InterfaceAddress, Ipv6Prefix, Prefix,
+};
 pub use document::{Error, Problem};
 pub use schema::{
     AttachOn, Config, Eal, ErrorSource, Gateway, Handoff, Hugepages, Idle, Interface,
@@ -27,7 +30,7 @@ use crate::policy::{self, FilePolicy};
 use dataplane::key::InterfaceId;
 use document::Document;
 use roles::policy::LmaPolicy;
-use std::net::Ipv6Addr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::path::{Path, PathBuf};
 
 /// Octets of an IPv6 header: what a tunnel takes from its link's MTU.
@@ -166,7 +169,9 @@ impl Config {
             lma.tunnel_mtu.get_or_insert(tunnel_mtu);
             // The anchor's own address tells nothing of where a host is.
             let address = lma.address;
-            self.error_source.get_or_insert(ErrorSource { address });
+            let ipv4 = None;
+            self.error_source
+                .get_or_insert(ErrorSource { address, ipv4 });
         }
         if let Some(mag) = &mut self.mag {
             rebase(&mut mag.policy);
@@ -214,7 +219,8 @@ impl Config {
     }
 
     /// Index of the interface on whose link `address` is: that with the longest on-link prefix.
-    pub fn on_link(&self, address: Ipv6Addr) -> Option<usize> {
+    pub fn on_link(&self, address: impl Into<IpAddr>) -> Option<usize> {
+        let address = address.into();
         let links = self.interface.iter().enumerate().flat_map(|(index, it)| {
             let prefixes = it.addresses.iter().map(InterfaceAddress::on_link);
             prefixes.map(move |prefix| (prefix, index))
@@ -226,7 +232,8 @@ impl Config {
     }
 
     /// Index of the interface that has `address` as its own.
-    pub fn owner(&self, address: Ipv6Addr) -> Option<usize> {
+    pub fn owner(&self, address: impl Into<IpAddr>) -> Option<usize> {
+        let address = address.into();
         let owns = |it: &Interface| it.addresses.iter().any(|own| own.address == address);
         self.interface.iter().position(owns)
     }

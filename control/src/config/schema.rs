@@ -1,11 +1,11 @@
 //! The schema: one struct per table of the file, one field per key.
 
 use serde::{Deserialize, Serialize};
-use std::net::Ipv6Addr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
 use wire::ether::MacAddr;
 
-use super::address::{InterfaceAddress, Ipv6Prefix};
+use super::address::{InterfaceAddress, Ipv6Prefix, Prefix};
 
 /// The whole configuration of a gateway, as the file says it and defaults complete it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -211,7 +211,7 @@ pub struct Port {
     pub twin: Option<String>,
 }
 
-/// `[[interface]]`: a port, or one VLAN of it, as an IPv6 link.
+/// `[[interface]]`: a port, or one VLAN of it, as an IP link.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Interface {
@@ -224,7 +224,8 @@ pub struct Interface {
     pub vlan: Option<u16>,
     /// Whether routers or mobile hosts are on it.
     pub kind: InterfaceKind,
-    /// Our addresses, each with the length of its on-link prefix.
+    /// Our addresses, IPv6 and IPv4, each with the length of its on-link prefix. Without an IPv4 one,
+    /// IPv4 and ARP there are the host's own stack's.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub addresses: Vec<InterfaceAddress>,
     /// Access: link-local address that every MAG of the domain shows (RFC 5213 section 6.8).
@@ -250,10 +251,10 @@ pub enum InterfaceKind {
 #[serde(deny_unknown_fields)]
 pub struct Route {
     /// Destinations.
-    pub prefix: Ipv6Prefix,
-    /// Router on one of our links.
+    pub prefix: Prefix,
+    /// Router on one of our links, of the prefix's family.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub via: Option<Ipv6Addr>,
+    pub via: Option<IpAddr>,
     /// Interface towards the router: needed when `via` is a link-local address.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub interface: Option<String>,
@@ -278,6 +279,10 @@ const fn is_false(value: &bool) -> bool {
 pub struct ErrorSource {
     /// The address: the anchor's, or one that all gateways of the domain share.
     pub address: Ipv6Addr,
+    /// The same for IPv4: source of errors about what came out of tunnels. Others come from our
+    /// address on the link that the packet came in on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ipv4: Option<Ipv4Addr>,
 }
 
 /// `[lma]`: a local mobility anchor (RFC 5213 section 5).

@@ -284,6 +284,7 @@ impl<R: Role> Engine<R> {
             Look::Again(after) => after,
             Look::Ask(address, after) => {
                 let interface = InterfaceId(link.interface);
+                let address = address.into();
                 self.solicit(Neighbour { interface, address }, Some(link.mac));
                 after
             }

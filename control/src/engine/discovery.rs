@@ -12,7 +12,7 @@ use crate::routing::is_access;
 use dataplane::key::InterfaceId;
 use roles::event::{HostLink, Sign};
 use roles::{Now, Role};
-use std::net::Ipv6Addr;
+use std::net::{IpAddr, Ipv6Addr};
 use wire::icmpv6::kind;
 use wire::ipv6::address::{multicast_mac, solicited_node, ALL_NODES};
 use wire::ipv6::next_header;
@@ -146,7 +146,7 @@ impl<R: Role> Engine<R> {
         if let (true, false, Some(mac)) = (learn, detects, mac) {
             let neighbour = Neighbour {
                 interface,
-                address: received.source,
+                address: received.source.into(),
             };
             let mut acts = Vec::new();
             self.neighbours.solicited_by(neighbour, mac, &mut acts);
@@ -163,7 +163,11 @@ impl<R: Role> Engine<R> {
             if is_access(link) {
                 continue;
             }
-            let global = link.addresses.iter().map(|(address, _)| *address);
+            let ours = link.addresses.iter().map(|(address, _)| *address);
+            let global = ours.filter_map(|address| match address {
+                IpAddr::V6(address) => Some(address),
+                IpAddr::V4(_) => None,
+            });
             for target in std::iter::once(link.link_local).chain(global) {
                 let options = Vec::new();
                 let message =
@@ -208,7 +212,10 @@ impl<R: Role> Engine<R> {
             overriding: advertisement.override_cache,
         };
         let mut acts = Vec::new();
-        let neighbour = Neighbour { interface, address };
+        let neighbour = Neighbour {
+            interface,
+            address: address.into(),
+        };
         self.neighbours.advertised(neighbour, told, &mut acts);
         self.act(now, acts);
     }

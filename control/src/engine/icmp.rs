@@ -37,7 +37,7 @@ impl<R: Role> Engine<R> {
             .ok()
             .filter(|(outer, _)| {
                 outer.version() == 6
-                    && outer.next_header == next_header::IPV6
+                    && matches!(outer.next_header, next_header::IPV6 | next_header::IPV4)
                     && received.destination.octets() == outer.source
             })
             .map(|(outer, _)| TunnelEnds {

@@ -16,6 +16,7 @@
 //! through [`Engine::deliver`], which records it.
 
 mod apply;
+mod arp;
 mod discovery;
 mod hosts;
 mod icmp;
@@ -218,6 +219,7 @@ impl<R: Role> Engine<R> {
         engine.publish(now);
         engine.keep_next_hops(now);
         engine.detect_duplicates();
+        engine.probe_own_ipv4();
         engine
     }
 
@@ -359,7 +361,7 @@ impl<R: Role> Engine<R> {
             }
             Punt::UnknownHost => self.unknown_host(now, interface, frame),
             Punt::IcmpError => self.icmp_error(now, frame),
-            Punt::Arp => self.out.counters.count(Counter::PacketUnexpected),
+            Punt::Arp => self.arp(now, interface, frame),
         }
     }
 

@@ -23,9 +23,6 @@ const PUBLISH_PER_ROUTE: Duration = Duration::from_micros(2);
 impl<R: Role> Engine<R> {
     /// A worker holds a packet for this neighbour.
     pub(super) fn wanted(&mut self, now: Now, interface: InterfaceId, address: IpAddr) {
-        let IpAddr::V6(address) = address else {
-            return;
-        };
         let owned = self
             .routing
             .link(interface)
@@ -76,8 +73,13 @@ impl<R: Role> Engine<R> {
         let Some(link) = self.routing.link(neighbour.interface) else {
             return;
         };
-        let target = neighbour.address;
-        let source = link.source_for(target);
+        let target = match neighbour.address {
+            IpAddr::V6(target) => target,
+            IpAddr::V4(target) => return self.ask_arp(neighbour.interface, target, mac),
+        };
+        let Some(IpAddr::V6(source)) = link.source_for(target.into()) else {
+            return;
+        };
         let group = solicited_node(target);
         let (destination, to) = match mac {
             Some(mac) => (target, mac),

@@ -1,5 +1,6 @@
 //! The gateway's neighbours on its core links: address resolution and unreachability detection
-//! (RFC 4861 sections 7.2 and 7.3), as a state machine that does no IO.
+//! (RFC 4861 sections 7.2 and 7.3), as a state machine that does no IO. Neighbours with an IPv4 address
+//! are asked by ARP and otherwise treated alike (RFC 1122 section 2.3.2.1 leaves room for that).
 //!
 //! ```text
 //!   wanted ──► Incomplete ──NA──► Reachable ──time──► Delay ──5 s──► Probe
@@ -26,7 +27,7 @@ use hashbrown::HashMap;
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 use std::collections::VecDeque;
-use std::net::Ipv6Addr;
+use std::net::IpAddr;
 use std::time::Duration;
 use wire::ether::MacAddr;
 
@@ -47,7 +48,7 @@ pub struct Neighbour {
     /// The interface.
     pub interface: InterfaceId,
     /// Its address.
-    pub address: Ipv6Addr,
+    pub address: IpAddr,
 }
 
 /// What is known of a neighbour's reachability.
@@ -90,11 +91,11 @@ impl State {
 /// What the state machine wants done.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Act {
-    /// Send a Neighbour Solicitation for it.
+    /// Send a Neighbour Solicitation or an ARP request for it.
     Solicit {
         /// For whom.
         neighbour: Neighbour,
-        /// To this link-layer address alone; `None`: to its solicited-node group.
+        /// To this link-layer address alone; `None`: to its solicited-node group, or to everyone.
         mac: Option<MacAddr>,
     },
     /// It is resolved, or its link-layer address changed.

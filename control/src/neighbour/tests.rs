@@ -166,7 +166,7 @@ fn a_scan_cannot_fill_the_cache() {
 fn nth(n: u16) -> Neighbour {
     Neighbour {
         interface: InterfaceId(0),
-        address: Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, n),
+        address: IpAddr::from([0x2001, 0xdb8, 0, 0, 0, 0, 0, n]),
     }
 }
 

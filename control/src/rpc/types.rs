@@ -1,10 +1,11 @@
 //! What is answered: the objects in replies and notifications.
 
 use super::declare::objects;
+use crate::config::Prefix;
 use roles::effect::Notice;
 use roles::Now;
 use serde::{Deserialize, Serialize};
-use std::net::Ipv6Addr;
+use std::net::{IpAddr, Ipv6Addr};
 use wire::ether::MacAddr;
 use wire::mh::HomeNetworkPrefix;
 
@@ -143,11 +144,11 @@ objects! {
     /// A route, or one of our own addresses.
     pub struct Route {
         /// Destinations.
-        pub prefix: HomeNetworkPrefix,
+        pub prefix: Prefix,
         /// `via`, `on-link`, `local`, `unreachable` or `blackhole`.
         pub kind: String,
         /// The router, for `via`.
-        pub via: Option<Ipv6Addr>,
+        pub via: Option<IpAddr>,
         /// The interface, where there is one.
         pub interface: Option<String>,
         /// The router's link-layer address, once it is known.
@@ -157,7 +158,7 @@ objects! {
     /// A neighbour.
     pub struct Neighbour {
         /// Its address.
-        pub address: Ipv6Addr,
+        pub address: IpAddr,
         /// The interface that it is on.
         pub interface: String,
         /// Its link-layer address, once it is known.

@@ -104,7 +104,7 @@ fn an_address_without_length_is_refused() {
         LMA,
         "2001:db8:c::1/64",
         "2001:db8:c::1",
-        "test.toml:15: `2001:db8:c::1` is not an address with a prefix length; write it as 2001:db8::1/64",
+        "test.toml:15: `2001:db8:c::1` is not an address with a prefix length; write it as 2001:db8::1/64 or 192.0.2.1/24",
     );
 }
 
@@ -338,6 +338,35 @@ fn a_router_is_on_link() {
         "via = \"2001:db8:c::99\"",
         "via = \"2001:db8:c::99\"\nblackhole = true",
         "test.toml:17: a route needs one of `via = ADDRESS`, `unreachable = true` and `blackhole = true`",
+    );
+}
+
+#[test]
+fn an_ipv4_address_is_one_that_a_node_can_have() {
+    for (address, expected) in [
+        ("192.0.2.1/33", "`192.0.2.1/33` is not an address with a prefix length; write it as 2001:db8::1/64 or 192.0.2.1/24"),
+        ("127.0.0.1/8", "`127.0.0.1` is not a unicast address"),
+        ("224.0.0.1/24", "`224.0.0.1` is not a unicast address"),
+        ("192.0.2.255/24", "`192.0.2.255` stands for everyone on its link, or for the link; give one between them"),
+        ("192.0.2.0/24", "`192.0.2.0` stands for everyone on its link, or for the link; give one between them"),
+    ] {
+        let with = format!("2001:db8:c::1/64\", \"{address}");
+        refused(LMA, "2001:db8:c::1/64", &with, &format!("test.toml:15: {expected}"));
+    }
+    for address in ["192.0.2.1/24", "192.0.2.0/31", "192.0.2.255/32"] {
+        let with = format!("2001:db8:c::1/64\", \"{address}");
+        let config = LMA.replacen("2001:db8:c::1/64", &with, 1);
+        load(&config, LMA_POLICY).expect("a good address");
+    }
+}
+
+#[test]
+fn a_router_is_of_its_routes_family() {
+    refused(
+        LMA,
+        "via = \"2001:db8:c::99\"",
+        "via = \"192.0.2.9\"",
+        "test.toml:19: `192.0.2.9` is no router for ::/0: they are of different families",
     );
 }
 

@@ -140,6 +140,7 @@ pub struct World {
     /// The wires, each with what it joins.
     pub wires: Vec<Vec<Member>>,
     heard: Vec<Vec<Seen>>,
+    others: Vec<Vec<Vec<u8>>>,
     time: Duration,
 }
 
@@ -162,6 +163,7 @@ impl World {
             nodes,
             wires,
             heard: vec![Vec::new(); ends],
+            others: vec![Vec::new(); ends],
             time: begin().monotonic,
         };
         world.settle();
@@ -182,6 +184,11 @@ impl World {
     /// What an end heard since the last call.
     pub fn hear(&mut self, end: usize) -> Vec<Seen> {
         std::mem::take(&mut self.heard[end])
+    }
+
+    /// The frames without an IPv6 packet that an end heard since the last call.
+    pub fn hear_others(&mut self, end: usize) -> Vec<Vec<u8>> {
+        std::mem::take(&mut self.others[end])
     }
 
     /// Unplugs an end from its wire and plugs it into another.
@@ -244,7 +251,10 @@ impl World {
                     let io = self.nodes[node].worker.io_mut();
                     assert!(io.receive(PortId(port), frame), "a pool has run dry");
                 }
-                Member::End(end) => self.heard[end].extend(Seen::of(frame)),
+                Member::End(end) => match Seen::of(frame) {
+                    Some(seen) => self.heard[end].push(seen),
+                    None => self.others[end].push(frame.to_vec()),
+                },
             }
         }
     }

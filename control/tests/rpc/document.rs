@@ -50,9 +50,11 @@ const PLAIN: &[&str] = &[
     "u64",
     "usize",
     "f64",
+    "IpAddr",
     "Ipv6Addr",
     "MacAddr",
     "HomeNetworkPrefix",
+    "Prefix",
 ];
 
 fn expected() -> String {

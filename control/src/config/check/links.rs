@@ -1,7 +1,7 @@
 //! Ports, interfaces and routes.
 
 use super::{in_range, is_name, is_unicast, name};
-use crate::config::address::{overlap, Ipv6Prefix};
+use crate::config::address::{bits, is_link_local, nobodys, overlap, Prefix};
 use crate::config::document::{advise, place, Document};
 use crate::config::schema::{Config, Interface, InterfaceKind, Route};
 use crate::config::MIN_MTU;
@@ -101,6 +101,14 @@ pub(super) fn interfaces(document: &mut Document, config: &Config) {
             let way = place!["interface", index, "addresses", which];
             if !is_unicast(own.address) {
                 document.problem(way, format!("`{}` is not a unicast address", own.address));
+            } else if nobodys(own.address, own.length)
+                .is_some_and(|nobody| nobody.contains(&own.address))
+            {
+                let text = format!(
+                    "`{}` stands for everyone on its link, or for the link; give one between them",
+                    own.address
+                );
+                document.problem(way, text);
             }
         }
         match interface.kind {
@@ -154,7 +162,7 @@ fn access_interface(document: &mut Document, index: usize, interface: &Interface
 }
 
 /// Our on-link prefixes, each with its place.
-pub(super) fn links(config: &Config) -> Vec<(usize, usize, Ipv6Prefix)> {
+pub(super) fn links(config: &Config) -> Vec<(usize, usize, Prefix)> {
     let mut links = Vec::new();
     for (index, interface) in config.interface.iter().enumerate() {
         for (which, own) in interface.addresses.iter().enumerate() {
@@ -169,7 +177,7 @@ pub(super) fn on_link_prefixes(document: &mut Document, config: &Config) {
     let links = links(config);
     for (nth, (index, which, prefix)) in links.iter().enumerate() {
         let clash = links.iter().take(nth).find(|(other, _, taken)| {
-            other != index && !prefix.prefix.is_unicast_link_local() && overlap(*prefix, *taken)
+            other != index && !is_link_local(prefix.prefix) && overlap(*prefix, *taken)
         });
         if let Some((other, _, taken)) = clash {
             let other = config
@@ -221,7 +229,13 @@ pub(super) fn route(document: &mut Document, config: &Config, index: usize, rout
             way,
             format!("`{via}` is our own address; give the next router's"),
         );
-    } else if via.is_unicast_link_local() {
+    } else if bits(via) != bits(route.prefix.prefix) {
+        let text = format!(
+            "`{via}` is no router for {}: they are of different families",
+            route.prefix
+        );
+        document.problem(way, text);
+    } else if is_link_local(via) {
         if named.is_none() {
             document.problem(
                 way,

@@ -7,8 +7,9 @@ mod role;
 use super::document::{place, Document, Step};
 use super::schema::{Config, Handoff, Idle};
 use super::Machine;
-use std::net::Ipv6Addr;
+use std::net::IpAddr;
 use std::ops::RangeInclusive;
+use wire::ipv4::address::never_a_source;
 
 /// Longest path of a Unix socket that the kernel takes, in octets.
 const MAX_SOCKET_PATH: usize = 107;
@@ -35,6 +36,13 @@ pub(super) fn check(document: &mut Document, config: &Config, machine: &Machine)
             );
             document.problem(place!["error_source", "address"], text);
         }
+        if let Some(ipv4) = source.ipv4 {
+            if !is_unicast(ipv4) || ipv4.is_link_local() {
+                let text =
+                    format!("`{ipv4}` cannot be seen by a correspondent; give a global address");
+                document.problem(place!["error_source", "ipv4"], text);
+            }
+        }
     }
     match (&config.lma, &config.mag) {
         (Some(it), None) => role::lma(document, config, it),
@@ -48,8 +56,11 @@ pub(super) fn check(document: &mut Document, config: &Config, machine: &Machine)
 }
 
 /// Whether a node can have the address.
-const fn is_unicast(address: Ipv6Addr) -> bool {
-    !(address.is_unspecified() || address.is_loopback() || address.is_multicast())
+fn is_unicast(address: impl Into<IpAddr>) -> bool {
+    match address.into() {
+        IpAddr::V6(v6) => !(v6.is_unspecified() || v6.is_loopback() || v6.is_multicast()),
+        IpAddr::V4(v4) => !never_a_source(v4),
+    }
 }
 
 fn in_range<T: PartialOrd + std::fmt::Display>(
