@@ -7,6 +7,7 @@ pub mod counters;
 pub mod engine;
 mod frame;
 pub mod gateway;
+mod health;
 pub mod latency;
 pub mod neighbour;
 pub mod policy;

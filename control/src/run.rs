@@ -17,6 +17,7 @@ use crate::calls::{log_reload, Desk, ReadPort, WorkerInfo};
 use crate::config::{self, Config};
 use crate::engine::Engine;
 use crate::gateway::{self, Applied, Gateway, PortInfo, Room, SetupError};
+use crate::health::Health;
 use crate::record::Recorder;
 use crate::rpc::{Call, ControlSocket, Limits, Notices, Server};
 use crate::supervisor::Supervisor;
@@ -215,6 +216,9 @@ async fn control(params: Params) -> Result<(), Error> {
     let (calls, mut requests) = mpsc::channel(CALLS);
     let server = Server::on(params.socket, Limits::default(), calls, notices);
     let server = server.map_err(Error::Runtime)?;
+    let patience = Duration::from_secs(config.workers.stall_after.into())
+        + Duration::from_micros(config.workers.idle_sleep_us[1].into());
+    let health = Health::new(params.ports.len(), params.workers.len(), patience);
     let mut desk = Desk {
         config,
         config_path: params.config_path,
@@ -227,6 +231,7 @@ async fn control(params: Params) -> Result<(), Error> {
         policy_loaded: now.wall,
         draining: false,
         socket: server.counters(),
+        health,
     };
     tracing::info!(
         name = desk.config.gateway.name,
@@ -246,6 +251,7 @@ async fn control(params: Params) -> Result<(), Error> {
         if end.is_some_and(|end| now.monotonic >= end) {
             break;
         }
+        desk.look(now, engine.notices());
         let worked = engine.poll(now) + engine.tick(now);
         for _ in 0..CALLS_PER_TURN {
             let Ok(call) = requests.try_recv() else { break };
@@ -253,7 +259,8 @@ async fn control(params: Params) -> Result<(), Error> {
         }
         let sleeps = worked == 0 && engine.rings().prepare_sleep();
         let until = if sleeps {
-            let times = [engine.next_tick(), end, supervisor.next()];
+            let look = Some(desk.health.next());
+            let times = [engine.next_tick(), end, supervisor.next(), look];
             times.into_iter().flatten().min()
         } else {
             // Not at all; but signals are looked at, and the socket's tasks run on this thread too.

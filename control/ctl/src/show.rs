@@ -110,6 +110,12 @@ fn status(status: &Status, width: Option<usize>) -> String {
             format!("worker {worker} is stalled: freed table entries are not used again"),
         );
     }
+    for worker in &status.standing_workers {
+        row(
+            "TROUBLE",
+            format!("worker {worker} stands still: its packets wait or are lost"),
+        );
+    }
     if status.draining {
         row("DRAINING", "forwards, takes no more signalling".into());
     }
@@ -178,6 +184,7 @@ fn workers(workers: &[Worker], width: Option<usize>) -> String {
         ">burst",
         ">idle",
         ">cycles/packet",
+        "state",
         "queues",
         ">handed",
         ">taken",
@@ -193,6 +200,10 @@ fn workers(workers: &[Worker], width: Option<usize>) -> String {
             worker
                 .cycles_per_packet
                 .map_or_else(|| NONE.into(), |cycles| format!("{cycles:.0}")),
+            worker.standing_secs.map_or_else(
+                || "runs".to_owned(),
+                |secs| format!("STANDS STILL {}", duration(secs)),
+            ),
             worker.queues.join(" "),
             worker.handed.to_string(),
             worker.taken.to_string(),

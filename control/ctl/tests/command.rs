@@ -105,6 +105,7 @@ fn answer(request: Request) -> Result<Reply, RpcError> {
             uptime_secs: 307.0,
             workers: 1,
             stalled_worker: Some(0),
+            standing_workers: Vec::new(),
             draining: false,
             sessions: 1,
             tables: vec![t::TableUse {

@@ -10,7 +10,8 @@ pub(crate) use reload::log_reload;
 use crate::config::Config;
 use crate::engine::Engine;
 use crate::gateway::{Gateway, PortInfo};
-use crate::rpc::{types, Reply, Request, RpcError, SocketCounters};
+use crate::health::Health;
+use crate::rpc::{types, Notices, Reply, Request, RpcError, SocketCounters};
 use dataplane::worker::WorkerStats;
 use packet::PortId;
 use roles::Now;
@@ -66,9 +67,16 @@ pub(crate) struct Desk {
     pub(crate) policy_loaded: Duration,
     pub(crate) draining: bool,
     pub(crate) socket: SocketCounters,
+    pub(crate) health: Health,
 }
 
 impl Desk {
+    /// Looks at links and workers, when it is time to.
+    pub(crate) fn look(&mut self, now: Now, notices: &Notices) {
+        let ports = (self.ports.as_slice(), &mut self.read_port);
+        self.health.look(now, ports, &self.workers, notices);
+    }
+
     /// Answers one request.
     pub(crate) fn call(
         &mut self,
@@ -126,6 +134,9 @@ impl Desk {
             uptime_secs: (now.monotonic.saturating_sub(self.started)).as_secs_f64(),
             workers: self.workers.len(),
             stalled_worker: engine.stalled(),
+            standing_workers: (0..self.workers.len())
+                .filter(|worker| self.health.standing(*worker).is_some())
+                .collect(),
             draining: self.draining,
             sessions: engine.role().sessions() as u64,
             tables: vec![
@@ -162,7 +173,7 @@ impl Desk {
                 tx_queues: port.queues.tx,
                 rss: port.queues.rss.clone(),
                 handoff: port.queues.handoff,
-                socket: port.queues.socket,
+                socket: port.queues.socket.and_then(|it| u32::try_from(it).ok()),
                 rx_packets: stats.rx_packets,
                 rx_bytes: stats.rx_bytes,
                 rx_missed: stats.rx_missed,
@@ -198,8 +209,9 @@ impl Desk {
             types::Worker {
                 index,
                 core: worker.core,
-                socket: worker.socket,
+                socket: worker.socket.and_then(|it| u32::try_from(it).ok()),
                 queues: self.queues_of(index),
+                standing_secs: self.health.standing(index),
                 handed: stats.handed,
                 taken: stats.taken,
                 polls: stats.polls,

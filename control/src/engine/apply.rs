@@ -13,7 +13,7 @@ use crate::counters::Counter;
 use crate::frame;
 use crate::neighbour::Neighbour;
 use crate::policy::Answer;
-use crate::rpc::types::TimedNotice;
+use crate::rpc::types::{TimedNotice, Told};
 use dataplane::key::{BindingKey, Domain, Forwarding, InterfaceId, TunnelId};
 use dataplane::table::Full;
 use roles::effect::{Advertisement, Notice, Path, TunnelEnds};
@@ -321,7 +321,7 @@ impl<R: Role> Engine<R> {
         }
         let notice = TimedNotice::new(now, notice, interface);
         match &notice.notice {
-            Notice::MessageIgnored { .. } => tracing::debug!("{}", notice.words()),
+            Told::Role(Notice::MessageIgnored { .. }) => tracing::debug!("{}", notice.words()),
             _ if !tracing::enabled!(tracing::Level::INFO) => {}
             _ if !self.log.take(now.monotonic, &mut self.out.counters) => {}
             _ => tracing::info!("{}", notice.words()),

@@ -30,6 +30,7 @@ pub use request::{
 };
 pub use server::{Call, Limits, Server, SocketCounters};
 pub use socket::ControlSocket;
+pub use types::MachineNotice;
 
 /// The control socket where none is named.
 pub const DEFAULT_SOCKET: &str = "/run/anchorage/anchord.sock";

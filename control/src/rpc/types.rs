@@ -30,6 +30,8 @@ objects! {
         pub workers: usize,
         /// The worker that holds reclamation back, if one does.
         pub stalled_worker: Option<usize>,
+        /// The workers that make no pass over their ports any more.
+        pub standing_workers: Vec<usize>,
         /// Whether it is going down and only forwards.
         pub draining: bool,
         /// Sessions of the role: hosts in the binding cache, or visitors.
@@ -112,7 +114,7 @@ objects! {
         /// Whether workers hand packets on to the worker of their inner flow.
         pub handoff: bool,
         /// NUMA node of the device, if it is at one.
-        pub socket: Option<i32>,
+        pub socket: Option<u32>,
     }
 
     /// A worker.
@@ -122,9 +124,11 @@ objects! {
         /// The core that it is pinned to.
         pub core: usize,
         /// NUMA node of that core.
-        pub socket: Option<i32>,
+        pub socket: Option<u32>,
         /// The receive queues that it polls, each as `port:queue`.
         pub queues: Vec<String>,
+        /// Seconds for which it has made no pass, once that was reported as a stall.
+        pub standing_secs: Option<f64>,
         /// Packets that it received and handed to other workers.
         pub handed: u64,
         /// Packets that other workers handed to it; they are among `packets`.
@@ -297,17 +301,80 @@ pub struct TimedNotice {
     pub interface: Option<String>,
     /// What happened; its fields stand beside the time.
     #[serde(flatten)]
-    pub notice: Notice,
+    pub notice: Told,
+}
+
+/// What a notice tells of.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Told {
+    /// Of hosts and bindings.
+    Role(Notice),
+    /// Of what carries the gateway.
+    Machine(MachineNotice),
+}
+
+impl From<Notice> for Told {
+    fn from(notice: Notice) -> Self {
+        Self::Role(notice)
+    }
+}
+
+impl From<MachineNotice> for Told {
+    fn from(notice: MachineNotice) -> Self {
+        Self::Machine(notice)
+    }
+}
+
+/// What happens to ports and workers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "notice", rename_all = "snake_case")]
+pub enum MachineNotice {
+    /// The link of a port is gone.
+    PortDown {
+        /// Its name in the configuration.
+        port: String,
+    },
+    /// It is back.
+    PortUp {
+        /// Its name in the configuration.
+        port: String,
+    },
+    /// A worker makes no pass over its ports any more.
+    WorkerStalled {
+        /// Its number.
+        worker: usize,
+        /// Its core.
+        core: usize,
+        /// Seconds since it made one, as control saw them.
+        secs: f64,
+    },
+    /// It does again.
+    WorkerRecovered {
+        /// Its number.
+        worker: usize,
+        /// Its core.
+        core: usize,
+        /// Seconds for which it made none.
+        secs: f64,
+    },
+}
+
+impl MachineNotice {
+    /// Whether something went wrong, and not right again.
+    pub const fn is_bad(&self) -> bool {
+        matches!(self, Self::PortDown { .. } | Self::WorkerStalled { .. })
+    }
 }
 
 impl TimedNotice {
     /// A notice at its time; `interface` is the name of the interface of its `link`.
-    pub fn new(now: Now, notice: Notice, interface: Option<String>) -> Self {
+    pub fn new(now: Now, notice: impl Into<Told>, interface: Option<String>) -> Self {
         Self {
             time: now.wall.as_secs_f64(),
             monotonic_us: u64::try_from(now.monotonic.as_micros()).unwrap_or(u64::MAX),
             interface,
-            notice,
+            notice: notice.into(),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Notices in words, for the log and for people.
 
-use super::types::TimedNotice;
+use super::types::{MachineNotice, TimedNotice, Told};
 use roles::effect::Notice;
 use roles::event::HostLink;
 use wire::mh::MnIdentifier;
@@ -15,7 +15,11 @@ impl TimedNotice {
                 interface.map_or_else(|| format!("interface {}", link.interface), String::clone);
             format!("{} on {interface}", link.mac)
         };
-        let words = match &self.notice {
+        let notice = match &self.notice {
+            Told::Role(notice) => notice,
+            Told::Machine(notice) => return machine(notice).replace(char::is_control, "?"),
+        };
+        let words = match notice {
             Notice::Attached {
                 link,
                 mn_identifier,
@@ -103,6 +107,19 @@ impl TimedNotice {
             }
         };
         words.replace(char::is_control, "?")
+    }
+}
+
+fn machine(notice: &MachineNotice) -> String {
+    match notice {
+        MachineNotice::PortDown { port } => format!("port {port} is down"),
+        MachineNotice::PortUp { port } => format!("port {port} is up again"),
+        MachineNotice::WorkerStalled { worker, core, secs } => {
+            format!("worker {worker} on core {core} has stood still for {secs:.1} s")
+        }
+        MachineNotice::WorkerRecovered { worker, core, secs } => {
+            format!("worker {worker} on core {core} goes on, after {secs:.1} s")
+        }
     }
 }
 

@@ -132,7 +132,9 @@ After `subscribe`, notifications come on the same connection:
 
 `time` is in seconds since 1970, `monotonic_us` in microseconds of a clock that never jumps;
 `interface` is the name of the interface of a notice that has a `link`. The notices and their other
-fields are those of `roles::effect::Notice`. A subscriber that does not keep up with them loses its
+fields are those of `roles::effect::Notice`, and for ports and workers those of
+`control::rpc::MachineNotice`: `port_down` and `port_up` with `port`, `worker_stalled` and
+`worker_recovered` with `worker`, `core` and `secs`. A subscriber that does not keep up with them loses its
 connection.
 ";
 

@@ -93,6 +93,7 @@ fn status() -> Status {
         uptime_secs: 1.5,
         workers: 1,
         stalled_worker: None,
+        standing_workers: Vec::new(),
         draining: false,
         sessions: 0,
         tables: vec![],
