@@ -333,14 +333,25 @@ pub struct BindingTotals {
 /// half is what the worker's word was when last read. Read at least once while a worker counts
 /// 2^32 packets of one binding, it misses none.
 pub(crate) struct Accounts {
-    workers: Vec<Vec<[u64; 2]>>,
+    workers: Vec<Slab<Account>>,
 }
 
+/// Packets of one binding and worker by direction, up first.
+#[derive(Default)]
+struct Account([AtomicU64; 2]);
+
+// SAFETY: it consists of atomic integers, so all zero octets are its default and it has no drop.
+unsafe impl mem::Zeroed for Account {}
+
 impl Accounts {
-    pub(crate) fn new(workers: usize, bindings: usize) -> Self {
-        Self {
-            workers: (0..workers).map(|_| vec![[0; 2]; bindings]).collect(),
-        }
+    pub(crate) fn new(
+        workers: usize,
+        bindings: usize,
+        storage: Storage,
+    ) -> Result<Self, mem::Error> {
+        let account = |_| Slab::new(bindings, storage, Populate::OnWrite);
+        let workers = (0..workers).map(account).collect::<Result<_, _>>()?;
+        Ok(Self { workers })
     }
 
     /// Reads all workers' slots of a binding.
@@ -351,15 +362,16 @@ impl Accounts {
     ) -> BindingTotals {
         let mut totals = BindingTotals::default();
         let mut last_seen = 0;
-        for (account, counters) in self.workers.iter_mut().zip(counters) {
-            let Some(packets) = account.get_mut(id.0 as usize) else {
+        for (accounts, counters) in self.workers.iter().zip(counters) {
+            let Some(Account(words)) = accounts.get(id.0 as usize) else {
                 continue;
             };
             let sums = [&mut totals.up, &mut totals.down];
-            for ((packets, way), sum) in packets.iter_mut().zip(counters.ways(id)).zip(sums) {
-                *packets = extend(*packets, way.packets);
+            for ((word, way), sum) in words.iter().zip(counters.ways(id)).zip(sums) {
+                let packets = extend(word.load(Ordering::Relaxed), way.packets);
+                word.store(packets, Ordering::Relaxed);
                 *sum += Traffic {
-                    packets: *packets,
+                    packets,
                     bytes: way.bytes,
                 };
                 last_seen = last_seen.max(way.last_seen);
@@ -371,9 +383,9 @@ impl Accounts {
 
     /// Forgets what an entry counted before it was used again.
     pub(crate) fn reset(&mut self, record: u32) {
-        for account in &mut self.workers {
-            if let Some(packets) = account.get_mut(record as usize) {
-                *packets = [0; 2];
+        for accounts in &self.workers {
+            if let Some(Account(words)) = accounts.get(record as usize) {
+                words.iter().for_each(|w| w.store(0, Ordering::Relaxed));
             }
         }
     }
@@ -424,7 +436,7 @@ mod tests {
         );
         assert_eq!(worker.port(PortId(9999)), PortCounts::default());
 
-        let mut accounts = Accounts::new(1, 4);
+        let mut accounts = Accounts::new(1, 4, Storage::Heap).unwrap();
         assert_eq!(
             accounts.read(&counters, BindingId(3)),
             BindingTotals::default()

@@ -1,7 +1,7 @@
 //! Memory that the tables live in.
 //!
 //! A [`Slab`] is a fixed array of zeroed records. Where it lives is a parameter: plain memory of the
-//! process, in which loom and Miri can follow every access, or a mapping of 2 MB pages, in which a
+//! process, in which loom, shuttle and Miri can follow every access, or a mapping of 2 MB pages, in which a
 //! random lookup among millions of records misses the cache but not the TLB.
 //!
 //! ```text
@@ -52,7 +52,7 @@ pub enum Error {
 pub enum Storage {
     /// Plain memory of the process.
     Heap,
-    /// A mapping of 2 MB pages where the kernel gives them. Plain memory under loom and Miri.
+    /// A mapping of 2 MB pages where the kernel gives them. Plain memory under loom, shuttle and Miri.
     #[default]
     Mapping,
 }
@@ -70,7 +70,7 @@ pub enum Populate {
 ///
 /// # Safety
 /// A record of all zero octets must be a valid value equal to `Self::default()`, and must need no
-/// drop (except under loom, where slabs hold values made by `default`).
+/// drop (except under loom and shuttle, where slabs hold values made by `default`).
 pub unsafe trait Zeroed: Default + Send + Sync {}
 
 // SAFETY: an atomic integer of all zero octets is 0, and has no drop.
@@ -106,7 +106,7 @@ impl<T: Zeroed> Slab<T> {
             .checked_mul(size_of::<T>())
             .filter(|&n| n <= isize::MAX as usize - 2 * HUGE_PAGE)
             .ok_or(Error::Refused { octets: usize::MAX })?;
-        if storage == Storage::Mapping && octets >= HUGE_PAGE && !cfg!(any(loom, miri)) {
+        if storage == Storage::Mapping && octets >= HUGE_PAGE && !cfg!(any(loom, shuttle, miri)) {
             let (base, mapped) = map(octets).ok_or(Error::Refused { octets })?;
             if populate == Populate::Now {
                 for offset in (0..octets).step_by(SMALL_PAGE) {
@@ -168,7 +168,7 @@ impl<T: Zeroed> Drop for Slab<T> {
 }
 
 /// Zeroed records from the allocator, to be freed as a `Box<[T]>`.
-#[cfg(not(loom))]
+#[cfg(not(any(loom, shuttle)))]
 fn allocate<T: Zeroed>(len: usize, octets: usize) -> Result<NonNull<T>, Error> {
     let refused = Error::Refused { octets };
     let Ok(layout) = std::alloc::Layout::array::<T>(len) else {
@@ -182,8 +182,8 @@ fn allocate<T: Zeroed>(len: usize, octets: usize) -> Result<NonNull<T>, Error> {
     NonNull::new(base.cast()).ok_or(refused)
 }
 
-/// Records made one by one: loom must see each of them come into being.
-#[cfg(loom)]
+/// Records made one by one: loom and shuttle must see each of them come into being.
+#[cfg(any(loom, shuttle))]
 fn allocate<T: Zeroed>(len: usize, _octets: usize) -> Result<NonNull<T>, Error> {
     let records: Box<[T]> = (0..len).map(|_| T::default()).collect();
     Ok(NonNull::from(Box::leak(records)).cast())

@@ -15,7 +15,7 @@ pub use reader::Reader;
 pub use writer::Writer;
 
 use crate::adjacencies::{Adjacencies, AdjacenciesWriter};
-use crate::counters::{PortCounts, VerdictCounts, WorkerCounters};
+use crate::counters::{Accounts, PortCounts, VerdictCounts, WorkerCounters};
 use crate::fib::Fib;
 use crate::key::{AdjacencyId, AdjacencySpec, Topology, TunnelId};
 use crate::mem::{self, Pages, Storage};
@@ -116,6 +116,7 @@ impl Tables {
         let counters: Result<_, _> = (0..workers)
             .map(|_| WorkerCounters::new(entries, storage).map(Arc::new))
             .collect();
+        let accounts = Accounts::new(workers, entries, storage)?;
         let tables = Arc::new(Self {
             qsbr,
             bindings: Arc::clone(bindings.table()),
@@ -128,7 +129,13 @@ impl Tables {
             seed,
         });
         Ok((
-            Writer::new(Arc::clone(&tables), bindings, tunnels, adjacencies),
+            Writer::new(
+                Arc::clone(&tables),
+                bindings,
+                tunnels,
+                adjacencies,
+                accounts,
+            ),
             tables,
         ))
     }

@@ -110,7 +110,7 @@ fn fill_and_check(capacity: usize, seed: u64) {
 
 #[test]
 fn every_binding_fits_up_to_the_capacity() {
-    for capacity in [1, 2, 7, 8, 9, 16, 17, 31, 64, 100, 1000, 4096, 65_536] {
+    for capacity in [1, 2, 3, 7, 8, 9, 16, 17, 31, 64, 100, 1000, 4096, 65_536] {
         for seed in 0..8 {
             fill_and_check(capacity, seed);
         }
@@ -119,7 +119,15 @@ fn every_binding_fits_up_to_the_capacity() {
 
 #[test]
 fn a_large_table_holds_what_it_was_made_for() {
-    fill_and_check(1_000_000, 1);
+    for capacity in [100_000, 1_000_000] {
+        fill_and_check(capacity, 1);
+    }
+}
+
+#[test]
+#[ignore = "long: fills the largest table"]
+fn the_largest_table_holds_what_it_was_made_for() {
+    fill_and_check(MOST_BINDINGS, 1);
 }
 
 #[test]
@@ -177,6 +185,42 @@ fn a_stalled_worker_is_named_and_its_table_refuses_before_it_reuses() {
     idle.offline();
     assert!(writer.unbind(&key(72)).is_some());
     assert_eq!(writer.reclaim(), 0);
+}
+
+#[test]
+fn a_table_that_was_held_back_is_itself_again_without_help() {
+    let (mut writer, tables) = tables(1000, 1, 6);
+    let mut worker = tables.reader(0);
+    for round in 0..3 {
+        worker.online();
+        let (mut n, mut refused) = (0, 0);
+        // The worker stalls: what was removed cannot be used again, and no more than there is waits.
+        while refused < 10 {
+            match writer.bind(key(n), to(n)) {
+                Ok(_) => assert!(writer.unbind(&key(n)).is_some()),
+                Err(full) => {
+                    assert_eq!(full, Full::Reclaiming, "round {round}");
+                    assert_eq!(writer.stalled(), Some(0));
+                    refused += 1;
+                }
+            }
+            n += 1;
+            assert!(n < 3000, "the list of what waits has no bound");
+        }
+        // It goes on: the next binding finds room by itself, and so do as many as there may be.
+        worker.quiescent();
+        worker.offline();
+        for n in 0..1000 {
+            assert!(
+                writer.bind(key(n), to(n)).is_ok(),
+                "round {round}, binding {n}"
+            );
+        }
+        assert_eq!(writer.bind(key(1000), to(1000)), Err(Full::Capacity));
+        for n in 0..1000 {
+            assert!(writer.unbind(&key(n)).is_some());
+        }
+    }
 }
 
 #[test]

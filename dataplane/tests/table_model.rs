@@ -9,18 +9,18 @@ use proptest::prelude::*;
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// Prefix lengths that are used, at the edges of what is stored.
+/// Prefix lengths that are used most, at the edges of what is stored.
 const IPV6_LENGTHS: [u8; 8] = [0, 1, 48, 63, 64, 65, 127, 128];
 const IPV4_LENGTHS: [u8; 4] = [0, 24, 31, 32];
 
 /// Few enough prefixes, nested and of both families, that operations meet.
 fn key() -> impl Strategy<Value = BindingKey> {
-    let lengths6 = prop::sample::select(&IPV6_LENGTHS);
+    let lengths6 = prop_oneof![3 => prop::sample::select(&IPV6_LENGTHS), 1 => 0u8..=128];
     let ipv6 = (lengths6, 0u128..6, 0u128..3).prop_map(|(length, high, low)| {
         let bits = (0x2001 << 112 | high << 64 | low) & mask(length);
         (IpAddr::V6(Ipv6Addr::from_bits(bits)), length)
     });
-    let lengths4 = prop::sample::select(&IPV4_LENGTHS);
+    let lengths4 = prop_oneof![3 => prop::sample::select(&IPV4_LENGTHS), 1 => 0u8..=32];
     let ipv4 = (lengths4, 0u32..6).prop_map(|(length, host)| {
         let bits = (0xc000_0200 | host) & (mask(length) >> 96) as u32;
         (IpAddr::V4(Ipv4Addr::from_bits(bits)), length)
@@ -51,6 +51,7 @@ fn forwarding() -> impl Strategy<Value = Forwarding> {
 #[derive(Clone, Debug)]
 enum Operation {
     Bind(BindingKey, Forwarding),
+    Prefetch(Vec<BindingKey>),
     Unbind(BindingKey),
     Lookup(Vec<BindingKey>),
     Reclaim,
@@ -59,6 +60,7 @@ enum Operation {
 fn operation() -> impl Strategy<Value = Operation> {
     prop_oneof![
         4 => (key(), forwarding()).prop_map(|(key, forwarding)| Operation::Bind(key, forwarding)),
+        1 => prop::collection::vec(key(), 0..130).prop_map(Operation::Prefetch),
         2 => key().prop_map(Operation::Unbind),
         2 => prop::collection::vec(key(), 0..130).prop_map(Operation::Lookup),
         1 => Just(Operation::Reclaim),
@@ -67,12 +69,8 @@ fn operation() -> impl Strategy<Value = Operation> {
 
 /// The longest binding of the model that covers an address.
 fn covering(model: &HashMap<BindingKey, Forwarding>, probe: &Probe) -> Option<Forwarding> {
-    let lengths: &[u8] = if probe.address.is_ipv4() {
-        &IPV4_LENGTHS
-    } else {
-        &IPV6_LENGTHS
-    };
-    lengths.iter().rev().find_map(|&length| {
+    let longest = if probe.address.is_ipv4() { 32 } else { 128 };
+    (0..=longest).rev().find_map(|length| {
         let prefix = match probe.address {
             IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & mask(length)).into(),
             IpAddr::V4(v4) => {
@@ -120,6 +118,7 @@ proptest! {
                         prop_assert_eq!(writer.binding(&key), None);
                     }
                 },
+                Operation::Prefetch(keys) => writer.prefetch(&keys),
                 Operation::Unbind(key) => {
                     let was = model.remove(&key);
                     prop_assert_eq!(writer.unbind(&key).is_some(), was.is_some());

@@ -11,7 +11,8 @@
 //! `anchor-perf wire` is a bad wire on purpose: it joins two interfaces and delays, loses, reorders
 //! and doubles what passes, by decisions that a seed fixes. See [`wire`].
 //!
-//! `anchor-perf table` measures the binding table against DPDK's hash table. See [`table`].
+//! `anchor-perf table` measures the binding table against DPDK's hash table ([`table`]), and
+//! `anchor-perf update` how fast bindings change while workers forward ([`update`]).
 
 mod bench;
 mod eal;
@@ -22,6 +23,7 @@ mod receive;
 mod storm;
 mod table;
 mod traffic;
+mod update;
 mod wire;
 
 use clap::{Parser, Subcommand};
@@ -47,6 +49,8 @@ enum Command {
     Table(table::Arguments),
     /// Register many hosts at a real anchor, check every answer, and tell how many a second it does.
     Storm(storm::Arguments),
+    /// Measure how fast bindings change while workers forward, and what it costs them.
+    Update(update::Arguments),
     /// Join two interfaces by a wire that delays, loses, reorders and doubles packets.
     Wire(wire::Arguments),
 }
@@ -58,6 +62,7 @@ fn main() -> ExitCode {
         Command::Forward(arguments) => forward::run(&arguments),
         Command::Table(arguments) => table::run(&arguments),
         Command::Storm(arguments) => storm::run(&arguments),
+        Command::Update(arguments) => update::run(&arguments),
         Command::Wire(arguments) => wire::run(&arguments),
     };
     match outcome {

@@ -342,7 +342,7 @@ impl Bindings {
         for (at, probe) in probes.iter().enumerate() {
             if pending & 1 << at != 0 {
                 let key = cut.key(probe.domain, probe.address);
-                let place = self.index.place(key.hash(self.index.seed()));
+                let place = self.place(&key);
                 self.index.prefetch(&place);
                 // There are no more probes than places, BATCH.
                 asked.push(Asked {
@@ -401,9 +401,15 @@ impl Bindings {
         pending
     }
 
+    /// Where a key may stand.
+    #[inline(always)]
+    pub(super) fn place(&self, key: &Key) -> Place {
+        self.index.place(key.hash(self.index.seed()))
+    }
+
     /// Asks for what goes with a record.
     #[inline(always)]
-    fn reach(&self, record: u32, reached: &mut impl FnMut(u32)) {
+    pub(super) fn reach(&self, record: u32, reached: &mut impl FnMut(u32)) {
         if let Some(entry) = self.entries.get(record as usize) {
             mem::prefetch(entry);
         }
@@ -429,7 +435,7 @@ impl Bindings {
     /// The binding of exactly this key.
     pub fn get(&self, key: BindingKey) -> Option<Found> {
         let key = Key::from(key);
-        self.find(&key, &self.index.place(key.hash(self.index.seed())))
+        self.find(&key, &self.place(&key))
     }
 }
 

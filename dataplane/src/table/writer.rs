@@ -1,14 +1,15 @@
 //! The part of the binding table that only its writer sees: which entries are free, which wait for
 //! the workers, and what is in use.
 
-use super::bindings::{Bindings, Entry, Key};
+use super::bindings::{Bindings, Entry, Key, Lengths, BATCH};
 use super::hash::Seed;
-use super::index::{Index, Search};
+use super::index::{Index, Place, Search};
 use super::Full;
 use crate::indices::Indices;
 use crate::key::{BindingId, BindingKey, Forwarding};
 use crate::mem::{self, Storage};
 use crate::qsbr::Qsbr;
+use arrayvec::ArrayVec;
 use std::sync::Arc;
 
 /// How often an epoch is begun while there are only removals and no call to
@@ -47,9 +48,7 @@ pub struct BindingsWriter {
     in_use: Vec<u64>,
     indices: Indices,
     removals: usize,
-    /// Bindings by prefix length.
-    ipv6_lengths: [u32; 129],
-    ipv4_lengths: [u32; 33],
+    lengths: LengthCounts,
     search: Search,
 }
 
@@ -70,8 +69,7 @@ impl BindingsWriter {
             live: 0,
             in_use: vec![0; entries.div_ceil(64)],
             removals: 0,
-            ipv6_lengths: [0; 129],
-            ipv4_lengths: [0; 33],
+            lengths: LengthCounts::default(),
             search: Search::default(),
         })
     }
@@ -107,9 +105,9 @@ impl BindingsWriter {
         prepare: impl FnOnce(u32),
     ) -> Result<BindingId, Full> {
         let key = Key::from(key);
-        let table = Arc::clone(&self.table);
-        let place = table.index.place(key.hash(table.index.seed()));
-        if let Some((record, entry)) = self.find(&table, &key) {
+        let table = &*self.table;
+        let place = table.place(&key);
+        if let Some((record, entry)) = find(table, &place, &key) {
             entry.forward(forwarding);
             return Ok(BindingId(record));
         }
@@ -122,22 +120,16 @@ impl BindingsWriter {
         };
         prepare(record);
         entry.fill(key, forwarding);
-        self.count_length(&key, true);
+        self.lengths.enter(&table.lengths, &key);
         let hash = |record: u32| {
-            let key = table
-                .entries
-                .get(record as usize)
-                .map(Entry::key)
-                .unwrap_or_default();
+            let entry = table.entries.get(record as usize);
+            let key = entry.map(Entry::key).unwrap_or_default();
             key.hash(table.index.seed())
         };
-        if table
-            .index
-            .insert(&place, record, &mut self.search, hash)
-            .is_err()
-        {
+        let inserted = table.index.insert(&place, record, &mut self.search, hash);
+        if inserted.is_err() {
             // No worker has seen it, so it needs no waiting.
-            self.count_length(&key, false);
+            self.lengths.leave(&table.lengths, &key);
             self.indices.give_back(record);
             return Err(Full::Capacity);
         }
@@ -149,11 +141,11 @@ impl BindingsWriter {
     /// Takes a binding out; its entry keeps its index until the workers are done with it.
     pub fn unbind(&mut self, key: &BindingKey) -> Option<BindingId> {
         let key = Key::from(*key);
-        let table = Arc::clone(&self.table);
-        let place = table.index.place(key.hash(table.index.seed()));
-        let (record, _) = self.find(&table, &key)?;
+        let table = &*self.table;
+        let place = table.place(&key);
+        let (record, _) = find(table, &place, &key)?;
         table.index.remove(&place, record);
-        self.count_length(&key, false);
+        self.lengths.leave(&table.lengths, &key);
         self.mark(record, false);
         self.live -= 1;
         self.indices.retire(record);
@@ -165,9 +157,31 @@ impl BindingsWriter {
         Some(BindingId(record))
     }
 
+    /// Hints that these keys will be bound or unbound next, so that their cache misses overlap. A
+    /// few dozen at a time are best: more than the first-level cache has lines for is no use.
+    pub fn prefetch(&self, keys: &[BindingKey]) {
+        let table = &*self.table;
+        for keys in keys.chunks(BATCH) {
+            let mut places = ArrayVec::<Place, BATCH>::new();
+            for key in keys {
+                let place = table.place(&Key::from(*key));
+                table.index.prefetch(&place);
+                // There are no more keys than places.
+                places.push(place);
+            }
+            for place in &places {
+                match table.index.candidate(place) {
+                    Some(record) => table.reach(record, &mut |_| ()),
+                    None => table.index.prefetch_second(place),
+                }
+            }
+        }
+    }
+
     /// The binding of exactly this key.
     pub fn get(&self, key: &BindingKey) -> Option<(BindingId, Forwarding)> {
-        let (record, entry) = self.find(&self.table, &Key::from(*key))?;
+        let key = Key::from(*key);
+        let (record, entry) = find(&self.table, &self.table.place(&key), &key)?;
         Some((BindingId(record), entry.forwarding()))
     }
 
@@ -194,41 +208,62 @@ impl BindingsWriter {
         self.indices.held_by()
     }
 
-    fn find<'a>(&self, table: &'a Bindings, key: &Key) -> Option<(u32, &'a Entry)> {
-        let place = table.index.place(key.hash(table.index.seed()));
-        let entry = |record: u32| table.entries.get(record as usize);
-        let record = table.index.find(&place, |record| {
-            entry(record).is_some_and(|e| e.key() == *key)
-        })?;
-        Some((record, entry(record)?))
-    }
-
     fn mark(&mut self, record: u32, in_use: bool) {
         if let Some(word) = self.in_use.get_mut(record as usize / 64) {
             let bit = 1 << (record % 64);
             *word = if in_use { *word | bit } else { *word & !bit };
         }
     }
+}
 
-    /// Counts a binding in or out, and publishes its length before the first and after the last.
-    fn count_length(&mut self, key: &Key, enters: bool) {
+/// The entry of a key.
+fn find<'a>(table: &'a Bindings, place: &Place, key: &Key) -> Option<(u32, &'a Entry)> {
+    let entry = |record: u32| table.entries.get(record as usize);
+    let is = |record| entry(record).is_some_and(|entry| entry.key() == *key);
+    let record = table.index.find(place, is)?;
+    Some((record, entry(record)?))
+}
+
+/// How many bindings there are of each prefix length.
+struct LengthCounts {
+    ipv6: [u32; 129],
+    ipv4: [u32; 33],
+}
+
+impl Default for LengthCounts {
+    fn default() -> Self {
+        Self {
+            ipv6: [0; 129],
+            ipv4: [0; 33],
+        }
+    }
+}
+
+impl LengthCounts {
+    fn of(&mut self, key: &Key) -> Option<&mut u32> {
         let at = key.length() as usize;
-        let count = if key.is_ipv4() {
-            self.ipv4_lengths.get_mut(at)
+        if key.is_ipv4() {
+            self.ipv4.get_mut(at)
         } else {
-            self.ipv6_lengths.get_mut(at)
-        };
-        let Some(count) = count else { return };
-        if enters {
-            *count += 1;
-            if *count == 1 {
-                self.table.lengths.set(key.is_ipv4(), key.length());
-            }
-        } else {
-            *count -= 1;
-            if *count == 0 {
-                self.table.lengths.clear(key.is_ipv4(), key.length());
-            }
+            self.ipv6.get_mut(at)
+        }
+    }
+
+    /// Counts a binding in, and publishes its length when it is the first.
+    fn enter(&mut self, published: &Lengths, key: &Key) {
+        let Some(count) = self.of(key) else { return };
+        *count += 1;
+        if *count == 1 {
+            published.set(key.is_ipv4(), key.length());
+        }
+    }
+
+    /// Counts a binding out, and takes its length back when it was the last.
+    fn leave(&mut self, published: &Lengths, key: &Key) {
+        let Some(count) = self.of(key) else { return };
+        *count -= 1;
+        if *count == 0 {
+            published.clear(key.is_ipv4(), key.length());
         }
     }
 }

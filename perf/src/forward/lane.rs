@@ -113,7 +113,7 @@ impl Lane {
 
     /// The round that is not timed. Every packet goes twice, so that each flow is seen to keep its
     /// label.
-    fn check_all(&mut self) -> Result<()> {
+    pub fn check_all(&mut self) -> Result<()> {
         let loads = (self.plan.entries as usize).div_ceil(self.plan.load);
         let mut worker = worker::<Unmetered>(self.index, &self.tables, &mut self.ports)?;
         for _ in 0..loads.clamp(UNTIMED.0, UNTIMED.1) {
@@ -129,8 +129,13 @@ impl Lane {
         Ok(())
     }
 
+    /// Packets that were checked so far.
+    pub fn verified(&self) -> u64 {
+        self.verifier.verified()
+    }
+
     /// One timed round.
-    fn round<M: Watch>(&mut self) -> Result<Round> {
+    pub fn round<M: Watch>(&mut self) -> Result<Round> {
         let mut worker = worker::<M>(self.index, &self.tables, &mut self.ports)?;
         let mut loads = Loads::default();
         let until = self.plan.seconds.map(|seconds| Instant::now() + seconds);

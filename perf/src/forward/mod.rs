@@ -13,13 +13,13 @@
 //! what RFC 2473, 6040 and 6438 make of it, fails the run.
 
 mod churn;
-mod lane;
+pub mod lane;
 mod laps;
 mod packets;
 mod ports;
 mod report;
 mod verify;
-mod world;
+pub mod world;
 
 use crate::eal::{self, EalArguments};
 use anyhow::{bail, ensure, Context, Result};
@@ -130,20 +130,20 @@ pub struct Arguments {
 
 /// What a run does, as every worker needs it.
 #[derive(Clone, Copy, Debug)]
-struct Plan {
-    path: PathKind,
-    entries: u32,
-    tunnels: u32,
-    flows: Flows,
-    frame: usize,
-    workers: usize,
-    writer: f64,
-    packets: u64,
-    seconds: Option<Duration>,
-    rounds: u16,
-    burst: usize,
-    load: usize,
-    seed: u64,
+pub struct Plan {
+    pub path: PathKind,
+    pub entries: u32,
+    pub tunnels: u32,
+    pub flows: Flows,
+    pub frame: usize,
+    pub workers: usize,
+    pub writer: f64,
+    pub packets: u64,
+    pub seconds: Option<Duration>,
+    pub rounds: u16,
+    pub burst: usize,
+    pub load: usize,
+    pub seed: u64,
 }
 
 impl Plan {
@@ -176,23 +176,23 @@ impl Plan {
     }
 
     /// Largest frame on either side.
-    fn largest(&self) -> usize {
+    pub fn largest(&self) -> usize {
         self.frame + packets::OVERHEAD
     }
 
     /// Buffers of one worker: twice a load, so that a load is not made of those that the last one
     /// left in the cache.
-    fn mbufs(&self) -> u32 {
+    pub fn mbufs(&self) -> u32 {
         (2 * self.load).next_power_of_two() as u32 - 1
     }
 
     /// Octets of a buffer behind its head room.
-    fn room(&self) -> u16 {
+    pub fn room(&self) -> u16 {
         (self.largest() as u16).max(2048)
     }
 
     /// MB of packet memory for all workers, with DPDK's own structures around it.
-    fn memory_mb(&self) -> u32 {
+    pub fn memory_mb(&self) -> u32 {
         const AROUND: usize = 512;
         let octets = self.workers * self.mbufs() as usize * (usize::from(self.room()) + AROUND);
         64 + (octets >> 20) as u32
