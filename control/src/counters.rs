@@ -63,6 +63,7 @@ counters! {
     HostUnreachable = "host_unreachable", "Hosts that no longer answered on their access link.";
     IcmpMalformed = "icmp_malformed", "ICMPv6 messages that are truncated or whose checksum is wrong.";
     IcmpTooBig = "icmp_too_big", "Packet Too Big messages that lowered the MTU of a tunnel.";
+    IcmpRelayed = "icmp_relayed", "ICMPv6 errors from inside a tunnel that were passed on to the sender of the packet inside.";
     IcmpUnmatched = "icmp_unmatched", "ICMPv6 errors that quote no packet of a tunnel of ours.";
     IcmpOther = "icmp_other", "ICMPv6 errors about a tunnel that change nothing.";
     InjectRefused = "inject_refused", "Packets of our own that a worker's ring had no room for.";

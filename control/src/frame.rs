@@ -219,10 +219,19 @@ pub fn mobility_packet(
 
 /// A packet that carries an ICMPv6 error about `packet` to its sender.
 pub fn error_packet(source: Ipv6Addr, packet: &Received<'_>, error: ErrorMessage) -> Vec<u8> {
+    error_about(source, packet.source, packet.packet, error)
+}
+
+/// A packet that carries an ICMPv6 error about `packet`, as far as there is of it, to `sender`.
+pub fn error_about(
+    source: Ipv6Addr,
+    sender: Ipv6Addr,
+    packet: &[u8],
+    error: ErrorMessage,
+) -> Vec<u8> {
     let mut message = Vec::new();
-    error.emit(source, packet.source, packet.packet, &mut message);
-    let kind = next_header::ICMPV6;
-    ipv6_packet(source, packet.source, kind, HOP_LIMIT, &message)
+    error.emit(source, sender, packet, &mut message);
+    ipv6_packet(source, sender, next_header::ICMPV6, HOP_LIMIT, &message)
 }
 
 /// A frame that carries a neighbour discovery message.

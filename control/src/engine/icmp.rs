@@ -1,15 +1,14 @@
 //! ICMPv6 errors for us: those about tunnels' outer packets (RFC 2473 section 8).
 
+use super::relay::Quoted;
 use super::tunnels::TooBig;
 use super::{Alarm, Engine};
 use crate::counters::Counter;
 use crate::frame::{self, Received};
-use roles::effect::TunnelEnds;
 use roles::{Now, Role};
 use std::time::Duration;
 use wire::icmpv6::{ErrorMessage, Packet};
-use wire::ipv6::{next_header, Header};
-use zerocopy::FromBytes;
+use wire::ipv6::next_header;
 
 /// How long a lowered MTU is gone by before a larger one is tried again (RFC 8201 section 5.3).
 const MTU_MEMORY: Duration = Duration::from_secs(600);
@@ -33,35 +32,39 @@ impl<R: Role> Engine<R> {
         };
         // It is about a packet of ours only if it came back to that packet's source, and that
         // packet was a tunnel's.
-        let ends = Header::ref_from_prefix(quoted)
-            .ok()
-            .filter(|(outer, _)| {
-                outer.version() == 6
-                    && matches!(outer.next_header, next_header::IPV6 | next_header::IPV4)
-                    && received.destination.octets() == outer.source
-            })
-            .map(|(outer, _)| TunnelEnds {
-                local: outer.source.into(),
-                remote: outer.destination.into(),
-            })
-            .filter(|ends| self.tunnels.contains(*ends));
-        let Some(ends) = ends else {
+        let ours = Quoted::read(quoted).filter(|quoted| {
+            quoted.ends.local == received.destination && self.tunnels.contains(quoted.ends)
+        });
+        let Some(ours) = ours else {
             return self.out.counters.count(Counter::IcmpUnmatched);
         };
-        let counter = match error {
+        let ends = ours.ends;
+        let lowered = match error {
+            // A path that carries the packet does not send it back.
+            ErrorMessage::PacketTooBig { mtu } if mtu as usize >= ours.length => {
+                return self.out.counters.count(Counter::IcmpUnmatched);
+            }
             ErrorMessage::PacketTooBig { mtu } => {
                 match self.tunnels.too_big(ends, mtu, &mut self.writer) {
                     TooBig::Lowered(mtu) => {
                         tracing::info!(remote = %ends.remote, mtu, "tunnel MTU lowered");
                         let at = now.monotonic + MTU_MEMORY;
                         self.wheel.set(Alarm::TunnelMtu(ends), at);
-                        Counter::IcmpTooBig
+                        true
                     }
-                    TooBig::Unchanged => Counter::IcmpOther,
-                    TooBig::NoTunnel => Counter::IcmpUnmatched,
+                    TooBig::Unchanged | TooBig::NoTunnel => false,
                 }
             }
-            _ => Counter::IcmpOther,
+            _ => false,
+        };
+        let relayed = self.relay(now, error, &ours);
+        if relayed {
+            self.out.counters.count(Counter::IcmpRelayed);
+        }
+        let counter = match (lowered, relayed) {
+            (true, _) => Counter::IcmpTooBig,
+            (false, true) => return,
+            (false, false) => Counter::IcmpOther,
         };
         self.out.counters.count(counter);
     }

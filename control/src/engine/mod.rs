@@ -22,6 +22,7 @@ mod hosts;
 mod icmp;
 mod limit;
 mod outlet;
+mod relay;
 mod resolve;
 mod signal;
 mod tunnels;

@@ -1,6 +1,6 @@
 //! Neighbour discovery on core and access links, at packet level.
 
-use crate::bytes::{frame, icmp_packet, ip, mac_of, nd_packet, packet, Seen};
+use crate::bytes::{frame, ip, mac_of, nd_packet, Seen};
 use crate::host::{echo, Host};
 use crate::story::{
     advertisements, attach, domain, domain_with, meet, CAPACITY, CN, CORE, LMA, MAG1, MN,
@@ -238,48 +238,6 @@ fn a_gateway_that_falls_silent_is_found_out_and_found_again() {
     world.pass(Duration::from_secs(40));
     assert!(resolved(&world));
     world.nodes[LMA].check();
-}
-
-/// A Packet Too Big of a router on the core, about a packet from `outer.0` to `outer.1`.
-fn too_big(world: &mut World, mtu: u32, outer: (Ipv6Addr, Ipv6Addr)) {
-    let router = ip("2001:db8:c::99");
-    let quoted = packet(outer.0, outer.1, 41, 60, &[0; 64]);
-    let rest = [&mtu.to_be_bytes()[..], &quoted].concat();
-    let error = icmp_packet(router, ip("2001:db8:c::1"), 2, 0, &rest);
-    let mac = Host::new(CORE, 0x99).mac;
-    world.send(CORE, &frame(mac, port_mac(0, 0), &error));
-}
-
-#[test]
-fn packet_too_big_lowers_the_tunnels_mtu_for_a_while() {
-    let mut world = domain();
-    let mut mn = Host::new(MN, 1);
-    attach(&mut world, &mut mn);
-    let (lma, mag) = (ip("2001:db8:c::1"), ip("2001:db8:c::11"));
-    let mtu = |world: &World| {
-        let tables = &world.nodes[LMA].tables;
-        let tunnel = tables.tunnel(TunnelId(0));
-        tunnel.expect("the tunnel").mtu
-    };
-    assert_eq!(mtu(&world), 1460);
-    // About a packet that is none of ours, and about one to somewhere else.
-    too_big(&mut world, 1400, (mag, lma));
-    too_big(&mut world, 1400, (lma, ip("2001:db8:c::55")));
-    assert_eq!(mtu(&world), 1460);
-    assert_eq!(world.nodes[LMA].counted("icmp_unmatched"), 2);
-    too_big(&mut world, 1400, (lma, mag));
-    assert_eq!(mtu(&world), 1360);
-    // Never below what IPv6 asks of a path, and never up.
-    too_big(&mut world, 1000, (lma, mag));
-    assert_eq!(mtu(&world), 1240);
-    too_big(&mut world, 1450, (lma, mag));
-    assert_eq!(mtu(&world), 1240);
-    assert_eq!(world.nodes[LMA].counted("icmp_too_big"), 2);
-    for _ in 0..70 {
-        world.pass(Duration::from_secs(10));
-        mn.live(&mut world);
-    }
-    assert_eq!(mtu(&world), 1460);
 }
 
 /// Proves S1-30, S1-32.

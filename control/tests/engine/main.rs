@@ -8,5 +8,6 @@ mod host;
 mod malformed;
 mod policy;
 mod refused;
+mod relay;
 mod story;
 mod world;
