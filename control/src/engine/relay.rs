@@ -98,7 +98,7 @@ impl<R: Role> Engine<R> {
         let source = match self.entered(quoted.ends, from, to) {
             Some(Path::Access { link, .. }) => {
                 let link = self.routing.link(InterfaceId(link.interface));
-                link.map(|link| link.source_for(from))
+                link.map(|link| link.link_local)
             }
             Some(Path::Anchor { .. }) => self.routing.error_source,
             _ => None,
