@@ -1,5 +1,7 @@
 //! Packets that wait for a neighbour's link-layer address: at most one per neighbour, and so few
-//! neighbours at once that nobody can fill a worker's memory with packets to nowhere.
+//! neighbours at once that nobody can fill a worker's memory with packets to nowhere. When all places
+//! are taken, the packet that has waited longest makes room: a neighbour that is there answers long
+//! before that, whoever else is being looked for (RFC 6583).
 //!
 //! A packet is held as it came, so that an error to its sender quotes it unchanged if the neighbour
 //! does not answer. When it is let go it is looked up and checked anew. Of the tables it keeps only the
@@ -52,9 +54,18 @@ impl<B> Hold<B> {
         self.held.len()
     }
 
-    /// Whether a packet for `wanted` can be kept: no other waits for it and there is room.
-    pub(crate) fn accepts(&self, wanted: Wanted) -> bool {
-        !self.held.is_full() && !self.held.iter().any(|held| held.wanted == wanted)
+    /// Whether a packet waits for `wanted` already.
+    pub(crate) fn waits_for(&self, wanted: Wanted) -> bool {
+        self.held.iter().any(|held| held.wanted == wanted)
+    }
+
+    /// Takes the packet out that has waited longest, when there is room for no other.
+    pub(crate) fn make_room(&mut self) -> Option<Held<B>> {
+        if !self.held.is_full() {
+            return None;
+        }
+        let first = self.held.iter().map(|held| held.until).min()?;
+        self.take(|held| held.until == first)
     }
 
     /// Keeps a packet; gives it back when there is no room.

@@ -36,6 +36,9 @@ impl PuntRate {
 pub struct PuntRates {
     /// Mobility Headers of the peers that control expects.
     pub peers: PuntRate,
+    /// Questions for neighbours that are not resolved (RFC 6583 section 6.1), by the source of the packet
+    /// that needs them.
+    pub neighbours: PuntRate,
     reasons: [PuntRate; Punt::ALL.len()],
 }
 
@@ -45,6 +48,7 @@ impl PuntRates {
     pub const fn all(rate: PuntRate) -> Self {
         Self {
             peers: rate,
+            neighbours: rate,
             reasons: [rate; Punt::ALL.len()],
         }
     }
@@ -70,6 +74,7 @@ impl Default for PuntRates {
     fn default() -> Self {
         let mut rates = Self::all(PuntRate::new(Rate::new(100, 100), Rate::new(5_000, 256)));
         rates.peers = PuntRate::new(Rate::new(200_000, 20_000), Rate::new(400_000, 40_000));
+        rates.neighbours = PuntRate::new(Rate::new(50, 64), Rate::new(2_000, 256));
         // A host that comes up needs one of each; those that come up with it need theirs.
         let host = PuntRate::new(Rate::new(2, 4), Rate::new(5_000, 512));
         rates.set(Punt::UnknownHost, host);
@@ -81,6 +86,7 @@ impl Default for PuntRates {
 /// The shares and rates of one worker.
 pub(crate) struct Police {
     peers: Way,
+    neighbours: Way,
     reasons: [Way; Punt::ALL.len()],
 }
 
@@ -113,6 +119,7 @@ impl Police {
     pub(crate) fn new(rates: &PuntRates) -> Self {
         Self {
             peers: Way::new(rates.peers),
+            neighbours: Way::new(rates.neighbours),
             reasons: rates.reasons.map(Way::new),
         }
     }
@@ -121,6 +128,16 @@ impl Police {
     /// access link there is none.
     pub(crate) fn is_peer(reason: Punt, source: Ipv6Addr, meta: &Meta, fib: &Fib) -> bool {
         reason == Punt::Mobility && !meta.access && fib.expects(meta.domain, source)
+    }
+
+    /// Takes the place of one question for a neighbour at `now`, if there is one. `source` is that of the
+    /// packet; none for one of our own, which has no share but part in the rate.
+    pub(crate) fn take_neighbour(&mut self, source: Option<Ipv6Addr>, now: u64) -> bool {
+        let way = &mut self.neighbours;
+        match source {
+            Some(source) => way.take(source.to_bits(), now).is_ok(),
+            None => way.total.take(now),
+        }
     }
 
     /// Takes the place of one packet at `now`, in nanoseconds of the workers' clock, or says what is

@@ -32,6 +32,10 @@ const BY_WORKER: &[(&str, &str)] = &[
         "punts_are_limited_by_source_and_by_reason",
     ),
     (
+        "drop neighbour_limited",
+        "a_scan_of_a_link_keeps_no_neighbour_from_being_found",
+    ),
+    (
         "drop punt_source_limited",
         "solicitations_are_limited_by_host",
     ),

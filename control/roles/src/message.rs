@@ -99,17 +99,34 @@ pub(crate) fn refuse_plain(update: &BindingUpdate, status: Status) -> Message {
     })
 }
 
+/// At most `MOST` of something in each second of the monotonic clock.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct PerSecond<const MOST: u32> {
+    second: u64,
+    taken: u32,
+}
+
+impl<const MOST: u32> PerSecond<MOST> {
+    /// Takes one, if one is left.
+    pub(crate) fn take(&mut self, now: Duration) -> bool {
+        if self.second != now.as_secs() {
+            self.second = now.as_secs();
+            self.taken = 0;
+        }
+        let left = self.taken < MOST;
+        self.taken += u32::from(left);
+        left
+    }
+}
+
 /// Answers messages of unknown type with Binding Errors, a bounded number of them per second
 /// (RFC 6275 section 9.3.3).
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ErrorSender {
-    second: u64,
-    sent: u32,
+    allowed: PerSecond<10>,
 }
 
 impl ErrorSender {
-    const PER_SECOND: u32 = 10;
-
     pub(crate) fn unrecognized(
         &mut self,
         now: Duration,
@@ -117,14 +134,9 @@ impl ErrorSender {
         to: Ipv6Addr,
         effects: &mut Vec<Effect>,
     ) {
-        if self.second != now.as_secs() {
-            self.second = now.as_secs();
-            self.sent = 0;
-        }
-        if self.sent >= Self::PER_SECOND || !can_answer(from) {
+        if !can_answer(from) || !self.allowed.take(now) {
             return;
         }
-        self.sent += 1;
         effects.push(Effect::Send {
             from: to,
             to: from,

@@ -16,7 +16,7 @@
 //! slowly. Others are forgotten after a failure, and the next packet for them starts anew.
 //!
 //! The cache is bounded, and nobody can fill it for others: neighbours that do not answer have a
-//! quarter of it, those that only asked us have another, and when it is full of neighbours that
+//! quarter of it, where the one that has been asked for longest makes room (RFC 6583), those that only asked us have another, and when it is full of neighbours that
 //! answer, the one that came first makes room. One that is kept is never pushed out.
 
 #[cfg(test)]
@@ -179,6 +179,8 @@ pub struct Neighbours {
     classes: [usize; 4],
     /// Entries in the order in which they came; one whose serial number differs is gone.
     order: VecDeque<(u64, Neighbour)>,
+    /// Those of them that were asked for and had not answered then, in the same order.
+    unanswered: VecDeque<(u64, Neighbour)>,
     serial: u64,
     rng: SmallRng,
 }
@@ -195,6 +197,7 @@ impl Neighbours {
             capacity: capacity.max(4),
             classes: [0; 4],
             order: VecDeque::new(),
+            unanswered: VecDeque::new(),
             serial: 0,
             rng: SmallRng::seed_from_u64(seed),
         }
@@ -240,12 +243,15 @@ impl Neighbours {
         };
         self.recount(None, Some(entry.class()));
         self.entries.insert(neighbour, entry);
-        if self.order.len() > 2 * self.entries.len().max(self.capacity) {
-            let entries = &self.entries;
-            self.order.retain(|(serial, neighbour)| {
-                let entry = entries.get(neighbour);
-                entry.is_some_and(|entry| entry.serial == *serial)
-            });
+        let most = 2 * self.entries.len().max(self.capacity);
+        let entries = &self.entries;
+        for order in [&mut self.order, &mut self.unanswered] {
+            if order.len() > most {
+                order.retain(|(serial, neighbour)| {
+                    let entry = entries.get(neighbour);
+                    entry.is_some_and(|entry| entry.serial == *serial)
+                });
+            }
         }
         self.order.push_back((self.serial, neighbour));
     }
@@ -277,6 +283,18 @@ impl Neighbours {
             }
         }
         false
+    }
+
+    /// Forgets the neighbour that has been without an answer for longest.
+    fn give_up_first(&mut self, acts: &mut Vec<Act>) {
+        while let Some((serial, neighbour)) = self.unanswered.pop_front() {
+            let entry = self.entries.get(&neighbour);
+            let same = entry.filter(|entry| entry.serial == serial);
+            if same.is_some_and(|entry| entry.class() == Class::Unresolved) {
+                self.remove(neighbour);
+                return acts.push(Act::Forget { neighbour });
+            }
+        }
     }
 
     /// Whether something stands on this neighbour.
@@ -332,12 +350,13 @@ impl Neighbours {
             }
             return Ok(());
         }
-        if self.count(Class::Unresolved) >= self.capacity / 4
-            || self.entries.len() >= self.capacity && !self.make_room(acts)
-        {
+        if self.count(Class::Unresolved) >= self.capacity / 4 {
+            self.give_up_first(acts);
+        } else if self.entries.len() >= self.capacity && !self.make_room(acts) {
             return Err(Full);
         }
         self.insert(neighbour, State::Incomplete { sent: 0 }, None, 0);
+        self.unanswered.push_back((self.serial, neighbour));
         self.alarm(neighbour, acts);
         Ok(())
     }

@@ -6,7 +6,7 @@ use crate::classify::{Family, Meta, Origin};
 use crate::hold::{Held, Wanted};
 use crate::icmp::{self, Problem};
 use crate::police::Police;
-use crate::verdict::{Drop, Forward, Hold, Punt, Reply, Verdict};
+use crate::verdict::{Born, Drop, Forward, Hold, Punt, Reply, Verdict};
 use crate::worker::{Meter, View};
 use packet::{Buf, RxTx};
 use std::net::Ipv6Addr;
@@ -132,12 +132,20 @@ impl<T: RxTx, M: Meter> Path<T, M> {
         view: &View<'_>,
         io: &mut T,
     ) {
+        let source = (packet.meta.origin != Origin::Here).then_some(packet.fields.source);
         let Packet { buf, meta, fields } = packet;
-        if !self.hold.accepts(wanted) {
+        if self.hold.waits_for(wanted) {
             return self.drop(buf, Drop::NeighbourBusy, view, io);
+        }
+        if !self.limits.punts.take_neighbour(source, view.now) {
+            return self.drop(buf, Drop::NeighbourLimited, view, io);
         }
         if self.rings.want(wanted.interface, wanted.address).is_err() {
             return self.drop(buf, Drop::PuntFull, view, io);
+        }
+        if let Some(longest) = self.hold.make_room() {
+            view.reader.count_born(Born::Released);
+            self.drop(longest.buf, Drop::NeighbourBusy, view, io);
         }
         let held = Held {
             buf,

@@ -146,3 +146,39 @@ fn a_full_ring_slows_no_forwarding() {
     assert_eq!(bench.control.poll(|_, _| ()), 4);
     bench.balances();
 }
+
+/// A packet to neighbour `last` of the correspondents' link, as a router on the core sends it.
+fn to_neighbour(last: u16) -> Vec<u8> {
+    let mut packet = frame("unanswered", 0, 0);
+    let addresses = packet[22..54].chunks_exact_mut(16);
+    for (address, end) in addresses.zip([0x1_0000 | u128::from(last % 2), u128::from(last)]) {
+        address.copy_from_slice(&(0x2001_0db8_0001 << 80 | end).to_be_bytes());
+    }
+    packet
+}
+
+/// RFC 6583: of whoever scans a link no more is asked than the rate allows, and the packet that has
+/// waited longest makes room for the next.
+#[test]
+fn a_scan_of_a_link_keeps_no_neighbour_from_being_found() {
+    let mut config = unlimited();
+    config.punt_rates.neighbours = PuntRate {
+        source: Rate::new(1, 50),
+        total: Rate::new(1, 90),
+    };
+    let mut bench = Bench::with("lma", &config, 256, 4096);
+    for last in 0x1000..0x10c8 {
+        bench.receive(0, &to_neighbour(last));
+    }
+    bench.dry(START);
+    // Fifty of the first source, forty of the second: there are ninety in all.
+    assert_eq!(bench.count(Verdict::Drop(Drop::NeighbourLimited)), 110);
+    assert_eq!(bench.count(Verdict::Hold(Hold::NeighbourUnresolved)), 90);
+    assert_eq!(bench.count(Verdict::Drop(Drop::NeighbourBusy)), 90 - 64);
+    let mut asked = 0;
+    bench.control.poll(|_, message| {
+        asked += usize::from(matches!(message, Message::NeighbourWanted { .. }));
+    });
+    assert_eq!(asked, 90);
+    bench.balances();
+}

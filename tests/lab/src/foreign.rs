@@ -103,7 +103,7 @@ impl Registration {
     }
 
     /// The octets of an update.
-    fn write(&self) -> Vec<u8> {
+    pub(crate) fn write(&self) -> Vec<u8> {
         // Payload proto 59 (none), length later, type, reserved, checksum by the kernel.
         let mut bytes = vec![59, 0, BINDING_UPDATE, 0, 0, 0];
         bytes.extend(self.sequence.to_be_bytes());

@@ -26,6 +26,7 @@ pub mod capture;
 pub mod command;
 pub mod domain;
 pub mod foreign;
+pub mod forge;
 pub mod gateway;
 pub mod host;
 pub mod judge;

@@ -7,6 +7,7 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 use lab::domain::default_conf;
 use lab::foreign::{acknowledge, register, register_many, Registration};
+use lab::forge::forge;
 use lab::gateway::Programs;
 use lab::measure;
 use lab::ping;
@@ -94,6 +95,13 @@ enum Command {
         #[arg(long)]
         hosts: u32,
     },
+    /// Send updates under made-up names as fast as may be, until standard input is closed.
+    #[command(hide = true)]
+    Forge {
+        /// The LMA.
+        #[arg(long)]
+        lma: Ipv6Addr,
+    },
     /// Play an LMA's signalling: acknowledge every Proxy Binding Update.
     #[command(hide = true)]
     Pba {
@@ -140,6 +148,7 @@ fn run(arguments: Arguments) -> Result<()> {
             Ok(())
         }
         Some(Command::Storm { from, lma, hosts }) => register_many(from, lma, hosts),
+        Some(Command::Forge { lma }) => forge(lma),
         Some(Command::Pba { local, prefix }) => acknowledge(local, prefix),
     }
 }

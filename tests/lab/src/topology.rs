@@ -20,6 +20,9 @@ pub const MAGS: [Ipv6Addr; 2] = [
     Ipv6Addr::new(0x2001, 0xdb8, 0xc, 0, 0, 0, 0, 0x12),
 ];
 
+/// Address of a host on the core that is no gateway.
+pub const STRANGER: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0xc, 0, 0, 0, 0, 0x66);
+
 /// Link-layer address of the mobile node that the demonstration's policy lists.
 pub const MN_MAC: &str = "02:00:00:00:00:01";
 
@@ -180,6 +183,25 @@ impl Topology {
              link set dev {INTERFACE} address {mac}\n\
              link set dev {INTERFACE} up\n"
         ))?;
+        Ok(host)
+    }
+
+    /// Adds a host to the core link, under an address that no policy names.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub fn stranger(&self) -> Result<Host> {
+        let host = Host {
+            namespace: Namespace::host(&self.run, "stranger")?,
+            cable: "to-stranger".into(),
+        };
+        cable(
+            End::of(&host.namespace, INTERFACE),
+            End::of(&self.switch, &host.cable),
+        )?;
+        plug(&self.switch, &host.cable, CORE)?;
+        host.namespace
+            .ip(&format!("addr add {STRANGER}/64 dev {INTERFACE} nodad\n"))?;
         Ok(host)
     }
 

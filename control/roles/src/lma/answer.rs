@@ -59,6 +59,11 @@ impl Lma {
         status: Status,
         effects: &mut Vec<Effect>,
     ) {
+        let stranger = status == Status::MAG_NOT_AUTHORIZED_FOR_PROXY_REG
+            && !self.admission.knows_mag(received.from);
+        if stranger && !self.strangers.take(now.monotonic) {
+            return self.ignore(received.from, LmaCounter::StrangersUnanswered, effects);
+        }
         let mut outcome = refusal(received, status);
         match status {
             Status::SEQUENCE_OUT_OF_WINDOW => {

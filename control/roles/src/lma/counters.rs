@@ -35,6 +35,7 @@ counters! {
         StatusMissingHandoff = "status_missing_handoff_indicator": "Updates answered with 161, no Handoff Indicator option",
         StatusMissingAccess = "status_missing_access_technology": "Updates answered with 162, no Access Technology Type option",
         NotOurAddress = "not_our_address": "Messages ignored: not for the anchor's address",
+        StrangersUnanswered = "strangers_unanswered": "Updates of unknown gateways ignored: more than a hundred of a second are not answered",
         SourceNotUnicast = "source_not_unicast": "Messages ignored: their source is no address that can be answered from here",
         CorrespondentRegistration = "correspondent_registration": "Updates ignored: neither a proxy nor a home registration",
         NoSession = "deregistration_without_session": "De-registrations ignored: no such session",

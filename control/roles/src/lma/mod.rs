@@ -59,7 +59,7 @@ pub use view::{BindingState, BindingView};
 use crate::counters::{CounterView, Counters};
 use crate::effect::{Effect, Notice};
 use crate::event::Timer;
-use crate::message::{can_answer, ignored, ErrorSender};
+use crate::message::{can_answer, ignored, ErrorSender, PerSecond};
 use crate::pool::Prefixes;
 use crate::{Event, Now, Role};
 use cache::Cache;
@@ -77,6 +77,9 @@ pub struct Lma {
     cache: Cache,
     counters: Counters<LmaCounter>,
     errors: ErrorSender,
+    /// Refusals that strangers may have: under made-up names they would be ever more packets to
+    /// nowhere.
+    strangers: PerSecond<100>,
     /// The update whose acceptance last changed the table, to be answered anew should the table
     /// refuse it.
     installing: Option<(u64, Held)>,
@@ -92,6 +95,7 @@ impl Lma {
             cache: Cache::default(),
             counters: Counters::new(),
             errors: ErrorSender::default(),
+            strangers: PerSecond::default(),
             installing: None,
             config,
         }

@@ -168,6 +168,22 @@ fn without_policy_nobody_may_register() {
 }
 
 /// A timestamp at or below the last accepted one is a replay; the answer tells our time.
+/// A flood under made-up names is answered a hundred times a second, and known gateways always.
+#[test]
+fn few_strangers_are_answered() {
+    let (mut lma, mn) = (lma(), || pbu("mn", 1000));
+    let mut answered = 0;
+    for _ in 0..300 {
+        let effects = tell(&mut lma, 1000, mn().from(STRANGER).event());
+        answered += usize::from(!sent(&effects).is_empty());
+    }
+    assert_eq!(answered, 100);
+    assert_eq!(lma.counter(LmaCounter::StrangersUnanswered), 200);
+    assert_eq!(status(&tell(&mut lma, 1000, mn().event())), Status(0));
+    let effects = tell(&mut lma, 2000, mn().from(STRANGER).event());
+    assert_eq!(status(&effects), Status(154));
+}
+
 #[test]
 fn replayed_and_old_timestamps() {
     let mut lma = lma();
