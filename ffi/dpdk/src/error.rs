@@ -90,7 +90,8 @@ pub enum Error {
 
     /// The packet pool could not be made.
     #[error(
-        "pool {pool}: {mbufs} buffers of {octets} octets do not fit: {reason}; raise memory_mb"
+        "pool {pool}: {mbufs} buffers of {octets} octets do not fit: {reason}; raise the memory for packets, or install \
+         DPDK's memory pool drivers (librte-meta-mempool) if an argument is said to be invalid"
     )]
     Pool {
         /// The pool's name.
