@@ -1,0 +1,1 @@
+"""The parts of scripts/rehearse: the guest's image, the machine, its traffic, and the report."""
