@@ -41,7 +41,7 @@ class Report:
         date = datetime.datetime.now(datetime.timezone.utc).strftime("%-d %B %Y")
         verdict = "passed" if self.failure is None else f"FAILED: {self.failure}"
         lines = [f"Last run on {date}: **{verdict}**, after {seconds:.0f} s.", "", "| | |", "|---|---|"]
-        lines += [f"| {name} | {value} |" for name, value in self.versions.items()]
+        lines += [f"| {name} | {value} |" for name, value in self.versions.items() if name != "tree"]
         lines += ["", "| step | found |", "|---|---|"]
         lines += [f"| {what} | {found} |" for what, found in self.steps]
         if self.traffic:
