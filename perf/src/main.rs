@@ -8,6 +8,8 @@
 //!
 //! `anchor-perf storm` registers many hosts at a real anchor. See [`storm`].
 //!
+//! `anchor-perf compare` sets ours beside its anchors in one run. See [`compare`].
+//!
 //! `anchor-perf wire` is a bad wire on purpose: it joins two interfaces and delays, loses, reorders
 //! and doubles what passes, by decisions that a seed fixes. See [`wire`].
 //!
@@ -15,6 +17,7 @@
 //! `anchor-perf update` how fast bindings change while workers forward ([`update`]).
 
 mod bench;
+mod compare;
 mod eal;
 mod forward;
 mod gateway;
@@ -47,6 +50,11 @@ enum Command {
     Forward(forward::Arguments),
     /// Measure the binding table's lookup against DPDK's rte_hash, with a writer running beside.
     Table(table::Arguments),
+    /// Compare ours with bare I/O, testpmd, rte_hash and the kernel, taking turns in one run.
+    Compare(compare::Arguments),
+    /// Measure the loop of a worker with no gateway in it.
+    #[command(hide = true)]
+    Bare(compare::bare::Arguments),
     /// Register many hosts at a real anchor, check every answer, and tell how many a second it does.
     Storm(storm::Arguments),
     /// Measure how fast bindings change while workers forward, and what it costs them.
@@ -61,6 +69,8 @@ fn main() -> ExitCode {
         Command::Receive(arguments) => receive::run(&arguments),
         Command::Forward(arguments) => forward::run(&arguments),
         Command::Table(arguments) => table::run(&arguments),
+        Command::Compare(arguments) => compare::run(&arguments),
+        Command::Bare(arguments) => compare::bare::run(&arguments),
         Command::Storm(arguments) => storm::run(&arguments),
         Command::Update(arguments) => update::run(&arguments),
         Command::Wire(arguments) => wire::run(&arguments),

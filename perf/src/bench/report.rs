@@ -10,6 +10,8 @@ use std::fmt;
 /// Outcome of a trial.
 #[derive(Clone, Debug, Serialize)]
 pub struct Outcome {
+    /// Cycles of the time stamp counter per second.
+    pub tsc_hz: u64,
     /// Packets per second that were asked for; none: as fast as it goes.
     pub offered_pps: Option<f64>,
     /// Seconds of sending.
@@ -45,6 +47,7 @@ impl Outcome {
             .map_or(0, |it| sent.packets.saturating_sub(it.sums.unique));
         let per_second = |number: u64| number as f64 / seconds.max(1e-9);
         Self {
+            tsc_hz: dpdk::hz(),
             offered_pps: trial.rate,
             seconds,
             sent_pps: per_second(sent.packets),
