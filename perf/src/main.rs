@@ -22,6 +22,7 @@ mod eal;
 mod forward;
 mod gateway;
 mod generate;
+mod page;
 mod receive;
 mod storm;
 mod table;
@@ -55,6 +56,12 @@ enum Command {
     /// Measure the loop of a worker with no gateway in it.
     #[command(hide = true)]
     Bare(compare::bare::Arguments),
+    /// Write tables and plots of docs/performance.md from the results of scripts/bench.
+    #[command(hide = true)]
+    Page(page::Arguments),
+    /// Print what the machine is.
+    #[command(hide = true)]
+    Machine(page::machine::Arguments),
     /// Register many hosts at a real anchor, check every answer, and tell how many a second it does.
     Storm(storm::Arguments),
     /// Measure how fast bindings change while workers forward, and what it costs them.
@@ -71,6 +78,8 @@ fn main() -> ExitCode {
         Command::Table(arguments) => table::run(&arguments),
         Command::Compare(arguments) => compare::run(&arguments),
         Command::Bare(arguments) => compare::bare::run(&arguments),
+        Command::Page(arguments) => page::run(&arguments),
+        Command::Machine(arguments) => page::machine::run(&arguments),
         Command::Storm(arguments) => storm::run(&arguments),
         Command::Update(arguments) => update::run(&arguments),
         Command::Wire(arguments) => wire::run(&arguments),

@@ -33,6 +33,15 @@ impl Path {
         }
     }
 
+    /// Hops that the inner packet loses: the kernel takes the hop off the outer header when it puts a
+    /// tunnel on.
+    fn hops(self) -> &'static str {
+        match self {
+            Self::Encap => "0",
+            Self::Decap => "1",
+        }
+    }
+
     /// What the generator is told to send, and to expect.
     fn traffic(self) -> &'static [&'static str] {
         match self {
@@ -233,6 +242,7 @@ pub fn turn(path: Path, core: usize, seconds: f64) -> Result<Turn> {
         "net_af_packet1,iface=s1",
         "--receive",
         "--verify",
+        path.hops(),
         "--rate",
         "2k",
         "--seconds",

@@ -111,6 +111,9 @@ pub struct Report {
     /// Of these, control's per registration.
     #[serde(skip_serializing_if = "Option::is_none")]
     control_us_per_registration: Option<f64>,
+    /// Octets of memory that the anchor took during the storm, per host.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    anchord_octets_per_binding: Option<f64>,
     /// What the anchor itself says of its signalling.
     #[serde(skip_serializing_if = "Option::is_none")]
     anchord_signalling: Option<Value>,
@@ -254,6 +257,7 @@ fn against(
         _ => None,
     };
     let before = gateway.map(|it| threads::seconds(it.id())).transpose()?;
+    let resident = gateway.map(|it| threads::resident(it.id())).transpose()?;
     let work = Work {
         core,
         outside,
@@ -263,6 +267,7 @@ fn against(
     };
     let work = under_way(&ports, work, stop)?;
     let after = gateway.map(|it| threads::seconds(it.id())).transpose()?;
+    let grown = gateway.map(|it| threads::resident(it.id())).transpose()?;
     let signalling = gateway.and_then(|it| it.call("status").ok());
     let mut report = Report::new(arguments, plan, &work);
     report.anchord_signalling = signalling.map(|mut it| it["signalling"].take());
@@ -272,6 +277,10 @@ fn against(
         let answered = work.storm.total_answered().max(1);
         report.control_us_per_registration = Some(control * 1e6 / answered as f64);
         report.anchord_cpu_seconds = Some(spent);
+    }
+    if let (Some(before), Some(after)) = (resident, grown) {
+        let octets = after.saturating_sub(before) as f64;
+        report.anchord_octets_per_binding = Some(octets / plan.given().hosts as f64);
     }
     ports.give((work.core, work.outside));
     ports.close()?;
@@ -409,6 +418,7 @@ impl Report {
             latency_us: Latency::of(storm.latency(), hz()),
             anchord_cpu_seconds: None,
             control_us_per_registration: None,
+            anchord_octets_per_binding: None,
             anchord_signalling: None,
             traffic,
         }

@@ -26,6 +26,17 @@ pub fn seconds(process: u32) -> Result<BTreeMap<String, f64>> {
     Ok(found)
 }
 
+/// Octets of a process that are in memory.
+///
+/// # Errors
+/// When there is no such process.
+pub fn resident(process: u32) -> Result<u64> {
+    let status = fs::read_to_string(format!("/proc/{process}/status"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kilobytes = line.and_then(|it| it.split_whitespace().next()?.parse::<u64>().ok());
+    Ok(kilobytes.context("no VmRSS in procfs")? * 1024)
+}
+
 /// Name and ticks of a line as in `/proc/PID/stat`.
 fn read(stat: &str) -> Option<(String, f64)> {
     // The name is in parentheses and may have some of its own.
@@ -72,6 +83,7 @@ mod tests {
     fn our_own_threads_are_there() {
         let found = seconds(std::process::id()).expect("we are there");
         assert!(!found.is_empty());
+        assert!(resident(std::process::id()).expect("we are there") > 100_000);
         let before = BTreeMap::from([("a".to_owned(), 1.0), ("worker-0".to_owned(), 1.0)]);
         let after = BTreeMap::from([
             ("a".to_owned(), 3.0),
