@@ -6,6 +6,8 @@
 //! `anchor-perf forward` measures what forwarding costs, in cycles of the gateway's own code. See
 //! [`forward`].
 //!
+//! `anchor-perf ndr` and `latency` load a gateway. See [`load`].
+//!
 //! `anchor-perf storm` registers many hosts at a real anchor. See [`storm`].
 //!
 //! `anchor-perf compare` sets ours beside its anchors in one run. See [`compare`].
@@ -22,6 +24,7 @@ mod eal;
 mod forward;
 mod gateway;
 mod generate;
+mod load;
 mod page;
 mod receive;
 mod storm;
@@ -62,6 +65,10 @@ enum Command {
     /// Print what the machine is.
     #[command(hide = true)]
     Machine(page::machine::Arguments),
+    /// Search the no-loss rate of a gateway (RFC 2544).
+    Ndr(load::NdrArguments),
+    /// Measure latency at parts of the no-loss rate.
+    Latency(load::LatencyArguments),
     /// Register many hosts at a real anchor, check every answer, and tell how many a second it does.
     Storm(storm::Arguments),
     /// Measure how fast bindings change while workers forward, and what it costs them.
@@ -80,6 +87,8 @@ fn main() -> ExitCode {
         Command::Bare(arguments) => compare::bare::run(&arguments),
         Command::Page(arguments) => page::run(&arguments),
         Command::Machine(arguments) => page::machine::run(&arguments),
+        Command::Ndr(arguments) => load::ndr(&arguments),
+        Command::Latency(arguments) => load::latency(&arguments),
         Command::Storm(arguments) => storm::run(&arguments),
         Command::Update(arguments) => update::run(&arguments),
         Command::Wire(arguments) => wire::run(&arguments),

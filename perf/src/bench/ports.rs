@@ -67,8 +67,6 @@ pub struct Ports {
     sides: Option<Sides>,
     /// Link-layer address of the gateway.
     pub gateway: MacAddr,
-    /// Whether packets lie in hugepages.
-    pub hugepages: bool,
     open: Vec<Port>,
     eal: Eal,
     cores: [Option<usize>; 2],
@@ -146,7 +144,6 @@ impl Ports {
         Ok(Self {
             gateway: out.own(),
             sides: Some((out, sides.next())),
-            hugepages: eal.hugepages(),
             open,
             eal,
             cores,

@@ -55,7 +55,7 @@ pub fn turn(core: usize, seconds: f64) -> Result<Turn> {
 pub fn run(arguments: &Arguments) -> Result<()> {
     let eal = eal::start(&arguments.eal, 64, vec![arguments.port.clone()])?;
     let mut port = Port::attach(&eal, PortConfig::new("bare", &arguments.port))?;
-    let io = WorkerIo::new(port.take_queues(), port.pool().clone());
+    let io = WorkerIo::new(port.take_queues(), port.pool().clone())?;
     let length = (arguments.seconds * hz() as f64) as u64;
     let thread = eal.spawn_worker("bare", Some(arguments.core), move || circulate(io, length))?;
     let (packets, spent) = thread.join()?;

@@ -15,7 +15,7 @@ mod book;
 mod message;
 mod threads;
 
-use book::{Course, Round, Storm};
+pub use book::{Course, Storm};
 
 use crate::bench::ports::{find, PortArguments, Ports};
 use crate::bench::rate::{in_words, Rate};
@@ -29,6 +29,7 @@ use crate::traffic::sender::Sender;
 use crate::traffic::side::Side;
 use crate::traffic::template::Templates;
 use anyhow::{ensure, Result};
+use book::Round;
 use clap::Args;
 use dpdk::{cycles, hz, Mbuf, WorkerIo};
 use indicatif::ProgressBar;

@@ -59,7 +59,6 @@ pub struct Side<L: RxTx> {
     sought: Option<(Ipv6Addr, Option<MacAddr>)>,
     came: Burst<L::Buf>,
     answers: Burst<L::Buf>,
-    others: u64,
 }
 
 impl<L: RxTx> Side<L> {
@@ -72,18 +71,12 @@ impl<L: RxTx> Side<L> {
             sought: None,
             came: Burst::new(),
             answers: Burst::new(),
-            others: 0,
         }
     }
 
     /// Its own link-layer address.
     pub fn own(&self) -> MacAddr {
         self.own
-    }
-
-    /// Frames that nobody took and that were not about neighbours.
-    pub fn others(&self) -> u64 {
-        self.others
     }
 
     /// Asks for the link-layer address of `target` in the name of `source`.
@@ -139,7 +132,7 @@ impl<L: RxTx> Side<L> {
                     *found = Some(mac);
                 }
             }
-            None => self.others += 1,
+            None => {}
         }
     }
 
@@ -268,7 +261,6 @@ mod tests {
         assert_eq!(side.found(), None);
         side.receive(&mut (), || 0);
         assert_eq!(side.found(), Some(mac));
-        assert_eq!(side.others(), 1);
         let sent = side.link().0.take_sent(PortId(0));
         assert_eq!(
             neighbour::hear(&sent[0], mac),
