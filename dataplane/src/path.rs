@@ -16,6 +16,7 @@ mod act;
 mod decide;
 mod fragment;
 mod local;
+mod pieces;
 mod tell;
 mod watched;
 

@@ -36,8 +36,8 @@ reasons! {
         Routed = "Forwarded by the longest matching route.",
         Encapsulated = "Put into a tunnel by its binding.",
         Decapsulated = "Taken out of a tunnel and forwarded by route.",
-        Fragmented = "Put into a tunnel whose path carries it in fragments only, and cut.",
-        Fragment = "A fragment of a tunnel packet, sent into its tunnel.",
+        Fragmented = "Cut: put into a tunnel whose path carries it in fragments only, or IPv4 and larger than the next link.",
+        Fragment = "A fragment of a packet that was cut here, sent into its tunnel or to its next hop.",
         Relayed = "Taken out of one tunnel and put into another.",
         Delivered = "Taken out of a tunnel and sent to its host on the access link.",
         Local = "Delivered to a host on the access link without a tunnel.",
@@ -147,7 +147,7 @@ reasons! {
         Injected = "Made by the control plane.",
         Released = "A held packet that was let go.",
         FromHostStack = "Received from the host's own stack.",
-        Fragment = "Cut from a packet that entered a tunnel.",
+        Fragment = "Cut from a larger packet.",
         Reassembled = "Put together from the fragments of a tunnel packet.",
     }
 }

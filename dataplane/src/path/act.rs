@@ -158,7 +158,7 @@ impl<T: RxTx, M: Meter> Path<T, M> {
         }
         if packet.fields.length > usize::from(interface.mtu) {
             if packet.may_be_fragmented() {
-                return self.drop(packet.buf, Drop::TooBig, view, io);
+                return self.cut_ipv4(packet, (interface, next.mac), way, view, io);
             }
             let problem = Problem::too_big(usize::from(interface.mtu));
             return self.tell(packet, problem, None, view, io);

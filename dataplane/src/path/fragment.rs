@@ -236,13 +236,27 @@ impl<T: RxTx, M: Meter> Path<T, M> {
         if !done {
             return self.drop(packet.buf, Drop::NoBuffer, view, io);
         }
+        let next = (interface, Family::V6, narrow.to);
+        self.send_pieces(packet, pieces, next, way, view, io);
+    }
+
+    /// Sends the pieces of a packet to a neighbour.
+    pub(super) fn send_pieces(
+        &mut self,
+        packet: Packet<T::Buf>,
+        pieces: Pieces<T::Buf>,
+        (interface, family, to): (&Interface, Family, MacAddr),
+        way: Way,
+        view: &View<'_>,
+        io: &mut T,
+    ) {
         // An answer of ours stays one; what is forwarded is so in pieces.
         let verdict = match packet.meta.success {
             Some(_) => way.verdict,
             None => Verdict::Forward(Forward::Fragmented),
         };
         self.output.end(packet.buf, verdict, view, io);
-        let macs = (narrow.to, interface.mac);
+        let macs = (to, interface.mac);
         // The binding counts one packet, with the first piece.
         let mut sent = Sent {
             verdict: Verdict::Forward(Forward::Fragment),
@@ -252,7 +266,7 @@ impl<T: RxTx, M: Meter> Path<T, M> {
         };
         for mut piece in pieces {
             view.reader.count_born(Born::Fragment);
-            match ethernet(&mut piece, 0, interface, Family::V6, macs) {
+            match ethernet(&mut piece, 0, interface, family, macs) {
                 Ok(()) => self.output.send(interface.port, piece, sent, view, io),
                 Err(_) => self.drop(piece, Drop::NoBuffer, view, io),
             }

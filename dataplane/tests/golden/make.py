@@ -825,6 +825,22 @@ def ipv4_route():
     ]}
 
 
+@case("lma", "IPv4 packets larger than the next link, which may be fragmented: pieces of eight octets each, with the options that every piece has.")
+def ipv4_pieces():
+    large = lambda octets, **fields: cn(IP(src=CN_4, dst="198.18.0.3", id=7, **fields) / udp() / Raw(bytes(n & 0xff for n in range(octets))))
+    return {0: [
+        large(1473),
+        large(2953, tos=0xb8, ttl=2),
+        large(2800, options=[IPOption_Router_Alert(), IPOption_RR(routers=["0.0.0.0"] * 3)]),
+        # Already a piece, one of those between and the last.
+        large(2000, frag=100, flags="MF"),
+        large(2001, frag=100),
+        # One that would reach beyond the largest packet.
+        large(2000, frag=8100),
+        large(1473, ttl=1),
+    ]}
+
+
 @case("lma", "An IPv4 time to live that runs out, into a tunnel, out of it and past it; no error answers an error.")
 def ipv4_hop_limit():
     return {

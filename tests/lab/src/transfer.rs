@@ -11,7 +11,7 @@ use crate::process::{Errors, Process};
 use anyhow::{bail, ensure, Context, Result};
 use serde::{Deserialize, Serialize};
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{ChildStdin, ChildStdout};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -104,13 +104,13 @@ impl Transfer {
         programs: &Programs,
         from: &Namespace,
         to: &Namespace,
-        address: Ipv6Addr,
+        address: impl Into<IpAddr>,
         rate: u64,
         log: &Path,
     ) -> Result<Self> {
         let program = programs.demo.to_str().context("a path that is not text")?;
         let rate = rate.to_string();
-        let end = |namespace, option: &str, address: Ipv6Addr| -> Result<_> {
+        let end = |namespace, option: &str, address: IpAddr| -> Result<_> {
             let address = SocketAddr::from((address, PORT)).to_string();
             let words = [program, "tcp", option, &address, "--rate", &rate];
             let mut process = Process::start(namespace, "a TCP end", &words, &Errors::File(log))?;
@@ -121,8 +121,8 @@ impl Transfer {
             ensure!(line == "ready\n", "a TCP end failed\n{}", process.tail());
             Ok((process, says))
         };
-        let (listener, listener_says) = end(to, "--listen", Ipv6Addr::UNSPECIFIED)?;
-        let (mut connector, connector_says) = end(from, "--connect", address)?;
+        let (listener, listener_says) = end(to, "--listen", Ipv6Addr::UNSPECIFIED.into())?;
+        let (mut connector, connector_says) = end(from, "--connect", address.into())?;
         let stdin = connector.stdin();
         Ok(Self {
             listener,

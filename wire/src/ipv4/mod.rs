@@ -22,6 +22,9 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 /// Octets of a header without options.
 pub const HEADER_LEN: usize = 20;
 
+/// The most octets of options.
+pub const MAX_OPTIONS: usize = 40;
+
 /// The smallest link MTU that IPv4 allows (RFC 791 section 3.2).
 pub const MIN_MTU: usize = 68;
 
@@ -174,6 +177,26 @@ impl Header {
         self.flags_offset = U16::new(word);
     }
 
+    /// The header of a piece of this packet: `octets` of its payload from `from` on, behind `options`,
+    /// which are part of the checksum; `last` says whether nothing of the payload follows. `None` where
+    /// lengths and offset are no header's.
+    pub fn piece(&self, options: &[u8], from: usize, octets: usize, last: bool) -> Option<Self> {
+        let front = HEADER_LEN + options.len();
+        let words = u8::try_from(front / 4).ok()?;
+        let offset = u16::try_from(self.fragment_offset() + from).ok()?;
+        if front % 4 != 0 || words > 15 || offset % 8 != 0 {
+            return None;
+        }
+        let mut piece = *self;
+        piece.version_length = 0x40 | words;
+        piece.total_length = U16::new(u16::try_from(front + octets).ok()?);
+        piece.set_fragment(false, !last || self.more_fragments(), offset);
+        piece.checksum = U16::ZERO;
+        let sum = checksum::add(checksum::add(0, piece.as_bytes()), options);
+        piece.checksum = U16::new(checksum::finish(sum));
+        Some(piece)
+    }
+
     /// Turns the header into that of an answer without options: addresses change places, `ttl` hops
     /// are left, `total_length` octets in all, and the checksum is right.
     #[inline]
@@ -304,6 +327,29 @@ mod tests {
         assert_eq!(header.fragment_offset(), 1480);
         header.set_fragment(false, false, 8);
         assert!(header.is_fragment() && !header.more_fragments());
+    }
+
+    #[test]
+    fn a_piece_of_a_piece_is_one_of_the_same_packet() {
+        let mut header = Header::read_from_bytes(&CAPTURED).unwrap();
+        header.set_fragment(false, true, 800);
+        let options = [148, 4, 0, 0];
+        let piece = header.piece(&options, 16, 8, false).unwrap();
+        let bytes = [piece.as_bytes(), &options, &[7; 8]].concat();
+        let parts = Header::split(&bytes).unwrap();
+        assert_eq!((parts.options, parts.payload), (&options[..], &[7; 8][..]));
+        assert_eq!(
+            (piece.fragment_offset(), piece.more_fragments()),
+            (816, true)
+        );
+        let last = header.piece(&[], 24, 3, true).unwrap();
+        assert!(last.more_fragments(), "others of the packet follow");
+        header.set_fragment(false, false, 800);
+        assert!(!header.piece(&[], 24, 3, true).unwrap().more_fragments());
+        assert_eq!(header.piece(&[1; 3], 0, 8, true), None);
+        assert_eq!(header.piece(&[1; 44], 0, 8, true), None);
+        assert_eq!(header.piece(&[], 12, 8, true), None);
+        assert_eq!(header.piece(&[], 65_000, 8, true), None);
     }
 
     #[test]
