@@ -14,6 +14,7 @@
 
 mod act;
 mod decide;
+mod express;
 mod fragment;
 mod local;
 mod pieces;
@@ -176,12 +177,15 @@ impl<T: RxTx, M: Meter> Path<T, M> {
                 if view.watch.is_on() {
                     self.receive_watched(burst, port, view, io);
                 } else {
-                    let mut lane = Lane::new();
-                    for buf in burst {
-                        self.enter(buf, port, &mut lane, view, io);
+                    self.express(&mut burst, port, view, io);
+                    if !burst.is_empty() {
+                        let mut lane = Lane::new();
+                        for buf in burst {
+                            self.enter(buf, port, &mut lane, view, io);
+                        }
+                        self.meter.lap(Stage::Link);
+                        self.run(lane, view, io);
                     }
-                    self.meter.lap(Stage::Link);
-                    self.run(lane, view, io);
                 }
                 if self.pieced.is_out() {
                     self.bring_out(view, io);

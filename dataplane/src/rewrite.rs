@@ -12,6 +12,7 @@
 pub(crate) mod decap;
 pub(crate) mod encap;
 pub(crate) mod flow;
+pub(crate) mod front;
 
 use crate::classify::Family;
 use crate::key::Interface;

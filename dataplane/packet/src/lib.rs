@@ -48,7 +48,7 @@ pub trait Buf: Sized {
     fn set_len(&mut self, length: usize) -> Result<(), NoRoom>;
     /// The VLAN tag control information that the receiving port stripped, if it did.
     fn stripped_vlan(&self) -> Option<u16>;
-    /// Hints that the first line of the packet's data will be read soon.
+    /// Hints that the packet's headers will be read soon, and headers be put in front of it.
     fn prefetch(&self);
 }
 

@@ -204,7 +204,7 @@ impl<T: RxTx, M: Meter> Path<T, M> {
             verdict: way.verdict,
             up: way.up,
             down: way.down,
-            octets: packet.fields.length,
+            octets: packet.fields.length as u32,
         };
         self.output.send(port, packet.buf, sent, view, io);
     }

@@ -61,7 +61,7 @@ enum Allowed {
 }
 
 /// Decides for a packet that is neither multicast nor bound to its link.
-#[inline]
+#[inline(always)]
 pub(super) fn decide(
     meta: &Meta,
     fields: &Fields,
@@ -132,7 +132,7 @@ pub(super) fn decide(
     }
 }
 
-#[inline]
+#[inline(always)]
 fn allowed(meta: &Meta, looked: Looked, known: &Known, view: &View<'_>) -> Result<Allowed, Step> {
     match meta.origin {
         Origin::Here => Ok(Allowed::Anywhere { up: None }),
@@ -176,7 +176,7 @@ pub(super) fn check_host(meta: &Meta, source: Binding, view: &View<'_>) -> Resul
 }
 
 /// A packet out of a tunnel.
-#[inline]
+#[inline(always)]
 fn tunnelled(through: TunnelId, looked: Looked, known: &Known) -> Result<Allowed, Step> {
     let source = looked.source.map(|found| (found.id, found.forwarding));
     if let Some((id, Forwarding::Anchor { tunnel })) = source {

@@ -14,18 +14,26 @@ use zerocopy::FromBytes;
 
 const NOT_ECT: u8 = 0;
 const ECT_1: u8 = 1;
+const ECT_0: u8 = 2;
 const CE: u8 = 3;
 
-/// The inner codepoint that goes on, or none where the packet must be dropped.
-const fn merged(outer: u8, inner: u8) -> Option<u8> {
-    match (inner & 3, outer & 3) {
-        (NOT_ECT, CE) => None,
-        (NOT_ECT, _) => Some(NOT_ECT),
-        (_, CE) => Some(CE),
-        (CE, _) => Some(CE),
-        (_, ECT_1) => Some(ECT_1),
-        (inner, _) => Some(inner),
-    }
+/// No codepoint: the packet must be dropped.
+const LOST: u8 = u8::MAX;
+
+/// What goes on, by inner codepoint and in that by outer one.
+const MERGED: [u8; 16] = [
+    NOT_ECT, NOT_ECT, NOT_ECT, LOST, // inner Not-ECT
+    ECT_1, ECT_1, ECT_1, CE, // inner ECT(1)
+    ECT_0, ECT_1, ECT_0, CE, // inner ECT(0)
+    CE, CE, CE, CE, // inner CE
+];
+
+/// The inner codepoint that goes on, or none where the packet must be dropped. Of traffic classes, the
+/// codepoints count. A table, for what a packet is marked with is anyone's guess.
+#[inline(always)]
+pub(crate) fn merged(outer: u8, inner: u8) -> Option<u8> {
+    let at = usize::from((inner & 3) << 2 | outer & 3);
+    MERGED.get(at).copied().filter(|&mark| mark != LOST)
 }
 
 /// Cuts the outer packet that starts at `at` off, so that the inner one, which is of `family` and
@@ -77,7 +85,6 @@ mod tests {
 
     #[test]
     fn the_table_of_rfc_6040_section_4_2() {
-        const ECT_0: u8 = 2;
         // Rows: inner; columns: outer Not-ECT, ECT(0), ECT(1), CE.
         let table = [
             (NOT_ECT, [Some(NOT_ECT), Some(NOT_ECT), Some(NOT_ECT), None]),

@@ -6,7 +6,7 @@ use wire::ipv6::{next_header, Header};
 
 /// The label for a packet with this header. Addresses and flow label tell flows apart; where a source
 /// sets no label, protocol and ports do, as far as every packet of the flow shows them.
-#[inline]
+#[inline(always)]
 pub(crate) fn label(header: &Header, behind: &[u8]) -> u32 {
     let own = header.flow_label();
     let rest = if own == 0 {
@@ -40,13 +40,13 @@ fn folded(hash: u64) -> u32 {
     label.max(1)
 }
 
-#[inline]
+#[inline(always)]
 fn halves(address: &[u8; 16]) -> [u64; 2] {
     let bits = u128::from_be_bytes(*address);
     [(bits >> 64) as u64, bits as u64]
 }
 
-#[inline]
+#[inline(always)]
 fn ports(protocol: u8, behind: &[u8]) -> u32 {
     match (protocol, behind.first_chunk()) {
         (next_header::TCP | next_header::UDP, Some(ports)) => u32::from_be_bytes(*ports),
@@ -55,7 +55,7 @@ fn ports(protocol: u8, behind: &[u8]) -> u32 {
 }
 
 /// Multiplies to 128 bits and folds, as wyhash does.
-#[inline]
+#[inline(always)]
 fn mix(a: u64, b: u64) -> u64 {
     let product = u128::from(a ^ 0x9e37_79b9_7f4a_7c15) * u128::from(b ^ 0xd6e8_feb8_6659_fd93);
     (product >> 64) as u64 ^ product as u64

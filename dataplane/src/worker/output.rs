@@ -17,7 +17,7 @@ pub(crate) struct Sent {
     /// Binding that it goes to.
     pub(crate) down: Option<BindingId>,
     /// Octets of the packet that the bindings count.
-    pub(crate) octets: usize,
+    pub(crate) octets: u32,
 }
 
 impl Sent {
@@ -40,7 +40,8 @@ pub(crate) struct Output<T: RxTx> {
 
 struct Queue<B> {
     burst: Burst<B>,
-    notes: ArrayVec<(Sent, usize), MAX_BURST>,
+    /// What is counted for each, and the octets of its frame.
+    notes: ArrayVec<(Sent, u32), MAX_BURST>,
 }
 
 impl<T: RxTx> Output<T> {
@@ -56,7 +57,7 @@ impl<T: RxTx> Output<T> {
     }
 
     /// Sends a frame on `port`, sooner or later in this pass.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn send(
         &mut self,
         port: PortId,
@@ -72,17 +73,14 @@ impl<T: RxTx> Output<T> {
             queue.flush(port, view, io);
         }
         let octets = buf.data().len();
-        match queue.burst.try_push(buf) {
-            Ok(()) => queue.notes.push((sent, octets)),
-            Err(error) => {
-                let buf = error.element();
-                self.end(buf, Verdict::Drop(Drop::QueueFull), view, io);
-            }
+        // There is room in both, for a flush leaves none of either.
+        if let Err(error) = queue.burst.try_push(buf) {
+            return self.end(error.element(), Verdict::Drop(Drop::QueueFull), view, io);
         }
+        let _ = queue.notes.try_push((sent, octets as u32));
     }
 
     /// Counts the end of a packet that does not go out and gives its buffer back.
-    #[inline]
     pub(crate) fn end(&mut self, buf: T::Buf, verdict: Verdict, view: &View<'_>, io: &mut T) {
         view.reader.count(verdict);
         if view.watch.is_on() {
@@ -119,6 +117,7 @@ impl<B: Buf> Queue<B> {
         }
     }
 
+    #[inline(never)]
     fn flush<T: RxTx<Buf = B>>(&mut self, port: PortId, view: &View<'_>, io: &mut T) {
         if view.watch.is_on() {
             self.show(port, view);
@@ -131,12 +130,12 @@ impl<B: Buf> Queue<B> {
         let mut octets = 0;
         let mut run = Run::default();
         for (sent, length) in gone {
-            octets += *length as u64;
+            octets += u64::from(*length);
             run.count(sent.verdict, view);
             let ways = [(sent.up, Direction::Up), (sent.down, Direction::Down)];
             for (binding, way) in ways {
                 if let Some(binding) = binding {
-                    let bytes = sent.octets as u64;
+                    let bytes = u64::from(sent.octets);
                     view.reader.count_binding(binding, way, bytes, view.seconds);
                 }
             }

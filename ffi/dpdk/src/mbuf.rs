@@ -16,6 +16,9 @@ use packet::{Buf, NoRoom};
 /// Octets in front of a packet that was just received or allocated.
 pub const HEADROOM: usize = sys::RTE_PKTMBUF_HEADROOM as usize;
 
+/// Octets of a cache line.
+const LINE: usize = 64;
+
 /// One packet, owned. Dropping it gives its buffer back to the pool it came from.
 ///
 /// The same bits as DPDK's `struct rte_mbuf *`, so a burst of them is what DPDK takes and fills.
@@ -180,10 +183,16 @@ impl Buf for Mbuf {
     #[inline]
     fn prefetch(&self) {
         #[cfg(target_arch = "x86_64")]
-        // SAFETY: a prefetch never faults, and the instruction is part of every x86-64.
+        // SAFETY: a prefetch never faults, wherever it points, and the instruction is part of every
+        // x86-64.
         unsafe {
             use std::arch::x86_64::{_mm_prefetch, _MM_HINT_T0};
-            _mm_prefetch::<_MM_HINT_T0>(self.data_ptr().cast_const().cast());
+            let line = self.data_ptr().cast_const().cast::<i8>();
+            _mm_prefetch::<_MM_HINT_T0>(line.wrapping_sub(LINE));
+            _mm_prefetch::<_MM_HINT_T0>(line);
+            if usize::from(self.data_len()) > LINE {
+                _mm_prefetch::<_MM_HINT_T0>(line.wrapping_add(LINE));
+            }
         }
     }
 }

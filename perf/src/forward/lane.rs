@@ -191,7 +191,8 @@ fn worker<'a, M: Watch>(
     ))
 }
 
-/// Lets the worker take all that waits.
+/// Lets the worker take all that waits. Not inlined, so that profilers can name it.
+#[inline(never)]
 fn drain<M: Watch>(worker: &mut Worker<&mut Ports, M>) {
     while !worker.io_mut().waiting.is_empty() {
         worker.poll_once();
