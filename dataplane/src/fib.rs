@@ -188,6 +188,8 @@ struct Routes {
 /// Longest-prefix match by one hash table for each length, longest first.
 struct Lpm {
     lengths: Vec<Exact>,
+    /// What the prefix of length 0 says, which covers all that no other does.
+    default: Option<NextHop>,
 }
 
 impl Lpm {
@@ -199,18 +201,22 @@ impl Lpm {
                 group.push(route);
             }
         }
+        let default = by_length.first_mut().map(std::mem::take);
+        let default = default.and_then(|group| group.first().map(|route| route.next_hop));
         let groups = by_length.into_iter().enumerate().rev();
         let used = groups.filter(|(_, group)| !group.is_empty());
         Self {
             lengths: used
                 .map(|(length, group)| Exact::new(length, &group, seed))
                 .collect(),
+            default,
         }
     }
 
     #[inline(always)]
     fn get(&self, bits: u128) -> Option<NextHop> {
-        self.lengths.iter().find_map(|exact| exact.get(bits))
+        let found = self.lengths.iter().find_map(|exact| exact.get(bits));
+        found.or(self.default)
     }
 }
 

@@ -88,6 +88,17 @@ pub struct OuterPair {
 }
 
 impl OuterPair {
+    /// As the addresses stand in a header: our end first.
+    #[inline(always)]
+    fn words(&self) -> [u64; 4] {
+        let halves = |address: Ipv6Addr| {
+            let bits = u128::from_le_bytes(address.octets());
+            [bits as u64, (bits >> 64) as u64].map(u64::to_le)
+        };
+        let ([a, b], [c, d]) = (halves(self.local), halves(self.remote));
+        [a, b, c, d]
+    }
+
     #[inline(always)]
     fn hash(&self, seed: &Seed) -> u64 {
         let (local, remote) = (self.local.to_bits(), self.remote.to_bits());
@@ -162,11 +173,13 @@ impl Line {
 
     #[inline(always)]
     fn is(&self, pair: &OuterPair) -> bool {
-        self.read().is_some_and(|tunnel| {
-            tunnel.domain == pair.domain
-                && tunnel.local() == pair.local
-                && tunnel.remote() == pair.remote
-        })
+        let state = self.state.load(Ordering::Acquire);
+        let addresses = self.header.iter().skip(1);
+        state & LIVE != 0
+            && (state >> 16) as u16 == pair.domain.0
+            && addresses
+                .zip(pair.words())
+                .all(|(word, wanted)| word.load(Ordering::Relaxed) == wanted)
     }
 }
 
@@ -202,7 +215,7 @@ impl Tunnels {
         self.between_at(pair, &self.index.place(pair.hash(self.index.seed())))
     }
 
-    #[inline]
+    #[inline(never)]
     fn between_at(&self, pair: &OuterPair, place: &Place) -> Option<TunnelId> {
         let is = |at: u32| {
             self.lines
@@ -222,14 +235,19 @@ impl Tunnels {
                 *place = self.index.place(pair.hash(self.index.seed()));
                 self.index.prefetch(place);
             }
-            for (place, _) in places.iter().zip(pairs) {
-                match self.index.candidate(place) {
-                    Some(candidate) => self.prefetch(TunnelId(candidate)),
+            let candidates = found.iter_mut().zip(&places).zip(pairs);
+            for ((found, place), _) in candidates {
+                *found = self.index.candidate(place).map(TunnelId);
+                match found {
+                    Some(candidate) => self.prefetch(*candidate),
                     None => self.index.prefetch_second(place),
                 }
             }
             for ((found, pair), place) in found.iter_mut().zip(pairs).zip(&places) {
-                *found = self.between_at(pair, place);
+                let line = found.and_then(|TunnelId(at)| self.lines.get(at as usize));
+                if !line.is_some_and(|line| line.is(pair)) {
+                    *found = self.between_at(pair, place);
+                }
             }
         }
     }

@@ -16,7 +16,7 @@
 use super::decide::{decide, Looked, Step, Way};
 use super::Path;
 use crate::classify::packet::Fields;
-use crate::classify::{Meta, Origin};
+use crate::classify::{Family, Meta, Origin};
 use crate::key::{AdjacencyId, InterfaceKind, TunnelId};
 use crate::rewrite::decap::merged;
 use crate::rewrite::front;
@@ -27,7 +27,7 @@ use crate::worker::{Meter, Stage, View};
 use arrayvec::ArrayVec;
 use packet::{Buf, Burst, PortId, RxTx, MAX_BURST};
 use std::net::{IpAddr, Ipv6Addr};
-use wire::ether::{self, ethertype};
+use wire::ether::{self, ethertype, MacAddr};
 use wire::ipv6::{self, next_header, HEADER_LEN};
 use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 
@@ -79,14 +79,16 @@ impl<T: RxTx, M: Meter> Path<T, M> {
         let Some((id, interface)) = found else {
             return;
         };
+        let own = interface.mac;
         let mut dock = Meta {
             origin: Origin::Link,
             interface: id,
             access: interface.kind == InterfaceKind::Access,
             domain: interface.domain,
+            family: Family::V6,
             at: PACKET,
             group: false,
-            mac: interface.mac,
+            mac: own,
             back: false,
             success: None,
         };
@@ -95,7 +97,7 @@ impl<T: RxTx, M: Meter> Path<T, M> {
         let mut pairs = ArrayVec::<OuterPair, MAX_BURST>::new();
         let mut probes = Probes::new();
         for buf in burst.drain(..) {
-            match board(&buf, &dock, &mut pairs, &mut probes) {
+            match board(&buf, &dock, own, &mut pairs, &mut probes) {
                 Some((at, length, mark, probe)) => coach.push(Ticket {
                     buf,
                     origin: Origin::Link,
@@ -108,6 +110,10 @@ impl<T: RxTx, M: Meter> Path<T, M> {
             }
         }
         self.meter.lap(Stage::Plan);
+        if coach.is_empty() {
+            *burst = rest;
+            return;
+        }
         if !pairs.is_empty() {
             untunnel(&mut coach, &pairs, &dock, &mut probes, view);
         }
@@ -219,6 +225,7 @@ fn is_plain(ip: &ipv6::Header, octets: usize) -> bool {
 fn board<B: Buf>(
     buf: &B,
     dock: &Meta,
+    own: MacAddr,
     pairs: &mut ArrayVec<OuterPair, MAX_BURST>,
     probes: &mut Probes,
 ) -> Option<(u16, u16, u8, u8)> {
@@ -227,8 +234,8 @@ fn board<B: Buf>(
     }
     let data = buf.data();
     let (Front { ether, ip }, payload) = Front::ref_from_prefix(data).ok()?;
-    let to_us = ether.destination == dock.mac && ether.ethertype.get() == ethertype::IPV6;
-    let from_another = !ether.source.is_group() && ether.source != dock.mac;
+    let to_us = ether.destination == own && ether.ethertype.get() == ethertype::IPV6;
+    let from_another = !ether.source.is_group() && ether.source != own;
     if !(to_us && from_another && is_plain(ip, data.len() - PACKET)) {
         return None;
     }
@@ -246,7 +253,8 @@ fn board<B: Buf>(
         });
         return Some((PAYLOAD as u16, length(payload.len())?, mark, 0));
     }
-    if ip.hop_limit <= 1 {
+    // IPv4 out of a tunnel is for the general way.
+    if ip.hop_limit <= 1 || (ip.next_header == next_header::IPV4 && !dock.access) {
         return None;
     }
     let length = length(data.len() - PACKET)?;

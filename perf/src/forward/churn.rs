@@ -2,6 +2,7 @@
 //! workers forward.
 
 use super::world::{from_tunnel, key, other_tunnel, through, Entry};
+use super::PathKind;
 use dataplane::table::Full;
 use dataplane::tables::Writer;
 use rand::rngs::SmallRng;
@@ -16,6 +17,8 @@ const BATCH: u64 = 64;
 /// What is changed.
 #[derive(Clone, Copy, Debug)]
 pub struct Churn {
+    /// Whose bindings.
+    pub path: PathKind,
     /// Changes per second.
     pub rate: f64,
     /// Bindings with traffic, which are moved: numbers from 0.
@@ -47,7 +50,7 @@ pub fn run(mut writer: Writer, churn: Churn, stop: &AtomicBool) -> f64 {
         while done < until {
             match done % 10 {
                 0 if made.wrapping_sub(removed) < churn.spare => {
-                    let key = key(churn.spare_from + made % churn.spare);
+                    let key = key(churn.path, churn.spare_from + made % churn.spare);
                     if writer.bind(key, through(made % churn.tunnels)) == Err(Full::Reclaiming) {
                         // Workers have not passed what was removed; later.
                         break;
@@ -55,7 +58,7 @@ pub fn run(mut writer: Writer, churn: Churn, stop: &AtomicBool) -> f64 {
                     made = made.wrapping_add(1);
                 }
                 1 if removed != made => {
-                    writer.unbind(&key(churn.spare_from + removed % churn.spare));
+                    writer.unbind(&key(churn.path, churn.spare_from + removed % churn.spare));
                     removed = removed.wrapping_add(1);
                 }
                 _ if churn.moved > 0 => {
@@ -68,7 +71,7 @@ pub fn run(mut writer: Writer, churn: Churn, stop: &AtomicBool) -> f64 {
                         false => other_tunnel(entry),
                     };
                     // It is there, so it moves.
-                    let _ = writer.bind(key(entry.number), through(tunnel));
+                    let _ = writer.bind(key(churn.path, entry.number), through(tunnel));
                 }
                 _ => {}
             }

@@ -22,7 +22,7 @@ mod verify;
 pub mod world;
 
 use crate::eal::{self, EalArguments};
-use anyhow::{bail, ensure, Context, Result};
+use anyhow::{ensure, Context, Result};
 use churn::Churn;
 use clap::{Args, ValueEnum};
 use dataplane::tables::Tables;
@@ -205,9 +205,6 @@ impl Plan {
 /// When DPDK or the memory for the tables cannot be had, or a packet came out wrong.
 pub fn run(arguments: &Arguments) -> Result<()> {
     let plan = Plan::new(arguments)?;
-    if plan.path == PathKind::Ipv4 {
-        bail!("--path 4in6: the data plane does not forward IPv4 yet");
-    }
     let eal = eal::start(&arguments.eal, plan.memory_mb(), Vec::new())?;
     let cores = eal.cores().to_vec();
     ensure!(
@@ -228,6 +225,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let stop = Arc::new(AtomicBool::new(false));
     let churning = (plan.writer > 0.0).then(|| {
         let churn = Churn {
+            path: plan.path,
             rate: plan.writer,
             moved: match plan.path {
                 PathKind::Route => 0,

@@ -10,13 +10,18 @@
 //! hop limit, flow label (every second packet has one) and ports are drawn from its seed.
 
 use super::world::{
-    correspondent, from_tunnel, home, neighbour, route, tunnel_remote, Entry, CORE_IN, CORE_OUT,
-    LOCAL, UPSTREAM,
+    correspondent, from_tunnel, home, ipv4_correspondent, ipv4_home, neighbour, route,
+    tunnel_remote, Entry, CORE_IN, CORE_OUT, LOCAL, UPSTREAM,
 };
 use super::PathKind;
 
 /// Octets of an Ethernet header without a tag.
 const ETHERNET: usize = 14;
+/// What it says of IPv6 and of IPv4.
+const ETHERTYPE_IPV6: [u8; 2] = [0x86, 0xdd];
+const ETHERTYPE_IPV4: [u8; 2] = [0x08, 0x00];
+/// Octets of an IPv4 header without options.
+const IPV4: usize = 20;
 /// Octets of an IPv6 header.
 const IPV6: usize = 40;
 /// What a tunnel adds.
@@ -96,15 +101,24 @@ impl Builder {
     /// Octets of the frame that it must send.
     pub fn sent_len(&self) -> usize {
         match self.path {
-            PathKind::Encap => self.frame + OVERHEAD,
+            _ if self.enters() => self.frame + OVERHEAD,
             _ => self.frame,
         }
+    }
+
+    /// Whether packets go into a tunnel.
+    pub fn enters(&self) -> bool {
+        matches!(self.path, PathKind::Encap | PathKind::Ipv4)
     }
 
     /// Writes the frame that the worker receives into `frame`, which is as long as it.
     pub fn received(&self, input: Input, frame: &mut [u8]) {
         let drawn = Drawn::of(input.seed);
-        ethernet(frame, CORE_IN.mac, UPSTREAM);
+        let bare = match self.path {
+            PathKind::Ipv4 => ETHERTYPE_IPV4,
+            _ => ETHERTYPE_IPV6,
+        };
+        ethernet(frame, CORE_IN.mac, UPSTREAM, bare);
         let at = match self.path {
             PathKind::Decap => {
                 let outer = Ipv6 {
@@ -132,13 +146,13 @@ impl Builder {
             PathKind::Decap => 0,
             PathKind::Route => route(input.entry),
         };
-        ethernet(frame, neighbour(next), CORE_OUT.mac);
+        ethernet(frame, neighbour(next), CORE_OUT.mac, ETHERTYPE_IPV6);
         let at = match self.path {
-            PathKind::Encap => {
+            PathKind::Encap | PathKind::Ipv4 => {
                 let outer = Ipv6 {
                     class: drawn.class,
                     label,
-                    next: 41,
+                    next: if self.path == PathKind::Ipv4 { 4 } else { 41 },
                     hop_limit: OUTER_HOP_LIMIT,
                     source: LOCAL,
                     destination: tunnel_remote(tunnel),
@@ -149,16 +163,21 @@ impl Builder {
             _ => ETHERNET,
         };
         let inner = &mut frame[at..];
+        let mut drawn = drawn;
+        drawn.hop_limit -= 1;
         self.inner(input, &drawn, inner);
-        inner[7] -= 1;
         if self.path == PathKind::Decap {
             let mark = congestion(drawn.outer_class & 3, drawn.class & 3);
             inner[1] = inner[1] & 0xcf | mark << 4;
         }
     }
 
-    /// The packet itself, an IPv6 header with UDP behind it, into all of `packet`.
+    /// The packet itself, an IP header with UDP behind it, into all of `packet`.
     fn inner(&self, input: Input, drawn: &Drawn, packet: &mut [u8]) {
+        if self.path == PathKind::Ipv4 {
+            ipv4(input, drawn, packet);
+            return udp(input, drawn, &mut packet[IPV4..]);
+        }
         let (own, other) = (home(input.entry, drawn.host), correspondent(drawn.peer));
         let (source, destination) = match self.path {
             PathKind::Decap => (own, other),
@@ -173,15 +192,41 @@ impl Builder {
             destination,
         };
         header.write(packet);
-        let udp = &mut packet[IPV6..];
-        let length = (udp.len() as u16).to_be_bytes();
-        // The gateway has no business with the checksum.
-        let head = drawn.ports.into_iter().chain(length).chain([0xbe, 0xef]);
-        let data = input.seed.to_be_bytes().into_iter().cycle();
-        for (place, octet) in udp.iter_mut().zip(head.chain(data)) {
-            *place = octet;
-        }
+        udp(input, drawn, &mut packet[IPV6..]);
     }
+}
+
+/// UDP and data into all of `place`.
+fn udp(input: Input, drawn: &Drawn, place: &mut [u8]) {
+    let length = (place.len() as u16).to_be_bytes();
+    // The gateway has no business with the checksum.
+    let head = drawn.ports.into_iter().chain(length).chain([0xbe, 0xef]);
+    let data = input.seed.to_be_bytes().into_iter().cycle();
+    for (place, octet) in place.iter_mut().zip(head.chain(data)) {
+        *place = octet;
+    }
+}
+
+/// An IPv4 header without options (RFC 791), its checksum made from scratch, at the front of `packet`,
+/// all of which is its payload.
+fn ipv4(input: Input, drawn: &Drawn, packet: &mut [u8]) {
+    const DO_NOT_FRAGMENT: u8 = 0x40;
+    let length = (packet.len() as u16).to_be_bytes();
+    packet[..2].copy_from_slice(&[0x45, drawn.class]);
+    packet[2..4].copy_from_slice(&length);
+    packet[4..6].copy_from_slice(&(drawn.label as u16).to_be_bytes());
+    packet[6..8].copy_from_slice(&[DO_NOT_FRAGMENT, 0]);
+    packet[8..12].copy_from_slice(&[drawn.hop_limit, 17, 0, 0]);
+    packet[12..16].copy_from_slice(&ipv4_correspondent(drawn.peer).to_be_bytes());
+    packet[16..IPV4].copy_from_slice(&ipv4_home(input.entry).to_be_bytes());
+    let words = packet[..IPV4].chunks_exact(2);
+    let mut sum: u32 = words
+        .map(|word| u32::from(word[0]) << 8 | u32::from(word[1]))
+        .sum();
+    while sum > 0xffff {
+        sum = (sum >> 16) + (sum & 0xffff);
+    }
+    packet[10..12].copy_from_slice(&(!sum as u16).to_be_bytes());
 }
 
 /// The outer flow label of an encapsulated frame.
@@ -206,10 +251,10 @@ fn congestion(outer: u8, inner: u8) -> u8 {
     AFTER[usize::from(inner)][usize::from(outer)]
 }
 
-fn ethernet(frame: &mut [u8], to: [u8; 6], from: [u8; 6]) {
+fn ethernet(frame: &mut [u8], to: [u8; 6], from: [u8; 6], ethertype: [u8; 2]) {
     frame[..6].copy_from_slice(&to);
     frame[6..12].copy_from_slice(&from);
-    frame[12..ETHERNET].copy_from_slice(&[0x86, 0xdd]);
+    frame[12..ETHERNET].copy_from_slice(&ethertype);
 }
 
 /// An IPv6 header; its payload is what follows it to the end of the frame.

@@ -131,11 +131,9 @@ impl Verifier {
         if frame.len() != self.frame.len() {
             return Some(format!("it has {} octets", frame.len()));
         }
-        let label = match self.builder.path {
-            PathKind::Encap => outer_label(frame).unwrap_or(0),
-            _ => 0,
-        };
-        if self.builder.path == PathKind::Encap {
+        let enters = self.builder.enters();
+        let label = outer_label(frame).filter(|_| enters).unwrap_or(0);
+        if enters {
             if label == 0 {
                 return Some("its outer flow label is 0".to_owned());
             }

@@ -17,7 +17,7 @@ use dataplane::key::{
 use dataplane::mem::Storage;
 use dataplane::tables::{Capacity, Options, Tables, Writer};
 use packet::PortId;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 use wire::ether::MacAddr;
 
@@ -103,12 +103,29 @@ pub fn correspondent(host: u64) -> u128 {
     0x2001_0db8_000c << 80 | u128::from(host)
 }
 
-/// The key of a binding.
-pub fn key(number: u32) -> BindingKey {
+/// The home address of `entry` where hosts have IPv4: one of 10.0.0.0/8.
+pub fn ipv4_home(entry: Entry) -> u32 {
+    10 << 24 | entry.number
+}
+
+/// An IPv4 address beyond the gateway: one of 198.18.0.0/15.
+pub fn ipv4_correspondent(host: u64) -> u32 {
+    198 << 24 | 18 << 16 | host as u32 & 0x1_ffff
+}
+
+/// The key of a binding, as `path` has them.
+pub fn key(path: PathKind, number: u32) -> BindingKey {
+    let (prefix, length) = match path {
+        PathKind::Ipv4 => {
+            let entry = Entry { number, tunnels: 1 };
+            (IpAddr::V4(Ipv4Addr::from_bits(ipv4_home(entry))), 32)
+        }
+        _ => (IpAddr::V6(Ipv6Addr::from_bits(prefix(number))), 64),
+    };
     BindingKey {
         domain: Domain(0),
-        prefix: IpAddr::V6(Ipv6Addr::from_bits(prefix(number))),
-        length: 64,
+        prefix,
+        length,
     }
 }
 
@@ -185,7 +202,10 @@ pub fn build(path: PathKind, size: Size, seed: u64) -> Result<(Writer, Arc<Table
             _ => number,
         };
         let to = through(number % size.tunnels);
-        writer.bind(key(number), to).ok().context("bindings")?;
+        writer
+            .bind(key(path, number), to)
+            .ok()
+            .context("bindings")?;
     }
     let interface = |core: Core| Interface {
         name: core.name.to_owned(),
@@ -196,7 +216,7 @@ pub fn build(path: PathKind, size: Size, seed: u64) -> Result<(Writer, Arc<Table
         mac: MacAddr(core.mac),
         address: None,
         link_local: None,
-        ipv4: None,
+        ipv4: (path == PathKind::Ipv4).then_some(Ipv4Addr::new(192, 0, 2, 1)),
         mtu,
         twin: None,
     };
