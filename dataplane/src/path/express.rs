@@ -43,7 +43,10 @@ struct Front {
 const PACKET: usize = ether::HEADER_LEN;
 const PAYLOAD: usize = PACKET + HEADER_LEN;
 
-/// A packet that rides.
+/// The place of the first probe of a packet that does not ride.
+const STAYS: u8 = u8::MAX;
+
+/// A packet that rides, or stays.
 struct Ticket<B> {
     buf: B,
     /// Out of a tunnel, or off the link.
@@ -92,28 +95,22 @@ impl<T: RxTx, M: Meter> Path<T, M> {
             back: false,
             success: None,
         };
-        let mut rest = Burst::new();
         let mut coach = Coach::new();
         let mut pairs = ArrayVec::<OuterPair, MAX_BURST>::new();
         let mut probes = Probes::new();
         for buf in burst.drain(..) {
-            match board(&buf, &dock, own, &mut pairs, &mut probes) {
-                Some((at, length, mark, probe)) => coach.push(Ticket {
-                    buf,
-                    origin: Origin::Link,
-                    at,
-                    length,
-                    probe,
-                    mark,
-                }),
-                None => rest.push(buf),
-            }
+            let boards = board(&buf, &dock, own, &mut pairs, &mut probes);
+            let (at, length, mark, probe) = boards.unwrap_or((0, 0, 0, STAYS));
+            coach.push(Ticket {
+                buf,
+                origin: Origin::Link,
+                at,
+                length,
+                probe,
+                mark,
+            });
         }
         self.meter.lap(Stage::Plan);
-        if coach.is_empty() {
-            *burst = rest;
-            return;
-        }
         if !pairs.is_empty() {
             untunnel(&mut coach, &pairs, &dock, &mut probes, view);
         }
@@ -130,10 +127,10 @@ impl<T: RxTx, M: Meter> Path<T, M> {
                 }
             }
             if let Err(buf) = self.ride(ticket, &dock, &probes, &looked, view, io) {
-                rest.push(buf);
+                // In the order in which they came.
+                burst.push(buf);
             }
         }
-        *burst = rest;
         self.meter.lap(Stage::Act);
     }
 
@@ -253,8 +250,9 @@ fn board<B: Buf>(
         });
         return Some((PAYLOAD as u16, length(payload.len())?, mark, 0));
     }
-    // IPv4 out of a tunnel is for the general way.
-    if ip.hop_limit <= 1 || (ip.next_header == next_header::IPV4 && !dock.access) {
+    // IPv4 out of a tunnel, and tunnel packets in pieces, are for the general way.
+    let tunnelled = matches!(ip.next_header, next_header::IPV4 | next_header::FRAGMENT);
+    if ip.hop_limit <= 1 || (tunnelled && !dock.access) {
         return None;
     }
     let length = length(data.len() - PACKET)?;
@@ -306,7 +304,7 @@ fn untunnel<B: Buf>(
             ticket.origin = Origin::Tunnel(tunnel);
             ticket.probe = ask(ip, true, dock, probes);
         } else {
-            ticket.probe = u8::MAX;
+            ticket.probe = STAYS;
         }
     }
 }

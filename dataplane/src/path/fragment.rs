@@ -262,7 +262,7 @@ impl<T: RxTx, M: Meter> Path<T, M> {
             verdict: Verdict::Forward(Forward::Fragment),
             up: way.up,
             down: way.down,
-            octets: packet.fields.length,
+            octets: packet.fields.length as u32,
         };
         for mut piece in pieces {
             view.reader.count_born(Born::Fragment);
