@@ -2,6 +2,7 @@
 
 use super::Signals;
 use crate::forward::world::{from_tunnel, key, other_tunnel, through, Entry};
+use crate::forward::PathKind;
 use anyhow::{ensure, Result};
 use dataplane::key::BindingKey;
 use dataplane::table::Full;
@@ -107,8 +108,8 @@ fn draw(mix: &Mix, random: &mut SmallRng, window: &mut Window, updates: &mut Vec
 impl Update {
     fn key(self, mix: &Mix) -> BindingKey {
         match self {
-            Self::Move(number) => key(number),
-            Self::Bind(number) | Self::Unbind(number) => key(mix.moved + number),
+            Self::Move(number) => key(PathKind::Encap, number),
+            Self::Bind(number) | Self::Unbind(number) => key(PathKind::Encap, mix.moved + number),
         }
     }
 
