@@ -405,6 +405,26 @@ fn a_running_worker_sleeps_when_idle_and_stops_when_told() {
     bench.balances();
 }
 
+/// Makes the checksum of an IPv4 header right, bare or in a tunnel packet, so that what was changed in
+/// it gets behind that check.
+fn repair_ipv4(frame: &mut [u8]) {
+    let at = match frame.get(12..14) {
+        Some([0x08, 0x00]) => 14,
+        _ => 14 + ipv6::HEADER_LEN,
+    };
+    let length = frame
+        .get(at)
+        .map_or(0, |first| usize::from(first & 0xf) * 4);
+    let version = frame.get(at).map_or(0, |first| first >> 4);
+    if let Some(header) = frame.get_mut(at..at + length) {
+        if version == 4 && length >= 20 {
+            header[10..12].fill(0);
+            let sum = checksum::finish(checksum::add(0, header));
+            header[10..12].copy_from_slice(&sum.to_be_bytes());
+        }
+    }
+}
+
 /// A frame that is one of the cases' inputs with some octets changed and its end moved, or noise.
 fn any_frame() -> impl Strategy<Value = Vec<u8>> {
     let known: Vec<Vec<u8>> = all(&root())
@@ -429,6 +449,7 @@ fn any_frame() -> impl Strategy<Value = Vec<u8>> {
             match what {
                 0 => frame.truncate(cut.index(frame.len() + 1)),
                 1 => frame.extend(vec![0xee; cut.index(64)]),
+                2..=5 => repair_ipv4(&mut frame),
                 _ => {}
             }
             frame
