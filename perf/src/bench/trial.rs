@@ -65,6 +65,9 @@ struct Sending {
     spent: u64,
 }
 
+/// The port that is received on, when it is another, and the books of what came.
+type Books = (Option<Side<WorkerIo>>, Option<Receiver>);
+
 /// What the receiving thread works with, and gives back.
 struct Receiving {
     side: Side<WorkerIo>,
@@ -153,7 +156,7 @@ impl Trials {
         receiver: Option<Receiver>,
         shared: &Arc<Shared>,
         bar: &ProgressBar,
-    ) -> Result<(Sending, (Option<Side<WorkerIo>>, Option<Receiver>))> {
+    ) -> Result<(Sending, Books)> {
         let [core, back_core] = self.ports.cores();
         let eal = self.ports.eal();
         let mine = Arc::clone(shared);
@@ -260,13 +263,12 @@ impl Receiving {
         let mut drain = None::<Drain>;
         loop {
             let came = self.side.receive(&mut self.receiver, cycles);
-            if came == 0 || drain.is_some() {
-                if shared.sending_over.load(Ordering::Acquire) {
-                    let sent = shared.sent.load(Ordering::Relaxed);
-                    let drain = drain.get_or_insert_with(|| Drain::new(cycles()));
-                    if drain.is_over(cycles(), came, self.receiver.as_ref(), sent) {
-                        return;
-                    }
+            let idle = came == 0 || drain.is_some();
+            if idle && shared.sending_over.load(Ordering::Acquire) {
+                let sent = shared.sent.load(Ordering::Relaxed);
+                let drain = drain.get_or_insert_with(|| Drain::new(cycles()));
+                if drain.is_over(cycles(), came, self.receiver.as_ref(), sent) {
+                    return;
                 }
             }
         }
@@ -274,11 +276,7 @@ impl Receiving {
 }
 
 /// One thread that sends and receives.
-fn alternate(
-    sending: &mut Sending,
-    (back, receiver): &mut (Option<Side<WorkerIo>>, Option<Receiver>),
-    shared: &Shared,
-) {
+fn alternate(sending: &mut Sending, (back, receiver): &mut Books, shared: &Shared) {
     let mut drain = None::<Drain>;
     for step in 0_u32.. {
         let now = cycles();

@@ -184,13 +184,13 @@ impl Plot {
             .with_context(|| png.display().to_string())
     }
 
-    /// Least and most across, and most up.
+    /// Least and most across, and the top, which leaves room for the legend above the lines.
     fn extent(&self) -> (f64, f64, f64) {
         let points = || self.lines.iter().flat_map(|line| &line.points);
         let least = points().map(|(x, _)| *x).fold(f64::INFINITY, f64::min);
         let most = points().map(|(x, _)| *x).fold(f64::NEG_INFINITY, f64::max);
         let high = points().map(|(_, y)| *y).fold(0.0, f64::max);
-        (least, most, if high > 0.0 { high * 1.08 } else { 1.0 })
+        (least, most, if high > 0.0 { high * 1.4 } else { 1.0 })
     }
 
     fn draw<B: DrawingBackend>(&self, area: DrawingArea<B, Shift>) -> Result<()> {
