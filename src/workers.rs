@@ -76,7 +76,7 @@ impl Workers {
         core: usize,
         mut worker: Worker<WorkerIo>,
     ) -> Result<()> {
-        let stats = worker.stats();
+        let (stats, tap) = (worker.stats(), worker.tap());
         let vital = Vital(Arc::clone(&self.stop));
         let run = move || worker.run(&vital.0);
         let thread = eal.spawn_worker(&format!("worker-{index}"), Some(core), run)?;
@@ -86,6 +86,7 @@ impl Workers {
             core,
             socket,
             stats,
+            tap,
         });
         Ok(())
     }

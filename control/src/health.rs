@@ -182,6 +182,7 @@ mod tests {
             core: 7,
             socket: None,
             stats: worker.stats(),
+            tap: Arc::default(),
         }];
         let notices = Notices::new();
         let mut subscription = notices.subscribe();

@@ -9,6 +9,8 @@ mod frame;
 pub mod gateway;
 mod health;
 pub mod latency;
+pub mod management;
+pub mod metrics;
 pub mod neighbour;
 pub mod policy;
 pub mod record;
@@ -17,6 +19,8 @@ pub mod rpc;
 mod run;
 pub mod suggest;
 mod supervisor;
+mod talkers;
+mod watch;
 pub mod wheel;
 
 pub use calls::{PortStats, ReadPort, WorkerInfo};

@@ -18,15 +18,18 @@ use crate::config::{self, Config};
 use crate::engine::Engine;
 use crate::gateway::{self, Applied, Gateway, PortInfo, Room, SetupError};
 use crate::health::Health;
+use crate::management::Management;
 use crate::record::Recorder;
 use crate::rpc::{Call, ControlSocket, Limits, Notices, Server};
 use crate::supervisor::Supervisor;
+use crate::watch::{self, Watches};
 use dataplane::rings::ControlRings;
 use dataplane::tables::Writer;
 use nix::sys::signal::{SigSet, Signal as NixSignal};
 use roles::{Event, Now};
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::net::unix::pipe::Receiver;
 use tokio::signal::unix::{signal, Signal, SignalKind};
@@ -80,6 +83,14 @@ pub enum Error {
     Record {
         /// Where it should be.
         path: PathBuf,
+        /// What went wrong.
+        error: io::Error,
+    },
+    /// The management address.
+    #[error("[management] listen = \"{address}\": {error}; name an address of this machine and a port that is free")]
+    Management {
+        /// What is configured.
+        address: std::net::SocketAddr,
         /// What went wrong.
         error: io::Error,
     },
@@ -168,7 +179,7 @@ enum Woken {
     /// Packets, a timer, or nothing in particular.
     Work,
     /// A request.
-    Call(Call),
+    Call(Box<Call>),
     /// SIGHUP.
     Reload,
     /// SIGTERM or SIGINT.
@@ -214,11 +225,22 @@ async fn control(params: Params) -> Result<(), Error> {
         engine.deliver(now, Event::Policy { policy });
     }
     let (calls, mut requests) = mpsc::channel(CALLS);
+    let _management = match config.management.as_ref().map(|it| it.listen) {
+        Some(address) => {
+            let started = Management::start(address, calls.clone()).await;
+            let management = started.map_err(|error| Error::Management { address, error })?;
+            tracing::info!(address = %management.address(), "metrics are served");
+            Some(management)
+        }
+        None => None,
+    };
     let server = Server::on(params.socket, Limits::default(), calls, notices);
     let server = server.map_err(Error::Runtime)?;
     let patience = Duration::from_secs(config.workers.stall_after.into())
         + Duration::from_micros(config.workers.idle_sleep_us[1].into());
     let health = Health::new(params.ports.len(), params.workers.len(), patience);
+    let taps = params.workers.iter().map(|worker| Arc::clone(&worker.tap));
+    let watches = Watches::new(taps.collect());
     let mut desk = Desk {
         config,
         config_path: params.config_path,
@@ -232,6 +254,7 @@ async fn control(params: Params) -> Result<(), Error> {
         draining: false,
         socket: server.counters(),
         health,
+        watches,
     };
     tracing::info!(
         name = desk.config.gateway.name,
@@ -252,15 +275,17 @@ async fn control(params: Params) -> Result<(), Error> {
             break;
         }
         desk.look(now, engine.notices());
-        let worked = engine.poll(now) + engine.tick(now);
+        let worked = engine.poll(now) + engine.tick(now) + desk.watch(&engine, now);
         for _ in 0..CALLS_PER_TURN {
             let Ok(call) = requests.try_recv() else { break };
             answer(&mut desk, &mut engine, clock.now(), call);
         }
         let sleeps = worked == 0 && engine.rings().prepare_sleep();
         let until = if sleeps {
+            let watching = !desk.watches.is_empty();
+            let watched = watching.then(|| now.monotonic + watch::INTERVAL);
             let look = Some(desk.health.next());
-            let times = [engine.next_tick(), end, supervisor.next(), look];
+            let times = [engine.next_tick(), end, supervisor.next(), look, watched];
             times.into_iter().flatten().min()
         } else {
             // Not at all; but signals are looked at, and the socket's tasks run on this thread too.
@@ -274,7 +299,7 @@ async fn control(params: Params) -> Result<(), Error> {
         let now = clock.now();
         match woken {
             Woken::Work => {}
-            Woken::Call(call) => answer(&mut desk, &mut engine, now, call),
+            Woken::Call(call) => answer(&mut desk, &mut engine, now, *call),
             Woken::Reload if desk.draining => tracing::warn!("not reloaded: going down"),
             Woken::Reload => {
                 supervisor.reloading();
@@ -307,7 +332,7 @@ fn status(desk: &Desk) -> String {
 
 /// Answers a request; a client that did not wait for it is no loss.
 fn answer(desk: &mut Desk, engine: &mut Engine<Gateway>, now: Now, call: Call) {
-    let reply = desk.call(engine, now, call.request);
+    let reply = desk.call(engine, now, call.request, call.lines);
     let _ = call.answer.send(reply);
 }
 
@@ -335,7 +360,7 @@ async fn sleep(
             while event.try_read(&mut [0; 8]).is_ok() {}
             Woken::Work
         }
-        Some(call) = requests.recv() => Woken::Call(call),
+        Some(call) = requests.recv() => Woken::Call(Box::new(call)),
         () = timer => Woken::Work,
     }
 }

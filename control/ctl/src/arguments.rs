@@ -3,7 +3,8 @@
 use clap::{ArgGroup, Args, Parser, Subcommand};
 use clap_complete::Shell;
 use control::rpc::{
-    AttachParams, DeleteParams, DetachParams, PageParams, Request, DEFAULT_SOCKET, LONGEST_PAGE,
+    AttachParams, CaptureParams, DeleteParams, DetachParams, FilterWords, PageParams, Request,
+    StopParams, TalkersParams, TraceParams, DEFAULT_SOCKET, LONGEST_PAGE,
 };
 use std::path::PathBuf;
 use wire::ether::MacAddr;
@@ -70,6 +71,56 @@ pub enum Command {
     Reload,
     /// Show what happens, as it happens, until interrupted.
     Subscribe,
+    /// Show the next packets that a filter wants, with what each stage decided about them.
+    Trace {
+        /// How many packets.
+        #[arg(short = 'n', long, default_value_t = 10)]
+        packets: u64,
+        /// Which packets.
+        #[command(flatten)]
+        filter: Filter,
+    },
+    /// Write the packets that a filter wants into a pcapng file, as they came and as they went, until
+    /// interrupted.
+    Capture {
+        /// The file; standard output when absent.
+        #[arg(short, long, value_name = "FILE")]
+        write: Option<PathBuf>,
+        /// End after so many packets.
+        #[arg(short = 'n', long)]
+        packets: Option<u64>,
+        /// Let the gateway keep only the last so many frames, and fetch them at the end.
+        #[arg(long, value_name = "FRAMES")]
+        ring: Option<usize>,
+        /// Octets of every frame that are kept.
+        #[arg(short, long, value_name = "OCTETS")]
+        snap: Option<usize>,
+        /// Which packets.
+        #[command(flatten)]
+        filter: Filter,
+    },
+    /// End a trace or a capture, whoever began it.
+    Stop {
+        /// Its session.
+        session: u64,
+    },
+    /// Show ports, workers, verdicts and bindings live.
+    Top {
+        /// Print one picture as text; so it is without a terminal.
+        #[arg(long)]
+        once: bool,
+        /// Seconds between two pictures.
+        #[arg(short, long, default_value_t = 1.0, value_parser = interval)]
+        interval: f64,
+    },
+    /// The bindings that most goes through.
+    Talkers {
+        /// How many.
+        #[arg(short = 'n', long)]
+        limit: Option<usize>,
+    },
+    /// All metrics, as the management address serves them.
+    Metrics,
     /// Print a completion script: `source <(anchorctl completions bash)`.
     Completions {
         /// The shell.
@@ -86,6 +137,54 @@ pub struct Host {
     /// Identifier of the host.
     #[arg(long)]
     pub identifier: Option<String>,
+}
+
+/// Which packets: those that meet every condition given.
+#[derive(Debug, Args)]
+pub struct Filter {
+    /// Received on this port or, if made here, sent on it.
+    #[arg(short, long)]
+    pub port: Option<String>,
+    /// An address or prefix in any of its IP headers.
+    #[arg(short, long, value_name = "PREFIX")]
+    pub address: Option<String>,
+    /// An address or prefix in its outermost IP header.
+    #[arg(long, value_name = "PREFIX")]
+    pub outer: Option<String>,
+    /// An address or prefix in an IP header inside another.
+    #[arg(long, value_name = "PREFIX")]
+    pub inner: Option<String>,
+    /// A protocol, by name or number.
+    #[arg(long)]
+    pub protocol: Option<String>,
+    /// What became of it: `drop`, `tunnel_unknown`, `drop_tunnel_unknown`.
+    #[arg(long)]
+    pub verdict: Option<String>,
+    /// The worker that has it.
+    #[arg(long)]
+    pub worker: Option<usize>,
+}
+
+impl Filter {
+    fn words(&self) -> FilterWords {
+        FilterWords {
+            port: self.port.clone(),
+            address: self.address.clone(),
+            outer: self.outer.clone(),
+            inner: self.inner.clone(),
+            protocol: self.protocol.clone(),
+            verdict: self.verdict.clone(),
+            worker: self.worker,
+        }
+    }
+}
+
+/// Seconds between two pictures.
+fn interval(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(seconds) if (0.1..=3_600.0).contains(&seconds) => Ok(seconds),
+        _ => Err("give 0.1 to 3600 seconds".to_owned()),
+    }
 }
 
 impl Command {
@@ -113,7 +212,32 @@ impl Command {
             }),
             Self::Reload => Request::Reload,
             Self::Subscribe => Request::Subscribe,
-            Self::Completions { .. } => return None,
+            Self::Trace { packets, filter } => Request::Trace(
+                TraceParams {
+                    packets: Some(*packets),
+                    ..TraceParams::default()
+                }
+                .with(filter.words()),
+            ),
+            Self::Capture {
+                packets,
+                ring,
+                snap,
+                filter,
+                ..
+            } => Request::Capture(
+                CaptureParams {
+                    packets: *packets,
+                    ring: *ring,
+                    snap: *snap,
+                    ..CaptureParams::default()
+                }
+                .with(filter.words()),
+            ),
+            Self::Stop { session } => Request::Stop(StopParams { session: *session }),
+            Self::Talkers { limit } => Request::Talkers(TalkersParams { limit: *limit }),
+            Self::Metrics => Request::Metrics,
+            Self::Top { .. } | Self::Completions { .. } => return None,
         })
     }
 }

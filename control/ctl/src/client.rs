@@ -60,6 +60,11 @@ impl Client {
         })
     }
 
+    /// Another hold of the connection, to send requests by whose answers come among the lines.
+    pub fn sender(&self) -> Result<UnixStream, Failure> {
+        self.stream.get_ref().try_clone().map_err(Failure::Broken)
+    }
+
     /// Asks, and waits for the result.
     pub fn call(&mut self, request: &Request) -> Result<Value, Failure> {
         let line = json!({

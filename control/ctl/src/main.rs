@@ -4,19 +4,27 @@
 //! Exit codes: 0 done, 1 the gateway refused or could not be reached, 2 wrong usage.
 
 mod arguments;
+mod capture;
 mod client;
 mod notice;
 mod show;
 mod table;
+mod top;
+mod trace;
 
 use arguments::{Arguments, Command};
 use clap::{CommandFactory, Parser};
 use client::{Client, Failure};
 use control::rpc::types::TimedNotice;
 use control::rpc::{Reply, Request};
-use serde_json::Value;
-use std::io::{ErrorKind, IsTerminal, Write};
+use serde_json::{json, Value};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+use std::fs::File;
+use std::io::{BufWriter, ErrorKind, IsTerminal, StdoutLock, Write};
+use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
 /// Columns of a table that goes to a terminal which does not tell its width.
 const DEFAULT_WIDTH: usize = 80;
@@ -42,12 +50,23 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
         return out.write_all(&script).map_err(Failure::Output);
     }
     let mut client = Client::connect(&arguments.socket)?;
+    if let Command::Top { once, interval } = arguments.command {
+        let interval = Duration::from_secs_f64(interval);
+        return top::run(&mut client, interval, once, arguments.json, &mut out);
+    }
     let Some(request) = arguments.command.request() else {
         return Ok(());
     };
     let result = all(&mut client, &request)?;
     if let Command::Subscribe = arguments.command {
         return subscribe(&mut client, arguments.json, &mut out);
+    }
+    if let Command::Trace { .. } = arguments.command {
+        return trace::run(&mut client, arguments.json, &mut out);
+    }
+    if let Command::Capture { write, .. } = &arguments.command {
+        let session = result.get("session").and_then(Value::as_u64);
+        return captured(&mut client, session, write.as_deref(), arguments.json, out);
     }
     if arguments.json {
         let text = serde_json::to_string_pretty(&result).unwrap_or_default();
@@ -76,6 +95,50 @@ fn all(client: &mut Client, request: &Request) -> Result<Value, Failure> {
         }
     }
     Ok(result)
+}
+
+/// Writes a capture until it ends. Being interrupted ends it in good order: what is in the ring still
+/// comes.
+fn captured(
+    client: &mut Client,
+    session: Option<u64>,
+    file: Option<&Path>,
+    json: bool,
+    out: StdoutLock<'static>,
+) -> Result<(), Failure> {
+    let mut connection = client.sender()?;
+    let mut signals = Signals::new([SIGINT, SIGTERM]).map_err(Failure::Output)?;
+    std::thread::spawn(move || {
+        // A second signal finds nobody who waits for it and takes nothing away: the end is near.
+        if signals.forever().next().is_some() {
+            let stop = json!({
+                "jsonrpc": "2.0", "id": 2, "method": "stop", "params": {"session": session},
+            });
+            // A gateway that has gone is found by whoever reads.
+            let _ = writeln!(connection, "{stop}");
+        }
+    });
+    if json {
+        let mut out = out;
+        return trace::run(client, true, &mut out);
+    }
+    let (ended, frames) = match file {
+        Some(path) => {
+            let file = File::create(path).map_err(|error| {
+                let text = format!("{}: {error}", path.display());
+                Failure::Output(std::io::Error::new(error.kind(), text))
+            })?;
+            capture::run(client, BufWriter::new(file))?
+        }
+        None if out.is_terminal() => {
+            return Err(Failure::Output(std::io::Error::other(
+                "a capture is no text for a terminal; name a file with --write",
+            )))
+        }
+        None => capture::run(client, BufWriter::new(out))?,
+    };
+    eprintln!("{frames} frames; {}", trace::ended(&ended).trim_end());
+    Ok(())
 }
 
 fn reply(request: &Request, result: Value) -> Result<Reply, Failure> {

@@ -8,7 +8,7 @@ pub fn line(timed: &TimedNotice) -> String {
 }
 
 /// `12:34:56.789`.
-fn time_of_day(unix: f64) -> String {
+pub fn time_of_day(unix: f64) -> String {
     // Far from the ends of u64.
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
     let millis = (unix * 1_000.0).round().max(0.0) as u64;

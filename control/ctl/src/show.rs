@@ -2,7 +2,8 @@
 
 use crate::table::Table;
 use control::rpc::types::{
-    Accepted, Binding, Counters, Neighbour, Port, Reloaded, Route, Status, Traffic, Visitor, Worker,
+    Accepted, Binding, Counters, Neighbour, Port, Reloaded, Route, Status, Talker, Traffic, Vector,
+    Visitor, Worker,
 };
 use control::rpc::Reply;
 use std::fmt::{Display, Write};
@@ -24,6 +25,14 @@ pub fn reply(reply: &Reply, width: Option<usize>, all: bool) -> String {
         Reply::Delete(it) => accepted("deleting", it),
         Reply::Reload(it) => reloaded(it),
         Reply::Subscribe(it) => format!("subscribed to {}\n", it.name),
+        Reply::Trace(it) | Reply::Capture(it) => format!("session {}\n", it.session),
+        Reply::Stop(it) => format!("session {} ends\n", it.session),
+        Reply::Talkers(them) => list(
+            them,
+            "no binding with a rate; ask again in a few seconds",
+            |them| talkers(them, width),
+        ),
+        Reply::Metrics(it) => it.text.clone(),
     }
 }
 
@@ -179,34 +188,80 @@ fn workers(workers: &[Worker], width: Option<usize>) -> String {
     let mut table = Table::new(&[
         ">worker",
         ">core",
-        ">polls",
+        "state",
         ">packets",
-        ">burst",
+        ">vector",
         ">idle",
         ">cycles/packet",
-        "state",
+        ">polls/s",
+        ">sleeps",
+        ">held",
+        ">busy",
         "queues",
         ">handed",
         ">taken",
+        "vectors",
     ]);
     for worker in workers {
+        let polls = worker.polls as f64 / worker.uptime_secs.max(f64::MIN_POSITIVE);
+        let busy = worker.busy_secs / worker.uptime_secs.max(f64::MIN_POSITIVE);
         table.row([
             worker.index.to_string(),
             worker.core.to_string(),
-            worker.polls.to_string(),
+            state(worker),
             worker.packets.to_string(),
             format!("{:.1}", worker.burst),
             format!("{:.1}%", worker.idle * 100.0),
             worker
                 .cycles_per_packet
                 .map_or_else(|| NONE.into(), |cycles| format!("{cycles:.0}")),
-            worker.standing_secs.map_or_else(
-                || "runs".to_owned(),
-                |secs| format!("STANDS STILL {}", duration(secs)),
-            ),
+            format!("{polls:.0}"),
+            worker.sleeps.to_string(),
+            worker.held.to_string(),
+            format!("{:.1}%", busy * 100.0),
             worker.queues.join(" "),
             worker.handed.to_string(),
             worker.taken.to_string(),
+            vectors(&worker.vectors),
+        ]);
+    }
+    table.render(width)
+}
+
+/// Whether a worker runs, or since when it does not.
+pub fn state(worker: &Worker) -> String {
+    worker.standing_secs.map_or_else(
+        || "runs".to_owned(),
+        |secs| format!("STANDS STILL {}", duration(secs)),
+    )
+}
+
+/// Shares of the polls that found something: `1:40% 4:60%`.
+fn vectors(vectors: &[Vector]) -> String {
+    let whole: u64 = vectors.iter().map(|vector| vector.polls).sum();
+    let shares = vectors.iter().filter(|vector| vector.polls > 0);
+    let shares = shares.map(|vector| {
+        let most = vector
+            .most
+            .map_or_else(|| "more".into(), |most| most.to_string());
+        // Precision is of no matter for whole percents.
+        let share = vector.polls as f64 * 100.0 / whole as f64;
+        format!("{most}:{share:.0}%")
+    });
+    match whole {
+        0 => NONE.into(),
+        _ => shares.collect::<Vec<_>>().join(" "),
+    }
+}
+
+fn talkers(talkers: &[Talker], width: Option<usize>) -> String {
+    let mut table = Table::new(&["binding", ">kbit/s", ">up", ">down"]);
+    for talker in talkers {
+        table.row([
+            talker.prefix.clone(),
+            format!("{:.1}", talker.bits_per_sec / 1e3),
+            traffic(&talker.up),
+            traffic(&talker.down),
         ]);
     }
     table.render(width)
@@ -334,7 +389,7 @@ fn traffic(traffic: &Traffic) -> String {
 }
 
 /// Octets with a decimal unit.
-fn bytes(bytes: u64) -> String {
+pub fn bytes(bytes: u64) -> String {
     const UNITS: [&str; 5] = ["B", "kB", "MB", "GB", "TB"];
     if bytes < 1_000 {
         return format!("{bytes} B");
@@ -354,7 +409,7 @@ fn bytes(bytes: u64) -> String {
 }
 
 /// `4.2s`, `5m07s`, `3h05m`, `2d03h`.
-fn duration(secs: f64) -> String {
+pub fn duration(secs: f64) -> String {
     if secs < 60.0 {
         return format!("{:.1}s", secs.max(0.0));
     }

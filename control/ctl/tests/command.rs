@@ -1,5 +1,8 @@
 //! `anchorctl` against a control socket, end to end.
 
+#[path = "command/watching.rs"]
+mod watching;
+
 use control::rpc::types as t;
 use control::rpc::{Call, Limits, Notices, Reply, Request, RpcError, Server, LONGEST_PAGE};
 use roles::effect::Notice;
@@ -35,7 +38,13 @@ impl Gateway {
         drop(guard);
         runtime.spawn(async move {
             while let Some(call) = received.recv().await {
+                let lines = watching::lines(&call.request);
                 let _ = call.answer.send(answer(call.request));
+                for line in lines {
+                    if let Some(to) = &call.lines {
+                        let _ = to.send(line).await;
+                    }
+                }
             }
         });
         Self {
@@ -188,9 +197,78 @@ fn answer(request: Request) -> Result<Reply, RpcError> {
         Request::Subscribe => Reply::Subscribe(t::Subscribed {
             name: "mag1".into(),
         }),
-        Request::Ports | Request::Workers | Request::Routes => {
-            return Err(RpcError::unavailable("not now", "try again"))
-        }
+        Request::Ports => Reply::Ports(vec![t::Port {
+            name: "core0".into(),
+            device: "net_null0".into(),
+            driver: "net_null".into(),
+            mac,
+            mtu: 1500,
+            link_up: true,
+            twin: None,
+            rx_packets: 120,
+            rx_bytes: 14_230,
+            rx_missed: 0,
+            rx_errors: 0,
+            tx_packets: 120,
+            tx_bytes: 14_230,
+            tx_errors: 0,
+            rx_queues: 1,
+            tx_queues: 1,
+            rss: vec![],
+            handoff: false,
+            socket: None,
+        }]),
+        Request::Workers => Reply::Workers(vec![t::Worker {
+            index: 0,
+            core: 1,
+            socket: None,
+            queues: vec!["core0:0".into()],
+            standing_secs: None,
+            handed: 0,
+            taken: 0,
+            polls: 1_000,
+            packets: 900,
+            burst: 9.0,
+            idle: 0.9,
+            cycles_per_packet: Some(250.0),
+            empty_polls: 900,
+            uptime_secs: 10.0,
+            busy_secs: 2.5,
+            sleeps: 3,
+            slept_secs: 0.1,
+            held: 2,
+            vectors: vec![
+                t::Vector {
+                    most: Some(16),
+                    polls: 75,
+                },
+                t::Vector {
+                    most: None,
+                    polls: 25,
+                },
+            ],
+        }]),
+        Request::Trace(_) => Reply::Trace(t::Watching {
+            session: 4,
+            workers: 1,
+        }),
+        Request::Capture(_) => Reply::Capture(t::Watching {
+            session: 4,
+            workers: 1,
+        }),
+        Request::Stop(session) => Reply::Stop(t::Stopped {
+            session: session.session,
+        }),
+        Request::Talkers(_) => Reply::Talkers(vec![t::Talker {
+            prefix: "2001:db8:1::/64".into(),
+            bits_per_sec: 8_000.0,
+            up: traffic,
+            down: traffic,
+        }]),
+        Request::Metrics => Reply::Metrics(t::Metrics {
+            text: "# EOF\n".into(),
+        }),
+        Request::Routes => return Err(RpcError::unavailable("not now", "try again")),
     })
 }
 

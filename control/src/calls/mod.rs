@@ -1,6 +1,7 @@
 //! What the control socket asks, answered by the engine: [`show`] what there is, [`order`] what the
 //! operator wants, [`reload`] what is read again.
 
+mod metrics;
 mod order;
 mod reload;
 mod show;
@@ -12,7 +13,9 @@ use crate::engine::Engine;
 use crate::gateway::{Gateway, PortInfo};
 use crate::health::Health;
 use crate::rpc::{types, Notices, Reply, Request, RpcError, SocketCounters};
-use dataplane::worker::WorkerStats;
+use crate::watch::{Client, Scene, Watches};
+use dataplane::watch::Tap;
+use dataplane::worker::{WorkerStats, VECTORS};
 use packet::PortId;
 use roles::Now;
 use std::path::PathBuf;
@@ -52,6 +55,8 @@ pub struct WorkerInfo {
     pub socket: Option<i32>,
     /// What it counts of itself.
     pub stats: Arc<WorkerStats>,
+    /// Where packets are watched.
+    pub tap: Arc<Tap>,
 }
 
 /// What calls need beside the engine.
@@ -68,6 +73,20 @@ pub(crate) struct Desk {
     pub(crate) draining: bool,
     pub(crate) socket: SocketCounters,
     pub(crate) health: Health,
+    pub(crate) watches: Watches,
+}
+
+/// Bindings that `talkers` answers with when nothing is said.
+const TALKERS: usize = 20;
+
+/// Polls by the packets that they found.
+fn vectors(polls: &[u64; VECTORS.len()]) -> Vec<types::Vector> {
+    let each = VECTORS.iter().zip(polls);
+    each.map(|(most, polls)| types::Vector {
+        most: (*most < u64::MAX).then_some(*most),
+        polls: *polls,
+    })
+    .collect()
 }
 
 impl Desk {
@@ -83,6 +102,7 @@ impl Desk {
         engine: &mut Engine<Gateway>,
         now: Now,
         request: Request,
+        lines: Option<Client>,
     ) -> Result<Reply, RpcError> {
         let changes = matches!(
             request,
@@ -97,7 +117,7 @@ impl Desk {
         Ok(match request {
             Request::Status => Reply::Status(self.status(engine, now)),
             Request::Ports => Reply::Ports(self.ports()),
-            Request::Workers => Reply::Workers(self.workers()),
+            Request::Workers => Reply::Workers(self.workers(now)),
             Request::Routes => Reply::Routes(show::routes(engine)),
             Request::Neighbours(page) => Reply::Neighbours(show::neighbours(engine, page)?),
             Request::Bindings(page) => Reply::Bindings(show::bindings(engine, now, page)?),
@@ -112,7 +132,31 @@ impl Desk {
             Request::Subscribe => Reply::Subscribe(types::Subscribed {
                 name: self.config.gateway.name.clone(),
             }),
+            Request::Trace(params) => {
+                Reply::Trace(self.watches.trace(&self.ports, &params, lines)?)
+            }
+            Request::Capture(params) => {
+                Reply::Capture(self.watches.capture(&self.ports, &params, lines)?)
+            }
+            Request::Stop(params) => {
+                let ports = &self.ports;
+                let scene = Scene { engine, ports, now };
+                Reply::Stop(self.watches.stop(&scene, params.session)?)
+            }
+            Request::Talkers(params) => {
+                let limit = params.limit.unwrap_or(TALKERS);
+                Reply::Talkers(engine.talkers(now).loudest(limit))
+            }
+            Request::Metrics => Reply::Metrics(types::Metrics {
+                text: self.metrics(engine, now),
+            }),
         })
+    }
+
+    /// Reads what watched packets have left; returns how much there was.
+    pub(crate) fn watch(&mut self, engine: &Engine<Gateway>, now: Now) -> usize {
+        let ports = &self.ports;
+        self.watches.poll(&Scene { engine, ports, now })
     }
 
     fn status(&self, engine: &Engine<Gateway>, now: Now) -> types::Status {
@@ -197,7 +241,8 @@ impl Desk {
         self.ports.iter().flat_map(of_port).collect()
     }
 
-    fn workers(&self) -> Vec<types::Worker> {
+    fn workers(&self, now: Now) -> Vec<types::Worker> {
+        let uptime = now.monotonic.saturating_sub(self.started);
         let ratio = |part: u64, whole: u64| match whole {
             0 => 0.0,
             _ => part as f64 / whole as f64,
@@ -222,6 +267,13 @@ impl Desk {
                     .cycles_per_second
                     .filter(|_| stats.packets > 0)
                     .map(|hertz| nanos * hertz / 1e9),
+                empty_polls: stats.empty_polls,
+                uptime_secs: uptime.as_secs_f64(),
+                busy_secs: Duration::from_nanos(stats.busy_nanos).as_secs_f64(),
+                sleeps: stats.sleeps,
+                slept_secs: Duration::from_nanos(stats.slept_nanos).as_secs_f64(),
+                held: stats.held,
+                vectors: vectors(&stats.vectors),
             }
         };
         self.workers.iter().enumerate().map(worker).collect()

@@ -1,7 +1,7 @@
 //! The schema: one struct per table of the file, one field per key.
 
 use serde::{Deserialize, Serialize};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use wire::ether::MacAddr;
 
@@ -33,6 +33,9 @@ pub struct Config {
     /// `[error_source]`: source of ICMP errors towards nodes that are not neighbours.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error_source: Option<ErrorSource>,
+    /// `[management]`: where metrics are served.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub management: Option<Management>,
     /// `[lma]`: the gateway is a local mobility anchor.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lma: Option<Lma>,
@@ -283,6 +286,14 @@ pub struct ErrorSource {
     /// address on the link that the packet came in on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ipv4: Option<Ipv4Addr>,
+}
+
+/// `[management]`: where metrics are served over HTTP, in the clear and to anyone who can reach it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Management {
+    /// Address and port to listen at.
+    pub listen: SocketAddr,
 }
 
 /// `[lma]`: a local mobility anchor (RFC 5213 section 5).

@@ -37,6 +37,7 @@ use crate::policy::AccessPolicy;
 use crate::record::Recorder;
 use crate::routing::Routing;
 use crate::rpc::Notices;
+use crate::talkers::Talkers;
 use crate::wheel::Wheel;
 use dataplane::counters::BindingTotals;
 use dataplane::key::{AdjacencyId, InterfaceId};
@@ -158,6 +159,7 @@ pub struct Engine<R> {
     bindings: HashMap<HomeNetworkPrefix, Installed>,
     hosts: Hosts,
     notices: Notices,
+    talkers: Talkers,
     recorder: Option<Recorder>,
     latency: Latency,
     /// When the message that is being worked on was taken from its ring.
@@ -200,6 +202,7 @@ impl<R: Role> Engine<R> {
             bindings: HashMap::new(),
             hosts: Hosts::new(setup.reachability),
             notices: setup.notices,
+            talkers: Talkers::default(),
             recorder: setup.recorder,
             latency: Latency::default(),
             taken_at: None,
@@ -382,7 +385,11 @@ impl<R: Role> Engine<R> {
         self.suspect = suspect;
         self.stalled = stalled;
         let share = self.writer.bindings_guaranteed() / SWEEP_ROUNDS;
-        self.writer.sweep(share.max(SWEEP_LEAST), |_, _, _| {});
+        let talkers = &mut self.talkers;
+        self.writer
+            .sweep(share.max(SWEEP_LEAST), |id, key, totals| {
+                talkers.heard(now, id, key, totals);
+            });
         self.place_homeless();
         let left_out = self.log.left_out();
         if left_out > 0 {
@@ -439,6 +446,12 @@ impl<R: Role> Engine<R> {
     /// The neighbour cache.
     pub fn neighbours(&self) -> &Neighbours {
         &self.neighbours
+    }
+
+    /// The bindings that most goes through, for someone who wants to know now.
+    pub(crate) fn talkers(&mut self, now: Now) -> &Talkers {
+        self.talkers.want(now);
+        &self.talkers
     }
 
     /// Where notices are published.

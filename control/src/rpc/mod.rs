@@ -20,17 +20,23 @@ pub mod request;
 mod server;
 mod socket;
 pub mod types;
+mod watching;
 mod words;
 
 pub use declare::Field;
 pub use error::{code, ErrorData, RpcError};
-pub use notices::{Notices, Subscription};
+pub(crate) use notices::notification;
+pub use notices::{Line, Notices, Subscription};
 pub use request::{
     AttachParams, DeleteParams, DetachParams, Method, PageParams, Reply, Request, LONGEST_PAGE,
 };
 pub use server::{Call, Limits, Server, SocketCounters};
 pub use socket::ControlSocket;
 pub use types::MachineNotice;
+pub use watching::{
+    CaptureParams, FilterWords, StopParams, TalkersParams, TraceParams, LARGEST_RING, LARGEST_SNAP,
+    LONGEST_TRACE, MOST_TALKERS,
+};
 
 /// The control socket where none is named.
 pub const DEFAULT_SOCKET: &str = "/run/anchorage/anchord.sock";

@@ -3,11 +3,20 @@
 use super::protocol;
 use super::types::TimedNotice;
 use parking_lot::Mutex;
+use serde::Serialize;
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 
 /// Notices that wait for one subscriber; the one after these costs it its subscription.
 pub(super) const QUEUE: usize = 1024;
+
+/// A line for a client, newline included.
+pub type Line = Arc<[u8]>;
+
+/// A notification as a line.
+pub(crate) fn notification(method: &str, params: &impl Serialize) -> Line {
+    protocol::notification(method, params).into()
+}
 
 /// Where notices are published. Clones share their subscribers.
 #[derive(Clone, Debug, Default)]
@@ -24,7 +33,7 @@ struct Shared {
 
 #[derive(Debug)]
 struct Subscriber {
-    queue: mpsc::Sender<Arc<[u8]>>,
+    queue: mpsc::Sender<Line>,
     /// Dropped with the subscriber, which tells a connection that is stuck in a write.
     _alive: oneshot::Sender<()>,
 }
@@ -33,7 +42,7 @@ struct Subscriber {
 #[derive(Debug)]
 pub struct Subscription {
     /// Lines of notifications, newline included.
-    pub lines: mpsc::Receiver<Arc<[u8]>>,
+    pub lines: mpsc::Receiver<Line>,
     /// Resolves when the subscriber was found too slow.
     pub evicted: oneshot::Receiver<()>,
 }
@@ -51,7 +60,7 @@ impl Notices {
         if shared.subscribers.is_empty() {
             return;
         }
-        let line: Arc<[u8]> = protocol::notification(notice).into();
+        let line: Line = notification("notice", notice);
         let mut evicted = 0;
         shared.subscribers.retain(|subscriber| {
             match subscriber.queue.try_send(Arc::clone(&line)) {

@@ -89,16 +89,16 @@ pub(super) fn answer(id: &Value, outcome: &Result<Reply, RpcError>) -> Vec<u8> {
 }
 
 /// The line of a notification, newline included.
-pub(super) fn notification(params: &impl Serialize) -> Vec<u8> {
+pub(super) fn notification(method: &str, params: &impl Serialize) -> Vec<u8> {
     #[derive(Serialize)]
     struct Notification<'a, T> {
         jsonrpc: &'static str,
-        method: &'static str,
+        method: &'a str,
         params: &'a T,
     }
     line(&Notification {
         jsonrpc: "2.0",
-        method: "notice",
+        method,
         params,
     })
 }

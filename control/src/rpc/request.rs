@@ -3,6 +3,7 @@
 use super::declare::{objects, Field};
 use super::error::{code, RpcError};
 use super::types;
+use super::watching::{CaptureParams, StopParams, TalkersParams, TraceParams};
 use serde::Serialize;
 use serde_json::{json, Map, Value};
 use wire::ether::MacAddr;
@@ -144,6 +145,19 @@ methods! {
     Reload = "reload" -> Reloaded;
     /// Sends a `notice` notification on this connection for whatever happens from now on.
     Subscribe = "subscribe" -> Subscribed;
+    /// Sends the next packets that a filter wants as `traced` notifications on this connection, each
+    /// with what every stage decided, and `ended` behind them.
+    Trace = "trace" (TraceParams) -> Watching;
+    /// Sends the frames of packets that a filter wants as `captured` notifications on this connection,
+    /// before and after they were rewritten, and `ended` behind them.
+    Capture = "capture" (CaptureParams) -> Watching;
+    /// Ends a trace or a capture, whoever began it.
+    Stop = "stop" (StopParams) -> Stopped;
+    /// The bindings that most goes through at present. Their counters are read round by round while
+    /// somebody asks: the first answers are empty.
+    Talkers = "talkers" (TalkersParams) -> [Talker];
+    /// All metrics, as text.
+    Metrics = "metrics" -> Metrics;
 }
 
 /// Entries that one answer holds at most: making it must not keep packets waiting.

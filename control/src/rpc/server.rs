@@ -2,7 +2,7 @@
 
 use super::error::{code, RpcError};
 use super::line::{Line, Lines};
-use super::notices::{Notices, Subscription};
+use super::notices::{Line as Text, Notices, Subscription};
 use super::request::{Reply, Request};
 use super::socket::{ControlSocket, SocketFile};
 use super::types::Counter;
@@ -28,6 +28,8 @@ pub struct Call {
     pub request: Request,
     /// Where the answer goes. A call that is dropped unanswered is answered as unavailable.
     pub answer: oneshot::Sender<Result<Reply, RpcError>>,
+    /// Where lines go that come after the answer, for a request that brings some.
+    pub lines: Option<mpsc::Sender<Text>>,
 }
 
 /// What clients may ask of the server.
@@ -102,7 +104,7 @@ counters! {
 }
 
 /// What the server counts. Clones share their values.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct SocketCounters {
     counts: Arc<Counts>,
     notices: Notices,
@@ -230,6 +232,19 @@ struct Connection {
     output: OwnedWriteHalf,
     lines: Lines,
     subscription: Option<Subscription>,
+    /// Lines of a trace or capture.
+    stream: Option<mpsc::Receiver<Text>>,
+}
+
+/// Lines of a trace or capture that wait for its client.
+const STREAM: usize = 4_096;
+
+/// The next line of a trace or capture, or its end; never, without one.
+async fn streamed(stream: &mut Option<mpsc::Receiver<Text>>) -> Option<Text> {
+    match stream {
+        Some(stream) => stream.recv().await,
+        None => std::future::pending().await,
+    }
 }
 
 /// The next notice of a subscription; never, without one.
@@ -249,6 +264,7 @@ impl Connection {
             output,
             lines: Lines::default(),
             subscription: None,
+            stream: None,
         }
     }
 
@@ -258,14 +274,24 @@ impl Connection {
 
     /// One line in, or notices out until one comes.
     async fn turn(&mut self) -> Result<(), Closed> {
-        let deadline = Instant::now() + self.shared.limits.idle;
+        let mut deadline = Instant::now() + self.shared.limits.idle;
         loop {
-            let subscribed = self.subscription.is_some();
+            let subscribed = self.subscription.is_some() || self.stream.is_some();
             let line = tokio::select! {
                 line = self.lines.next(&mut self.input) => line.map_err(|_| Closed)?,
                 line = notice(&mut self.subscription) => {
                     // `None`: the subscriber was too slow, and has read what there was.
                     self.write(&line.ok_or(Closed)?).await?;
+                    continue;
+                }
+                line = streamed(&mut self.stream) => {
+                    match line {
+                        Some(line) => self.write(&line).await?,
+                        None => {
+                            self.stream = None;
+                            deadline = Instant::now() + self.shared.limits.idle;
+                        }
+                    }
                     continue;
                 }
                 () = tokio::time::sleep_until(deadline), if !subscribed => {
@@ -307,13 +333,26 @@ impl Connection {
                 // Subscribed before control is asked, so that nothing is missed between its answer
                 // and the first notice; sent after the answer, because nothing is sent meanwhile.
                 let subscription = self.shared.notices.subscribe();
-                let outcome = self.call(Request::Subscribe).await;
+                let outcome = self.call(Request::Subscribe, None).await;
                 if outcome.is_ok() && self.subscription.is_none() {
                     self.subscription = Some(subscription);
                 }
                 outcome
             }
-            Ok(request) => self.call(request).await,
+            Ok(Request::Trace(_) | Request::Capture(_)) if self.stream.is_some() => {
+                Err(RpcError::refused(
+                    "this connection has a trace or capture already",
+                    "wait for it to end, stop it, or use another connection",
+                ))
+            }
+            Ok(request @ (Request::Trace(_) | Request::Capture(_))) => {
+                let (lines, stream) = mpsc::channel(STREAM);
+                let lines = incoming.id.is_some().then_some(lines);
+                let outcome = self.call(request, lines).await;
+                self.stream = outcome.is_ok().then_some(stream);
+                outcome
+            }
+            Ok(request) => self.call(request, None).await,
             Err(error) => {
                 let counts = &self.shared.counts;
                 let counter = match error.code {
@@ -333,11 +372,19 @@ impl Connection {
     }
 
     /// Brings a request to control and waits for its answer.
-    async fn call(&self, request: Request) -> Result<Reply, RpcError> {
+    async fn call(
+        &self,
+        request: Request,
+        lines: Option<mpsc::Sender<Text>>,
+    ) -> Result<Reply, RpcError> {
         let gone = || RpcError::unavailable("the gateway is going down", "start it again");
         self.shared.counts.requests.fetch_add(1, Relaxed);
         let (answer, answered) = oneshot::channel();
-        let call = Call { request, answer };
+        let call = Call {
+            request,
+            answer,
+            lines,
+        };
         self.shared.calls.send(call).await.map_err(|_| gone())?;
         answered.await.map_err(|_| gone())?
     }

@@ -1,6 +1,7 @@
 //! What is answered: the objects in replies and notifications.
 
 use super::declare::objects;
+pub use super::watching::{Captured, Metrics, Step, Stopped, Talker, Traced, WatchEnded, Watching};
 use crate::config::Prefix;
 use roles::effect::Notice;
 use roles::Now;
@@ -137,12 +138,35 @@ objects! {
         pub polls: u64,
         /// Packets that it received.
         pub packets: u64,
-        /// Packets per poll that found any, on average.
+        /// Packets per poll that found any, on average: the size of its vectors.
         pub burst: f64,
         /// Share of polls that found nothing, 0 to 1.
         pub idle: f64,
         /// Processor cycles per packet while there were any; absent until it is known.
         pub cycles_per_packet: Option<f64>,
+        /// Polls that found nothing.
+        pub empty_polls: u64,
+        /// Seconds since the gateway started, for rates.
+        pub uptime_secs: f64,
+        /// Seconds spent in polls that found something.
+        pub busy_secs: f64,
+        /// Times that it went to sleep.
+        pub sleeps: u64,
+        /// Seconds that it meant to sleep.
+        pub slept_secs: f64,
+        /// Packets that wait for a neighbour now.
+        pub held: u64,
+        /// Polls that found something, by how many packets they found.
+        pub vectors: Vec<Vector>,
+    }
+
+    /// Polls that found about so many packets.
+    #[derive(Copy)]
+    pub struct Vector {
+        /// The most packets of these polls; absent for the last, which has no limit.
+        pub most: Option<u64>,
+        /// How many polls there were.
+        pub polls: u64,
     }
 
     /// A route, or one of our own addresses.

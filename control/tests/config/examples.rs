@@ -2,7 +2,8 @@
 
 use super::{load, machine, root, LMA, MAG};
 use control::config::{
-    Config, Eal, ErrorSource, Gateway, Interface, Lma, Mag, Pool, Port, Route, Rx, Tables, Workers,
+    Config, Eal, ErrorSource, Gateway, Interface, Lma, Mag, Management, Pool, Port, Route, Rx,
+    Tables, Workers,
 };
 use serde::de::{self, DeserializeOwned, Visitor};
 use std::path::PathBuf;
@@ -167,7 +168,7 @@ fn the_reference_names_every_key_of_the_schema() {
     let text = uncommented();
     let table: toml::Table =
         toml::from_str(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
-    let sections: [(&str, &[&str]); 12] = [
+    let sections: [(&str, &[&str]); 13] = [
         ("gateway", fields_of::<Gateway>()),
         ("eal", fields_of::<Eal>()),
         ("workers", fields_of::<Workers>()),
@@ -177,6 +178,7 @@ fn the_reference_names_every_key_of_the_schema() {
         ("interface", fields_of::<Interface>()),
         ("route", fields_of::<Route>()),
         ("error_source", fields_of::<ErrorSource>()),
+        ("management", fields_of::<Management>()),
         ("lma", fields_of::<Lma>()),
         ("mag", fields_of::<Mag>()),
         ("pools", fields_of::<Pool>()),

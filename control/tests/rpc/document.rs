@@ -38,6 +38,15 @@ const OBJECTS: &[(&str, &str, &[Field])] = &[
         t::CounterGroup::FIELDS,
     ),
     ("Counter", t::Counter::DESCRIPTION, t::Counter::FIELDS),
+    ("Vector", t::Vector::DESCRIPTION, t::Vector::FIELDS),
+];
+
+/// What comes after `trace` and `capture`.
+const NOTIFICATIONS: &[(&str, &str, &[Field])] = &[
+    ("traced", t::Traced::DESCRIPTION, t::Traced::FIELDS),
+    ("captured", t::Captured::DESCRIPTION, t::Captured::FIELDS),
+    ("ended", t::WatchEnded::DESCRIPTION, t::WatchEnded::FIELDS),
+    ("Step", t::Step::DESCRIPTION, t::Step::FIELDS),
 ];
 
 /// Types whose JSON the introduction tells, or that need no telling.
@@ -49,6 +58,7 @@ const PLAIN: &[&str] = &[
     "u32",
     "u64",
     "usize",
+    "i32",
     "f64",
     "IpAddr",
     "Ipv6Addr",
@@ -99,6 +109,14 @@ fn expected() -> String {
         ));
     }
     put(NOTICES);
+    put(WATCHING);
+    for (name, description, own) in NOTIFICATIONS {
+        put(&format!(
+            "### {name}\n\n{}\n\n{}",
+            description.trim(),
+            fields(own)
+        ));
+    }
     put("## Errors\n\nAn error has `code`, `message`, and in `data.hint` what to do next.\n");
     put("| code | meaning |\n|---|---|");
     for (code, meaning) in [
@@ -136,6 +154,15 @@ fields are those of `roles::effect::Notice`, and for ports and workers those of
 `control::rpc::MachineNotice`: `port_down` and `port_up` with `port`, `worker_stalled` and
 `worker_recovered` with `worker`, `core` and `secs`. A subscriber that does not keep up with them loses its
 connection.
+";
+
+const WATCHING: &str = "\
+## Watched packets
+
+After `trace` or `capture`, notifications come on the same connection: `traced` or `captured`, and one
+`ended` as the last. A connection has one such session at a time, a worker takes part in one; a client that
+goes away ends its session. What a client does not read in time is left out and counted, so that nobody waits
+for it. `traced` has a list of `Step`.
 ";
 
 fn kind(result: &str) -> String {
@@ -182,7 +209,8 @@ fn every_type_of_a_field_is_explained() {
     let results = Method::ALL
         .iter()
         .flat_map(|method| method.params.iter().chain(method.result_fields));
-    let within = OBJECTS.iter().flat_map(|(_, _, fields)| fields.iter());
+    let within = OBJECTS.iter().chain(NOTIFICATIONS);
+    let within = within.flat_map(|(_, _, fields)| fields.iter());
     for field in results.chain(within) {
         let kind: String = field.kind.chars().filter(|c| !c.is_whitespace()).collect();
         let kind = ["Option<", "Vec<"]
@@ -193,7 +221,11 @@ fn every_type_of_a_field_is_explained() {
                     .and_then(|kind| kind.strip_suffix('>'));
                 inner.unwrap_or(kind)
             });
-        let explained = PLAIN.contains(&kind) || OBJECTS.iter().any(|(name, ..)| *name == kind);
+        let explained = PLAIN.contains(&kind)
+            || OBJECTS
+                .iter()
+                .chain(NOTIFICATIONS)
+                .any(|(name, ..)| *name == kind);
         assert!(explained, "nothing says what a {kind} is");
     }
 }
@@ -203,6 +235,7 @@ fn every_method_is_read_back_from_its_own_name_and_parameters() {
     let requests = [
         r#"{"interface": "access", "mac": "02:00:00:00:00:01"}"#,
         r#"{"identifier": "mn1@example.net"}"#,
+        r#"{"session": 4}"#,
         "{}",
     ];
     for method in Method::ALL {

@@ -2,6 +2,7 @@
 
 mod clients;
 mod document;
+mod metrics;
 mod socket;
 mod subscribers;
 

@@ -121,7 +121,7 @@ fn control_answers_reloads_records_and_ends_at_sigterm() {
     let (rings, mut ends) = rings::channel(1).unwrap();
     let io = Ports::new(2, Pool::new(256, 2_432));
     let mut worker = Worker::new(0, &tables, ends.remove(0), io, &WorkerConfig::default());
-    let stats = worker.stats();
+    let (stats, tap) = (worker.stats(), worker.tap());
     let stop = Arc::new(AtomicBool::new(false));
     let stopped = Arc::clone(&stop);
     let packets = std::thread::spawn(move || worker.run(&stopped));
@@ -163,6 +163,7 @@ fn control_answers_reloads_records_and_ends_at_sigterm() {
             core: 0,
             socket: None,
             stats,
+            tap,
         }],
         dpdk_version: "none".to_owned(),
         cycles_per_second: None,
@@ -216,11 +217,80 @@ fn control_answers_reloads_records_and_ends_at_sigterm() {
         -32001
     );
 
+    // Packets are watched: those that a filter wants, by one client at a time.
+    let wrong = json!({"protocol": "icmp6"});
+    assert_eq!(client.code("trace", wrong), -32602);
+    assert_eq!(client.code("trace", json!({"port": "core1"})), -32001);
+    assert_eq!(client.code("trace", json!({"worker": 1})), -32001);
+    assert_eq!(client.code("stop", json!({"session": 1})), -32001);
+    let mut tracer = Client::connect(&socket);
+    let solicitations = json!({"packets": 1, "port": "core0", "protocol": "icmpv6"});
+    let session = tracer.result("trace", solicitations.clone())["session"].clone();
+    assert_eq!(tracer.code("capture", json!({})), -32000);
+    let busy = client.ask("capture", json!({}));
+    let hint = busy["error"]["data"]["hint"].as_str().unwrap();
+    assert!(
+        hint.contains(&format!("anchorctl stop {session}")),
+        "{hint}"
+    );
+
     // A host attaches by the operator's word, and subscribers hear of it.
     let mut subscriber = Client::connect(&socket);
     subscriber.result("subscribe", json!({}));
     client.result("attach", host);
     assert_eq!(subscriber.line()["params"]["notice"], "update_sent");
+    // The update waits for its neighbour, who is asked for.
+    let traced = tracer.line();
+    assert_eq!(traced["method"], "traced");
+    let traced = &traced["params"];
+    assert_eq!(
+        (&traced["session"], &traced["born"]),
+        (&session, &json!("injected"))
+    );
+    assert_eq!(traced["verdict"], "forward");
+    let steps = traced["steps"].as_array().unwrap();
+    assert!(steps
+        .iter()
+        .any(|step| step["text"].as_str().unwrap().starts_with("to port core0")));
+    let ended = tracer.line();
+    assert_eq!(
+        (&ended["method"], &ended["params"]["why"]),
+        (&json!("ended"), &json!("complete"))
+    );
+    assert_eq!(ended["params"]["packets"], 1);
+    // The connection takes requests again, and a capture that is stopped sends what is in its ring.
+    let session = loop {
+        // Until the worker has given the last session back.
+        let begun = tracer.ask("capture", json!({"ring": 3, "snap": 64}));
+        if let Some(session) = begun["result"]["session"].as_u64() {
+            break session;
+        }
+    };
+    assert_eq!(
+        client.result("stop", json!({"session": session}))["session"],
+        session
+    );
+    loop {
+        let line = tracer.line();
+        if line["method"] == "ended" {
+            assert_eq!(line["params"]["why"], "stopped");
+            break;
+        }
+        assert_eq!(line["method"], "captured");
+    }
+    // A client that goes away ends its session.
+    let mut gone = Client::connect(&socket);
+    while gone.ask("capture", json!({}))["result"].is_null() {}
+    drop(gone);
+    while client.ask("capture", json!({}))["result"].is_null() {}
+    drop(tracer);
+    let mut client = Client::connect(&socket);
+    let metrics = client.result("metrics", json!({}));
+    let metrics = metrics["text"].as_str().unwrap();
+    assert!(
+        metrics.contains("anchorage_port_rx_packets_total{port=\"acc0\"} 41\n"),
+        "{metrics}"
+    );
     let visitors = client.result("visitors", json!({}));
     assert_eq!(visitors[0]["identifier"], "mn1@example.net");
     assert_eq!(visitors[0]["state"], "registering");
