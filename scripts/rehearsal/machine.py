@@ -29,7 +29,7 @@ class Failed(Exception):
 class Machine:
     """A running guest."""
 
-    def __init__(self, image, directory, card="e1000e", iommu=True, files=()):
+    def __init__(self, image, directory, card="e1000e", files=()):
         self.console = directory / "console.log"
         agent = directory / "agent"
         self.cables, ends = [], []
@@ -42,8 +42,7 @@ class Machine:
             ends.append(theirs)
         command = ["qemu-system-x86_64", "-accel", "tcg,thread=multi", "-machine", "q35,kernel-irqchip=split"]
         command += ["-cpu", "max", "-smp", "2", "-m", "2G", "-nodefaults", "-display", "none", "-no-reboot"]
-        if iommu:
-            command += ["-device", "intel-iommu,intremap=on,caching-mode=on"]
+        command += ["-device", "intel-iommu,intremap=on,caching-mode=on"]
         for number, (end, mac) in enumerate(zip(ends, MACS)):
             command += ["-netdev", f"dgram,id=cable{number},local.type=fd,local.str={end.fileno()}"]
             command += ["-device", f"{card},netdev=cable{number},mac={mac},addr={number + 2:#x}"]
@@ -61,7 +60,7 @@ class Machine:
         # timer seems not to work: the kernel is not to check it.
         words = "root=/dev/vda rw console=ttyS0 no_timer_check panic=-1"
         words += f" hugepages={HUGEPAGES} isolcpus=1 nohz_full=1 rcu_nocbs=1 irqaffinity=0"
-        words += " intel_iommu=on iommu=pt" if iommu else " intel_iommu=off"
+        words += " intel_iommu=on iommu=pt"
         command += ["-kernel", image / "vmlinuz", "-initrd", image / "initrd", "-append", words]
         errors = open(directory / "qemu.log", "wb")
         self.errors = directory / "qemu.log"
