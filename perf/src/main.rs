@@ -11,6 +11,7 @@
 //! `anchor-perf storm` registers many hosts at a real anchor. See [`storm`].
 //!
 //! `anchor-perf compare` sets ours beside its anchors in one run. See [`compare`].
+//! `anchor-perf wakeup` measures how long a packet waits for an idle worker. See [`wakeup`].
 //!
 //! `anchor-perf wire` is a bad wire on purpose: it joins two interfaces and delays, loses, reorders
 //! and doubles what passes, by decisions that a seed fixes. See [`wire`].
@@ -31,6 +32,7 @@ mod storm;
 mod table;
 mod traffic;
 mod update;
+mod wakeup;
 mod wire;
 
 use clap::{Parser, Subcommand};
@@ -73,6 +75,8 @@ enum Command {
     Storm(storm::Arguments),
     /// Measure how fast bindings change while workers forward, and what it costs them.
     Update(update::Arguments),
+    /// Measure how long a packet waits for a worker that is idle, by idle mode.
+    Wakeup(wakeup::Arguments),
     /// Join two interfaces by a wire that delays, loses, reorders and doubles packets.
     Wire(wire::Arguments),
 }
@@ -91,6 +95,7 @@ fn main() -> ExitCode {
         Command::Latency(arguments) => load::latency(&arguments),
         Command::Storm(arguments) => storm::run(&arguments),
         Command::Update(arguments) => update::run(&arguments),
+        Command::Wakeup(arguments) => wakeup::run(&arguments),
         Command::Wire(arguments) => wire::run(&arguments),
     };
     match outcome {
