@@ -133,17 +133,15 @@ fn small_pages() {
         skipped("this machine has reserved pages to spare, so no others are asked for");
         return;
     }
-    // SAFETY: switches transparent huge pages off for mappings of this process to come, no more.
-    assert_eq!(
-        unsafe { libc::prctl(libc::PR_SET_THP_DISABLE, 1, 0, 0, 0) },
-        0
-    );
+    assert_eq!(switch_transparent(false), 0);
     let pages = slab().pages();
-    // SAFETY: switches them on again.
-    assert_eq!(
-        unsafe { libc::prctl(libc::PR_SET_THP_DISABLE, 0, 0, 0, 0) },
-        0
-    );
+    assert_eq!(switch_transparent(true), 0);
     assert_eq!((pages.hugetlb, pages.transparent), (0, 0), "{pages:?}");
     assert!(pages.small >= OCTETS as u64, "{pages:?}");
+}
+
+/// Switches transparent huge pages on or off for what this process maps from now on.
+fn switch_transparent(on: bool) -> i32 {
+    // SAFETY: changes a setting of this process and touches no memory.
+    unsafe { libc::prctl(libc::PR_SET_THP_DISABLE, i32::from(!on), 0, 0, 0) }
 }
