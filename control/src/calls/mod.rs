@@ -139,8 +139,7 @@ impl Desk {
                 Reply::Capture(self.watches.capture(&self.ports, &params, lines)?)
             }
             Request::Stop(params) => {
-                let ports = &self.ports;
-                let scene = Scene { engine, ports, now };
+                let scene = Scene::new(engine, &self.ports, now);
                 Reply::Stop(self.watches.stop(&scene, params.session)?)
             }
             Request::Talkers(params) => {
@@ -155,8 +154,10 @@ impl Desk {
 
     /// Reads what watched packets have left; returns how much there was.
     pub(crate) fn watch(&mut self, engine: &Engine<Gateway>, now: Now) -> usize {
-        let ports = &self.ports;
-        self.watches.poll(&Scene { engine, ports, now })
+        if self.watches.is_empty() {
+            return 0;
+        }
+        self.watches.poll(&Scene::new(engine, &self.ports, now))
     }
 
     fn status(&self, engine: &Engine<Gateway>, now: Now) -> types::Status {

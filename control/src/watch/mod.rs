@@ -64,6 +64,20 @@ pub(crate) struct Scene<'a> {
     pub(crate) engine: &'a Engine<Gateway>,
     pub(crate) ports: &'a [PortInfo],
     pub(crate) now: Now,
+    /// The same moment on the workers' clock.
+    pub(crate) clock: Duration,
+}
+
+impl<'a> Scene<'a> {
+    /// As things are `now`.
+    pub(crate) fn new(engine: &'a Engine<Gateway>, ports: &'a [PortInfo], now: Now) -> Self {
+        Self {
+            engine,
+            ports,
+            now,
+            clock: dataplane::clock::now(),
+        }
+    }
 }
 
 /// All sessions.

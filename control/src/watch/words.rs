@@ -98,7 +98,7 @@ fn traced(scene: &Scene<'_>, (session, worker): (u64, usize), record: &Record) -
 impl Scene<'_> {
     /// A moment of the workers' clock as time since 1970.
     pub(super) fn wall(&self, nanos: u64) -> Duration {
-        let ago = dataplane::clock::now().saturating_sub(Duration::from_nanos(nanos));
+        let ago = self.clock.saturating_sub(Duration::from_nanos(nanos));
         self.now.wall.saturating_sub(ago)
     }
 

@@ -169,6 +169,7 @@ fn verdicts(sample: &Sample) -> Vec<(String, u64, String)> {
     for counter in groups
         .filter(|group| group.name == "verdicts")
         .flat_map(|group| &group.counters)
+        .filter(|counter| counter.name != "received" && !counter.name.starts_with("born_"))
     {
         match sums.iter_mut().find(|(name, ..)| *name == counter.name) {
             Some((_, sum, _)) => *sum += counter.value,

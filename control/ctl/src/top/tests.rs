@@ -90,6 +90,7 @@ fn sample(start: Instant, seconds: u64) -> Sample {
                     name: "verdicts".into(),
                     worker: Some(worker),
                     counters: vec![
+                        counter("received", 9),
                         counter("forward_routed", packets),
                         counter("drop_runt", 2),
                         counter("drop_blackhole", 0),
