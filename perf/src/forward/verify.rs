@@ -1,6 +1,6 @@
 //! Whether what came out is what had to come out.
 //!
-//! A worker keeps the order of packets that leave by one port, so what it sent is held against what
+//! A worker keeps the order of such packets that leave by one port, so what it sent is held against what
 //! it got one by one, octet for octet. While the writer moves bindings, a packet may leave through
 //! the tunnel from before the move or after it, and one that comes out of the other tunnel of its
 //! binding may be refused: its source is not there (or no longer). Nothing else may be missing.
@@ -12,7 +12,7 @@ use anyhow::{bail, ensure, Result};
 use dataplane::tables::Tables;
 use dataplane::verdict::{Drop, Verdict};
 use dpdk::Mbuf;
-use packet::{Buf, PortId};
+use packet::{Buf, PortId, MAX_BURST};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
@@ -91,22 +91,52 @@ impl Verifier {
     /// The first that is not what it must be.
     pub fn check(&mut self, inputs: &[Input], sent: &[(PortId, Mbuf)]) -> Result<()> {
         self.count(inputs, sent)?;
-        let mut skipped = inputs.len() - sent.len();
-        let mut inputs = inputs.iter();
+        let mut rest = inputs;
+        let mut late = Vec::new();
         for (port, mbuf) in sent {
-            loop {
-                let Some(&input) = inputs.next() else {
-                    bail!("a packet came out that did not come in, or out of turn");
-                };
-                match self.differs(input, *port, mbuf.data()) {
-                    None => break,
-                    Some(_) if skipped > 0 => skipped -= 1,
-                    Some(wrong) => bail!("wrong packet for {input:?}: {wrong}"),
+            let frame = mbuf.data();
+            let in_turn = rest.split_first();
+            let wrong = match in_turn.map(|(next, _)| self.differs(*next, *port, frame)) {
+                Some(None) => {
+                    rest = in_turn.map_or(rest, |(_, behind)| behind);
+                    self.verified += 1;
+                    continue;
                 }
-            }
+                Some(Some(wrong)) => wrong,
+                None => "more came out than came in".to_owned(),
+            };
+            ensure!(self.moving, "wrong packet for {:?}: {wrong}", rest.first());
+            self.out_of_turn(&mut rest, &mut late, *port, frame)?;
             self.verified += 1;
         }
         Ok(())
+    }
+
+    /// Looks for the input of a frame that came out of turn. While bindings move, inputs before it were
+    /// refused; or one of the last that were is judged once more after its burst, as everything that is
+    /// not plain, and its source is in its place by then.
+    fn out_of_turn(
+        &mut self,
+        rest: &mut &[Input],
+        late: &mut Vec<Input>,
+        port: PortId,
+        frame: &[u8],
+    ) -> Result<()> {
+        let from = late.len().saturating_sub(MAX_BURST);
+        for at in from..late.len() {
+            if self.differs(late[at], port, frame).is_none() {
+                late.remove(at);
+                return Ok(());
+            }
+        }
+        while let Some((next, behind)) = rest.split_first() {
+            *rest = behind;
+            if self.differs(*next, port, frame).is_none() {
+                return Ok(());
+            }
+            late.push(*next);
+        }
+        bail!("a packet came out that did not come in: {}", hex(frame));
     }
 
     /// Checks that outer flow labels tell flows apart.
