@@ -82,7 +82,10 @@ impl Ports {
         }
         let mut twins = twins.into_iter();
         for (index, port) in config.port.iter().enumerate() {
-            let Some((name, twin)) = port.twin.clone().zip(twins.next()) else {
+            let Some(name) = port.twin.clone() else {
+                continue;
+            };
+            let Some(twin) = twins.next() else {
                 continue;
             };
             // The twin has the port's own link-layer address: to the link, both are one station.

@@ -79,6 +79,8 @@ fn open(eal: &Eal, case: &Case, directory: &Path, size: usize) -> Vec<Port> {
         let name = format!("{} {port} {size}", case.name);
         let config = PortConfig {
             mbufs: Some(1023),
+            // Every case's packets in one piece.
+            mtu: Some(4000),
             ..PortConfig::new(name, device)
         };
         Port::attach(eal, config).expect("a capture-file port opens")

@@ -56,7 +56,7 @@ fn devices_that_cannot_be_opened_say_why() {
         .expect("too many buffers")
         .to_string();
     assert!(
-        large.contains("1000000") && large.contains("memory_mb"),
+        large.contains("1000000") && large.contains("raise the memory"),
         "{large}"
     );
     config.mbufs = None;
