@@ -127,7 +127,7 @@ pub struct Report {
     pub sizes: Vec<Size>,
 }
 
-/// The head of the table that [`print`] fills.
+/// The head of the table that [`print()`] fills.
 pub fn head(report: &Report) {
     println!(
         "/{} bindings, uniformly random, {} updates/s beside; rte_hash on {}",

@@ -1,6 +1,6 @@
 //! Traffic of many hosts: what is sent, when, and what has become of it.
 //!
-//! Everything about packet number `n` follows from the [`Plan`] and `n`: its flow group, its sequence
+//! Everything about packet number `n` follows from the [`Plan`](plan::Plan) and `n`: its flow group, its sequence
 //! number there, its host and its length. The receiver has the same plan, so it can tell for every
 //! packet not only that it came, but what it must look like after the gateway.
 //!

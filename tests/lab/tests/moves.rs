@@ -56,7 +56,7 @@ fn care_of(domain: &Domain) -> Result<String> {
 #[test]
 fn a_move_in_the_middle_of_a_move() -> Result<()> {
     let delay = Impairment {
-        delay: 100.0,
+        delay: 200.0,
         seed: 1,
         ..Impairment::default()
     };
@@ -88,7 +88,8 @@ fn a_move_in_the_middle_of_a_move() -> Result<()> {
         .find(|notice| notice.gateway == "mag2" && notice.kind == "acknowledgement_received");
     assert!(
         early.is_none_or(|notice| notice.time > back.time),
-        "the first move was over already"
+        "the first move was over already: {:#?}",
+        domain.notices.all().get(from..)
     );
     domain
         .notices
