@@ -1,7 +1,7 @@
 //! The management address: `GET /metrics` over HTTP, and nothing else.
 //!
-//! It is a responder and not a server: one request per connection, at most [`CLIENTS`] connections, a
-//! head of at most [`HEAD`] octets, all within [`PATIENCE`]. An HTTP library would bring
+//! It is a responder and not a server: one request per connection, at most `CLIENTS` connections, a
+//! head of at most `HEAD` octets, all within `PATIENCE`. An HTTP library would bring
 //! pipelining, upgrades and bodies, all of which would have to be switched off again.
 
 use crate::rpc::{Call, Reply, Request};
