@@ -126,6 +126,8 @@ impl FilePolicy {
                 home_network_prefixes: host.home_network_prefixes,
                 managed: host.managed,
                 other: host.other,
+                ipv4_home_address: None,
+                service_selection: None,
             };
             (host.mac, profile)
         });
@@ -181,6 +183,8 @@ impl DefaultHost {
             home_network_prefixes: Vec::new(),
             managed: self.managed,
             other: self.other,
+            ipv4_home_address: None,
+            service_selection: None,
         }
     }
 }

@@ -61,6 +61,12 @@ pub enum Event {
     },
     /// The access policy was read again: every attached host is to be looked at anew.
     AccessPolicyChanged,
+    /// What the access policy says of one host may have changed: it is to be asked about anew, if it
+    /// is in the visitor list.
+    AccessPolicyChangedFor {
+        /// The host.
+        link: HostLink,
+    },
     /// The operator deletes a binding or a visitor.
     Delete {
         /// Whose.
@@ -104,6 +110,23 @@ pub enum Departure {
     LinkDown,
     /// Neighbour unreachability detection had no answer (RFC 4861 section 7.3).
     Unreachable,
+    /// AAA ends its session (RFC 5176 section 2.1).
+    Disconnected,
+    /// The time that AAA gave it is over (RFC 2865 section 5.27).
+    SessionTimeout,
+    /// It was idle for as long as AAA lets it be (RFC 2865 section 5.28).
+    IdleTimeout,
+}
+
+impl Departure {
+    /// Whether the host is still there for all we know: it is told that it is served no longer, and its
+    /// mere packets do not bring it back at once.
+    pub const fn is_still_there(self) -> bool {
+        matches!(
+            self,
+            Self::Operator | Self::Disconnected | Self::SessionTimeout
+        )
+    }
 }
 
 /// A timer of a role. Setting one that runs starts it anew.

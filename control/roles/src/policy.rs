@@ -1,7 +1,7 @@
 //! Who may attach, and with what: the data that policy files, and later AAA, give to roles.
 
 use serde::{Deserialize, Serialize};
-use std::net::Ipv6Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use wire::mh::{HomeNetworkPrefix, MnIdentifier};
 
 /// What a MAG knows of a host that may attach (RFC 5213 section 6.2, S1-23).
@@ -20,6 +20,21 @@ pub struct Profile {
     /// O flag of its home link (S1-35).
     #[serde(default)]
     pub other: bool,
+    /// Its IPv4 home address, when policy knows it (RFC 5844 section 3.1).
+    #[serde(default)]
+    pub ipv4_home_address: Option<Ipv4HomeAddress>,
+    /// The service that it is to be registered for (RFC 5149).
+    #[serde(default)]
+    pub service_selection: Option<String>,
+}
+
+/// An IPv4 home address (RFC 5844 section 3.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ipv4HomeAddress {
+    /// The address.
+    pub address: Ipv4Addr,
+    /// Length of the prefix of its home link, 1 to 32.
+    pub length: u8,
 }
 
 /// What an LMA goes by.

@@ -251,6 +251,7 @@ impl Role for Lma {
             | Event::Authenticated { .. }
             | Event::HostGone { .. }
             | Event::AccessPolicyChanged
+            | Event::AccessPolicyChangedFor { .. }
             | Event::Shutdown => {}
         }
     }

@@ -138,7 +138,13 @@ impl Mag {
         }) = current
         {
             let list = &registration.list;
-            if list.mn_identifier == profile.mn_identifier && list.lma == profile.lma {
+            // Prefixes that policy names take the place of others; none leaves the choice as it is.
+            let (named, had) = (&profile.home_network_prefixes, &registration.profile);
+            let renamed = !named.is_empty()
+                && *named != had.home_network_prefixes
+                && *named != registration.prefixes;
+            let same = list.mn_identifier == profile.mn_identifier && list.lma == profile.lma;
+            if same && !renamed {
                 let told = (registration.profile.managed, registration.profile.other);
                 registration.profile = profile.clone();
                 if registration.bound.is_some() && told != (profile.managed, profile.other) {
@@ -186,7 +192,9 @@ impl Mag {
             // It is back before its de-registration was over: it asks for what it had.
             list.sequence = left.list.sequence;
             list.rate = left.list.rate;
-            if !left.prefixes.is_empty() {
+            // Or for what policy names now.
+            let open = profile.home_network_prefixes.is_empty();
+            if open && !left.prefixes.is_empty() {
                 prefixes = left.prefixes;
             }
         }
@@ -276,6 +284,15 @@ impl Mag {
             }
         }
         visitor.registration = Some(registration);
+    }
+
+    /// The access policy may say something else of one host: asks about it anew.
+    pub(super) fn ask_again(&mut self, now: Now, link: HostLink, effects: &mut Vec<Effect>) {
+        if let Some(visitor) = self.visitors.get_mut(&link) {
+            visitor.asked = Some(now.monotonic);
+            self.core.counters.add(MagCounter::HostsAsked);
+            effects.push(Effect::Authenticate { link });
+        }
     }
 
     /// The access policy changed: asks about every host anew, those that were refused among them.

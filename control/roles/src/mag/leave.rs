@@ -43,8 +43,8 @@ impl Mag {
         if !self.visitors.contains_key(&link) {
             return;
         }
-        // The operator may detach a host that is still there.
-        let present = why == Departure::Operator;
+        // The operator or AAA may detach a host that is still there.
+        let present = why.is_still_there();
         self.end(now, link, present, true, effects);
         self.visitors.remove(&link);
         if present {

@@ -34,7 +34,7 @@
 //! | refresh timer, refresh request | - | - | PBU | nothing | - | - |
 //! | lifetime over | - | - | unbound, RA withdrawn; registering; but refused when its anchor garbles its answers | unbound, RA withdrawn; registering | - | - |
 //! | operator deletes | - | as gone | as gone | as gone | nothing | - |
-//! | access policy changed | asked again | asked again, served meanwhile | the same | the same | - | asked again |
+//! | access policy changed, for all or for this host | asked again | asked again, served meanwhile | the same | the same | - | asked again |
 //! | table refuses | - | - | unbound, RA withdrawn, PBU lifetime 0; refused | as bound | - | - |
 //! | going down | - | if so configured: as gone | the same, RA withdrawn | the same | - | - |
 //!
@@ -278,6 +278,7 @@ impl Role for Mag {
             Event::HostGone { link, why } => self.on_host_gone(now, *link, *why, effects),
             Event::Timer { timer } => self.on_timer(now, timer, effects),
             Event::AccessPolicyChanged => self.on_access_policy(now, effects),
+            Event::AccessPolicyChangedFor { link } => self.ask_again(now, *link, effects),
             Event::Delete { mn_identifier } => {
                 if let Some(&link) = self.by_identifier.get(mn_identifier) {
                     self.on_host_gone(now, link, Departure::Operator, effects);

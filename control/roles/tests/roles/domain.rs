@@ -359,6 +359,8 @@ impl Domain {
                     home_network_prefixes: Vec::new(),
                     managed: false,
                     other: false,
+                    ipv4_home_address: None,
+                    service_selection: None,
                 });
                 let delay = self.rng.random_range(0..5);
                 let event = Event::Authenticated { link, profile };

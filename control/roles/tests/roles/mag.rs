@@ -237,12 +237,51 @@ fn a_profile_that_changes_flags_is_advertised() {
     assert_eq!(sent(&effects), []);
 }
 
+/// Only the host that policy has something new about is asked about; what it says of prefixes is taken.
+///
+/// Proves S1-23.
+#[test]
+fn one_host_is_asked_about_anew_and_takes_the_prefixes_that_policy_names() {
+    let mut mag = mag();
+    let (one, other) = (link(0, 1), link(0, 2));
+    serve(&mut mag, 0, one);
+    let changed = |link| Event::AccessPolicyChangedFor { link };
+    assert_eq!(tell(&mut mag, 5000, changed(other)), []);
+    let asked = [Effect::Authenticate { link: one }];
+    assert_eq!(tell(&mut mag, 5000, changed(one)), asked);
+    // The same again changes nothing.
+    assert_eq!(tell(&mut mag, 5000, admitted(one, profile("mn"))), []);
+    tell(&mut mag, 6000, changed(one));
+    let named = Profile {
+        home_network_prefixes: vec![prefix("2001:db8:2:7::/64")],
+        ..profile("mn")
+    };
+    let effects = tell(&mut mag, 6000, admitted(one, named));
+    let unbound = Effect::Unbind {
+        prefix: prefix(GIVEN),
+    };
+    assert_eq!(effects[0], unbound);
+    let last = effects.iter().rev().find_map(|effect| match effect {
+        Effect::Send {
+            message: Message::BindingUpdate(update),
+            ..
+        } => Some(update),
+        _ => None,
+    });
+    let last = last.expect("an update");
+    assert_ne!(last.lifetime, Lifetime::ZERO);
+    assert_eq!(prefixes_of(&last.options), [prefix("2001:db8:2:7::/64")]);
+}
+
 #[test]
 fn a_host_that_left_is_deregistered_until_that_is_acknowledged() {
     for why in [
         Departure::LinkDown,
         Departure::Unreachable,
         Departure::Operator,
+        Departure::Disconnected,
+        Departure::SessionTimeout,
+        Departure::IdleTimeout,
     ] {
         let mut mag = mag();
         let link = link(0, 1);
@@ -256,7 +295,7 @@ fn a_host_that_left_is_deregistered_until_that_is_acknowledged() {
         assert_eq!(prefixes_of(&update.options), [prefix]);
         assert_eq!(handoff_of(&update.options), Some(HandoffIndicator::UNKNOWN));
         // Only a host that is still there hears that the service ends.
-        let told = usize::from(why == Departure::Operator);
+        let told = usize::from(why.is_still_there());
         assert_eq!(advertisements(&effects).len(), told);
         assert_eq!(visitor(&mag, 9000).state, VisitorState::Leaving);
         tell(

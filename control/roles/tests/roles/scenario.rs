@@ -302,6 +302,8 @@ pub fn profile(host: &str) -> Profile {
         home_network_prefixes: Vec::new(),
         managed: false,
         other: true,
+        ipv4_home_address: None,
+        service_selection: None,
     }
 }
 
