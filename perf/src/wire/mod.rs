@@ -11,8 +11,10 @@
 //!            ◄── and the same from b to a, with lots of its own
 //! ```
 //!
-//! One thread waits on both interfaces, the next due packet and the signals that end it. At the end
-//! (SIGINT or SIGTERM) it prints one JSON object with what happened in either direction.
+//! One thread waits on both interfaces, the next due packet and the signals. SIGUSR1 closes the
+//! direction from a to b: what comes is kept, until SIGUSR2 opens it again. So a test can have an
+//! answer be on its way for as long as something else takes. At the end (SIGINT or SIGTERM) it prints
+//! one JSON object with what happened in either direction.
 
 mod fate;
 mod line;
@@ -25,7 +27,8 @@ use nix::poll::{ppoll, PollFd, PollFlags};
 use nix::sys::time::TimeSpec;
 use port::Port;
 use serde::Serialize;
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
+use std::io::Read;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
@@ -109,17 +112,25 @@ struct Report<'a> {
     b_to_a: &'a Statistics,
 }
 
+/// A stream that has something to read once one of `signals` has come.
+fn caught(signals: &[i32]) -> Result<UnixStream> {
+    let (told, wake) = UnixStream::pair().context("no socket pair for signals")?;
+    for &signal in signals {
+        signal_hook::low_level::pipe::register(signal, wake.try_clone()?)
+            .context("cannot catch signals")?;
+    }
+    Ok(told)
+}
+
 /// Runs the wire until SIGINT or SIGTERM, then prints what happened as one JSON object.
 ///
 /// # Errors
 /// When an argument is out of range, an interface does not exist or a socket is refused.
 pub fn run(arguments: &Arguments) -> Result<()> {
     let impairment = arguments.impairment()?;
-    let (stop, wake) = UnixStream::pair().context("no socket pair for signals")?;
-    for signal in [SIGINT, SIGTERM] {
-        signal_hook::low_level::pipe::register(signal, wake.try_clone()?)
-            .context("cannot catch signals")?;
-    }
+    let stop = caught(&[SIGINT, SIGTERM])?;
+    let (mut close, mut open) = (caught(&[SIGUSR1])?, caught(&[SIGUSR2])?);
+    let mut closed = false;
     let a = Port::open(&arguments.a)?;
     let b = Port::open(&arguments.b)?;
     let start = Instant::now();
@@ -132,7 +143,8 @@ pub fn run(arguments: &Arguments) -> Result<()> {
 
     loop {
         let now = start.elapsed();
-        let due = [a_to_b.next_due(), b_to_a.next_due()];
+        let passing = a_to_b.next_due().filter(|_| !closed);
+        let due = [passing, b_to_a.next_due()];
         let timeout = due
             .iter()
             .flatten()
@@ -142,16 +154,34 @@ pub fn run(arguments: &Arguments) -> Result<()> {
             PollFd::new(stop.as_fd(), PollFlags::POLLIN),
             PollFd::new(a.as_fd(), PollFlags::POLLIN),
             PollFd::new(b.as_fd(), PollFlags::POLLIN),
+            PollFd::new(close.as_fd(), PollFlags::POLLIN),
+            PollFd::new(open.as_fd(), PollFlags::POLLIN),
         ];
         match ppoll(&mut wait, timeout, None) {
             Ok(_) | Err(nix::errno::Errno::EINTR) => {}
             Err(error) => return Err(error).context("cannot wait for packets"),
         }
-        let ended = wait[0].any().unwrap_or(false);
+        let [ended, _, _, closes, opens] = wait.map(|one| one.any().unwrap_or(false));
+        for (told, shut) in [
+            (closes.then_some(&mut close), true),
+            (opens.then_some(&mut open), false),
+        ] {
+            let Some(told) = told else { continue };
+            // One octet a signal; what it says is that it came.
+            let _one = told.read(&mut [0]).context("cannot read a signal")?;
+            closed = shut;
+            let state = if shut { "closed" } else { "open" };
+            eprintln!(
+                "anchor-perf: from {} to {} is {state}",
+                arguments.a, arguments.b
+            );
+        }
         a.receive(|packet| a_to_b.enter(start.elapsed(), packet))?;
         b.receive(|packet| b_to_a.enter(start.elapsed(), packet))?;
         let now = start.elapsed();
-        a_to_b.leave(now, |packet| b.send(packet))?;
+        if !closed {
+            a_to_b.leave(now, |packet| b.send(packet))?;
+        }
         b_to_a.leave(now, |packet| a.send(packet))?;
         if ended {
             break;

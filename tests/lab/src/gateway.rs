@@ -12,7 +12,7 @@ use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
 /// Longest time that a gateway may take until its control socket answers.
-const START_LIMIT: Duration = Duration::from_secs(30);
+const START_LIMIT: Duration = Duration::from_secs(90);
 
 /// Longest time that a gateway may take to end after SIGTERM.
 const STOP_LIMIT: Duration = Duration::from_secs(10);

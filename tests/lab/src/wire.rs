@@ -7,6 +7,7 @@ use anyhow::{bail, Context, Result};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Read};
+use std::process::ChildStderr;
 use std::time::Duration;
 
 /// What the wire does to packets. Times are milliseconds, shares 0 to 1.
@@ -28,7 +29,10 @@ pub struct Impairment {
 
 /// A running wire.
 #[derive(Debug)]
-pub struct Wire(Process);
+pub struct Wire {
+    process: Process,
+    errors: BufReader<ChildStderr>,
+}
 
 impl Wire {
     /// Joins two interfaces of a namespace. Returns when packets pass.
@@ -75,14 +79,40 @@ impl Wire {
             &seed,
         ];
         let mut process = Process::start(namespace, "the wire", &words, &Errors::Pipe)?;
+        let errors = BufReader::new(process.stderr().context("no pipe from the wire")?);
+        let mut wire = Self { process, errors };
+        wire.hear("is up")?;
+        Ok(wire)
+    }
+
+    /// Waits until it says this.
+    fn hear(&mut self, words: &str) -> Result<()> {
         let mut said = String::new();
-        let mut errors = BufReader::new(process.stderr().context("no pipe from the wire")?);
-        while !said.contains("is up") {
-            if errors.read_line(&mut said)? == 0 {
+        while !said.contains(words) {
+            if self.errors.read_line(&mut said)? == 0 {
                 bail!("the wire ended: {}", said.trim());
             }
         }
-        Ok(Self(process))
+        Ok(())
+    }
+
+    /// Keeps what comes from the first end for the second, until it is [opened](Self::open) again.
+    /// Returns when nothing passes any more.
+    ///
+    /// # Errors
+    /// When it ended before.
+    pub fn close(&mut self) -> Result<()> {
+        self.process.signal(Signal::SIGUSR1)?;
+        self.hear("is closed")
+    }
+
+    /// Lets go of what was kept, in its order.
+    ///
+    /// # Errors
+    /// When it ended before.
+    pub fn open(&mut self) -> Result<()> {
+        self.process.signal(Signal::SIGUSR2)?;
+        self.hear("is open")
     }
 
     /// Takes the wire out and returns what it did, as `anchor-perf` reports it.
@@ -90,11 +120,11 @@ impl Wire {
     /// # Errors
     /// When it ended before.
     pub fn stop(mut self) -> Result<Value> {
-        self.0.signal(Signal::SIGTERM)?;
+        self.process.signal(Signal::SIGTERM)?;
         let mut said = String::new();
-        let stdout = self.0.stdout().context("no pipe from the wire")?;
+        let stdout = self.process.stdout().context("no pipe from the wire")?;
         BufReader::new(stdout).read_to_string(&mut said)?;
-        self.0.wait(Duration::from_secs(5))?;
+        self.process.wait(Duration::from_secs(5))?;
         serde_json::from_str(&said).context("the wire's report is not JSON")
     }
 }

@@ -270,12 +270,19 @@ impl Mag {
         };
         registration.bound = Some(bound);
         registration.doubted = false;
+        // A host that came up after the update had gone out may have been elsewhere in between, and
+        // the anchor have heard of that later: it is told once more.
+        registration.arrived = registration.arrived.filter(|&at| at > sent);
+        let next = match registration.arrived {
+            Some(_) => bound.since + self.core.config.initial_bindack_timeout,
+            None => bound.refresh,
+        };
         effects.push(Effect::CancelTimer {
             timer: Timer::Retransmit { link },
         });
         effects.push(Effect::SetTimer {
             timer: Timer::Refresh { link },
-            after: bound.refresh.saturating_sub(now.monotonic),
+            after: next.saturating_sub(now.monotonic),
         });
         effects.push(Effect::SetTimer {
             timer: Timer::VisitorExpiry { link },

@@ -75,7 +75,11 @@ impl Mag {
         if learned {
             effects.push(visitor.host.watch());
         }
+        let came = !matches!(sign, Sign::Packet { .. });
         let Some(bound) = registration.bound else {
+            if came {
+                registration.arrived = Some(now.monotonic);
+            }
             if std::mem::take(&mut registration.doubted) {
                 let unknown = HandoffIndicator::UNKNOWN;
                 let (lifetime, asked) = (self.core.lifetime(), registration.prefixes.clone());
@@ -92,12 +96,16 @@ impl Mag {
         }
         // A host that solicits has just come up on its link. It may have been elsewhere in between,
         // unseen by this gateway, so its anchor is told that it is here.
-        if matches!(sign, Sign::Packet { .. }) {
+        if !came {
             return;
         }
-        registration.arrived = true;
+        registration.arrived = Some(now.monotonic);
         if sign == Sign::Operator {
             registration.halted = false;
+            // Who says so knows it: what is on its way may be older than a stay elsewhere.
+            if registration.list.update.is_some() {
+                return self.tell_of_arrival(now, link, effects);
+            }
         }
         let settled = bound.since + self.core.config.initial_bindack_timeout;
         if settled <= now.monotonic || registration.list.update.is_some() {
@@ -215,7 +223,7 @@ impl Mag {
             list,
             prefixes,
             bound: None,
-            arrived: false,
+            arrived: None,
             doubted: false,
             announced: false,
             halted: false,

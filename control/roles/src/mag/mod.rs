@@ -17,13 +17,13 @@
 //!
 //! | event | authenticating | registering | bound | refreshing | leaving | refused |
 //! |---|---|---|---|---|---|---|
-//! | solicitation | kept for later | kept; answered with the PBA | RA at once, rate limited; PBU, for it may have been elsewhere | RA at once, rate limited; PBU in the place of a refresh | as unknown: asked who it is | left alone until the hold is over |
+//! | solicitation | kept for later | kept; answered with the PBA, and noted for it | RA at once, rate limited; PBU, for it may have been elsewhere | RA at once, rate limited; PBU in the place of a refresh | as unknown: asked who it is | left alone until the hold is over |
 //! | packet | address learned | address learned | address learned | address learned | as unknown | left alone |
-//! | operator attaches | asked again if the answer is late | nothing | PBU | PBU in the place of a refresh | as unknown | asked who it is |
+//! | operator attaches | asked again if the answer is late | noted, for the PBA | PBU | PBU in the place of what is on its way | as unknown | asked who it is |
 //! | may attach | PBU; takes over what is leaving, or what is on another link of this gateway under the same link-layer address | flags updated; another identity or anchor: PBU lifetime 0, starts over | as registering, RA if flags changed | as bound | - | - |
 //! | may not attach | refused | PBU lifetime 0; refused | unbound, RA withdrawn, PBU lifetime 0; refused | as bound | - | - |
 //! | gone | forgotten | PBU lifetime 0; leaving | unbound, PBU lifetime 0; leaving (the operator's detach withdraws the RA too) | as bound | nothing | nothing |
-//! | PBA accepted | ignored | bound, RA | ignored | bound; RA if the prefixes changed | forgotten | ignored |
+//! | PBA accepted | ignored | bound, RA; PBU in a while if the host has come up anew since that update | ignored | as registering; RA if the prefixes changed | forgotten | ignored |
 //! | PBA 135, 157 | ignored | corrected, sent at once | ignored | as registering | 135: sent at once; 157: waits for the timer | ignored |
 //! | PBA 156 | ignored | sent again at the slowest rate | ignored | the same; still served | waits for the timer | ignored |
 //! | PBA 128, 130 | ignored | sent again at the slowest rate | ignored | unbound, RA withdrawn; then as registering | waits for the timer | ignored |
@@ -213,15 +213,33 @@ impl Mag {
         }
         let refreshing = registration.list.update.as_ref().map(|u| u.handoff);
         let handoff = match (registration.arrived, refreshing) {
-            (true, None | Some(HandoffIndicator::NOT_CHANGED)) => HandoffIndicator::UNKNOWN,
-            (false, None) => HandoffIndicator::NOT_CHANGED,
-            // An update that says so is on its way.
-            (_, Some(_)) => {
-                registration.arrived = false;
-                return;
-            }
+            (Some(_), None | Some(HandoffIndicator::NOT_CHANGED)) => HandoffIndicator::UNKNOWN,
+            (None, None) => HandoffIndicator::NOT_CHANGED,
+            // An update that says so is on its way. Whether it was sent since the host came, its
+            // acknowledgement will tell.
+            (_, Some(_)) => return,
         };
-        registration.arrived = false;
+        self.update(now, link, handoff, effects);
+    }
+
+    /// Tells the anchor that the host has come, in the place of what it is being told.
+    fn tell_of_arrival(&mut self, now: Now, link: HostLink, effects: &mut Vec<Effect>) {
+        self.update(now, link, HandoffIndicator::UNKNOWN, effects);
+    }
+
+    /// Begins an update of a registration.
+    fn update(
+        &mut self,
+        now: Now,
+        link: HostLink,
+        handoff: HandoffIndicator,
+        effects: &mut Vec<Effect>,
+    ) {
+        let visitor = self.visitors.get_mut(&link);
+        let Some(registration) = visitor.and_then(|v| v.registration.as_mut()) else {
+            return;
+        };
+        registration.arrived = None;
         let prefixes = registration.prefixes.clone();
         let lifetime = self.core.lifetime();
         let list = &mut registration.list;

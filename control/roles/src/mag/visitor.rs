@@ -44,8 +44,8 @@ pub(super) struct Registration {
     /// Bound, or to be asked for; none: the anchor is to choose.
     pub(super) prefixes: Vec<HomeNetworkPrefix>,
     pub(super) bound: Option<Bound>,
-    /// Whether the host has come up on its link since its anchor was told last.
-    pub(super) arrived: bool,
+    /// When the host came up on its link, unless its anchor has been told since.
+    pub(super) arrived: Option<Duration>,
     /// Whether its anchor has it with another gateway; the next sign of it here says otherwise.
     pub(super) doubted: bool,
     /// Whether subscribers know that it attached.

@@ -1,6 +1,6 @@
 //! The gateway: hosts that were elsewhere unseen, and answers that come late or twice.
 
-use crate::mag::{serve, visitor, GIVEN};
+use crate::mag::{attach, serve, visitor, GIVEN};
 use crate::mag_registration::*;
 use crate::scenario::*;
 use roles::event::{Departure, Sign};
@@ -74,6 +74,52 @@ fn a_host_that_solicits_during_a_refresh_is_registered_as_attached() {
         answered(answer(&update, Status(0), &[GIVEN])),
     );
     assert_eq!(visitor(&mag, 2_880_600).state, VisitorState::Bound);
+}
+
+/// The anchor is being told of a solicitation when the host goes elsewhere and comes back, before the
+/// answer has: what is on its way is older than the other gateway's update.
+#[test]
+fn a_host_that_comes_back_while_its_anchor_is_being_told_is_told_of_anew() {
+    let mut mag = mag();
+    serve(&mut mag, 0, link(0, 1));
+    let first = tell(&mut mag, 60_000, solicits(link(0, 1)));
+    let first = pbu_in(&first).clone();
+    let sign = Sign::Operator;
+    let link = link(0, 1);
+    let second = tell(&mut mag, 60_100, Event::HostSeen { link, sign });
+    let second = pbu_in(&second).clone();
+    assert_eq!(handoff_of(&second.options), UNKNOWN);
+    assert_ne!(second.sequence, first.sequence);
+    let crossed = answered(answer(&first, Status(0), &[GIVEN]));
+    let effects = tell(&mut mag, 60_400, crossed);
+    assert_eq!(
+        ignored_because(&effects),
+        Some("acknowledgement_without_update")
+    );
+    let done = answered(answer(&second, Status(0), &[GIVEN]));
+    let effects = tell(&mut mag, 60_500, done);
+    let after = timer_after(&effects, &refresh()).unwrap();
+    assert!(after > Duration::from_secs(2_000), "{after:?}");
+}
+
+/// A solicitation is no proof, for hosts repeat them: it is told once the answer is there.
+#[test]
+fn a_solicitation_after_an_update_went_out_is_told_when_that_is_answered() {
+    let mut mag = mag();
+    let first = attach(&mut mag, 0, link(0, 1));
+    assert_eq!(sent(&tell(&mut mag, 100, solicits(link(0, 1)))), []);
+    let done = answered(answer(&first, Status(0), &[GIVEN]));
+    let effects = tell(&mut mag, 400, done);
+    let second = Duration::from_secs(1);
+    assert_eq!(timer_after(&effects, &refresh()), Some(second));
+    let again = fire(&mut mag, 1400, refresh());
+    let again = pbu_in(&again).clone();
+    assert_eq!(handoff_of(&again.options), UNKNOWN);
+    // One that has gone out after the solicitation says it all.
+    let done = answered(answer(&again, Status(0), &[GIVEN]));
+    let effects = tell(&mut mag, 1800, done);
+    let after = timer_after(&effects, &refresh()).unwrap();
+    assert!(after > Duration::from_secs(2_000), "{after:?}");
 }
 
 /// It may even have been elsewhere within a second of its registration.
