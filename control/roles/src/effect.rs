@@ -4,6 +4,7 @@
 //! by the time a peer hears that something is so, it is so.
 
 use crate::event::{HostLink, Timer};
+use crate::store::{Key, Record};
 use serde::{Deserialize, Serialize};
 use std::net::Ipv6Addr;
 use std::time::Duration;
@@ -24,6 +25,17 @@ pub enum Effect {
     Unbind {
         /// The home network prefix.
         prefix: HomeNetworkPrefix,
+    },
+    /// Keep a record across a restart, in the place of what is kept under its key. What is sent
+    /// after it says that it is kept, and waits for that.
+    Store {
+        /// The record.
+        record: Record,
+    },
+    /// Keep nothing under a key any more.
+    Forget {
+        /// The key.
+        key: Key,
     },
     /// Send a mobility message.
     Send {

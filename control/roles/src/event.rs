@@ -1,6 +1,7 @@
 //! What can happen to a role.
 
 use crate::policy::{LmaPolicy, Profile};
+use crate::store::Record;
 use serde::{Deserialize, Serialize};
 use std::net::Ipv6Addr;
 use wire::ether::MacAddr;
@@ -77,6 +78,18 @@ pub enum Event {
     Refused {
         /// The prefix whose binding could not be installed.
         prefix: HomeNetworkPrefix,
+    },
+    /// The gateway has started. The first event of all.
+    Started {
+        /// How often it has before: the restart counter (RFC 5847 section 3.1). A later start has
+        /// a larger number, whatever was lost.
+        restarts: u32,
+    },
+    /// Something that was kept when the gateway ended, however it did. All that was kept comes
+    /// after the policy and before anything else happens.
+    Restored {
+        /// What was kept.
+        record: Record,
     },
     /// The gateway is going down: say goodbye where the protocol has a way to.
     Shutdown,

@@ -22,6 +22,7 @@ mod message;
 pub mod policy;
 pub mod pool;
 mod sequence;
+pub mod store;
 mod timestamp;
 
 pub use effect::Effect;

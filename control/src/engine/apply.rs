@@ -65,7 +65,10 @@ impl<R: Role> Engine<R> {
         for effect in effects.drain(..) {
             let takes_away = matches!(
                 effect,
-                Effect::Unbind { .. } | Effect::Unwatch { .. } | Effect::CancelTimer { .. }
+                Effect::Unbind { .. }
+                    | Effect::Unwatch { .. }
+                    | Effect::CancelTimer { .. }
+                    | Effect::Forget { .. }
             );
             if refused && !takes_away {
                 self.out.counters.count(Counter::EffectDropped);
@@ -81,6 +84,8 @@ impl<R: Role> Engine<R> {
                     }
                 }
                 Effect::Unbind { prefix } => self.unbind(prefix),
+                // Nothing is kept yet.
+                Effect::Store { .. } | Effect::Forget { .. } => {}
                 Effect::Send { from, to, message } => self.send(from, to, &message),
                 Effect::Advertise {
                     link,

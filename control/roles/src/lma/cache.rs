@@ -71,6 +71,7 @@ impl Cache {
     }
 
     pub(super) fn insert(&mut self, entry: Entry) {
+        self.last_session = self.last_session.max(entry.session);
         self.by_identifier
             .insert(entry.mn_identifier.clone(), entry.session);
         self.sessions.insert(entry.session, entry);

@@ -15,6 +15,7 @@ counters! {
         BindingsDeleted = "bindings_deleted": "Bindings removed after de-registration and MinDelayBeforeBCEDelete",
         BindingsWithdrawn = "bindings_withdrawn": "Bindings removed by the operator or by a change of policy",
         BindingsNotInstalled = "bindings_not_installed": "Bindings given up because the table refused them",
+        BindingsRestored = "bindings_restored": "Bindings that came back after a restart",
         UpdatesHeld = "updates_held": "Updates that waited for the de-registration of the session in their way",
         StatusAccepted = "status_accepted": "Updates answered with 0, accepted",
         StatusUnspecified = "status_unspecified": "Updates answered with 128, reason unspecified: an option came twice that may come once",

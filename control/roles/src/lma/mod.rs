@@ -39,6 +39,9 @@
 //! - A refused `Bind` (the table was full against all promises) ends the session and is answered
 //!   with 130; for the refusal to be the only answer, the effects after the refused one must not be
 //!   applied.
+//! - A binding is stored before its acknowledgement goes out, and comes back after a restart with what
+//!   is left of its lifetime by the wall clock, unless policy no longer allows it. One that finds no
+//!   room then ends.
 //! - Going down says nothing to anybody: RFC 5213 has no message for it, and gateways keep the
 //!   prefix and ask for it again.
 
@@ -48,6 +51,7 @@ mod config;
 mod counters;
 mod lookup;
 mod policy;
+mod restore;
 mod update;
 mod view;
 mod wait;
@@ -61,6 +65,7 @@ use crate::effect::{Effect, Notice};
 use crate::event::Timer;
 use crate::message::{can_answer, ignored, ErrorSender, PerSecond};
 use crate::pool::Prefixes;
+use crate::store::{Key, Record};
 use crate::{Event, Now, Role};
 use cache::Cache;
 use policy::Admission;
@@ -210,6 +215,8 @@ impl Lma {
         effects.push(Effect::CancelTimer {
             timer: Timer::BindingExpiry { session },
         });
+        let key = Key::Binding { session };
+        effects.push(Effect::Forget { key });
         for &prefix in &entry.prefixes {
             effects.push(Effect::Notify {
                 notice: Notice::BindingDown {
@@ -245,6 +252,9 @@ impl Role for Lma {
                 }
             }
             Event::Refused { prefix } => self.on_refused(now, *prefix, effects),
+            Event::Restored {
+                record: Record::Binding(binding),
+            } => self.on_restored(now, binding, effects),
             // What happens on access links is a gateway's business; see the module on going down.
             Event::Timer { .. }
             | Event::HostSeen { .. }
@@ -252,6 +262,8 @@ impl Role for Lma {
             | Event::HostGone { .. }
             | Event::AccessPolicyChanged
             | Event::AccessPolicyChangedFor { .. }
+            | Event::Started { .. }
+            | Event::Restored { .. }
             | Event::Shutdown => {}
         }
     }

@@ -1,5 +1,6 @@
 //! Who may be served: the anchor's policy, and what a change of it does to bindings.
 
+use super::cache::Entry;
 use super::counters::LmaCounter;
 use super::Lma;
 use crate::effect::Effect;
@@ -62,16 +63,19 @@ impl Lma {
         let ended: Vec<u64> = self
             .cache
             .iter()
-            .filter(|entry| {
-                !self.admission.knows_mag(entry.care_of)
-                    || self.admission.admits(&entry.mn_identifier).is_err()
-                    || !self.may_hold(&entry.mn_identifier, &entry.prefixes)
-            })
+            .filter(|entry| !self.may_be_bound(entry))
             .map(|entry| entry.session)
             .collect();
         for session in ended {
             self.remove(now, session, LmaCounter::BindingsWithdrawn, effects);
         }
+    }
+
+    /// Whether policy allows a binding as it stands.
+    pub(super) fn may_be_bound(&self, entry: &Entry) -> bool {
+        self.admission.knows_mag(entry.care_of)
+            && self.admission.admits(&entry.mn_identifier).is_ok()
+            && self.may_hold(&entry.mn_identifier, &entry.prefixes)
     }
 
     /// Whether `prefixes` are the ones that policy fixes for `host`, or some of them; or from the

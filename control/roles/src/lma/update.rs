@@ -300,6 +300,7 @@ impl Lma {
                 timer: Timer::AssignWait { session },
             });
         }
+        self.store(now, session, effects);
         self.accept(received, session, granted, effects);
         for prefix in prefixes.into_iter().filter(|_| changed) {
             let mn_identifier = host.clone();
@@ -352,6 +353,7 @@ impl Lma {
             });
             self.counters.add(LmaCounter::BindingsDeregistered);
         }
+        self.store(now, session, effects);
         self.accept(received, session, Lifetime::ZERO, effects);
         if let Some(held) = held {
             effects.push(Effect::CancelTimer {

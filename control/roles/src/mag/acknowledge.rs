@@ -277,6 +277,7 @@ impl Mag {
             Some(_) => bound.since + self.core.config.initial_bindack_timeout,
             None => bound.refresh,
         };
+        effects.extend(registration.store(now, &visitor.host));
         effects.push(Effect::CancelTimer {
             timer: Timer::Retransmit { link },
         });

@@ -8,6 +8,7 @@ use super::Mag;
 use crate::effect::{Effect, Notice};
 use crate::event::{HostLink, Sign, Timer};
 use crate::policy::Profile;
+use crate::store::Key;
 use crate::Now;
 use std::net::Ipv6Addr;
 use wire::mh::HandoffIndicator;
@@ -74,6 +75,7 @@ impl Mag {
         };
         if learned {
             effects.push(visitor.host.watch());
+            effects.extend(registration.store(now, &visitor.host));
         }
         let came = !matches!(sign, Sign::Packet { .. });
         let Some(bound) = registration.bound else {
@@ -154,7 +156,10 @@ impl Mag {
             let same = list.mn_identifier == profile.mn_identifier && list.lma == profile.lma;
             if same && !renamed {
                 let told = (registration.profile.managed, registration.profile.other);
-                registration.profile = profile.clone();
+                if registration.profile != *profile {
+                    registration.profile = profile.clone();
+                    effects.extend(registration.store(now, host));
+                }
                 if registration.bound.is_some() && told != (profile.managed, profile.other) {
                     let core = &mut self.core;
                     host.advertise(now.monotonic, core, registration, &[], effects);
@@ -257,6 +262,9 @@ impl Mag {
                 self.by_prefix.insert(prefix, link);
                 effects.push(Effect::Bind { prefix, path });
             }
+            let key = Key::Visitor { link: old };
+            effects.push(Effect::Forget { key });
+            effects.extend(registration.store(now, &visitor.host));
         }
         super::leave::cancel_timers(old, effects);
         effects.push(Effect::Unwatch { link: old });

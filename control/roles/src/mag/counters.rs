@@ -17,6 +17,7 @@ counters! {
         RefusedByTable = "refused_by_table": "Hosts given up because the table refused their binding",
         SignsWhileRefused = "signs_while_refused": "Signs of hosts that were refused a short time ago",
         SignsNotAttaching = "signs_not_attaching": "Signs of unknown hosts by which hosts do not attach here",
+        VisitorsRestored = "visitors_restored": "Hosts that were served again after a restart",
         UpdatesSent = "updates_sent": "Proxy Binding Updates sent",
         UpdatesRetransmitted = "updates_retransmitted": "Proxy Binding Updates sent again for want of an answer",
         UpdatesDelayed = "updates_delayed": "Proxy Binding Updates held back by MAX_UPDATE_RATE",

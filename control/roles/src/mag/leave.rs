@@ -7,6 +7,7 @@ use super::visitor::Registration;
 use super::Mag;
 use crate::effect::{Effect, Notice};
 use crate::event::{Departure, HostLink, Timer};
+use crate::store::Key;
 use crate::Now;
 use std::net::Ipv6Addr;
 use wire::mh::{HandoffIndicator, HomeNetworkPrefix, Lifetime, MnIdentifier};
@@ -121,6 +122,9 @@ impl Mag {
             self.by_prefix.remove(&prefix);
             effects.push(Effect::Unbind { prefix });
         }
+        let link = registration.list.link;
+        let key = Key::Visitor { link };
+        effects.push(Effect::Forget { key });
         let prefixes = registration.prefixes.iter();
         effects.extend(prefixes.map(|&prefix| registration.binding_down(prefix)));
     }

@@ -48,6 +48,7 @@ mod config;
 mod counters;
 mod leave;
 mod refusal;
+mod restore;
 mod update;
 mod view;
 mod visitor;
@@ -60,6 +61,7 @@ use crate::counters::{Counter, CounterView};
 use crate::effect::Effect;
 use crate::event::{Departure, HostLink, Timer};
 use crate::message::{can_answer, ignored, refuse_plain, ErrorSender};
+use crate::store::Record;
 use crate::{Event, Now, Role};
 use hashbrown::HashMap;
 use leave::Leaving;
@@ -304,8 +306,11 @@ impl Role for Mag {
             }
             Event::Refused { prefix } => self.on_refused(now, *prefix, effects),
             Event::Shutdown => self.on_shutdown(now, effects),
+            Event::Restored {
+                record: Record::Visitor(visitor),
+            } => self.on_restored(now, visitor, effects),
             // An anchor's.
-            Event::Policy { .. } => {}
+            Event::Policy { .. } | Event::Restored { .. } | Event::Started { .. } => {}
         }
     }
 }

@@ -74,6 +74,19 @@ impl Host {
         }
     }
 
+    /// As it was known before a restart.
+    pub(super) fn restored(
+        link: HostLink,
+        link_local: Option<Ipv6Addr>,
+        addresses: &[Ipv6Addr],
+    ) -> Self {
+        Self {
+            link_local,
+            addresses: addresses.iter().copied().take(ADDRESSES).collect(),
+            ..Self::new(link)
+        }
+    }
+
     /// Takes note of what a sign tells; whether that is a link-local address not known before.
     pub(super) fn note(&mut self, sign: Sign) -> bool {
         let source = match sign {

@@ -376,7 +376,7 @@ impl Domain {
             Effect::Unwatch { link } => {
                 node.watched.remove(&link);
             }
-            Effect::Notify { .. } => {}
+            Effect::Notify { .. } | Effect::Store { .. } | Effect::Forget { .. } => {}
         }
     }
 

@@ -9,4 +9,5 @@ mod mag;
 mod mag_elsewhere;
 mod mag_registration;
 mod recordings;
+mod restart;
 mod scenario;

@@ -1,0 +1,125 @@
+//! Bindings that outlive the process: what is stored of them, and how they come back.
+
+use super::cache::Entry;
+use super::counters::LmaCounter;
+use super::view::BindingState;
+use super::Lma;
+use crate::effect::{Effect, Path, TunnelEnds};
+use crate::event::Timer;
+use crate::store::{BindingRecord, Key, Record};
+use crate::Now;
+use std::time::Duration;
+
+impl Lma {
+    /// Has a session stored as it stands, before its gateway hears of it.
+    pub(super) fn store(&self, now: Now, session: u64, effects: &mut Vec<Effect>) {
+        if let Some(entry) = self.cache.get(session) {
+            let record = Record::Binding(entry.record(now));
+            effects.push(Effect::Store { record });
+        }
+    }
+
+    /// A session as it was when the anchor ended. Its place is as it was too, unless the
+    /// configuration or policy has changed since, or its time has run out.
+    pub(super) fn on_restored(
+        &mut self,
+        now: Now,
+        record: &BindingRecord,
+        effects: &mut Vec<Effect>,
+    ) {
+        let pending = record.pending;
+        let longest = match pending {
+            true => self.config.min_delay_before_bce_delete,
+            false => self.config.max_lifetime,
+        };
+        // A clock that was set back must not make a binding last.
+        let left = record.ends.saturating_sub(now.wall).min(longest);
+        let entry = Entry::restored(record, now.monotonic + left);
+        let is_taken = |prefix| self.prefixes.holder(prefix).is_some();
+        let after = self.prefixes.held().saturating_add(entry.prefixes.len());
+        let why_not = if left.is_zero() {
+            Some(match pending {
+                true => LmaCounter::BindingsDeleted,
+                false => LmaCounter::BindingsExpired,
+            })
+        } else if !self.may_be_bound(&entry) {
+            Some(LmaCounter::BindingsWithdrawn)
+        } else if entry.prefixes.is_empty()
+            || entry.prefixes.iter().any(|&prefix| is_taken(prefix))
+            || self.cache.find(&entry.mn_identifier).is_some()
+            || self.cache.get(entry.session).is_some()
+            || after > self.config.capacity
+        {
+            Some(LmaCounter::BindingsNotInstalled)
+        } else {
+            None
+        };
+        let session = entry.session;
+        if let Some(why) = why_not {
+            self.counters.add(why);
+            let key = Key::Binding { session };
+            return effects.push(Effect::Forget { key });
+        }
+        let path = match entry.state {
+            BindingState::Active => Path::Anchor {
+                tunnel: TunnelEnds {
+                    local: self.config.address,
+                    remote: entry.care_of,
+                },
+            },
+            BindingState::Pending => Path::Pending,
+        };
+        for &prefix in &entry.prefixes {
+            self.prefixes.take(prefix, &entry.mn_identifier);
+            effects.push(Effect::Bind { prefix, path });
+        }
+        self.cache.insert(entry);
+        self.counters.add(LmaCounter::BindingsRestored);
+        effects.push(Effect::SetTimer {
+            timer: Timer::BindingExpiry { session },
+            after: left,
+        });
+    }
+}
+
+impl Entry {
+    fn record(&self, now: Now) -> BindingRecord {
+        BindingRecord {
+            session: self.session,
+            mn_identifier: self.mn_identifier.clone(),
+            prefixes: self.prefixes.clone(),
+            care_of: self.care_of,
+            link_layer: self.link_layer.clone(),
+            access_technology: self.access_technology,
+            handoff: self.handoff,
+            attached: self.attached,
+            link_local: self.link_local,
+            sequence: self.sequence,
+            timestamp: self.timestamp,
+            pending: self.state == BindingState::Pending,
+            ends: now.wall + self.deadline.saturating_sub(now.monotonic),
+        }
+    }
+
+    fn restored(record: &BindingRecord, deadline: Duration) -> Self {
+        Self {
+            session: record.session,
+            mn_identifier: record.mn_identifier.clone(),
+            prefixes: record.prefixes.clone(),
+            care_of: record.care_of,
+            link_layer: record.link_layer.clone(),
+            access_technology: record.access_technology,
+            handoff: record.handoff,
+            attached: record.attached,
+            link_local: record.link_local,
+            sequence: record.sequence,
+            timestamp: record.timestamp,
+            state: match record.pending {
+                true => BindingState::Pending,
+                false => BindingState::Active,
+            },
+            deadline,
+            held: None,
+        }
+    }
+}

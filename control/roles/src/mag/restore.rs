@@ -1,0 +1,135 @@
+//! Visitors that outlive the process: what is stored of them, and how they come back.
+//!
+//! A host that is stored is bound; all others are met anew when they show themselves. It is served at
+//! once after a restart, while policy is asked about it again, and hears a Router Advertisement within
+//! the usual interval: the one that it heard last stands.
+
+use super::counters::MagCounter;
+use super::update::ListEntry;
+use super::visitor::{Bound, Host, Registration, Visitor};
+use super::Mag;
+use crate::backoff::fraction;
+use crate::effect::Effect;
+use crate::event::Timer;
+use crate::store::{Key, Record, VisitorRecord};
+use crate::Now;
+use std::time::Duration;
+
+impl Mag {
+    /// A visitor as it was when the gateway ended.
+    pub(super) fn on_restored(
+        &mut self,
+        now: Now,
+        record: &VisitorRecord,
+        effects: &mut Vec<Effect>,
+    ) {
+        let link = record.link;
+        // A clock that was set back must not make a binding last.
+        let left = record.ends.saturating_sub(now.wall);
+        let left = left.min(self.core.config.lifetime);
+        let after = self.by_prefix.len().saturating_add(record.prefixes.len());
+        let why_not = if left.is_zero() {
+            Some(MagCounter::BindingsExpired)
+        } else if record.prefixes.is_empty()
+            || self.visitors.contains_key(&link)
+            || self
+                .by_identifier
+                .contains_key(&record.profile.mn_identifier)
+            || record
+                .prefixes
+                .iter()
+                .any(|it| self.by_prefix.contains_key(it))
+            || after > self.core.config.capacity
+            || self.visitors.len() >= self.core.config.capacity
+        {
+            Some(MagCounter::RefusedNoRoom)
+        } else {
+            None
+        };
+        if let Some(why) = why_not {
+            self.core.counters.add(why);
+            let key = Key::Visitor { link };
+            return effects.push(Effect::Forget { key });
+        }
+        let refresh = record.refresh.saturating_sub(now.wall).min(left);
+        // What should have been refreshed meanwhile is, but not all of it in one moment.
+        let refresh = refresh.max(fraction(&mut self.core.rng, left / 4));
+        let bound = Bound {
+            since: now.monotonic,
+            refresh: now.monotonic + refresh,
+            expiry: now.monotonic + left,
+        };
+        let visitor = Visitor {
+            host: Host::restored(link, record.link_local, &record.addresses),
+            asked: Some(now.monotonic),
+            registration: Some(Registration::restored(record, bound)),
+        };
+        let host = record.profile.mn_identifier.clone();
+        self.by_identifier.insert(host, link);
+        if let Some(registration) = &visitor.registration {
+            let path = registration.path(self.core.config.address);
+            for &prefix in &registration.prefixes {
+                self.by_prefix.insert(prefix, link);
+                effects.push(Effect::Bind { prefix, path });
+            }
+        }
+        effects.push(visitor.host.watch());
+        self.visitors.insert(link, visitor);
+        self.core.counters.add(MagCounter::VisitorsRestored);
+        let interval = self.core.config.advertising.interval;
+        let advertise = fraction(&mut self.core.rng, interval);
+        for (timer, after) in [
+            (Timer::Refresh { link }, refresh),
+            (Timer::VisitorExpiry { link }, left),
+        ] {
+            effects.push(Effect::SetTimer { timer, after });
+        }
+        if !interval.is_zero() {
+            effects.push(Effect::SetTimer {
+                timer: Timer::Advertise { link },
+                after: advertise,
+            });
+        }
+        self.core.counters.add(MagCounter::HostsAsked);
+        effects.push(Effect::Authenticate { link });
+    }
+}
+
+impl Registration {
+    /// Has it stored as it stands, with its host, once it is bound.
+    pub(super) fn store(&self, now: Now, host: &Host) -> Option<Effect> {
+        let bound = self.bound?;
+        let wall = |at: Duration| now.wall + at.saturating_sub(now.monotonic);
+        let record = Record::Visitor(VisitorRecord {
+            link: host.link,
+            link_local: host.link_local,
+            addresses: host.addresses.clone(),
+            profile: self.profile.clone(),
+            prefixes: self.prefixes.clone(),
+            sequence: self.list.sequence,
+            refresh: wall(bound.refresh),
+            ends: wall(bound.expiry),
+        });
+        Some(Effect::Store { record })
+    }
+
+    fn restored(record: &VisitorRecord, bound: Bound) -> Self {
+        Self {
+            list: ListEntry {
+                mn_identifier: record.profile.mn_identifier.clone(),
+                lma: record.profile.lma,
+                link: record.link,
+                sequence: record.sequence,
+                rate: Default::default(),
+                update: None,
+            },
+            profile: record.profile.clone(),
+            prefixes: record.prefixes.clone(),
+            bound: Some(bound),
+            arrived: None,
+            doubted: false,
+            announced: true,
+            halted: false,
+        }
+    }
+}

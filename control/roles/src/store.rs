@@ -1,0 +1,112 @@
+//! What a role keeps across a restart: a record for each binding that a peer was told of.
+//!
+//! ```text
+//!   accepted, moved, de-registered ──► Effect::Store { record }  ─┐   before the Effect::Send that
+//!   ended                          ──► Effect::Forget { key }    ─┴─► tells the peer
+//!
+//!   at start: Event::Restored { record }, once for each ──► bound again, as if it had never stopped
+//! ```
+//!
+//! A record is whole: what comes after it under the same key takes its place. Times in it are
+//! wall-clock times, for the monotonic clock begins anew with each start. What it need not hold is
+//! what follows from it: the place in the pools from the prefixes, the tunnel from the addresses.
+//!
+//! Records outlive the version that wrote them. A field that is new has a default, so that older
+//! records are still read.
+
+use crate::event::HostLink;
+use crate::policy::Profile;
+use serde::{Deserialize, Serialize};
+use std::net::Ipv6Addr;
+use std::time::Duration;
+use wire::mh::{AccessTechnology, HandoffIndicator, HomeNetworkPrefix, MnIdentifier, NtpTime};
+
+/// Something that is kept.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Record {
+    /// LMA: an entry of the binding cache.
+    Binding(BindingRecord),
+    /// MAG: an entry of the binding update list, with the host that it is for.
+    Visitor(VisitorRecord),
+}
+
+impl Record {
+    /// What it is kept under.
+    pub const fn key(&self) -> Key {
+        match self {
+            Self::Binding(binding) => Key::Binding {
+                session: binding.session,
+            },
+            Self::Visitor(visitor) => Key::Visitor { link: visitor.link },
+        }
+    }
+}
+
+/// What a record is kept under.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Key {
+    /// A binding.
+    Binding {
+        /// Its mobility session.
+        session: u64,
+    },
+    /// A visitor.
+    Visitor {
+        /// Where it is.
+        link: HostLink,
+    },
+}
+
+/// A binding cache entry (RFC 5213 section 5.1) as it was acknowledged last.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BindingRecord {
+    /// Number of the mobility session.
+    pub session: u64,
+    /// The mobile node.
+    pub mn_identifier: MnIdentifier,
+    /// Its home network prefixes, sorted.
+    pub prefixes: Vec<HomeNetworkPrefix>,
+    /// Proxy care-of address.
+    pub care_of: Ipv6Addr,
+    /// Link-layer identifier of the attached interface, if the gateway told it.
+    pub link_layer: Option<Vec<u8>>,
+    /// How the mobile node is attached.
+    pub access_technology: AccessTechnology,
+    /// Handoff Indicator of the last accepted update.
+    pub handoff: HandoffIndicator,
+    /// Whether the gateway has said that the host came to it.
+    pub attached: bool,
+    /// Link-local address of the gateway on the access link; unspecified while nobody has asked.
+    pub link_local: Ipv6Addr,
+    /// Sequence number of the last accepted update.
+    pub sequence: u16,
+    /// Timestamp of the latest accepted update that had one.
+    pub timestamp: Option<NtpTime>,
+    /// Whether it is de-registered and waits for its host to come back.
+    pub pending: bool,
+    /// When it ends if nothing more comes, since 1970.
+    pub ends: Duration,
+}
+
+/// A host that a MAG serves, as its anchor acknowledged it last (RFC 5213 section 6.1).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VisitorRecord {
+    /// Where it is.
+    pub link: HostLink,
+    /// Its link-local address, if it has shown one.
+    pub link_local: Option<Ipv6Addr>,
+    /// Other addresses that it has shown.
+    pub addresses: Vec<Ipv6Addr>,
+    /// Who it is, where it is anchored and what its home link is like.
+    pub profile: Profile,
+    /// Its home network prefixes.
+    pub prefixes: Vec<HomeNetworkPrefix>,
+    /// Sequence number of the last update that was sent.
+    pub sequence: u16,
+    /// When its binding is to be refreshed, since 1970.
+    pub refresh: Duration,
+    /// When its binding ends if it is not refreshed, since 1970.
+    pub ends: Duration,
+}
