@@ -29,6 +29,14 @@ impl Adjacencies {
         unpack(self.words.get(id.0 as usize)?.load(Ordering::Acquire))
     }
 
+    /// The word of the adjacency at an index; 0 where there is none. For those that compare or copy it
+    /// whole: nothing else does more with it than this file does.
+    #[inline(always)]
+    pub(crate) fn word(&self, id: AdjacencyId) -> u64 {
+        let word = self.words.get(id.0 as usize);
+        word.map_or(0, |word| word.load(Ordering::Acquire))
+    }
+
     /// How much memory they take, and where.
     pub(crate) fn extent(&self) -> mem::Extent {
         self.words.extent()

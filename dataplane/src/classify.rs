@@ -12,6 +12,7 @@ pub(crate) mod ipv4;
 pub(crate) mod link;
 pub(crate) mod own;
 pub(crate) mod packet;
+pub(crate) mod plain;
 
 use crate::key::{Domain, InterfaceId, TunnelId};
 use crate::verdict::Verdict;

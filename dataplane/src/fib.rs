@@ -20,6 +20,8 @@ const VLANS: usize = 1 << 12;
 pub struct Fib {
     generation: u64,
     interfaces: Vec<Interface>,
+    /// What of each interface is asked for by every packet that leaves by it.
+    exits: Vec<Exit>,
     ports: Vec<PortInterfaces>,
     /// In the order of their domains.
     domains: Vec<(Domain, Routes)>,
@@ -65,6 +67,7 @@ impl Fib {
         let routes = routes.len();
         Self {
             generation,
+            exits: interfaces.iter().map(Exit::of).collect(),
             interfaces,
             ports,
             domains,
@@ -92,6 +95,12 @@ impl Fib {
         self.interfaces.get(usize::from(id.0))
     }
 
+    /// The way out by the interface with this index.
+    #[inline(always)]
+    pub(crate) fn exit(&self, id: InterfaceId) -> Option<&Exit> {
+        self.exits.get(usize::from(id.0))
+    }
+
     /// All interfaces, in the order of their [`InterfaceId`].
     pub fn interfaces(&self) -> &[Interface] {
         &self.interfaces
@@ -105,18 +114,37 @@ impl Fib {
     /// What the route with the longest prefix that covers `destination` says.
     #[inline]
     pub fn route(&self, domain: Domain, destination: impl Into<IpAddr>) -> Option<NextHop> {
-        let routes = match self.domains.as_slice() {
-            [(only, routes)] if *only == domain => routes,
+        let routes = self.routes_of(domain)?;
+        match destination.into() {
+            IpAddr::V6(v6) => routes.ipv6.get(v6.to_bits()).0,
+            IpAddr::V4(v4) => routes.ipv4.get(u128::from(v4.to_bits()) << 96).0,
+        }
+    }
+
+    /// [`Fib::route`], and whether it is the same for all destinations that share the upper 64 bits of
+    /// this one.
+    #[inline]
+    pub(crate) fn route_of_site(
+        &self,
+        domain: Domain,
+        destination: Ipv6Addr,
+    ) -> (Option<NextHop>, bool) {
+        match self.routes_of(domain) {
+            Some(routes) => routes.ipv6.get(destination.to_bits()),
+            None => (None, true),
+        }
+    }
+
+    #[inline(always)]
+    fn routes_of(&self, domain: Domain) -> Option<&Routes> {
+        match self.domains.as_slice() {
+            [(only, routes)] if *only == domain => Some(routes),
             many => {
                 let at = many
                     .binary_search_by_key(&domain, |(domain, _)| *domain)
                     .ok()?;
-                &many.get(at)?.1
+                Some(&many.get(at)?.1)
             }
-        };
-        match destination.into() {
-            IpAddr::V6(v6) => routes.ipv6.get(v6.to_bits()),
-            IpAddr::V4(v4) => routes.ipv4.get(u128::from(v4.to_bits()) << 96),
         }
     }
 
@@ -141,6 +169,31 @@ impl Fib {
             .iter()
             .find(|(of, _)| *of == domain)
             .map(|(_, source)| *source)
+    }
+}
+
+/// An [`Interface`] as packets leave by it, as small as can be.
+#[derive(Clone, Copy)]
+pub(crate) struct Exit {
+    /// Our link-layer address on it, as the upper 48 bits of a word in host order.
+    pub(crate) from: u64,
+    /// Port that carries it.
+    pub(crate) port: PortId,
+    /// 802.1Q VLAN identifier, or untagged.
+    pub(crate) vlan: Option<u16>,
+    /// Largest IP packet in octets.
+    pub(crate) mtu: u16,
+}
+
+impl Exit {
+    fn of(interface: &Interface) -> Self {
+        let [a, b, c, d, e, f] = interface.mac.0;
+        Self {
+            from: u64::from_be_bytes([a, b, c, d, e, f, 0, 0]),
+            port: interface.port,
+            vlan: interface.vlan,
+            mtu: interface.mtu,
+        }
     }
 }
 
@@ -185,59 +238,88 @@ struct Routes {
     ipv4: Lpm,
 }
 
-/// Longest-prefix match by one hash table for each length, longest first.
+/// Longest-prefix match by one hash table for each length, longest first. Most destinations have no
+/// route of more than 64 bits, and one look into the table of those that have says so.
 struct Lpm {
-    lengths: Vec<Exact>,
+    /// Of more than 64 bits.
+    longer: Vec<Exact<NextHop>>,
+    /// The upper 64 bits of those, none when there are none.
+    sites: Option<Exact<()>>,
+    /// Of 64 bits and less, but not 0.
+    lengths: Vec<Exact<NextHop>>,
     /// What the prefix of length 0 says, which covers all that no other does.
     default: Option<NextHop>,
 }
 
+/// Bits of a prefix that names a link, which is where the sites end.
+const SITE: usize = 64;
+
 impl Lpm {
     fn new<'a>(routes: impl Iterator<Item = &'a Route>, longest: u8, seed: Seed) -> Self {
-        let mut by_length: Vec<Vec<&Route>> = Vec::new();
+        let mut by_length: Vec<Vec<(u128, NextHop)>> = Vec::new();
         by_length.resize_with(usize::from(longest) + 1, Vec::new);
         for route in routes {
+            let bits = match route.prefix {
+                IpAddr::V6(v6) => v6.to_bits(),
+                IpAddr::V4(v4) => u128::from(v4.to_bits()) << 96,
+            };
             if let Some(group) = by_length.get_mut(usize::from(route.length.min(longest))) {
-                group.push(route);
+                group.push((bits, route.next_hop));
             }
         }
         let default = by_length.first_mut().map(std::mem::take);
-        let default = default.and_then(|group| group.first().map(|route| route.next_hop));
+        let default = default.and_then(|group| group.first().map(|(_, next_hop)| *next_hop));
         let groups = by_length.into_iter().enumerate().rev();
         let used = groups.filter(|(_, group)| !group.is_empty());
+        let (longer, lengths): (Vec<_>, Vec<_>) = used.partition(|(length, _)| *length > SITE);
+        let all = longer.iter().flat_map(|(_, group)| group);
+        let sites: Vec<(u128, ())> = all.map(|(bits, _)| (*bits, ())).collect();
+        let compile = |groups: Vec<(usize, Vec<(u128, NextHop)>)>| {
+            let tables = groups.into_iter();
+            tables.map(|(length, group)| Exact::new(length, &group, seed))
+        };
         Self {
-            lengths: used
-                .map(|(length, group)| Exact::new(length, &group, seed))
-                .collect(),
+            longer: compile(longer).collect(),
+            sites: (!sites.is_empty()).then(|| Exact::new(SITE, &sites, seed)),
+            lengths: compile(lengths).collect(),
             default,
         }
     }
 
+    /// What the longest prefix says, and whether no prefix of more than 64 bits is near.
     #[inline(always)]
-    fn get(&self, bits: u128) -> Option<NextHop> {
+    fn get(&self, bits: u128) -> (Option<NextHop>, bool) {
+        let near = self.sites.as_ref().and_then(|sites| sites.get(bits));
+        if near.is_some() {
+            let found = self.longer.iter().find_map(|exact| exact.get(bits));
+            if found.is_some() {
+                return (found, false);
+            }
+        }
         let found = self.lengths.iter().find_map(|exact| exact.get(bits));
-        found.or(self.default)
+        (found.or(self.default), near.is_none())
     }
 }
 
 /// Prefixes of one length: linear probing, at most half full.
-struct Exact {
+struct Exact<V> {
     mask: u128,
     seed: Seed,
     /// A power of two, so that `shift` takes an index from the upper bits of a hash.
-    slots: Vec<Option<Slot>>,
+    slots: Vec<Option<Slot<V>>>,
     shift: u32,
 }
 
 #[derive(Clone, Copy)]
-struct Slot {
+struct Slot<V> {
     high: u64,
     low: u64,
-    next_hop: NextHop,
+    value: V,
 }
 
-impl Exact {
-    fn new(length: usize, routes: &[&Route], seed: Seed) -> Self {
+impl<V: Copy> Exact<V> {
+    /// Of two with the same prefix the first counts.
+    fn new(length: usize, routes: &[(u128, V)], seed: Seed) -> Self {
         let mask = u128::MAX.checked_shl(128 - length as u32).unwrap_or(0);
         let size = (routes.len() * 2).next_power_of_two();
         let mut exact = Self {
@@ -246,21 +328,17 @@ impl Exact {
             slots: vec![None; size],
             shift: 64 - size.trailing_zeros(),
         };
-        for route in routes {
-            let bits = match route.prefix {
-                IpAddr::V6(v6) => v6.to_bits(),
-                IpAddr::V4(v4) => u128::from(v4.to_bits()) << 96,
-            };
-            exact.put(bits & mask, route.next_hop);
+        for (bits, value) in routes {
+            exact.put(bits & mask, *value);
         }
         exact
     }
 
-    fn put(&mut self, bits: u128, next_hop: NextHop) {
+    fn put(&mut self, bits: u128, value: V) {
         let new = Slot {
             high: (bits >> 64) as u64,
             low: bits as u64,
-            next_hop,
+            value,
         };
         let mut at = self.first(new.high, new.low);
         while let Some(slot) = self.slots.get_mut(at) {
@@ -281,14 +359,14 @@ impl Exact {
     }
 
     #[inline(always)]
-    fn get(&self, bits: u128) -> Option<NextHop> {
+    fn get(&self, bits: u128) -> Option<V> {
         let bits = bits & self.mask;
         let (high, low) = ((bits >> 64) as u64, bits as u64);
         let mut at = self.first(high, low);
         // Ends: at least half of the slots are empty.
         while let Some(Some(slot)) = self.slots.get(at) {
             if slot.high == high && slot.low == low {
-                return Some(slot.next_hop);
+                return Some(slot.value);
             }
             at = (at + 1) & (self.slots.len() - 1);
         }

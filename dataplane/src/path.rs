@@ -39,6 +39,7 @@ use crate::worker::output::{Output, Sent};
 use crate::worker::{Meter, Stage, View, WorkerConfig};
 use arrayvec::ArrayVec;
 use decide::Looked;
+use express::Desk;
 use fragment::Pieced;
 use packet::{Buf, Burst, PortId, RxTx, MAX_BURST};
 use wire::ether;
@@ -71,6 +72,7 @@ pub(crate) struct Path<T: RxTx, M: Meter> {
     /// Is told when a stage ends.
     pub(crate) meter: M,
     pieced: Pieced<T::Buf>,
+    desk: Desk,
 }
 
 /// Buckets for what this worker sends of its own accord.
@@ -123,6 +125,7 @@ impl<T: RxTx, M: Meter> Path<T, M> {
             known,
             meter,
             pieced: Pieced::new(index, config.fragment_seed),
+            desk: Desk::new(),
         }
     }
 
@@ -177,7 +180,9 @@ impl<T: RxTx, M: Meter> Path<T, M> {
                 if view.watch.is_on() {
                     self.receive_watched(burst, port, view, io);
                 } else {
-                    self.express(&mut burst, port, view, io);
+                    if M::EXPRESS {
+                        self.express(&mut burst, port, view, io);
+                    }
                     if !burst.is_empty() {
                         let mut lane = Lane::new();
                         for buf in burst {

@@ -183,6 +183,32 @@ impl Line {
     }
 }
 
+/// A tunnel where it lies, for whoever puts packets into it: its header is copied once, from here to the
+/// packet.
+pub(crate) struct Entrance<'a> {
+    line: &'a Line,
+    /// Octets that the largest inner packet may have.
+    pub(crate) mtu: u16,
+    /// Where outer packets are sent.
+    pub(crate) adjacency: AdjacencyId,
+}
+
+impl Entrance<'_> {
+    /// Writes the outer header, `lead` (in host order, as exclusive or) laid over its first eight octets,
+    /// which are zero where the packet decides; its next header is [`Entrance::NEXT_HEADER`].
+    #[inline(always)]
+    pub(crate) fn write(&self, place: &mut [u8; HEADER], lead: u64) {
+        let mut over = lead.to_be();
+        for (place, word) in place.chunks_exact_mut(8).zip(&self.line.header) {
+            let word = word.load(Ordering::Relaxed) ^ std::mem::take(&mut over);
+            place.copy_from_slice(&word.to_ne_bytes());
+        }
+    }
+
+    /// What the header that it has says of its payload.
+    pub(crate) const NEXT_HEADER: u8 = IPV6;
+}
+
 /// The table, as workers see it.
 pub struct Tunnels {
     index: Index,
@@ -194,6 +220,22 @@ impl Tunnels {
     #[inline(always)]
     pub fn get(&self, id: TunnelId) -> Option<Tunnel> {
         self.lines.get(id.0 as usize)?.read()
+    }
+
+    /// The tunnel at an index where it lies, if there is one and it is resolved.
+    #[inline(always)]
+    pub(crate) fn entrance(&self, id: TunnelId) -> Option<Entrance<'_>> {
+        let line = self.lines.get(id.0 as usize)?;
+        let state = line.state.load(Ordering::Acquire);
+        let adjacency = line.adjacency.load(Ordering::Acquire) as u32;
+        if state & LIVE == 0 {
+            return None;
+        }
+        Some(Entrance {
+            line,
+            mtu: state as u16,
+            adjacency: AdjacencyId(adjacency.checked_sub(1)?),
+        })
     }
 
     /// How much memory the index and the tunnels take, and where.

@@ -11,7 +11,7 @@ use crate::rewrite::encap::{encapsulate, Limit};
 use crate::rewrite::{count_hop, ethernet, link_length, tag};
 use crate::tunnels::HEADER;
 use crate::verdict::{Drop, Forward, Reply, Verdict};
-use crate::worker::output::Sent;
+use crate::worker::output::{Sent, NOBODY};
 use crate::worker::{Meter, View};
 use packet::{Buf, PortId, RxTx};
 use wire::ether;
@@ -202,8 +202,8 @@ impl<T: RxTx, M: Meter> Path<T, M> {
     ) {
         let sent = Sent {
             verdict: way.verdict,
-            up: way.up,
-            down: way.down,
+            up: way.up.unwrap_or(NOBODY),
+            down: way.down.unwrap_or(NOBODY),
             octets: packet.fields.length as u32,
         };
         self.output.send(port, packet.buf, sent, view, io);

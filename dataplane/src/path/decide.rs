@@ -51,7 +51,7 @@ pub(super) enum Step {
 }
 
 /// What the source of a packet allows.
-enum Allowed {
+pub(super) enum Allowed {
     /// To go where its destination says.
     Anywhere { up: Option<BindingId> },
     /// Into the tunnel of its binding only.
@@ -85,35 +85,14 @@ pub(super) fn decide(
         Err(step) => return step,
     };
     let tunnelled = matches!(meta.origin, Origin::Tunnel(_));
-    if let Some(Found { id, forwarding }) = looked.destination {
-        let down = Some(id);
-        match forwarding {
-            Forwarding::Anchor { tunnel } => {
-                let forward = match tunnelled {
-                    true => Forward::Relayed,
-                    false => Forward::Encapsulated,
-                };
-                return Step::Tunnel(tunnel, way(forward, up, down));
-            }
-            Forwarding::Local { host } => {
-                let forward = match tunnelled {
-                    true => Forward::Delivered,
-                    false => Forward::Local,
-                };
-                return Step::Neighbour(host, way(forward, up, down));
-            }
-            // What we send to the host ourselves needs no tunnel. From anyone else it has to come
-            // out of the tunnel, so it goes to the anchor by route.
-            Forwarding::Access { host, .. } if meta.origin == Origin::Here => {
-                return Step::Neighbour(host, way(Forward::Local, up, down));
-            }
-            Forwarding::Access { .. } => {}
-            Forwarding::Pending => return Step::Drop(Drop::BindingPending),
-        }
-    }
-    let forward = match tunnelled {
-        true => Forward::Decapsulated,
-        false => Forward::Routed,
+    let here = meta.origin == Origin::Here;
+    let down = looked.destination.map(|found| found.id);
+    let binding = looked.destination.map(|found| found.forwarding);
+    let forward = match onward(binding, tunnelled, here) {
+        Onward::Tunnel(tunnel, forward) => return Step::Tunnel(tunnel, way(forward, up, down)),
+        Onward::Host(host, forward) => return Step::Neighbour(host, way(forward, up, down)),
+        Onward::Route(forward) => forward,
+        Onward::Pending => return Step::Drop(Drop::BindingPending),
     };
     let destination = meta.family.address(fields.destination);
     match view.fib.route(meta.domain, destination) {
@@ -132,18 +111,54 @@ pub(super) fn decide(
     }
 }
 
+/// Where a packet goes whose source allows it to go anywhere.
+pub(super) enum Onward {
+    /// Into this tunnel, its destination's.
+    Tunnel(TunnelId, Forward),
+    /// To its destination on an access link.
+    Host(AdjacencyId, Forward),
+    /// By route. No binding counts it as its own.
+    Route(Forward),
+    /// Nowhere at present.
+    Pending,
+}
+
+/// What the binding of its destination makes of a packet that came out of a tunnel, or is made here, or
+/// neither.
+#[inline(always)]
+pub(super) fn onward(binding: Option<Forwarding>, tunnelled: bool, here: bool) -> Onward {
+    match binding {
+        Some(Forwarding::Anchor { tunnel }) if tunnelled => {
+            Onward::Tunnel(tunnel, Forward::Relayed)
+        }
+        Some(Forwarding::Anchor { tunnel }) => Onward::Tunnel(tunnel, Forward::Encapsulated),
+        Some(Forwarding::Local { host }) if tunnelled => Onward::Host(host, Forward::Delivered),
+        Some(Forwarding::Local { host }) => Onward::Host(host, Forward::Local),
+        Some(Forwarding::Pending) => Onward::Pending,
+        // What we send to the host ourselves needs no tunnel. From anyone else it has to come
+        // out of the tunnel, so it goes to the anchor by route.
+        Some(Forwarding::Access { host, .. }) if here => Onward::Host(host, Forward::Local),
+        Some(Forwarding::Access { .. }) | None if tunnelled => Onward::Route(Forward::Decapsulated),
+        Some(Forwarding::Access { .. }) | None => Onward::Route(Forward::Routed),
+    }
+}
+
 #[inline(always)]
 fn allowed(meta: &Meta, looked: Looked, known: &Known, view: &View<'_>) -> Result<Allowed, Step> {
     match meta.origin {
         Origin::Here => Ok(Allowed::Anywhere { up: None }),
         Origin::Link if !meta.access => Ok(Allowed::Anywhere { up: None }),
-        Origin::Link => host(meta, looked.source, view),
+        Origin::Link => host(looked.source, |host| is_at(meta, host, view)),
         Origin::Tunnel(tunnel) => tunnelled(tunnel, looked, known),
     }
 }
 
-/// A packet from an access interface.
-fn host(meta: &Meta, source: Binding, view: &View<'_>) -> Result<Allowed, Step> {
+/// A packet from an access interface; `is_at` says whether it came from this neighbour.
+#[inline(always)]
+pub(super) fn host(
+    source: Binding,
+    is_at: impl FnOnce(AdjacencyId) -> bool,
+) -> Result<Allowed, Step> {
     let Some(Found { id, forwarding }) = source else {
         return Err(Step::Punt(Punt::UnknownHost));
     };
@@ -154,7 +169,7 @@ fn host(meta: &Meta, source: Binding, view: &View<'_>) -> Result<Allowed, Step> 
         Forwarding::Anchor { .. } => return Err(Step::Punt(Punt::UnknownHost)),
         Forwarding::Pending => return Err(Step::Drop(Drop::BindingPending)),
     };
-    if is_at(meta, host, view) {
+    if is_at(host) {
         Ok(allowed)
     } else {
         Err(Step::Drop(Drop::HostSpoofed))
@@ -172,12 +187,12 @@ fn is_at(meta: &Meta, host: AdjacencyId, view: &View<'_>) -> bool {
 
 /// Whether a packet from an access interface may be taken for its host's.
 pub(super) fn check_host(meta: &Meta, source: Binding, view: &View<'_>) -> Result<(), Step> {
-    host(meta, source, view).map(|_| ())
+    host(source, |host| is_at(meta, host, view)).map(|_| ())
 }
 
 /// A packet out of a tunnel.
 #[inline(always)]
-fn tunnelled(through: TunnelId, looked: Looked, known: &Known) -> Result<Allowed, Step> {
+pub(super) fn tunnelled(through: TunnelId, looked: Looked, known: &Known) -> Result<Allowed, Step> {
     let source = looked.source.map(|found| (found.id, found.forwarding));
     if let Some((id, Forwarding::Anchor { tunnel })) = source {
         if tunnel == through {

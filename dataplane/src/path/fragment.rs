@@ -22,7 +22,7 @@ use crate::rewrite::{ethernet, header_mut};
 use crate::tunnels::Tunnel;
 use crate::verdict::{Born, Drop, Forward, Hold, Verdict};
 use crate::watch::Came;
-use crate::worker::output::Sent;
+use crate::worker::output::{Sent, NOBODY};
 use crate::worker::{Meter, View};
 use arrayvec::ArrayVec;
 use packet::{
@@ -260,8 +260,8 @@ impl<T: RxTx, M: Meter> Path<T, M> {
         // The binding counts one packet, with the first piece.
         let mut sent = Sent {
             verdict: Verdict::Forward(Forward::Fragment),
-            up: way.up,
-            down: way.down,
+            up: way.up.unwrap_or(NOBODY),
+            down: way.down.unwrap_or(NOBODY),
             octets: packet.fields.length as u32,
         };
         for mut piece in pieces {

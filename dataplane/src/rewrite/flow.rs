@@ -8,14 +8,25 @@ use wire::ipv6::{next_header, Header};
 /// sets no label, protocol and ports do, as far as every packet of the flow shows them.
 #[inline(always)]
 pub(crate) fn label(header: &Header, behind: &[u8]) -> u32 {
-    let own = header.flow_label();
+    let ends = (&header.source, &header.destination);
+    label_of(header.flow_label(), header.next_header, ends, behind)
+}
+
+/// The same of a header's parts: flow label, next header, source and destination.
+#[inline(always)]
+pub(crate) fn label_of(
+    own: u32,
+    next_header: u8,
+    (source, destination): (&[u8; 16], &[u8; 16]),
+    behind: &[u8],
+) -> u32 {
     let rest = if own == 0 {
-        u64::from(ports(header.next_header, behind)) << 8 | u64::from(header.next_header)
+        u64::from(ports(next_header, behind)) << 8 | u64::from(next_header)
     } else {
         u64::from(own) << 40
     };
-    let [a, b] = halves(&header.source);
-    let [c, d] = halves(&header.destination);
+    let [a, b] = halves(source);
+    let [c, d] = halves(destination);
     folded(mix(mix(a ^ rest, b), mix(c, d.rotate_left(32))))
 }
 

@@ -1,89 +1,151 @@
-//! The front of a frame in one go, for packets that are forwarded as they are: an untagged Ethernet
-//! header, where there is a tunnel the outer header, and what forwarding changes in the packet itself
-//! (one hop less, the congestion mark that it goes on with).
+//! The front of a frame in one go, for packets that are forwarded as they are: the link-layer header,
+//! where there is a tunnel the outer header, and what forwarding changes in the packet itself (one hop
+//! less, the congestion mark that it goes on with). Everything is written once, in words.
 //!
 //! ```text
 //!   | to 6 | from 6 | type 2 | packet           | to 6 | from 6 | type 2 | outer 40 | packet
+//!   |── 8 ──|── 8 ──────|  (tag 4)              |── 8 ──|── 8 ──────|  (tag 4)  5 x 8
 //! ```
 //!
 //! Nothing has changed when there is no room for it.
 
 use super::{flow, shift};
+use crate::classify::plain::Ip6;
+use crate::fib::Exit;
+use crate::tunnels::{Entrance, HEADER};
 use packet::{Buf, NoRoom};
-use wire::ether::{self, ethertype, MacAddr};
-use wire::ipv6::{Header, HEADER_LEN};
+use wire::ether::{self, ethertype};
+use wire::ipv4;
+use wire::ipv6::next_header;
 use zerocopy::FromBytes;
 
 /// Octets of the Ethernet header.
 const LINK: usize = ether::HEADER_LEN;
 
-/// The octets that stand in front of the packet once its headers are written.
-const TUNNEL: usize = LINK + HEADER_LEN;
+/// A neighbour, and the way to it.
+#[derive(Clone, Copy)]
+pub(crate) struct Egress<'a> {
+    /// Its link-layer address in the upper 48 bits, in host order. The others do not matter.
+    pub(crate) to: u64,
+    /// By which interface.
+    pub(crate) exit: &'a Exit,
+}
 
-/// Puts the packet at `at` behind a link-layer header between `ends`, first the one it goes to.
+/// What forwarding makes of a packet's own header.
+#[derive(Clone, Copy)]
+pub(crate) enum Forwarded {
+    /// The first eight octets of an IPv6 header, in host order.
+    V6(u64),
+    /// One hop less for an IPv4 header, and this traffic class.
+    V4(u8),
+}
+
+/// Puts the packet at `at` behind a link-layer header.
 #[inline(always)]
 pub(crate) fn link<B: Buf>(
     buf: &mut B,
     at: usize,
-    mark: u8,
-    ends: (MacAddr, MacAddr),
+    forwarded: Forwarded,
+    egress: Egress<'_>,
 ) -> Result<(), NoRoom> {
-    shift(buf, at, LINK)?;
-    let (front, packet) = buf.data_mut().split_first_chunk_mut().ok_or(NoRoom)?;
-    ethernet(front, ends);
-    forward(packet, mark).map(|_| ())
-}
-
-/// Puts the packet at `at` behind a link-layer header and a copy of `outer`, with the flow label and
-/// traffic class that the packet asks for.
-#[inline(always)]
-pub(crate) fn tunnel<B: Buf>(
-    buf: &mut B,
-    at: usize,
-    mark: u8,
-    outer: &[u8; HEADER_LEN],
-    ends: (MacAddr, MacAddr),
-) -> Result<(), NoRoom> {
-    shift(buf, at, TUNNEL)?;
-    let (front, packet): (&mut [u8; TUNNEL], _) =
-        buf.data_mut().split_first_chunk_mut().ok_or(NoRoom)?;
-    let length = packet.len() as u64;
-    let (inner, behind) = forward(packet, mark)?;
-    let class = u64::from(inner.traffic_class());
-    let label = u64::from(flow::label(inner, behind));
-    let (link, place): (_, &mut [u8]) = front.split_first_chunk_mut().ok_or(NoRoom)?;
-    ethernet(link, ends);
-    // Version, class, label, payload length, next header and hop limit are one word; the template has
-    // zeros where the packet decides.
-    let mut words = words(outer);
-    let [lead, ..] = &mut words;
-    *lead |= (class << 52 | label << 32 | length << 16).to_be();
-    for (place, word) in place.chunks_exact_mut(8).zip(&words) {
-        place.copy_from_slice(&word.to_ne_bytes());
+    shift(buf, at, link_length(egress.exit))?;
+    let ether_type = match forwarded {
+        Forwarded::V6(_) => ethertype::IPV6,
+        Forwarded::V4(_) => ethertype::IPV4,
+    };
+    let packet = ethernet(buf.data_mut(), ether_type, egress)?;
+    match forwarded {
+        Forwarded::V6(lead) => {
+            let (header, _) = Ip6::mut_from_prefix(packet).map_err(|_| NoRoom)?;
+            header.lead.set(lead);
+        }
+        Forwarded::V4(class) => {
+            forward_ipv4(packet, class)?;
+        }
     }
     Ok(())
 }
 
-/// A header as words, in the order of memory.
+/// Puts the packet at `at` into a tunnel, behind a link-layer header and the tunnel's, with the flow
+/// label and traffic class that the packet asks for.
 #[inline(always)]
-fn words(header: &[u8; HEADER_LEN]) -> [u64; HEADER_LEN / 8] {
-    std::array::from_fn(|at| {
-        let word = header.get(at * 8..).and_then(|rest| rest.first_chunk());
-        u64::from_ne_bytes(word.copied().unwrap_or_default())
-    })
+pub(crate) fn tunnel<B: Buf>(
+    buf: &mut B,
+    at: usize,
+    forwarded: Forwarded,
+    entrance: &Entrance<'_>,
+    egress: Egress<'_>,
+) -> Result<(), NoRoom> {
+    shift(buf, at, link_length(egress.exit) + HEADER)?;
+    let front = ethernet(buf.data_mut(), ethertype::IPV6, egress)?;
+    let (outer, packet) = front.split_first_chunk_mut().ok_or(NoRoom)?;
+    let length = packet.len() as u64;
+    let (class, label, next) = match forwarded {
+        Forwarded::V6(lead) => {
+            let (header, behind) = Ip6::mut_from_prefix(packet).map_err(|_| NoRoom)?;
+            header.lead.set(lead);
+            let (own, next) = ((lead >> 32) as u32 & 0xf_ffff, (lead >> 8) as u8);
+            let label = flow::label_of(own, next, header.ends(), behind);
+            (lead >> 52 & 0xff, label, Entrance::NEXT_HEADER)
+        }
+        Forwarded::V4(class) => {
+            let label = forward_ipv4(packet, class)?;
+            (class.into(), label, next_header::IPV4)
+        }
+    };
+    // Version, class, label, payload length, next header and hop limit are one word; the tunnel's has
+    // zeros where the packet decides.
+    let next = u64::from(next ^ Entrance::NEXT_HEADER);
+    let lead = class << 52 | u64::from(label) << 32 | length << 16 | next << 8;
+    entrance.write(outer, lead);
+    Ok(())
 }
 
-/// What forwarding changes in a packet: the caller has seen that it has a hop left.
+/// Counts a hop of the IPv4 packet, of which the caller has seen that it has one left, and gives it
+/// its class; says what its flow is known by.
 #[inline(always)]
-fn forward(packet: &mut [u8], mark: u8) -> Result<(&Header, &[u8]), NoRoom> {
-    let (header, behind) = Header::mut_from_prefix(packet).map_err(|_| NoRoom)?;
-    header.hop_limit = header.hop_limit.wrapping_sub(1);
-    header.set_traffic_class(header.traffic_class() & !3 | mark);
-    Ok((header, behind))
+fn forward_ipv4(packet: &mut [u8], class: u8) -> Result<u32, NoRoom> {
+    let (header, _) = ipv4::Header::mut_from_prefix(packet).map_err(|_| NoRoom)?;
+    header.count_hop();
+    if header.traffic_class() != class {
+        header.set_traffic_class(class);
+    }
+    let (header, _) = ipv4::Header::ref_from_prefix(packet).map_err(|_| NoRoom)?;
+    Ok(flow::label_ipv4(header, packet))
 }
 
+/// Octets of the link-layer header.
 #[inline(always)]
-fn ethernet(place: &mut [u8; LINK], (to, from): (MacAddr, MacAddr)) {
-    let header = ether::Header::new(to, from, ethertype::IPV6);
-    *place = zerocopy::transmute!(header);
+fn link_length(exit: &Exit) -> usize {
+    match exit.vlan {
+        None => LINK,
+        Some(_) => LINK + ether::TAG_LEN,
+    }
+}
+
+/// Writes the link-layer header of a frame; returns what is behind it.
+#[inline(always)]
+fn ethernet<'a>(
+    frame: &'a mut [u8],
+    ether_type: u16,
+    egress: Egress<'_>,
+) -> Result<&'a mut [u8], NoRoom> {
+    let (front, rest): (&mut [u8; LINK], _) = frame.split_first_chunk_mut().ok_or(NoRoom)?;
+    let (first, rest) = match egress.exit.vlan {
+        None => (ether_type, rest),
+        Some(vlan) => {
+            let (place, rest): (&mut [u8; ether::TAG_LEN], _) =
+                rest.split_first_chunk_mut().ok_or(NoRoom)?;
+            *place = zerocopy::transmute!(ether::Tag::new(vlan, ether_type));
+            (ethertype::VLAN, rest)
+        }
+    };
+    // The second word begins where the address ends.
+    if let Some(place) = front.first_chunk_mut() {
+        *place = egress.to.to_be_bytes();
+    }
+    if let Some(place) = front.last_chunk_mut() {
+        *place = (egress.exit.from | u64::from(first)).to_be_bytes();
+    }
+    Ok(rest)
 }

@@ -5,7 +5,7 @@ use crate::counters::{Direction, PortDirection, WorkerCounters};
 use crate::fib::Fib;
 use crate::key::{AdjacencyId, AdjacencySpec, BindingId, Domain, Forwarding, TunnelId};
 use crate::table::{Found, Probe};
-use crate::tunnels::{OuterPair, Tunnel};
+use crate::tunnels::{Entrance, OuterPair, Tunnel};
 use crate::verdict::{Born, Verdict};
 use crossbeam::utils::CachePadded;
 use packet::PortId;
@@ -113,6 +113,12 @@ impl Reader {
         self.tables.tunnels.get(id)
     }
 
+    /// The tunnel at an index where it lies, if there is one and it is resolved.
+    #[inline(always)]
+    pub(crate) fn entrance(&self, id: TunnelId) -> Option<Entrance<'_>> {
+        self.tables.tunnels.entrance(id)
+    }
+
     /// The tunnel that a packet came out of: `local` is its outer destination, `remote` its outer
     /// source.
     #[inline]
@@ -140,6 +146,13 @@ impl Reader {
     #[inline(always)]
     pub fn adjacency(&self, id: AdjacencyId) -> Option<AdjacencySpec> {
         self.tables.adjacencies.get(id)
+    }
+
+    /// The adjacency at an index as one word, link-layer address above, interface and one more below; 0
+    /// where there is none.
+    #[inline(always)]
+    pub(crate) fn adjacency_word(&self, id: AdjacencyId) -> u64 {
+        self.tables.adjacencies.word(id)
     }
 
     /// Counts `n` packets received.

@@ -55,6 +55,11 @@ impl Stage {
 
 /// Is told when a stage has ended for the packets at hand.
 pub trait Meter {
+    /// Whether packets that need nothing out of the ordinary take the shorter way, as they do in a
+    /// gateway. Without it all go the general way, with the same outcome: for tests that hold the two
+    /// against each other.
+    const EXPRESS: bool = true;
+
     /// What has passed since the last lap was `stage`.
     fn lap(&mut self, stage: Stage);
 }

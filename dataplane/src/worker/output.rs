@@ -12,21 +12,24 @@ use packet::{Buf, Burst, PortId, RxTx, MAX_BURST};
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sent {
     pub(crate) verdict: Verdict,
-    /// Binding that it comes from.
-    pub(crate) up: Option<BindingId>,
-    /// Binding that it goes to.
-    pub(crate) down: Option<BindingId>,
+    /// Binding that it comes from, or [`NOBODY`].
+    pub(crate) up: BindingId,
+    /// Binding that it goes to, or [`NOBODY`].
+    pub(crate) down: BindingId,
     /// Octets of the packet that the bindings count.
     pub(crate) octets: u32,
 }
+
+/// No binding: above every index that a table has, so that counting for it counts nothing.
+pub(crate) const NOBODY: BindingId = BindingId(u32::MAX);
 
 impl Sent {
     /// A packet that no binding counts.
     pub(crate) const fn plain(verdict: Verdict) -> Self {
         Self {
             verdict,
-            up: None,
-            down: None,
+            up: NOBODY,
+            down: NOBODY,
             octets: 0,
         }
     }
@@ -132,12 +135,10 @@ impl<B: Buf> Queue<B> {
         for (sent, length) in gone {
             octets += u64::from(*length);
             run.count(sent.verdict, view);
+            let bytes = u64::from(sent.octets);
             let ways = [(sent.up, Direction::Up), (sent.down, Direction::Down)];
             for (binding, way) in ways {
-                if let Some(binding) = binding {
-                    let bytes = u64::from(sent.octets);
-                    view.reader.count_binding(binding, way, bytes, view.seconds);
-                }
+                view.reader.count_binding(binding, way, bytes, view.seconds);
             }
         }
         run.end(view);
@@ -172,7 +173,7 @@ struct Run {
 impl Run {
     #[inline]
     fn count(&mut self, verdict: Verdict, view: &View<'_>) {
-        if self.verdict != Some(verdict) {
+        if self.verdict.map(Verdict::index) != Some(verdict.index()) {
             self.end(view);
             self.verdict = Some(verdict);
         }

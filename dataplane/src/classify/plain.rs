@@ -1,0 +1,294 @@
+//! Headers as words: what the express reads of a frame, a few loads at places that are known.
+//!
+//! ```text
+//!   to 6 | from 6 | type 2 | lead 8 | source 16 | destination 16      IPv6
+//!                          | lead 8 | middle 8 | destination 4        IPv4
+//!   |── 8 ──|── 8 ──────|
+//! ```
+//!
+//! A header is *plain* when nothing in it asks for more than to be forwarded. What is not may be
+//! fine too; the rest of `classify` tells.
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+use wire::checksum;
+use wire::ether;
+use wire::ipv4;
+use wire::ipv6::{next_header, HEADER_LEN};
+use zerocopy::network_endian::{U32, U64};
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
+
+/// The link-layer header of a frame, in host order.
+#[derive(Clone, Copy)]
+pub(crate) struct Link {
+    /// Destination, in the lower 48 bits.
+    pub(crate) to: u64,
+    /// Source in the upper 48 bits, ethertype in the lower 16.
+    pub(crate) from: u64,
+}
+
+impl Link {
+    /// The bit of a group's address, in `from`.
+    const GROUP: u64 = 1 << 56;
+
+    /// Of a frame.
+    #[inline(always)]
+    pub(crate) fn of(frame: &[u8]) -> Option<Self> {
+        let front: &[u8; ether::HEADER_LEN] = frame.first_chunk()?;
+        let (to, from) = (front.first_chunk()?, front.last_chunk()?);
+        Some(Self {
+            to: u64::from_be_bytes(*to) >> 16,
+            from: u64::from_be_bytes(*from),
+        })
+    }
+
+    /// Whether it is for `own` address and from a neighbour's.
+    #[inline(always)]
+    pub(crate) fn is_for(self, own: u64) -> bool {
+        self.to == own && self.from >> 16 != own && self.from & Self::GROUP == 0
+    }
+}
+
+/// An IPv6 header.
+#[derive(FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub(crate) struct Ip6 {
+    /// Version 4, traffic class 8, flow label 20, payload length 16, next header 8, hop limit 8.
+    pub(crate) lead: U64,
+    source: [u8; 16],
+    destination: [u8; 16],
+}
+
+/// By the first octet of an address: whether it is one that routers forward, global unicast (RFC 4291
+/// section 2.5.4) or unique local (RFC 4193).
+static TRAVELS: [bool; 256] = {
+    let mut travels = [false; 256];
+    let mut first = 0;
+    while first < 256 {
+        travels[first] = first >> 5 == 1 || first & 0xfe == 0xfc;
+        first += 1;
+    }
+    travels
+};
+
+/// By the first octet of an IPv4 address: whether it is one that routers forward, for certain.
+static TRAVELS_IPV4: [bool; 256] = {
+    let mut travels = [false; 256];
+    let mut first = 1;
+    while first < 224 {
+        // 127 is loopback, and of 169 a part is bound to the link.
+        travels[first] = first != 127 && first != 169;
+        first += 1;
+    }
+    travels
+};
+
+#[inline(always)]
+fn has(table: &[bool; 256], first: u8) -> bool {
+    table.get(usize::from(first)).copied().unwrap_or(false)
+}
+
+impl Ip6 {
+    /// What follows the header, if it is plain but perhaps for that and the hop limit, and the packet is
+    /// `octets` long.
+    #[inline(always)]
+    pub(crate) fn next(&self, octets: usize) -> Option<u8> {
+        let lead = self.lead.get();
+        let [first_of_source, ..] = self.source;
+        let [first_of_destination, ..] = self.destination;
+        let plain = lead >> 60 == 6
+            && HEADER_LEN + (lead >> 16) as usize % (1 << 16) == octets
+            && has(&TRAVELS, first_of_source)
+            && has(&TRAVELS, first_of_destination);
+        plain.then_some((lead >> 8) as u8)
+    }
+
+    /// Whether there is a hop left behind this one.
+    #[inline(always)]
+    pub(crate) fn goes_on(&self) -> bool {
+        self.lead.get() as u8 > 1
+    }
+
+    /// Traffic class.
+    #[inline(always)]
+    pub(crate) fn class(&self) -> u8 {
+        (self.lead.get() >> 52) as u8
+    }
+
+    /// Source.
+    #[inline(always)]
+    pub(crate) fn source(&self) -> Ipv6Addr {
+        Ipv6Addr::from(self.source)
+    }
+
+    /// Destination.
+    #[inline(always)]
+    pub(crate) fn destination(&self) -> Ipv6Addr {
+        Ipv6Addr::from(self.destination)
+    }
+
+    /// Both addresses, as they stand there.
+    #[inline(always)]
+    pub(crate) fn ends(&self) -> (&[u8; 16], &[u8; 16]) {
+        (&self.source, &self.destination)
+    }
+}
+
+/// Next headers that are not for everyone: what is behind them may be for us or for every router.
+const SPECIAL: u64 = 1 << next_header::HOP_BY_HOP
+    | 1 << next_header::IPV4
+    | 1 << next_header::IPV6
+    | 1 << next_header::FRAGMENT
+    | 1 << next_header::DESTINATION_OPTIONS;
+
+/// Whether a router has no business with what this names.
+#[inline(always)]
+pub(crate) fn is_opaque(next: u8) -> bool {
+    next >= 64 || SPECIAL >> next & 1 == 0
+}
+
+/// An IPv4 header without options.
+#[derive(FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub(crate) struct Ip4 {
+    /// Version 4, length 4, traffic class 8, total length 16, identification 16, flags 3, offset 13.
+    lead: U64,
+    /// Time to live 8, protocol 8, checksum 16, source 32.
+    middle: U64,
+    destination: U32,
+}
+
+impl Ip4 {
+    /// Octets of the packet, if its header is plain, checksum and time to live included, and there are
+    /// as many as `room`.
+    #[inline(always)]
+    pub(crate) fn length(&self, room: usize) -> Option<usize> {
+        let (lead, middle) = (self.lead.get(), self.middle.get());
+        let destination = self.destination.get();
+        let low = |word: u64| word & 0xffff_ffff;
+        let sum = (lead >> 32) + low(lead) + (middle >> 32) + low(middle) + u64::from(destination);
+        let length = self.total_length();
+        let plain = lead >> 56 == 0x45
+            && (ipv4::HEADER_LEN..=room).contains(&length)
+            && middle >> 56 > 1
+            && has(&TRAVELS_IPV4, (middle >> 24) as u8)
+            && has(&TRAVELS_IPV4, (destination >> 24) as u8)
+            && checksum::verifies(sum);
+        plain.then_some(length)
+    }
+
+    /// Octets of the packet, as it says itself.
+    #[inline(always)]
+    pub(crate) fn total_length(&self) -> usize {
+        (self.lead.get() >> 32) as usize % (1 << 16)
+    }
+
+    /// Traffic class.
+    #[inline(always)]
+    pub(crate) fn class(&self) -> u8 {
+        (self.lead.get() >> 48) as u8
+    }
+
+    /// Source.
+    #[inline(always)]
+    pub(crate) fn source(&self) -> Ipv4Addr {
+        Ipv4Addr::from_bits(self.middle.get() as u32)
+    }
+
+    /// Destination.
+    #[inline(always)]
+    pub(crate) fn destination(&self) -> Ipv4Addr {
+        Ipv4Addr::from_bits(self.destination.get())
+    }
+}
+
+/// The header at the front of a packet, and what follows it.
+#[inline(always)]
+pub(crate) fn header<T: FromBytes + KnownLayout + Immutable + Unaligned>(
+    packet: &[u8],
+) -> Option<(&T, &[u8])> {
+    T::ref_from_prefix(packet).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::IpAddr;
+    use wire::ether::MacAddr;
+
+    #[test]
+    fn a_link_header_tells_whose_it_is() {
+        let [own, other] = [[2, 0, 0, 0, 0, 1], [2, 0, 0, 0, 0, 9]].map(MacAddr);
+        let is_for = |to, from| {
+            let header = ether::Header::new(to, from, ether::ethertype::IPV6);
+            let link = Link::of(header.as_bytes()).unwrap();
+            assert_eq!(link.from as u16, ether::ethertype::IPV6);
+            link.is_for(0x0200_0000_0001)
+        };
+        assert!(is_for(own, other));
+        assert!(!is_for(other, own));
+        assert!(!is_for(own, own));
+        assert!(!is_for(own, MacAddr([3, 0, 0, 0, 0, 9])));
+        assert!(Link::of(&[0; 13]).is_none());
+    }
+
+    #[test]
+    fn what_a_router_looks_behind_is_not_opaque() {
+        let special: Vec<u8> = (0..=255).filter(|&next| !is_opaque(next)).collect();
+        assert_eq!(special, [0, 4, 41, 44, 60]);
+    }
+
+    #[test]
+    fn addresses_that_travel() {
+        let travels = |address: &str| match address.parse().unwrap() {
+            IpAddr::V6(address) => has(&TRAVELS, address.octets()[0]),
+            IpAddr::V4(address) => has(&TRAVELS_IPV4, address.octets()[0]),
+        };
+        for address in [
+            "2001:db8::1",
+            "3fff::",
+            "fd00::1",
+            "fc00::",
+            "1.0.0.1",
+            "223.1.1.1",
+        ] {
+            assert!(travels(address), "{address}");
+        }
+        for address in ["::1", "fe80::1", "ff02::1", "::ffff:1.2.3.4", "4000::"] {
+            assert!(!travels(address), "{address}");
+        }
+        for address in [
+            "0.0.0.1",
+            "127.0.0.1",
+            "169.254.1.1",
+            "224.0.0.1",
+            "255.255.255.255",
+        ] {
+            assert!(!travels(address), "{address}");
+        }
+    }
+
+    #[test]
+    fn a_plain_ipv4_header_is_whole_right_and_without_options() {
+        let header = |change: fn(&mut ipv4::Header)| {
+            let [from, to] = [Ipv4Addr::new(192, 0, 2, 1), Ipv4Addr::new(198, 51, 100, 1)];
+            let mut header = ipv4::Header::new(from, to, 17, 9, 28);
+            change(&mut header);
+            zerocopy::transmute!(header)
+        };
+        let length = |change, room| {
+            let plain: Ip4 = header(change);
+            plain.length(room)
+        };
+        assert_eq!(length(|_| (), 28), Some(28));
+        assert_eq!(length(|_| (), 46), Some(28));
+        assert_eq!(length(|_| (), 27), None);
+        assert_eq!(length(|it| it.total_length.set(29), 64), None);
+        assert_eq!(length(|it| it.answer(1, 28), 28), None);
+        assert_eq!(length(|it| it.answer(2, 28), 28), Some(28));
+        assert_eq!(length(|it| it.answer(2, 19), 28), None);
+        assert_eq!(length(|it| it.destination = [127, 0, 0, 1], 28), None);
+        let plain: Ip4 = header(|_| ());
+        assert_eq!(plain.source(), Ipv4Addr::new(192, 0, 2, 1));
+        assert_eq!(plain.destination(), Ipv4Addr::new(198, 51, 100, 1));
+    }
+}
