@@ -33,6 +33,7 @@ counters! {
     MessageSent = "message_sent", "Mobility messages sent.";
     MessageUnsendable = "message_unsendable", "Mobility messages that do not fit their own format and were not sent.";
     MessageUnknownType = "message_unknown_type", "Mobility messages of a type that is not known here; answered with a Binding Error.";
+    MessageOptionSkipped = "message_option_skipped", "Mobility options of a known type in a form that it does not have, which were passed over: a Previous MAAR option whose length is not 34, and such.";
     MessageDraining = "message_draining", "Mobility messages not taken because the gateway is going down.";
     ProblemSent = "problem_sent", "ICMPv6 Parameter Problems sent.";
     BindingErrorSent = "binding_error_sent", "Binding Errors sent.";

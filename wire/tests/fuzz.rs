@@ -51,9 +51,20 @@ fn fuzz_mobility() {
             bytes.resize((bytes.len() / 8).max(1) * 8, 0);
             bytes[0] = 59;
             bytes[1] = (bytes.len() / 8 - 1) as u8;
-            let (mh_type, options) =
-                [(0, 8), (5, 12), (6, 12), (7, 24), (99, 8)][usize::from(bytes[2]) % 5];
+            let (mh_type, options) = [
+                (0, 8),
+                (5, 12),
+                (6, 12),
+                (7, 24),
+                (13, 12),
+                (16, 12),
+                (99, 8),
+            ][usize::from(bytes[2]) % 7];
             bytes[2] = mh_type;
+            if mh_type == 16 {
+                // An indication, an acknowledgement or neither.
+                bytes[6] %= 3;
+            }
             shorten_options(bytes.get_mut(options..).unwrap_or_default(), 1, 2);
             let length = bytes.len();
             repair(&mut bytes, 4, length, mh::NEXT_HEADER);

@@ -54,7 +54,7 @@ impl<'a> ProxyOptions<'a> {
                     read.refresh_advice.replace(*interval);
                     false
                 }
-                MobilityOption::Unknown { .. } => false,
+                _ => false,
             };
             read.repeated |= before;
         }

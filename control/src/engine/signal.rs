@@ -10,7 +10,7 @@ use roles::{Event, Now, Role};
 use std::net::Ipv6Addr;
 use wire::icmpv6::{may_send_error, ErrorMessage};
 use wire::ipv6::next_header;
-use wire::mh::{BindingError, Message};
+use wire::mh::{BindingError, Message, MobilityOption};
 
 impl<R: Role> Engine<R> {
     /// A Mobility Header for one of our addresses.
@@ -38,6 +38,11 @@ impl<R: Role> Engine<R> {
             }
             Ok(message) => {
                 self.out.counters.count(Counter::MessageReceived);
+                for option in message.options() {
+                    if matches!(option, MobilityOption::Skipped { .. }) {
+                        self.out.counters.count(Counter::MessageOptionSkipped);
+                    }
+                }
                 let event = Event::Message {
                     from: received.source,
                     to: received.destination,

@@ -71,7 +71,7 @@ fn each_malformed_message_has_its_counter_and_its_answer() {
     let mut long = vec![22, 18, 0, 129];
     long.extend([0; 16]);
     type Case = (&'static str, Vec<u8>, &'static [(u8, u32)]);
-    let cases: [Case; 9] = [
+    let cases: [Case; 11] = [
         ("malformed_truncated", vec![59, 9, 5, 0, 0, 0, 0, 0], &[]),
         (
             "malformed_payload_proto",
@@ -92,6 +92,12 @@ fn each_malformed_message_has_its_counter_and_its_answer() {
         ("malformed_padding_truncated", update(&[1, 7, 0, 0]), &[]),
         ("malformed_option_length", update(&[23, 1, 4, 0]), &[]),
         ("malformed_prefix_length", update(&long), &[]),
+        ("malformed_option_text", update(&[20, 1, 0xff, 0]), &[]),
+        (
+            "malformed_behind_authentication",
+            update(&[0, 9, 5, 1, 0, 0, 1, 0, 23, 2, 0, 1]),
+            &[],
+        ),
         ("malformed_checksum", Vec::new(), &[]),
     ];
     let mut world = domain();
@@ -156,6 +162,32 @@ fn an_option_that_must_be_known_is_answered_and_the_message_is_not_taken() {
     assert_eq!(problems(&heard), [(2, 46)]);
     assert_eq!(world.nodes[LMA].counted("option_discarded"), 1);
     assert_eq!(world.nodes[LMA].counted("message_received"), 0);
+}
+
+/// A Previous MAAR option of another length than 34 is passed over and counted; the message is
+/// answered. Proves S2-33.
+#[test]
+fn a_previous_maar_of_the_wrong_length_is_passed_over_and_counted() {
+    let mut world = domain();
+    let mut host = stranger();
+    let Message::BindingUpdate(mut update) = update(NtpTime(0)) else {
+        panic!("no update");
+    };
+    for length in [0, 18, 33] {
+        update.options.push(MobilityOption::Skipped {
+            kind: 67,
+            data: vec![1; length],
+        });
+    }
+    let packet = mh_packet(
+        host.address(),
+        ip("2001:db8:c::1"),
+        &Message::BindingUpdate(update),
+    );
+    let heard = answers(&mut world, &mut host, &packet);
+    assert_eq!(heard.iter().filter_map(Seen::mh).count(), 1);
+    assert_eq!(world.nodes[LMA].counted("message_option_skipped"), 3);
+    assert_eq!(world.nodes[LMA].counted("message_received"), 1);
 }
 
 /// A Proxy Binding Update with all that is mandatory.

@@ -1,8 +1,9 @@
 //! Messages in one line of text, for traces and for people.
 
 use super::{
-    AcknowledgementFlags, BindingAcknowledgement, BindingError, BindingUpdate, HomeNetworkPrefix,
-    Lifetime, Message, MnIdentifier, MobilityOption, NtpTime, UpdateFlags,
+    AcknowledgementFlags, BindingAcknowledgement, BindingError, BindingUpdate, DelegatedPrefix,
+    DhcpMode, Experimental, HomeNetworkPrefix, Ipv4HomeAddress, Ipv4HomeAddressAnswer, Lifetime,
+    Message, MnIdentifier, MobilityOption, NtpTime, RevocationFlags, UpdateFlags,
 };
 use std::fmt::{self, Display, Formatter, Write};
 
@@ -24,6 +25,23 @@ impl Display for Message {
                     _ => {}
                 }
                 write!(f, " HoA {}", error.home_address)?;
+            }
+            Self::Heartbeat(heartbeat) => {
+                let name = match (heartbeat.response, heartbeat.unsolicited) {
+                    (false, _) => "Heartbeat request",
+                    (true, false) => "Heartbeat response",
+                    (true, true) => "Heartbeat unsolicited",
+                };
+                write!(f, "{name} seq {}", heartbeat.sequence)?;
+            }
+            Self::RevocationIndication(indication) => {
+                let (sequence, trigger) = (indication.sequence, indication.trigger);
+                write!(f, "BRI seq {sequence} trigger {trigger}")?;
+                write_revocation_flags(indication.flags, f)?;
+            }
+            Self::RevocationAcknowledgement(answer) => {
+                write!(f, "BRA seq {} status {}", answer.sequence, answer.status)?;
+                write_revocation_flags(answer.flags, f)?;
             }
             Self::Other { mh_type, data } => {
                 write!(f, "MH type {mh_type} with {} octets", data.len())?;
@@ -74,6 +92,14 @@ fn write_acknowledgement(
     Ok(())
 }
 
+/// Flags where they are other than those of one proxy binding.
+fn write_revocation_flags(flags: RevocationFlags, f: &mut Formatter<'_>) -> fmt::Result {
+    if flags != RevocationFlags::PROXY {
+        write!(f, " flags {flags}")?;
+    }
+    Ok(())
+}
+
 impl Display for MobilityOption {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
@@ -89,6 +115,60 @@ impl Display for MobilityOption {
             }
             Self::LinkLocalAddress(address) => write!(f, "LLA {address}"),
             Self::Timestamp(time) => write!(f, "time {time}"),
+            Self::Authentication(authentication) => {
+                // What authenticates a message is nobody's to read.
+                let (subtype, spi) = (authentication.subtype, authentication.spi);
+                write!(f, "AUTH {subtype} SPI {spi}")
+            }
+            Self::ReplayProtection(time) => write!(f, "MESG-ID {:#018x}", time.0),
+            Self::Experimental(content) => Display::fmt(content, f),
+            Self::ServiceSelection(text) => {
+                f.write_str("service ")?;
+                write_text(text, f)
+            }
+            Self::RestartCounter(count) => write!(f, "restarts {count}"),
+            Self::Ipv4HomeAddress {
+                home,
+                prefix_requested,
+            } => {
+                let asked = if *prefix_requested { " prefix" } else { "" };
+                write!(f, "IPv4 HoA {home}{asked}")
+            }
+            Self::Ipv4AddressAcknowledgement(answer) => write!(f, "IPv4 ack {answer}"),
+            Self::NatDetection(detection) => {
+                let forced = if detection.force_udp { " F" } else { "" };
+                write!(f, "NAT refresh {} s{forced}", detection.refresh_secs)
+            }
+            Self::Ipv4CareOfAddress(address) => write!(f, "IPv4 CoA {address}"),
+            Self::GreKey(Some(key)) => write!(f, "GRE key {key}"),
+            Self::GreKey(None) => f.write_str("GRE key -"),
+            Self::Ipv4HomeAddressRequest(home) => write!(f, "IPv4 HoA request {home}"),
+            Self::Ipv4HomeAddressReply(answer) => write!(f, "IPv4 HoA reply {answer}"),
+            Self::Ipv4DefaultRouter(address) => write!(f, "IPv4 router {address}"),
+            Self::Ipv4DhcpMode(DhcpMode::Relay) => f.write_str("DHCPv4 relay"),
+            Self::Ipv4DhcpMode(DhcpMode::Server) => f.write_str("DHCPv4 server"),
+            Self::LmaAddress(address) => write!(f, "LMAA {address}"),
+            Self::MnGroupIdentifier(group) => write!(f, "group {}:{}", group.subtype, group.group),
+            Self::MagAddress(address) => write!(f, "MAG {address}"),
+            Self::DelegatedPrefix(DelegatedPrefix::V4 { prefix, length }) => {
+                write!(f, "DMNP {prefix}/{length}")
+            }
+            Self::DelegatedPrefix(DelegatedPrefix::V6(prefix)) => write!(f, "DMNP {prefix}"),
+            Self::AnchoredPrefix(prefix) => write!(f, "anchored {prefix}"),
+            Self::LocalPrefix(prefix) => write!(f, "local {prefix}"),
+            Self::PreviousMaar(previous) => {
+                write!(f, "previous {} {}", previous.address, previous.prefix)
+            }
+            Self::ServingMaar(address) => write!(f, "serving {address}"),
+            Self::DlifLinkLocalAddress(address) => write!(f, "DLIF {address}"),
+            Self::DlifLinkLayerAddress(octets) => {
+                f.write_str("DLIF MAC ")?;
+                write_octets(octets, f)
+            }
+            Self::Skipped { kind, data } => {
+                write!(f, "skipped option {kind} ")?;
+                write_octets(data, f)
+            }
             Self::Unknown { kind, data } => {
                 write!(f, "option {kind} ")?;
                 write_octets(data, f)
@@ -101,18 +181,44 @@ impl Display for MobilityOption {
 impl Display for MnIdentifier {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Nai(text) => text.chars().try_for_each(|character| {
-                if character.is_control() {
-                    write!(f, "{}", character.escape_default())
-                } else {
-                    f.write_char(character)
-                }
-            }),
+            Self::Nai(text) => write_text(text, f),
             Self::Other { subtype, data } => {
                 write!(f, "{subtype}:")?;
                 write_octets(data, f)
             }
         }
+    }
+}
+
+impl Display for Experimental {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::BindingCacheConfirmation => f.write_str("BCC"),
+            Self::AssignedHomeAddress(home) => {
+                write!(f, "assigned HoA {}/{}", home.address, home.prefix_length)
+            }
+            Self::Other(data) => {
+                f.write_str("experimental ")?;
+                write_octets(data, f)
+            }
+        }
+    }
+}
+
+/// `192.0.2.1/24`.
+impl Display for Ipv4HomeAddress {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.address, self.prefix_length)
+    }
+}
+
+/// The status where it is a refusal, then the address.
+impl Display for Ipv4HomeAddressAnswer {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        if self.status.0 != 0 {
+            write!(f, "status {} ", self.status)?;
+        }
+        Display::fmt(&self.home, f)
     }
 }
 
@@ -144,14 +250,21 @@ impl Display for Lifetime {
 /// One letter a flag as the RFCs name them, then the unnamed bits in hexadecimal; `-` for none.
 impl Display for UpdateFlags {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        write_flags(self.0, 0x8000, "AHLKMRPFT", f)
+        write_flags(self.0, 0x8000, "AHLKMRPFTBSD", f)
     }
 }
 
 /// As for [`UpdateFlags`].
 impl Display for AcknowledgementFlags {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        write_flags(self.0.into(), 0x80, "KRP", f)
+        write_flags(self.0.into(), 0x80, "KRPTBSD", f)
+    }
+}
+
+/// As for [`UpdateFlags`].
+impl Display for RevocationFlags {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write_flags(self.0, 0x8000, "PVG", f)
     }
 }
 
@@ -172,6 +285,17 @@ fn write_flags(flags: u16, first: u16, letters: &str, f: &mut Formatter<'_>) -> 
         write!(f, "+{rest:#x}")?;
     }
     Ok(())
+}
+
+/// Text as it is, control characters escaped.
+fn write_text(text: &str, f: &mut Formatter<'_>) -> fmt::Result {
+    text.chars().try_for_each(|character| {
+        if character.is_control() {
+            write!(f, "{}", character.escape_default())
+        } else {
+            f.write_char(character)
+        }
+    })
 }
 
 /// Octets in hexadecimal without separators.

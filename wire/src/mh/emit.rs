@@ -5,7 +5,8 @@
 //! back to the same value, but for text held as [`MnIdentifier::Other`](super::MnIdentifier) with
 //! subtype 1, which comes back as a network access identifier.
 
-use super::{kind, mh_type, EmitError, Message, MobilityOption};
+use super::emit_option::{emit_option, emit_padding, padding_before};
+use super::{mh_type, revocation_type, EmitError, Message, MobilityOption};
 use super::{FIXED_LEN, NEXT_HEADER, PAYLOAD_PROTO_NONE};
 use crate::checksum;
 use std::net::Ipv6Addr;
@@ -46,6 +47,21 @@ impl Message {
                 out.extend([error.status, 0]);
                 out.extend(error.home_address.octets());
             }
+            Self::Heartbeat(heartbeat) => {
+                let flags = u8::from(heartbeat.unsolicited) << 1 | u8::from(heartbeat.response);
+                out.extend([0, flags]);
+                out.extend(heartbeat.sequence.to_be_bytes());
+            }
+            Self::RevocationIndication(indication) => {
+                out.extend([revocation_type::INDICATION, indication.trigger.0]);
+                out.extend(indication.sequence.to_be_bytes());
+                out.extend(indication.flags.0.to_be_bytes());
+            }
+            Self::RevocationAcknowledgement(acknowledgement) => {
+                out.extend([revocation_type::ACKNOWLEDGEMENT, acknowledgement.status.0]);
+                out.extend(acknowledgement.sequence.to_be_bytes());
+                out.extend(acknowledgement.flags.0.to_be_bytes());
+            }
             Self::Other { data, .. } => out.extend(data),
         }
         for option in self.options() {
@@ -73,7 +89,11 @@ impl Message {
     pub fn emitted_len(&self) -> usize {
         let fixed = match self {
             Self::BindingRefreshRequest(_) => 8,
-            Self::BindingUpdate(_) | Self::BindingAcknowledgement(_) => 12,
+            Self::BindingUpdate(_)
+            | Self::BindingAcknowledgement(_)
+            | Self::Heartbeat(_)
+            | Self::RevocationIndication(_)
+            | Self::RevocationAcknowledgement(_) => 12,
             Self::BindingError(_) => 24,
             Self::Other { data, .. } => FIXED_LEN + data.len(),
         };
@@ -92,119 +112,31 @@ impl Message {
                 mh_type: *mh_type,
                 octets: data.len(),
             };
-            let known = matches!(
-                *mh_type,
+            let known = match *mh_type {
+                mh_type::BINDING_REVOCATION => matches!(
+                    data.first(),
+                    Some(&(revocation_type::INDICATION | revocation_type::ACKNOWLEDGEMENT))
+                ),
                 mh_type::BINDING_REFRESH_REQUEST
-                    | mh_type::BINDING_UPDATE
-                    | mh_type::BINDING_ACKNOWLEDGEMENT
-                    | mh_type::BINDING_ERROR
-            );
+                | mh_type::BINDING_UPDATE
+                | mh_type::BINDING_ACKNOWLEDGEMENT
+                | mh_type::BINDING_ERROR
+                | mh_type::HEARTBEAT => true,
+                _ => false,
+            };
             if known || (FIXED_LEN + data.len()) % 8 != 0 {
                 return Err(shape);
             }
         }
+        let mut authenticated = false;
         for option in self.options() {
-            match option {
-                MobilityOption::HomeNetworkPrefix(prefix) if !prefix.is_well_formed() => {
-                    return Err(EmitError::Prefix(*prefix));
-                }
-                MobilityOption::Unknown { kind, .. } if kind::is_known(*kind) => {
-                    return Err(EmitError::KnownOption(*kind));
-                }
-                _ => {}
+            option.check()?;
+            let authentication = matches!(option, MobilityOption::Authentication(_));
+            if authenticated && !authentication {
+                return Err(EmitError::BehindAuthentication(option.kind()));
             }
-            if option.data_len() > 255 {
-                return Err(EmitError::OptionTooLong {
-                    kind: option.kind(),
-                    octets: option.data_len(),
-                });
-            }
+            authenticated = authentication;
         }
         Ok(())
-    }
-}
-
-impl MobilityOption {
-    /// Octets of option data, type and length left out.
-    fn data_len(&self) -> usize {
-        match self {
-            Self::BindingRefreshAdvice(_)
-            | Self::HandoffIndicator(_)
-            | Self::AccessTechnology(_) => 2,
-            Self::AlternateCareOfAddress(_) | Self::LinkLocalAddress(_) => 16,
-            Self::MnIdentifier(identifier) => 1 + identifier.as_bytes().len(),
-            Self::HomeNetworkPrefix(_) => 18,
-            Self::MnLinkLayerIdentifier(identifier) => 2 + identifier.len(),
-            Self::Timestamp(_) => 8,
-            Self::Unknown { data, .. } => data.len(),
-        }
-    }
-
-    /// The alignment `xn+y` of the option's type octet, as `(x, y)`.
-    fn alignment(&self) -> (usize, usize) {
-        match self {
-            Self::BindingRefreshAdvice(_) => (2, 0),
-            Self::AlternateCareOfAddress(_) | Self::LinkLocalAddress(_) => (8, 6),
-            Self::HomeNetworkPrefix(_) => (8, 4),
-            Self::Timestamp(_) => (8, 2),
-            // By the size of the identifier (RFC 5213 section 8.6), which starts four octets on.
-            Self::MnLinkLayerIdentifier(identifier) => match identifier.len() {
-                length if length % 8 == 0 => (8, 4),
-                length if length % 4 == 0 => (4, 0),
-                length if length % 2 == 0 => (2, 0),
-                _ => (1, 0),
-            },
-            Self::MnIdentifier(_)
-            | Self::HandoffIndicator(_)
-            | Self::AccessTechnology(_)
-            | Self::Unknown { .. } => (1, 0),
-        }
-    }
-}
-
-/// Padding octets needed before `option` when `at` octets of the message are written.
-fn padding_before(at: usize, option: &MobilityOption) -> usize {
-    let (unit, phase) = option.alignment();
-    (unit + phase - at % unit) % unit
-}
-
-/// Writes `octets` of padding: nothing, Pad1 or PadN.
-fn emit_padding(octets: usize, out: &mut Vec<u8>) {
-    const ZEROS: [u8; 8] = [0; 8];
-    match octets {
-        0 => {}
-        1 => out.push(kind::PAD1),
-        // Alignment units end at 8, so the zeros suffice.
-        _ => {
-            let data = ZEROS.get(..octets - 2).unwrap_or(&ZEROS);
-            out.extend([kind::PAD_N, data.len() as u8]);
-            out.extend(data);
-        }
-    }
-}
-
-/// Writes type, length and data. `check` has seen to it that the length fits.
-fn emit_option(option: &MobilityOption, out: &mut Vec<u8>) {
-    out.extend([option.kind(), option.data_len() as u8]);
-    match option {
-        MobilityOption::BindingRefreshAdvice(interval) => out.extend(interval.0.to_be_bytes()),
-        MobilityOption::AlternateCareOfAddress(address)
-        | MobilityOption::LinkLocalAddress(address) => out.extend(address.octets()),
-        MobilityOption::MnIdentifier(identifier) => {
-            out.push(identifier.subtype());
-            out.extend(identifier.as_bytes());
-        }
-        MobilityOption::HomeNetworkPrefix(prefix) => {
-            out.extend([0, prefix.length]);
-            out.extend(prefix.prefix.octets());
-        }
-        MobilityOption::HandoffIndicator(indicator) => out.extend([0, indicator.0]),
-        MobilityOption::AccessTechnology(technology) => out.extend([0, technology.0]),
-        MobilityOption::MnLinkLayerIdentifier(identifier) => {
-            out.extend([0, 0]);
-            out.extend(identifier);
-        }
-        MobilityOption::Timestamp(time) => out.extend(time.0.to_be_bytes()),
-        MobilityOption::Unknown { data, .. } => out.extend(data),
     }
 }

@@ -55,9 +55,15 @@ pub enum Error {
         /// The length it came with.
         length: usize,
     },
-    /// A prefix length above 128.
-    #[error("prefix length {0} is above 128")]
+    /// A prefix length above 128, or above 32 for an IPv4 prefix.
+    #[error("prefix length {0} is more than an address has bits")]
     PrefixLength(u8),
+    /// An option that is to hold text does not hold UTF-8.
+    #[error("mobility option {0} is not text")]
+    OptionText(u8),
+    /// An option follows one that authenticates what stands before it (RFC 4285 section 5).
+    #[error("mobility option {0} stands behind the authentication option")]
+    BehindAuthentication(u8),
 }
 
 error_names!(Error {
@@ -70,6 +76,8 @@ error_names!(Error {
     Error::PaddingTruncated { .. } => "padding_truncated",
     Error::OptionLength { .. } => "option_length",
     Error::PrefixLength(_) => "prefix_length",
+    Error::OptionText(_) => "option_text",
+    Error::BehindAuthentication(_) => "behind_authentication",
 });
 
 impl Error {
@@ -99,8 +107,14 @@ pub enum EmitError {
         octets: usize,
     },
     /// A prefix with bits set past its length, or a length above 128.
-    #[error("home network prefix {0} has bits past its length")]
+    #[error("prefix {0} has bits past its length")]
     Prefix(HomeNetworkPrefix),
+    /// An option with a value that the wire cannot express, or that would be read as another one.
+    #[error("mobility option {0} cannot express its value")]
+    OptionValue(u8),
+    /// An option follows one that authenticates what stands before it (RFC 4285 section 5).
+    #[error("mobility option {0} stands behind the authentication option")]
+    BehindAuthentication(u8),
     /// An `Unknown` option with a type that has a variant of its own, or that is padding.
     #[error("mobility option type {0} is not an unknown one")]
     KnownOption(u8),

@@ -1,4 +1,4 @@
-//! Mobility Header messages (RFC 6275 section 6.1, RFC 5213 section 8).
+//! Mobility Header messages (RFC 6275 section 6.1, RFC 5213 section 8, RFC 5846, RFC 5847).
 //!
 //! ```text
 //!  0                   1                   2                   3
@@ -9,24 +9,43 @@
 //! +-------------------------------+-------------------------------+
 //! ```
 
+mod anchor;
+mod authentication;
 mod display;
 mod emit;
+mod emit_option;
 mod error;
+mod flags;
+mod heartbeat;
+mod ipv4;
 mod option;
 pub mod options;
 mod parse;
+mod parse_option;
+mod prefix;
+mod revocation;
 mod status;
 #[cfg(test)]
 mod tests;
 
+pub use anchor::{AssignedHomeAddress, Experimental, MnGroupIdentifier, PreviousMaar};
+pub use authentication::{Authentication, ReplayTimestamp};
 pub use error::{EmitError, Error};
-pub use option::{
-    AccessTechnology, BadPrefix, HandoffIndicator, HomeNetworkPrefix, MnIdentifier, MobilityOption,
-    NtpTime,
+pub use flags::{AcknowledgementFlags, RevocationFlags, UpdateFlags};
+pub use heartbeat::Heartbeat;
+pub use ipv4::{
+    DelegatedPrefix, DhcpMode, Ipv4AddressStatus, Ipv4HomeAddress, Ipv4HomeAddressAnswer,
+    NatDetection,
+};
+pub use option::{AccessTechnology, HandoffIndicator, MnIdentifier, MobilityOption, NtpTime};
+pub use prefix::{BadPrefix, HomeNetworkPrefix};
+pub use revocation::{
+    RevocationAcknowledgement, RevocationIndication, RevocationStatus, RevocationTrigger,
 };
 pub use status::Status;
 
 use option::kind;
+use revocation::revocation_type;
 use serde::{Deserialize, Serialize};
 use std::net::Ipv6Addr;
 
@@ -45,6 +64,8 @@ mod mh_type {
     pub(super) const BINDING_UPDATE: u8 = 5;
     pub(super) const BINDING_ACKNOWLEDGEMENT: u8 = 6;
     pub(super) const BINDING_ERROR: u8 = 7;
+    pub(super) const HEARTBEAT: u8 = 13;
+    pub(super) const BINDING_REVOCATION: u8 = 16;
 }
 
 /// A mobility message, header and checksum apart.
@@ -59,7 +80,14 @@ pub enum Message {
     BindingAcknowledgement(BindingAcknowledgement),
     /// Binding Error, type 7 (RFC 6275 section 6.1.9).
     BindingError(BindingError),
-    /// A type that this crate does not decode: its number and all octets after the checksum.
+    /// Heartbeat, type 13 (RFC 5847).
+    Heartbeat(Heartbeat),
+    /// Binding Revocation Indication, type 16 (RFC 5846 section 5.1).
+    RevocationIndication(RevocationIndication),
+    /// Binding Revocation Acknowledgement, type 16 (RFC 5846 section 5.2).
+    RevocationAcknowledgement(RevocationAcknowledgement),
+    /// A type that this crate does not decode, or a binding revocation that is neither of the two:
+    /// its number and all octets after the checksum.
     Other {
         /// MH type.
         mh_type: u8,
@@ -76,6 +104,10 @@ impl Message {
             Self::BindingUpdate(_) => mh_type::BINDING_UPDATE,
             Self::BindingAcknowledgement(_) => mh_type::BINDING_ACKNOWLEDGEMENT,
             Self::BindingError(_) => mh_type::BINDING_ERROR,
+            Self::Heartbeat(_) => mh_type::HEARTBEAT,
+            Self::RevocationIndication(_) | Self::RevocationAcknowledgement(_) => {
+                mh_type::BINDING_REVOCATION
+            }
             Self::Other { mh_type, .. } => *mh_type,
         }
     }
@@ -87,6 +119,9 @@ impl Message {
             Self::BindingUpdate(message) => &message.options,
             Self::BindingAcknowledgement(message) => &message.options,
             Self::BindingError(message) => &message.options,
+            Self::Heartbeat(message) => &message.options,
+            Self::RevocationIndication(message) => &message.options,
+            Self::RevocationAcknowledgement(message) => &message.options,
             Self::Other { .. } => &[],
         }
     }
@@ -145,69 +180,6 @@ impl BindingError {
     pub const UNKNOWN_BINDING: u8 = 1;
     /// Status: the MH type is not known.
     pub const UNRECOGNIZED_MH_TYPE: u8 = 2;
-}
-
-/// Flags of a Binding Update, bit for bit as on the wire (RFC 6275, 3963, 5213, 5555, 5845, 6602,
-/// 7161, 8885).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct UpdateFlags(pub u16);
-
-impl UpdateFlags {
-    /// A: an acknowledgement is asked for.
-    pub const ACKNOWLEDGE: Self = Self(0x8000);
-    /// H: home registration.
-    pub const HOME_REGISTRATION: Self = Self(0x4000);
-    /// L: link-local address compatibility.
-    pub const LINK_LOCAL_COMPATIBILITY: Self = Self(0x2000);
-    /// K: key management mobility capability.
-    pub const KEY_MANAGEMENT: Self = Self(0x1000);
-    /// M: MAP registration (RFC 5380).
-    pub const MAP_REGISTRATION: Self = Self(0x0800);
-    /// R: mobile router (RFC 3963).
-    pub const MOBILE_ROUTER: Self = Self(0x0400);
-    /// P: proxy registration (RFC 5213 section 8.1).
-    pub const PROXY: Self = Self(0x0200);
-    /// F: force UDP encapsulation (RFC 5555).
-    pub const FORCE_UDP: Self = Self(0x0100);
-    /// T: TLV header format (RFC 5845).
-    pub const TLV: Self = Self(0x0080);
-
-    /// Whether every bit of `other` is set.
-    pub const fn contains(self, other: Self) -> bool {
-        self.0 & other.0 == other.0
-    }
-
-    /// The bits of both.
-    #[must_use]
-    pub const fn with(self, other: Self) -> Self {
-        Self(self.0 | other.0)
-    }
-}
-
-/// Flags of a Binding Acknowledgement, bit for bit as on the wire.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct AcknowledgementFlags(pub u8);
-
-impl AcknowledgementFlags {
-    /// K: key management mobility capability.
-    pub const KEY_MANAGEMENT: Self = Self(0x80);
-    /// R: mobile router (RFC 3963).
-    pub const MOBILE_ROUTER: Self = Self(0x40);
-    /// P: proxy registration (RFC 5213 section 8.2).
-    pub const PROXY: Self = Self(0x20);
-
-    /// Whether every bit of `other` is set.
-    pub const fn contains(self, other: Self) -> bool {
-        self.0 & other.0 == other.0
-    }
-
-    /// The bits of both.
-    #[must_use]
-    pub const fn with(self, other: Self) -> Self {
-        Self(self.0 | other.0)
-    }
 }
 
 /// A binding lifetime as it stands on the wire: units of four seconds.

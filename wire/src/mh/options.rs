@@ -35,6 +35,8 @@ finders! {
     link_local_address: LinkLocalAddress -> Ipv6Addr;
     /// The Timestamp.
     timestamp: Timestamp -> NtpTime;
+    /// The Restart Counter.
+    restart_counter: RestartCounter -> u32;
 }
 
 /// The Mobile Node Identifier.

@@ -8,13 +8,17 @@
 //! - Padding may stand anywhere and hold anything, and an option may stand off its alignment: both
 //!   are duties of the sender alone.
 //! - An option of a known type whose length does not fit its type spoils the whole message. Skipping
-//!   it would act on a registration that lacks, for one, a prefix that its sender asked for.
+//!   it would act on a registration that lacks, for one, a prefix that its sender asked for. The few
+//!   that may be passed over become [`MobilityOption::Skipped`].
+//! - Nothing but another authentication option may follow one: it would not be authenticated.
 //! - Reserved fields are ignored; the bits of a home network prefix past its length are cleared.
 
+use super::parse_option::parse_option;
 use super::{
-    kind, mh_type, AccessTechnology, AcknowledgementFlags, BindingAcknowledgement, BindingError,
-    BindingRefreshRequest, BindingUpdate, Error, HandoffIndicator, HomeNetworkPrefix, Lifetime,
-    Message, MnIdentifier, MobilityOption, NtpTime, Status, UpdateFlags,
+    kind, mh_type, revocation_type, AcknowledgementFlags, BindingAcknowledgement, BindingError,
+    BindingRefreshRequest, BindingUpdate, Error, Heartbeat, Lifetime, Message, MobilityOption,
+    RevocationAcknowledgement, RevocationFlags, RevocationIndication, RevocationStatus,
+    RevocationTrigger, Status, UpdateFlags,
 };
 use super::{FIXED_LEN, NEXT_HEADER, PAYLOAD_PROTO_NONE};
 use crate::checksum;
@@ -59,6 +63,15 @@ impl Message {
             mh_type::BINDING_REFRESH_REQUEST => 8,
             mh_type::BINDING_UPDATE | mh_type::BINDING_ACKNOWLEDGEMENT => 12,
             mh_type::BINDING_ERROR => 24,
+            mh_type::HEARTBEAT => 12,
+            mh_type::BINDING_REVOCATION
+                if matches!(
+                    body.first(),
+                    Some(&(revocation_type::INDICATION | revocation_type::ACKNOWLEDGEMENT))
+                ) =>
+            {
+                12
+            }
             _ => {
                 let data = body.to_vec();
                 return Ok(Self::Other { mh_type, data });
@@ -112,6 +125,41 @@ fn parse_body(mh_type: u8, body: &[u8], total: usize) -> Result<Option<Message>,
                 options: parse_options(reader.0, total)?,
             }))
         }
+        mh_type::HEARTBEAT => {
+            let (Some([_reserved, flags]), Some(sequence)) = (reader.array(), reader.u32()) else {
+                return Ok(None);
+            };
+            Some(Message::Heartbeat(Heartbeat {
+                unsolicited: flags & 0x02 != 0,
+                response: flags & 0x01 != 0,
+                sequence,
+                options: parse_options(reader.0, total)?,
+            }))
+        }
+        mh_type::BINDING_REVOCATION => {
+            let (Some([message, octet]), Some(sequence), Some(flags)) =
+                (reader.array(), reader.u16(), reader.u16())
+            else {
+                return Ok(None);
+            };
+            let flags = RevocationFlags(flags);
+            let options = parse_options(reader.0, total)?;
+            Some(if message == revocation_type::INDICATION {
+                Message::RevocationIndication(RevocationIndication {
+                    trigger: RevocationTrigger(octet),
+                    sequence,
+                    flags,
+                    options,
+                })
+            } else {
+                Message::RevocationAcknowledgement(RevocationAcknowledgement {
+                    status: RevocationStatus(octet),
+                    sequence,
+                    flags,
+                    options,
+                })
+            })
+        }
         _ => {
             let (Some([status, _reserved]), Some(home_address)) =
                 (reader.array(), reader.address())
@@ -144,6 +192,12 @@ fn parse_options(bytes: &[u8], total: usize) -> Result<Vec<MobilityOption>, Erro
         };
         match data {
             Some(_) if option == kind::PAD_N => {}
+            Some(_)
+                if option != kind::AUTHENTICATION
+                    && matches!(options.last(), Some(MobilityOption::Authentication(_))) =>
+            {
+                return Err(Error::BehindAuthentication(option));
+            }
             Some(data) => options.push(parse_option(option, data)?),
             None if option == kind::PAD_N => return Err(Error::PaddingTruncated { offset }),
             None => {
@@ -154,75 +208,4 @@ fn parse_options(bytes: &[u8], total: usize) -> Result<Vec<MobilityOption>, Erro
             }
         }
     }
-}
-
-/// Decodes one option that is not padding.
-fn parse_option(option: u8, data: &[u8]) -> Result<MobilityOption, Error> {
-    let length = data.len();
-    let misfit = || Error::OptionLength {
-        kind: option,
-        length,
-    };
-    Ok(match option {
-        kind::BINDING_REFRESH_ADVICE => MobilityOption::BindingRefreshAdvice(Lifetime(
-            u16::from_be_bytes(data.try_into().map_err(|_| misfit())?),
-        )),
-        kind::ALTERNATE_CARE_OF_ADDRESS => {
-            MobilityOption::AlternateCareOfAddress(address(data).ok_or_else(misfit)?)
-        }
-        kind::MN_IDENTIFIER => match data {
-            [] => return Err(misfit()),
-            // Without an octet behind the subtype it names nobody, as in the answer to an update
-            // that named nobody (RFC 5213 section 5.3.6).
-            [subtype, identifier @ ..] => {
-                MobilityOption::MnIdentifier(parse_identifier(*subtype, identifier))
-            }
-        },
-        kind::HOME_NETWORK_PREFIX => {
-            let [_reserved, prefix_length, prefix @ ..] =
-                *<&[u8; 18]>::try_from(data).map_err(|_| misfit())?;
-            MobilityOption::HomeNetworkPrefix(
-                HomeNetworkPrefix::new(Ipv6Addr::from(prefix), prefix_length)
-                    .ok_or(Error::PrefixLength(prefix_length))?,
-            )
-        }
-        kind::HANDOFF_INDICATOR => match *data {
-            [_reserved, value] => MobilityOption::HandoffIndicator(HandoffIndicator(value)),
-            _ => return Err(misfit()),
-        },
-        kind::ACCESS_TECHNOLOGY => match *data {
-            [_reserved, value] => MobilityOption::AccessTechnology(AccessTechnology(value)),
-            _ => return Err(misfit()),
-        },
-        kind::MN_LINK_LAYER_IDENTIFIER => match data {
-            [_, _, identifier @ ..] => MobilityOption::MnLinkLayerIdentifier(identifier.to_vec()),
-            _ => return Err(misfit()),
-        },
-        kind::LINK_LOCAL_ADDRESS => {
-            MobilityOption::LinkLocalAddress(address(data).ok_or_else(misfit)?)
-        }
-        kind::TIMESTAMP => MobilityOption::Timestamp(NtpTime(u64::from_be_bytes(
-            data.try_into().map_err(|_| misfit())?,
-        ))),
-        kind => MobilityOption::Unknown {
-            kind,
-            data: data.to_vec(),
-        },
-    })
-}
-
-/// A network access identifier when it is text, else what came.
-fn parse_identifier(subtype: u8, identifier: &[u8]) -> MnIdentifier {
-    match std::str::from_utf8(identifier) {
-        Ok(text) if subtype == MnIdentifier::NAI => MnIdentifier::Nai(text.to_owned()),
-        _ => MnIdentifier::Other {
-            subtype,
-            data: identifier.to_vec(),
-        },
-    }
-}
-
-/// Exactly sixteen octets as an address.
-fn address(data: &[u8]) -> Option<Ipv6Addr> {
-    <[u8; 16]>::try_from(data).ok().map(Ipv6Addr::from)
 }

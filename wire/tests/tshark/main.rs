@@ -4,6 +4,7 @@
 mod discovery;
 mod ipv4;
 mod judge;
+mod later;
 mod mobility;
 mod tunnels;
 

@@ -24,7 +24,7 @@ fn plain_checksum(message: &[u8]) -> u16 {
     !(sum as u16)
 }
 
-fn mobility(name: impl ToString, message: &Message, mut expected: Expected) -> Case {
+pub(super) fn mobility(name: impl ToString, message: &Message, mut expected: Expected) -> Case {
     let mut payload = Vec::new();
     message
         .emit(MAG, LMA, &mut payload)
@@ -46,7 +46,7 @@ fn mobility(name: impl ToString, message: &Message, mut expected: Expected) -> C
     }
 }
 
-fn update(flags: UpdateFlags, options: Vec<MobilityOption>) -> Message {
+pub(super) fn update(flags: UpdateFlags, options: Vec<MobilityOption>) -> Message {
     Message::BindingUpdate(BindingUpdate {
         sequence: 40007,
         flags,
@@ -55,7 +55,7 @@ fn update(flags: UpdateFlags, options: Vec<MobilityOption>) -> Message {
     })
 }
 
-fn acknowledgement(
+pub(super) fn acknowledgement(
     status: Status,
     flags: AcknowledgementFlags,
     options: Vec<MobilityOption>,

@@ -163,7 +163,10 @@ impl Lma {
                 self.ignore(from, LmaCounter::UnexpectedRefreshRequest, effects);
             }
             Message::BindingError(_) => self.ignore(from, LmaCounter::BindingErrors, effects),
-            Message::Other { .. } => {
+            Message::Heartbeat(_)
+            | Message::RevocationIndication(_)
+            | Message::RevocationAcknowledgement(_)
+            | Message::Other { .. } => {
                 self.errors.unrecognized(now.monotonic, from, to, effects);
                 self.ignore(from, LmaCounter::UnknownType, effects);
             }

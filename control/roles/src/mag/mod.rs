@@ -165,7 +165,10 @@ impl Mag {
                 self.ignore(from, MagCounter::UnexpectedUpdate, effects);
             }
             Message::BindingError(_) => self.ignore(from, MagCounter::BindingErrors, effects),
-            Message::Other { .. } => {
+            Message::Heartbeat(_)
+            | Message::RevocationIndication(_)
+            | Message::RevocationAcknowledgement(_)
+            | Message::Other { .. } => {
                 self.errors.unrecognized(now.monotonic, from, to, effects);
                 self.ignore(from, MagCounter::UnknownType, effects);
             }
