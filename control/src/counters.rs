@@ -48,6 +48,7 @@ counters! {
     DiscoveryForeign = "discovery_foreign", "Neighbour Solicitations for an address that is not ours; not answered.";
     DiscoveryConflict = "discovery_conflict", "Neighbour Advertisements of somebody else for an address of ours.";
     RouterAdvertisementSeen = "router_advertisement_seen", "Router Advertisements of other routers; not used.";
+    RouterAdvertisementRogue = "router_advertisement_rogue", "Router Advertisements of hosts on an access link, where we are the router; not used.";
     RedirectIgnored = "redirect_ignored", "Redirects; routers do not take them.";
     SolicitationSent = "solicitation_sent", "Neighbour Solicitations sent.";
     AdvertisementSent = "advertisement_sent", "Neighbour Advertisements sent.";

@@ -1,7 +1,7 @@
 //! From configuration to an engine: the role that is configured, its interfaces and routes, and
 //! what policy says.
 
-use crate::config::{self, AttachOn, Config, InterfaceKind, Policy};
+use crate::config::{self, AttachOn, Config, InterfaceKind, LearnFrom, Policy};
 use crate::engine::{Reachability, Setup};
 use crate::neighbour::Neighbour;
 use crate::policy::AccessPolicy;
@@ -336,6 +336,8 @@ fn mag_config(mag: &config::Mag, room: Room, tunnel_mtu: u16, seed: u64) -> MagC
     made.access_technology = AccessTechnology(mag.access_technology);
     made.attach_on.router_solicitation = mag.attach_on.contains(&AttachOn::RouterSolicitation);
     made.attach_on.packet = mag.attach_on.contains(&AttachOn::Packet);
+    made.learn_from.dad = mag.learn_from.contains(&LearnFrom::Dad);
+    made.learn_from.packet = mag.learn_from.contains(&LearnFrom::Packet);
     made.advertising.interval = secs(mag.ra_interval);
     made.advertising.router_lifetime = secs(mag.router_lifetime.into());
     // A host's link carries at least 1280 octets, in fragments if need be.

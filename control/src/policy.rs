@@ -75,6 +75,9 @@ pub struct Host {
     /// O flag of its home link: other configuration by DHCPv6 (S1-35).
     #[serde(default)]
     pub other: bool,
+    /// Whether its addresses may be learned from what it sends (S1-36).
+    #[serde(default = "enabled")]
+    pub learn_addresses: bool,
 }
 
 /// `[default]` of a MAG: what goes for hosts that are not listed.
@@ -92,6 +95,9 @@ pub struct DefaultHost {
     /// O flag of their home link.
     #[serde(default)]
     pub other: bool,
+    /// Whether their addresses may be learned from what they send.
+    #[serde(default = "enabled")]
+    pub learn_addresses: bool,
 }
 
 impl FilePolicy {
@@ -128,6 +134,7 @@ impl FilePolicy {
                 other: host.other,
                 ipv4_home_address: None,
                 service_selection: None,
+                learn_addresses: host.learn_addresses,
             };
             (host.mac, profile)
         });
@@ -185,6 +192,7 @@ impl DefaultHost {
             other: self.other,
             ipv4_home_address: None,
             service_selection: None,
+            learn_addresses: self.learn_addresses,
         }
     }
 }

@@ -327,10 +327,13 @@ fn visitors(visitors: &[Visitor], width: Option<usize>) -> String {
         ">left",
         "interface",
         "lma",
+        "address",
+        "dhcp server",
         ">up",
         ">down",
     ]);
     for visitor in visitors {
+        let addresses: Vec<_> = visitor.addresses.iter().map(|it| it.address).collect();
         table.row([
             or_none(visitor.identifier.as_ref()),
             visitor.state.clone(),
@@ -339,6 +342,8 @@ fn visitors(visitors: &[Visitor], width: Option<usize>) -> String {
             visitor.remaining_secs.map_or_else(|| NONE.into(), duration),
             visitor.interface.clone(),
             or_none(visitor.lma.as_ref()),
+            first(&addresses),
+            or_none(visitor.dhcp_server.as_ref()),
             traffic(&visitor.up),
             traffic(&visitor.down),
         ]);

@@ -56,6 +56,14 @@ pub enum Effect {
         /// What it is told.
         advertisement: Advertisement,
     },
+    /// Tell a host that an address which it is about to take is somebody else's: the owner, who is
+    /// served here, may not hear the question (RFC 4861 section 7.2.8, RFC 6957).
+    Defend {
+        /// The host that asked.
+        link: HostLink,
+        /// The address.
+        target: Ipv6Addr,
+    },
     /// Ask who this host is and whether it may attach; [`Event::Authenticated`] answers.
     ///
     /// [`Event::Authenticated`]: crate::Event::Authenticated
@@ -150,6 +158,18 @@ pub struct AdvertisedPrefix {
     pub preferred: u32,
 }
 
+/// How a gateway learns that a host has an address (S1-36, S1-37, S1-39).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Learned {
+    /// The host asked whether it is free (duplicate address detection).
+    Dad,
+    /// It sent a packet from it.
+    Packet,
+    /// A DHCP server leased it.
+    Dhcp,
+}
+
 /// What operators and subscribers are told. `anchorctl` and the demonstration show these.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "notice", rename_all = "snake_case")]
@@ -174,6 +194,28 @@ pub enum Notice {
         link: HostLink,
         /// Who.
         mn_identifier: MnIdentifier,
+    },
+    /// MAG: it is known now that a host has this address.
+    AddressLearned {
+        /// Where the host is.
+        link: HostLink,
+        /// Who it is.
+        mn_identifier: MnIdentifier,
+        /// The address.
+        address: Ipv6Addr,
+        /// How it became known.
+        by: Learned,
+    },
+    /// MAG: a host claims an address that it may not have; nothing is forwarded for it.
+    AddressRefused {
+        /// Where the host is.
+        link: HostLink,
+        /// Who it is.
+        mn_identifier: MnIdentifier,
+        /// The address.
+        address: Ipv6Addr,
+        /// Why, one sentence.
+        why: String,
     },
     /// MAG: a Proxy Binding Update goes out.
     UpdateSent {

@@ -3,7 +3,7 @@
 use crate::policy::{LmaPolicy, Profile};
 use crate::store::Record;
 use serde::{Deserialize, Serialize};
-use std::net::Ipv6Addr;
+use std::net::{IpAddr, Ipv6Addr};
 use wire::ether::MacAddr;
 use wire::mh::{HomeNetworkPrefix, Message, MnIdentifier};
 
@@ -49,6 +49,17 @@ pub enum Event {
         link: HostLink,
         /// How we know.
         why: Departure,
+    },
+    /// What a DHCP server leased to a host that is served, or what of that has ended.
+    Leases {
+        /// The host.
+        link: HostLink,
+        /// The server that said so; none when the host gives its addresses back.
+        server: Option<IpAddr>,
+        /// Addresses that are the host's now.
+        granted: Vec<Ipv6Addr>,
+        /// Addresses that are no longer.
+        ended: Vec<Ipv6Addr>,
     },
     /// A timer that an effect set has run out.
     Timer {
@@ -108,6 +119,11 @@ pub enum Sign {
     Packet {
         /// Source address of the packet; unspecified when it told none.
         source: Ipv6Addr,
+    },
+    /// It asked whether an address is free that it is about to take (RFC 4862 section 5.4).
+    Probe {
+        /// The address.
+        target: Ipv6Addr,
     },
     /// The operator or the access network says that it attached.
     Operator,

@@ -26,6 +26,10 @@ pub struct Profile {
     /// The service that it is to be registered for (RFC 5149).
     #[serde(default)]
     pub service_selection: Option<String>,
+    /// Whether its addresses may be learned from what it sends (S1-36); those that DHCP leases always
+    /// are.
+    #[serde(default = "enabled")]
+    pub learn_addresses: bool,
 }
 
 /// An IPv4 home address (RFC 5844 section 3.1).

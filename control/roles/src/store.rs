@@ -15,9 +15,10 @@
 //! records are still read.
 
 use crate::event::HostLink;
+use crate::mag::VisitorAddress;
 use crate::policy::Profile;
 use serde::{Deserialize, Serialize};
-use std::net::Ipv6Addr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 use wire::mh::{AccessTechnology, HandoffIndicator, HomeNetworkPrefix, MnIdentifier, NtpTime};
 
@@ -97,8 +98,11 @@ pub struct VisitorRecord {
     pub link: HostLink,
     /// Its link-local address, if it has shown one.
     pub link_local: Option<Ipv6Addr>,
-    /// Other addresses that it has shown.
-    pub addresses: Vec<Ipv6Addr>,
+    /// Its other addresses.
+    pub addresses: Vec<VisitorAddress>,
+    /// The DHCP server that it has its leases from.
+    #[serde(default)]
+    pub dhcp_server: Option<IpAddr>,
     /// Who it is, where it is anchored and what its home link is like.
     pub profile: Profile,
     /// Its home network prefixes.

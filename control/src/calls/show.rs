@@ -133,6 +133,19 @@ fn hexadecimal(octets: &[u8]) -> String {
     octets.join(":")
 }
 
+fn visitor_address(known: &roles::mag::VisitorAddress) -> types::VisitorAddress {
+    use roles::effect::Learned;
+    types::VisitorAddress {
+        address: known.address,
+        learned: match known.learned {
+            Learned::Dad => "dad",
+            Learned::Packet => "packet",
+            Learned::Dhcp => "dhcp",
+        }
+        .to_owned(),
+    }
+}
+
 pub(super) fn visitors(
     engine: &mut Engine<Gateway>,
     now: Now,
@@ -148,12 +161,17 @@ pub(super) fn visitors(
     let views = page.of(mag.sessions(), mag.visitors(now))?;
     let visitor = |view: roles::mag::VisitorView| {
         let (up, down) = traffic(engine, &view.prefixes);
+        let link = engine.routing().link(InterfaceId(view.link.interface));
+        let router = link.map(|link| (link.link_local, link.interface.mac));
         types::Visitor {
             identifier: view.mn_identifier.map(|identifier| identifier.to_string()),
             interface: interface_name(engine, InterfaceId(view.link.interface)),
             mac: view.link.mac,
             link_local: view.link_local,
-            addresses: view.addresses,
+            addresses: view.addresses.iter().map(visitor_address).collect(),
+            dhcp_server: view.dhcp_server,
+            router: router.map(|(address, _)| address),
+            router_mac: router.map(|(_, mac)| mac),
             state: match view.state {
                 VisitorState::Authenticating => "authenticating",
                 VisitorState::Registering => "registering",

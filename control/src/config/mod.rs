@@ -23,7 +23,7 @@ pub use address::{
 pub use document::{Error, Problem};
 pub use schema::{
     AttachOn, Config, Eal, ErrorSource, Gateway, Handoff, Hugepages, Idle, Interface,
-    InterfaceKind, Lma, Mag, Management, Pool, Port, Route, Rx, Tables, Workers,
+    InterfaceKind, LearnFrom, Lma, Mag, Management, Pool, Port, Route, Rx, Tables, Workers,
 };
 
 use crate::policy::{self, FilePolicy};

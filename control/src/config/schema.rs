@@ -356,6 +356,9 @@ pub struct Mag {
     /// What counts as a host's arrival; the operator's word always does.
     #[serde(default = "defaults::attach_on")]
     pub attach_on: Vec<AttachOn>,
+    /// What tells the addresses of hosts, where their policy lets it.
+    #[serde(default = "defaults::learn_from")]
+    pub learn_from: Vec<LearnFrom>,
     /// Whether updates are ordered by timestamp; else by sequence number (RFC 5213 section 5.5).
     #[serde(default = "defaults::enabled")]
     pub timestamps: bool,
@@ -412,9 +415,19 @@ pub enum AttachOn {
     Packet,
 }
 
+/// What tells the addresses of hosts (S1-36).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LearnFrom {
+    /// Duplicate address detection.
+    Dad,
+    /// Any packet that reaches the control plane.
+    Packet,
+}
+
 /// Values of keys that the file leaves out.
 mod defaults {
-    use super::AttachOn;
+    use super::{AttachOn, LearnFrom};
     use std::path::PathBuf;
 
     pub(super) fn socket() -> PathBuf {
@@ -473,6 +486,9 @@ mod defaults {
     }
     pub(super) fn attach_on() -> Vec<AttachOn> {
         vec![AttachOn::RouterSolicitation, AttachOn::Packet]
+    }
+    pub(super) fn learn_from() -> Vec<LearnFrom> {
+        vec![LearnFrom::Dad, LearnFrom::Packet]
     }
     pub(super) const fn enabled() -> bool {
         true

@@ -92,6 +92,7 @@ impl<R: Role> Engine<R> {
                     to,
                     advertisement,
                 } => self.advertise(link, to, &advertisement),
+                Effect::Defend { link, target } => self.defend(link, target),
                 Effect::Authenticate { link } => self.authenticate(link, queue),
                 Effect::Watch { link, address } => self.watch(now, link, address),
                 Effect::Unwatch { link } => {
@@ -317,7 +318,9 @@ impl<R: Role> Engine<R> {
         let link = match &notice {
             Notice::Attached { link, .. }
             | Notice::AttachRefused { link, .. }
-            | Notice::Detached { link, .. } => self.routing.link(InterfaceId(link.interface)),
+            | Notice::Detached { link, .. }
+            | Notice::AddressLearned { link, .. }
+            | Notice::AddressRefused { link, .. } => self.routing.link(InterfaceId(link.interface)),
             _ => None,
         };
         let interface = link.map(|link| link.interface.name.clone());

@@ -8,7 +8,7 @@ use super::Engine;
 use crate::counters::Counter;
 use crate::frame::{self, Received};
 use crate::neighbour::{Advertised, Neighbour};
-use crate::routing::is_access;
+use crate::routing::{is_access, Link};
 use dataplane::key::InterfaceId;
 use roles::event::{HostLink, Sign};
 use roles::{Now, Role};
@@ -64,6 +64,12 @@ impl<R: Role> Engine<R> {
             NdMessage::RouterSolicitation(_) => {
                 self.out.counters.count(Counter::DiscoveryForeign);
             }
+            NdMessage::RouterAdvertisement(_) if access => {
+                if self.log.take(now.monotonic, &mut self.out.counters) {
+                    tracing::warn!(node = %link.mac, "a host on an access link plays the router");
+                }
+                self.out.counters.count(Counter::RouterAdvertisementRogue);
+            }
             NdMessage::RouterAdvertisement(_) => {
                 self.out.counters.count(Counter::RouterAdvertisementSeen);
             }
@@ -78,7 +84,8 @@ impl<R: Role> Engine<R> {
         }
     }
 
-    /// A host on an access link showed itself by a message of neighbour discovery.
+    /// A host on an access link showed itself by a message of neighbour discovery. What is news to the
+    /// role goes there: whose an address is, the role knows.
     fn hear_host(
         &mut self,
         now: Now,
@@ -86,20 +93,58 @@ impl<R: Role> Engine<R> {
         received: &Received<'_>,
         message: &NdMessage,
     ) {
-        let told = match message {
-            NdMessage::NeighbourSolicitation(solicitation) if received.source.is_unspecified() => {
-                // It is about to take this address (RFC 4862 section 5.4).
-                solicitation.target
+        let sign = match message {
+            // A solicitation is a sign of its own, an advertisement of a router none.
+            NdMessage::RouterSolicitation(_) | NdMessage::RouterAdvertisement(_) => None,
+            NdMessage::NeighbourSolicitation(asked) if received.source.is_unspecified() => {
+                let target = asked.target;
+                Some((target, Sign::Probe { target }))
             }
-            NdMessage::NeighbourAdvertisement(advertisement) => advertisement.target,
-            _ => received.source,
+            NdMessage::NeighbourSolicitation(_) => {
+                let source = received.source;
+                Some((source, Sign::Packet { source }))
+            }
+            NdMessage::NeighbourAdvertisement(told) => {
+                let source = told.target;
+                Some((source, Sign::Packet { source }))
+            }
         };
-        let address = Some(told).filter(|told| !told.is_unspecified());
-        if self.hosts.is_watched(link) {
-            self.hosts.heard(link, address);
-        } else if !matches!(message, NdMessage::RouterSolicitation(_)) {
-            let source = received.source;
-            self.host_seen(now, link, Sign::Packet { source });
+        self.hosts.heard(link);
+        let Some((address, sign)) = sign else {
+            return;
+        };
+        let interface = InterfaceId(link.interface);
+        let ours = |it: &Link| it.owns(address);
+        if self.routing.link(interface).is_some_and(ours) {
+            // It learns that from the answer; to us it tells that there is a host.
+            if !self.hosts.is_watched(link) {
+                let source = Ipv6Addr::UNSPECIFIED;
+                self.host_seen(now, link, Sign::Packet { source });
+            }
+        } else if self.hosts.address(link) != Some(address) {
+            self.host_seen(now, link, sign);
+        }
+    }
+
+    /// Tells a host that an address is taken which it is about to take, in the place of its owner
+    /// (RFC 4861 section 7.2.8): the owner's frames may not reach it, and its packets go by way of us.
+    pub(super) fn defend(&mut self, host: HostLink, target: Ipv6Addr) {
+        let interface = InterfaceId(host.interface);
+        let Some(link) = self.routing.link(interface) else {
+            return;
+        };
+        let ours = link.interface.mac;
+        let answer = NdMessage::NeighbourAdvertisement(NeighbourAdvertisement {
+            router: false,
+            solicited: false,
+            override_cache: false,
+            target,
+            options: vec![NdOption::TargetLinkLayer(ours)],
+        });
+        let macs = (ours, host.mac);
+        let frame = frame::discovery_frame(macs, link.link_local, ALL_NODES, &answer);
+        if frame.is_ok_and(|frame| self.out.frame(interface, &frame)) {
+            self.out.counters.count(Counter::AdvertisementSent);
         }
     }
 

@@ -173,19 +173,16 @@ impl Hosts {
         self.watches.contains_key(&link)
     }
 
-    /// The host showed itself, by this address if it told one. A link-local address stays: it is
-    /// the one that the host keeps on every link.
-    pub(super) fn heard(&mut self, link: HostLink, address: Option<Ipv6Addr>) {
-        let Some(watch) = self.watches.get_mut(&link) else {
-            return;
-        };
-        watch.heard = true;
-        watch.sent = 0;
-        let keeps = watch
-            .address
-            .is_some_and(|known| known.is_unicast_link_local());
-        if let Some(address) = address.filter(|_| !keeps) {
-            watch.address = Some(address);
+    /// The address that a host is asked for by, if one is known.
+    pub(super) fn address(&self, link: HostLink) -> Option<Ipv6Addr> {
+        self.watches.get(&link).and_then(|watch| watch.address)
+    }
+
+    /// The host showed itself.
+    pub(super) fn heard(&mut self, link: HostLink) {
+        if let Some(watch) = self.watches.get_mut(&link) {
+            watch.heard = true;
+            watch.sent = 0;
         }
     }
 
@@ -255,7 +252,7 @@ mod tests {
         hosts.watch(link(), Some(address()), 0);
         hosts.look(link(), 0);
         assert!(matches!(hosts.look(link(), 0), Look::Ask(..)));
-        hosts.heard(link(), None);
+        hosts.heard(link());
         let again = Look::Again(reachability.interval);
         assert_eq!(hosts.look(link(), 0), again);
         assert!(matches!(hosts.look(link(), 0), Look::Ask(..)));
@@ -282,12 +279,9 @@ mod tests {
         hosts.look(link(), 0);
         assert!(matches!(hosts.look(link(), 0), Look::Again(_)));
         let home = "2001:db8::7".parse().unwrap();
-        hosts.heard(link(), Some(home));
+        hosts.watch(link(), Some(home), 0);
         hosts.look(link(), 0);
         assert!(matches!(hosts.look(link(), 0), Look::Ask(asked, _) if asked == home));
-        hosts.heard(link(), Some(address()));
-        hosts.heard(link(), Some(home));
-        hosts.look(link(), 0);
-        assert!(matches!(hosts.look(link(), 0), Look::Ask(asked, _) if asked == address()));
+        assert_eq!(hosts.address(link()), Some(home));
     }
 }

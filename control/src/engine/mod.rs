@@ -30,7 +30,7 @@ mod tunnels;
 pub use hosts::Reachability;
 pub use outlet::Outlet;
 
-use crate::counters::{Counter, Counters};
+use crate::counters::Counters;
 use crate::latency::{Latency, Summary};
 use crate::neighbour::{Neighbour, Neighbours};
 use crate::policy::AccessPolicy;
@@ -357,11 +357,8 @@ impl<R: Role> Engine<R> {
     fn punted(&mut self, now: Now, reason: Punt, interface: InterfaceId, frame: &[u8]) {
         match reason {
             Punt::Mobility => self.mobility(now, frame),
-            Punt::RouterSolicitation | Punt::NeighbourDiscovery => {
+            Punt::RouterSolicitation | Punt::NeighbourDiscovery | Punt::RouterAdvertisement => {
                 self.discovery(now, interface, frame);
-            }
-            Punt::RouterAdvertisement => {
-                self.out.counters.count(Counter::RouterAdvertisementSeen);
             }
             Punt::UnknownHost => self.unknown_host(now, interface, frame),
             Punt::IcmpError => self.icmp_error(now, frame),

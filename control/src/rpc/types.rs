@@ -233,6 +233,14 @@ objects! {
         pub down: Traffic,
     }
 
+    /// An address of a visitor.
+    pub struct VisitorAddress {
+        /// The address.
+        pub address: Ipv6Addr,
+        /// How it became known: `dad`, `packet` or `dhcp`.
+        pub learned: String,
+    }
+
     /// MAG: an entry of the binding update list, with the host that it stands for (RFC 5213
     /// section 6.1).
     pub struct Visitor {
@@ -244,8 +252,14 @@ objects! {
         pub mac: MacAddr,
         /// Its link-local address, once it has shown one.
         pub link_local: Option<Ipv6Addr>,
-        /// Other addresses that it has shown.
-        pub addresses: Vec<Ipv6Addr>,
+        /// Its other addresses, as far as they are known.
+        pub addresses: Vec<VisitorAddress>,
+        /// The DHCP server that it has its leases from.
+        pub dhcp_server: Option<IpAddr>,
+        /// Its default router: the address that every MAG of the domain shows.
+        pub router: Option<Ipv6Addr>,
+        /// The router's link-layer address, which every MAG of the domain shows.
+        pub router_mac: Option<MacAddr>,
         /// `authenticating`, `registering`, `bound`, `refreshing` or `leaving`.
         pub state: String,
         /// Its home network prefixes.

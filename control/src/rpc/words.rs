@@ -1,7 +1,7 @@
 //! Notices in words, for the log and for people.
 
 use super::types::{MachineNotice, TimedNotice, Told};
-use roles::effect::Notice;
+use roles::effect::{Learned, Notice};
 use roles::event::HostLink;
 use wire::mh::MnIdentifier;
 
@@ -33,6 +33,25 @@ impl TimedNotice {
             } => {
                 format!("{} left: {}", name(mn_identifier), at(link))
             }
+            Notice::AddressLearned {
+                mn_identifier,
+                address,
+                by,
+                ..
+            } => {
+                let by = match by {
+                    Learned::Dad => "duplicate address detection",
+                    Learned::Packet => "a packet",
+                    Learned::Dhcp => "DHCP",
+                };
+                format!("{} has {address}, by {by}", name(mn_identifier))
+            }
+            Notice::AddressRefused {
+                mn_identifier,
+                address,
+                why,
+                ..
+            } => format!("{} may not have {address}: {why}", name(mn_identifier)),
             Notice::UpdateSent {
                 mn_identifier,
                 lma,

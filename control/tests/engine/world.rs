@@ -191,6 +191,16 @@ impl World {
         std::mem::take(&mut self.others[end])
     }
 
+    /// Plugs one more member into a wire.
+    pub fn add_end(&mut self, wire: usize, member: Member) {
+        if let Member::End(end) = member {
+            let ends = self.heard.len().max(end + 1);
+            self.heard.resize(ends, Vec::new());
+            self.others.resize(ends, Vec::new());
+        }
+        self.wires[wire].push(member);
+    }
+
     /// Unplugs an end from its wire and plugs it into another.
     pub fn replug(&mut self, end: usize, wire: usize) {
         for members in &mut self.wires {

@@ -31,6 +31,11 @@ $ echo '{\"jsonrpc\": \"2.0\", \"id\": 1, \"method\": \"status\"}' | nc -U /run/
 const OBJECTS: &[(&str, &str, &[Field])] = &[
     ("TableUse", t::TableUse::DESCRIPTION, t::TableUse::FIELDS),
     ("Latency", t::Latency::DESCRIPTION, t::Latency::FIELDS),
+    (
+        "VisitorAddress",
+        t::VisitorAddress::DESCRIPTION,
+        t::VisitorAddress::FIELDS,
+    ),
     ("Traffic", t::Traffic::DESCRIPTION, t::Traffic::FIELDS),
     (
         "CounterGroup",

@@ -263,6 +263,7 @@ impl Role for Lma {
             | Event::HostSeen { .. }
             | Event::Authenticated { .. }
             | Event::HostGone { .. }
+            | Event::Leases { .. }
             | Event::AccessPolicyChanged
             | Event::AccessPolicyChangedFor { .. }
             | Event::Started { .. }

@@ -310,6 +310,7 @@ impl Mag {
             };
             effects.push(Effect::Notify { notice });
         }
+        let announces = !fresh.is_empty();
         for prefix in fresh {
             let mn_identifier = mn_identifier.clone();
             let notice = Notice::BindingUp {
@@ -319,7 +320,12 @@ impl Mag {
             };
             effects.push(Effect::Notify { notice });
         }
+        let changed = announces || !gone.is_empty();
         effects.extend(gone.into_iter().map(|p| registration.binding_down(p)));
+        if changed {
+            self.review(link, effects);
+        }
+        self.tell_untold(now, link, effects);
     }
 
     /// Makes the prefixes that an anchor gave available: a host that has one of them here has lost

@@ -26,7 +26,7 @@ impl Mag {
         }
         let attaches = match sign {
             Sign::RouterSolicitation { .. } => self.core.config.attach_on.router_solicitation,
-            Sign::Packet { .. } => self.core.config.attach_on.packet,
+            Sign::Packet { .. } | Sign::Probe { .. } => self.core.config.attach_on.packet,
             Sign::Operator => true,
         };
         if !attaches || link.mac.is_group() {
@@ -41,9 +41,8 @@ impl Mag {
             let notice = Notice::AttachRefused { link, why };
             return effects.push(Effect::Notify { notice });
         }
-        let mut host = Host::new(link);
-        host.note(sign);
-        self.ask(now, Visitor::new(host), effects);
+        self.ask(now, Visitor::new(Host::new(link)), effects);
+        self.note(now, link, sign, effects);
     }
 
     /// Asks who a host is that is not known yet.
@@ -57,10 +56,10 @@ impl Mag {
 
     /// A sign of a host that is in the visitor list.
     fn seen_again(&mut self, now: Now, link: HostLink, sign: Sign, effects: &mut Vec<Effect>) {
+        self.note(now, link, sign, effects);
         let Some(visitor) = self.visitors.get_mut(&link) else {
             return;
         };
-        let learned = visitor.host.note(sign);
         let Some(registration) = visitor.registration.as_mut() else {
             let patience = self.core.config.initial_bindack_timeout;
             if visitor
@@ -73,11 +72,7 @@ impl Mag {
             }
             return;
         };
-        if learned {
-            effects.push(visitor.host.watch());
-            effects.extend(registration.store(now, &visitor.host));
-        }
-        let came = !matches!(sign, Sign::Packet { .. });
+        let came = !matches!(sign, Sign::Packet { .. } | Sign::Probe { .. });
         let Some(bound) = registration.bound else {
             if came {
                 registration.arrived = Some(now.monotonic);
@@ -182,7 +177,7 @@ impl Mag {
                     return self.move_here(now, old, link, effects);
                 }
                 self.end(now, old, false, true, effects);
-                self.visitors.remove(&old);
+                self.remove(old);
             }
             Some(_) => {
                 self.core.counters.add(MagCounter::RefusedIdentifierInUse);
@@ -232,6 +227,8 @@ impl Mag {
             doubted: false,
             announced: false,
             halted: false,
+            untold: false,
+            dhcp_server: None,
         });
     }
 
@@ -243,7 +240,7 @@ impl Mag {
     /// A host shows itself on another link of this gateway: its registration comes along. Its
     /// anchor sees no difference.
     fn move_here(&mut self, now: Now, old: HostLink, link: HostLink, effects: &mut Vec<Effect>) {
-        let Some(left) = self.visitors.remove(&old) else {
+        let Some(left) = self.remove(old) else {
             return;
         };
         let (Some(mut registration), Some(visitor)) =
@@ -256,6 +253,11 @@ impl Mag {
         let host = registration.list.mn_identifier.clone();
         self.by_identifier.insert(host.clone(), link);
         visitor.host.link_local = visitor.host.link_local.or(left.host.link_local);
+        for held in left.host.addresses {
+            if !visitor.host.has(held.address) {
+                visitor.host.addresses.push(held);
+            }
+        }
         if registration.bound.is_some() {
             let path = registration.path(self.core.config.address);
             for &prefix in &registration.prefixes {

@@ -32,6 +32,8 @@ pub struct MagConfig {
     pub access_technology: AccessTechnology,
     /// By which signs a host attaches; the operator can always attach one.
     pub attach_on: AttachOn,
+    /// What tells the addresses of hosts, where their profile lets it.
+    pub learn_from: LearnFrom,
     /// How long a host that was refused is not asked about again.
     pub refusal_hold: Duration,
     /// How many refused hosts are remembered.
@@ -51,6 +53,15 @@ pub struct MagConfig {
 pub struct AttachOn {
     /// A Router Solicitation.
     pub router_solicitation: bool,
+    /// Any packet.
+    pub packet: bool,
+}
+
+/// What tells the addresses of hosts (S1-36).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct LearnFrom {
+    /// Duplicate address detection.
+    pub dad: bool,
     /// Any packet.
     pub packet: bool,
 }
@@ -90,6 +101,10 @@ impl MagConfig {
             access_technology: AccessTechnology::ETHERNET,
             attach_on: AttachOn {
                 router_solicitation: true,
+                packet: true,
+            },
+            learn_from: LearnFrom {
+                dad: true,
                 packet: true,
             },
             refusal_hold: Duration::from_secs(30),

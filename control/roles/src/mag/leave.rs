@@ -47,7 +47,7 @@ impl Mag {
         // The operator or AAA may detach a host that is still there.
         let present = why.is_still_there();
         self.end(now, link, present, true, effects);
-        self.visitors.remove(&link);
+        self.remove(link);
         if present {
             let hold = Hold::PacketsUntil(now.monotonic + self.core.config.refusal_hold);
             let most = self.core.config.remembered_refusals;
@@ -70,7 +70,7 @@ impl Mag {
         hold: Hold,
         effects: &mut Vec<Effect>,
     ) {
-        self.visitors.remove(&link);
+        self.remove(link);
         let most = self.core.config.remembered_refusals;
         self.refusals.insert(link, hold, most);
         let notice = Notice::AttachRefused { link, why };
@@ -253,7 +253,7 @@ impl Mag {
         let links: Vec<HostLink> = self.visitors.keys().copied().collect();
         for link in links {
             self.end(now, link, true, true, effects);
-            self.visitors.remove(&link);
+            self.remove(link);
         }
     }
 }

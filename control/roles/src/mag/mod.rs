@@ -18,7 +18,8 @@
 //! | event | authenticating | registering | bound | refreshing | leaving | refused |
 //! |---|---|---|---|---|---|---|
 //! | solicitation | kept for later | kept; answered with the PBA, and noted for it | RA at once, rate limited; PBU, for it may have been elsewhere | RA at once, rate limited; PBU in the place of a refresh | as unknown: asked who it is | left alone until the hold is over |
-//! | packet | address learned | address learned | address learned | address learned | as unknown | left alone |
+//! | packet, duplicate address detection | address noted | address noted | address learned: PBU; not of its prefixes: refused | the same, PBU after the answer | as unknown | left alone |
+//! | lease | ignored | ignored | address learned: PBU | PBU after the answer | ignored | ignored |
 //! | operator attaches | asked again if the answer is late | noted, for the PBA | PBU | PBU in the place of what is on its way | as unknown | asked who it is |
 //! | may attach | PBU; takes over what is leaving, or what is on another link of this gateway under the same link-layer address | flags updated; another identity or anchor: PBU lifetime 0, starts over | as registering, RA if flags changed | as bound | - | - |
 //! | may not attach | refused | PBU lifetime 0; refused | unbound, RA withdrawn, PBU lifetime 0; refused | as bound | - | - |
@@ -43,6 +44,7 @@
 //! nobody vouches for them.
 
 mod acknowledge;
+mod address;
 mod attach;
 mod config;
 mod counters;
@@ -53,9 +55,9 @@ mod update;
 mod view;
 mod visitor;
 
-pub use config::{Advertising, AttachOn, MagConfig};
+pub use config::{Advertising, AttachOn, LearnFrom, MagConfig};
 pub use counters::MagCounter;
-pub use view::{VisitorState, VisitorView};
+pub use view::{VisitorAddress, VisitorState, VisitorView};
 
 use crate::counters::{Counter, CounterView};
 use crate::effect::Effect;
@@ -81,6 +83,8 @@ pub struct Mag {
     by_identifier: HashMap<MnIdentifier, HostLink>,
     /// Where the prefixes are that are bound.
     by_prefix: HashMap<HomeNetworkPrefix, HostLink>,
+    /// Who has an address, link-local ones by interface.
+    by_address: HashMap<address::Place, HostLink>,
     leaving: BTreeMap<MnIdentifier, Leaving>,
     refusals: Refusals,
     errors: ErrorSender,
@@ -94,6 +98,7 @@ impl Mag {
             visitors: BTreeMap::new(),
             by_identifier: HashMap::new(),
             by_prefix: HashMap::new(),
+            by_address: HashMap::new(),
             leaving: BTreeMap::new(),
             refusals: Refusals::default(),
             errors: ErrorSender::default(),
@@ -245,6 +250,7 @@ impl Mag {
             return;
         };
         registration.arrived = None;
+        registration.untold = false;
         let prefixes = registration.prefixes.clone();
         let lifetime = self.core.lifetime();
         let list = &mut registration.list;
@@ -298,6 +304,12 @@ impl Role for Mag {
             Event::Authenticated { link, profile } => {
                 self.on_authenticated(now, *link, profile.as_ref(), effects);
             }
+            Event::Leases {
+                link,
+                server,
+                granted,
+                ended,
+            } => self.on_leases(now, *link, *server, (granted, ended), effects),
             Event::HostGone { link, why } => self.on_host_gone(now, *link, *why, effects),
             Event::Timer { timer } => self.on_timer(now, timer, effects),
             Event::AccessPolicyChanged => self.on_access_policy(now, effects),

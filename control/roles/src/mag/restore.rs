@@ -6,6 +6,7 @@
 
 use super::counters::MagCounter;
 use super::update::ListEntry;
+use super::view::VisitorAddress;
 use super::visitor::{Bound, Host, Registration, Visitor};
 use super::Mag;
 use crate::backoff::fraction;
@@ -60,7 +61,7 @@ impl Mag {
             expiry: now.monotonic + left,
         };
         let visitor = Visitor {
-            host: Host::restored(link, record.link_local, &record.addresses),
+            host: Host::restored(record),
             asked: Some(now.monotonic),
             registration: Some(Registration::restored(record, bound)),
         };
@@ -74,6 +75,7 @@ impl Mag {
             }
         }
         effects.push(visitor.host.watch());
+        self.occupy(&visitor.host);
         self.visitors.insert(link, visitor);
         self.core.counters.add(MagCounter::VisitorsRestored);
         let interval = self.core.config.advertising.interval;
@@ -103,7 +105,8 @@ impl Registration {
         let record = Record::Visitor(VisitorRecord {
             link: host.link,
             link_local: host.link_local,
-            addresses: host.addresses.clone(),
+            addresses: host.addresses.iter().map(VisitorAddress::of).collect(),
+            dhcp_server: self.dhcp_server,
             profile: self.profile.clone(),
             prefixes: self.prefixes.clone(),
             sequence: self.list.sequence,
@@ -130,6 +133,8 @@ impl Registration {
             doubted: false,
             announced: true,
             halted: false,
+            untold: false,
+            dhcp_server: record.dhcp_server,
         }
     }
 }

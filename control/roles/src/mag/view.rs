@@ -1,10 +1,11 @@
 //! The visitor list as an operator sees it.
 
 use super::leave::Leaving;
-use super::visitor::Visitor;
+use super::visitor::{Held, Visitor};
+use crate::effect::Learned;
 use crate::event::HostLink;
-use serde::Serialize;
-use std::net::Ipv6Addr;
+use serde::{Deserialize, Serialize};
+use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 use wire::mh::{HomeNetworkPrefix, MnIdentifier};
 
@@ -24,6 +25,24 @@ pub enum VisitorState {
     Leaving,
 }
 
+/// An address of a visitor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VisitorAddress {
+    /// The address.
+    pub address: Ipv6Addr,
+    /// How it became known.
+    pub learned: Learned,
+}
+
+impl VisitorAddress {
+    pub(super) const fn of(held: &Held) -> Self {
+        Self {
+            address: held.address,
+            learned: held.by,
+        }
+    }
+}
+
 /// One entry of the visitor list, which is also the binding update list (S1-27, RFC 5213
 /// section 6.1).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -36,8 +55,10 @@ pub struct VisitorView {
     pub state: VisitorState,
     /// Its link-local address, if it has shown one.
     pub link_local: Option<Ipv6Addr>,
-    /// Other addresses that it has shown.
-    pub addresses: Vec<Ipv6Addr>,
+    /// Its other addresses, as far as they are known.
+    pub addresses: Vec<VisitorAddress>,
+    /// The DHCP server that it has its leases from.
+    pub dhcp_server: Option<IpAddr>,
     /// Its home network prefixes: bound, or asked for.
     pub prefixes: Vec<HomeNetworkPrefix>,
     /// Its anchor, which is the far end of the tunnel.
@@ -65,7 +86,8 @@ impl Visitor {
             mn_identifier: registration.map(|r| r.list.mn_identifier.clone()),
             state,
             link_local: self.host.link_local,
-            addresses: self.host.addresses.clone(),
+            addresses: self.host.addresses.iter().map(VisitorAddress::of).collect(),
+            dhcp_server: registration.and_then(|r| r.dhcp_server),
             prefixes: registration.map_or_else(Vec::new, |r| r.prefixes.clone()),
             lma: registration.map(|r| r.list.lma),
             care_of,
@@ -83,6 +105,7 @@ impl Leaving {
             state: VisitorState::Leaving,
             link_local: None,
             addresses: Vec::new(),
+            dhcp_server: None,
             prefixes: self.prefixes.clone(),
             lma: Some(self.list.lma),
             care_of,

@@ -3,16 +3,15 @@
 use super::config::Advertising;
 use super::counters::MagCounter;
 use super::update::{Core, ListEntry};
+use super::view::VisitorAddress;
 use crate::backoff::fraction;
-use crate::effect::{AdvertisedPrefix, Advertisement, Effect, Notice, Path, TunnelEnds};
-use crate::event::{HostLink, Sign, Timer};
+use crate::effect::{AdvertisedPrefix, Advertisement, Effect, Learned, Notice, Path, TunnelEnds};
+use crate::event::{HostLink, Timer};
 use crate::policy::Profile;
-use std::net::Ipv6Addr;
+use crate::store::VisitorRecord;
+use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 use wire::mh::HomeNetworkPrefix;
-
-/// How many addresses of a host are remembered beside its link-local one.
-const ADDRESSES: usize = 8;
 
 /// A host on an access link.
 #[derive(Clone, Debug)]
@@ -29,11 +28,23 @@ pub(super) struct Visitor {
 pub(super) struct Host {
     pub(super) link: HostLink,
     pub(super) link_local: Option<Ipv6Addr>,
-    pub(super) addresses: Vec<Ipv6Addr>,
+    /// The others, those known longest first.
+    pub(super) addresses: Vec<Held>,
+    /// Addresses that it claimed and may not have, the last few.
+    pub(super) refused: Vec<Ipv6Addr>,
     /// Source of a Router Solicitation that is not answered yet.
-    solicited: Option<Ipv6Addr>,
+    pub(super) solicited: Option<Ipv6Addr>,
     /// When it was last advertised to.
     advertised: Option<Duration>,
+}
+
+/// An address of a host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Held {
+    pub(super) address: Ipv6Addr,
+    pub(super) by: Learned,
+    /// Whether subscribers know.
+    pub(super) announced: bool,
 }
 
 /// What there is once a host may attach.
@@ -52,6 +63,10 @@ pub(super) struct Registration {
     pub(super) announced: bool,
     /// No update goes out any more until the operator acts (RFC 5213 section 6.9.1.2 rule 6).
     pub(super) halted: bool,
+    /// Whether an address of it has become known since its anchor was told last (S1-25).
+    pub(super) untold: bool,
+    /// The DHCP server that it has its leases from (S1-27).
+    pub(super) dhcp_server: Option<IpAddr>,
 }
 
 /// A binding that the anchor has accepted.
@@ -69,53 +84,35 @@ impl Host {
             link,
             link_local: None,
             addresses: Vec::new(),
+            refused: Vec::new(),
             solicited: None,
             advertised: None,
         }
     }
 
     /// As it was known before a restart.
-    pub(super) fn restored(
-        link: HostLink,
-        link_local: Option<Ipv6Addr>,
-        addresses: &[Ipv6Addr],
-    ) -> Self {
+    pub(super) fn restored(record: &VisitorRecord) -> Self {
+        let held = |known: &VisitorAddress| Held {
+            address: known.address,
+            by: known.learned,
+            announced: true,
+        };
         Self {
-            link_local,
-            addresses: addresses.iter().copied().take(ADDRESSES).collect(),
-            ..Self::new(link)
+            link_local: record.link_local,
+            addresses: record.addresses.iter().map(held).collect(),
+            ..Self::new(record.link)
         }
     }
 
-    /// Takes note of what a sign tells; whether that is a link-local address not known before.
-    pub(super) fn note(&mut self, sign: Sign) -> bool {
-        let source = match sign {
-            Sign::RouterSolicitation { source } => {
-                let usable = source.is_unicast_link_local();
-                self.solicited = Some(if usable {
-                    source
-                } else {
-                    Ipv6Addr::UNSPECIFIED
-                });
-                source
-            }
-            Sign::Packet { source } => source,
-            Sign::Operator => return false,
-        };
-        if source.is_unicast_link_local() {
-            return self.link_local.replace(source) != Some(source);
-        }
-        let usable = !source.is_unspecified() && !source.is_multicast();
-        if usable && !self.addresses.contains(&source) && self.addresses.len() < ADDRESSES {
-            self.addresses.push(source);
-        }
-        false
+    pub(super) fn has(&self, address: Ipv6Addr) -> bool {
+        self.link_local == Some(address) || self.addresses.iter().any(|it| it.address == address)
     }
 
     pub(super) fn watch(&self) -> Effect {
+        let first = self.addresses.first().map(|held| held.address);
         Effect::Watch {
             link: self.link,
-            address: self.link_local,
+            address: self.link_local.or(first),
         }
     }
 

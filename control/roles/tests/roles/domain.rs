@@ -361,6 +361,7 @@ impl Domain {
                     other: false,
                     ipv4_home_address: None,
                     service_selection: None,
+                    learn_addresses: true,
                 });
                 let delay = self.rng.random_range(0..5);
                 let event = Event::Authenticated { link, profile };
@@ -376,7 +377,10 @@ impl Domain {
             Effect::Unwatch { link } => {
                 node.watched.remove(&link);
             }
-            Effect::Notify { .. } | Effect::Store { .. } | Effect::Forget { .. } => {}
+            Effect::Notify { .. }
+            | Effect::Defend { .. }
+            | Effect::Store { .. }
+            | Effect::Forget { .. } => {}
         }
     }
 

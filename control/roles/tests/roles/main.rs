@@ -1,6 +1,7 @@
 //! The roles from outside: single rules, recorded events with their effects, and a whole domain on
 //! virtual time.
 
+mod addresses;
 mod domain;
 mod lma;
 mod lma_handover;

@@ -304,6 +304,7 @@ pub fn profile(host: &str) -> Profile {
         other: true,
         ipv4_home_address: None,
         service_selection: None,
+        learn_addresses: true,
     }
 }
 

@@ -143,16 +143,8 @@ pub(super) fn mag(document: &mut Document, config: &Config, mag: &Mag) {
             "no interface has kind = \"access\": a MAG needs one for its hosts",
         );
     }
-    for (index, sign) in mag.attach_on.iter().enumerate() {
-        if mag
-            .attach_on
-            .iter()
-            .take(index)
-            .any(|earlier| earlier == sign)
-        {
-            document.problem(place!["mag", "attach_on", index], "stands here twice");
-        }
-    }
+    no_repeats(document, "attach_on", &mag.attach_on);
+    no_repeats(document, "learn_from", &mag.learn_from);
     in_range(
         document,
         place!["mag", "refresh_at"],
@@ -197,4 +189,13 @@ pub(super) fn mag(document: &mut Document, config: &Config, mag: &Mag) {
             ("tunnel_hop_limit", mag.tunnel_hop_limit.into(), 1..=255),
         ],
     );
+}
+
+/// A list of `[mag]` that names things, each once.
+fn no_repeats<T: PartialEq>(document: &mut Document, key: &'static str, list: &[T]) {
+    for (index, one) in list.iter().enumerate() {
+        if list.iter().take(index).any(|earlier| earlier == one) {
+            document.problem(place!["mag", key, index], "stands here twice");
+        }
+    }
 }
