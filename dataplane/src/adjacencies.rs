@@ -42,12 +42,10 @@ impl Adjacencies {
         self.words.extent()
     }
 
-    /// Hints that it will be read soon.
+    /// Hints that adjacencies will be read soon, one at each call.
     #[inline(always)]
-    pub fn prefetch(&self, id: AdjacencyId) {
-        if let Some(word) = self.words.get(id.0 as usize) {
-            mem::prefetch(word);
-        }
+    pub(crate) fn prefetcher(&self) -> impl Fn(u32) + Copy + '_ {
+        self.words.prefetcher()
     }
 }
 

@@ -259,12 +259,10 @@ impl WorkerCounters {
         words.last_seen.store(now.max(1), Ordering::Relaxed);
     }
 
-    /// Hints that the slot of a binding will be counted in soon.
+    /// Hints that the slots of bindings will be counted in soon, one at each call.
     #[inline(always)]
-    pub(crate) fn prefetch(&self, record: u32) {
-        if let Some(slot) = self.bindings.get(record as usize) {
-            mem::prefetch(slot);
-        }
+    pub(crate) fn prefetcher(&self) -> impl Fn(u32) + Copy + '_ {
+        self.bindings.prefetcher()
     }
 
     /// Writer: zeroes a slot that no worker can count in, and makes the kernel give its page.

@@ -133,6 +133,18 @@ impl<T: Zeroed> Slab<T> {
         Pages::of(&[self.extent().range])
     }
 
+    /// Hints that records will be read soon, one at each call; an index out of range is passed over.
+    /// For a loop that has use for every register, which keeps no more than base and length.
+    #[inline(always)]
+    pub(crate) fn prefetcher(&self) -> impl Fn(u32) + Copy + '_ {
+        let records: &[T] = self;
+        move |index| {
+            if let Some(record) = records.get(index as usize) {
+                prefetch(record);
+            }
+        }
+    }
+
     /// How much it takes, and where.
     pub(crate) fn extent(&self) -> Extent {
         let first = self.base.as_ptr().addr();

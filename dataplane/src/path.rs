@@ -481,10 +481,7 @@ impl Work {
         let mut ask = |address| {
             let place = u8::try_from(probes.len()).ok();
             // Two for each packet of a lane at most, and there is room for them.
-            probes.push(Probe {
-                domain: meta.domain,
-                address: meta.family.address(address),
-            });
+            probes.push(Probe::new(meta.domain, meta.family.address(address)));
             place
         };
         if destination {

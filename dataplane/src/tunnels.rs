@@ -243,22 +243,25 @@ impl Tunnels {
         [self.index.extent(), self.lines.extent()]
     }
 
-    /// Hints that it will be read soon.
+    /// Hints that tunnels will be read soon, one at each call.
     #[inline(always)]
-    pub fn prefetch(&self, id: TunnelId) {
-        if let Some(line) = self.lines.get(id.0 as usize) {
-            mem::prefetch(line);
-        }
+    pub(crate) fn prefetcher(&self) -> impl Fn(u32) + Copy + '_ {
+        self.lines.prefetcher()
     }
 
     /// The tunnel that a packet with this outer pair came out of.
     #[inline]
     pub fn between(&self, pair: &OuterPair) -> Option<TunnelId> {
-        self.between_at(pair, &self.index.place(pair.hash(self.index.seed())))
+        self.between_at(pair, self.place(pair))
+    }
+
+    #[inline(always)]
+    fn place(&self, pair: &OuterPair) -> Place {
+        Place::of(pair.hash(self.index.seed()))
     }
 
     #[inline(never)]
-    fn between_at(&self, pair: &OuterPair, place: &Place) -> Option<TunnelId> {
+    fn between_at(&self, pair: &OuterPair, place: Place) -> Option<TunnelId> {
         let is = |at: u32| {
             self.lines
                 .get(at as usize)
@@ -272,23 +275,22 @@ impl Tunnels {
     #[inline]
     pub fn between_all(&self, pairs: &[OuterPair], found: &mut [Option<TunnelId>]) {
         for (pairs, found) in pairs.chunks(BATCH).zip(found.chunks_mut(BATCH)) {
-            let mut places = [Place::default(); BATCH];
-            for (place, pair) in places.iter_mut().zip(pairs) {
-                *place = self.index.place(pair.hash(self.index.seed()));
-                self.index.prefetch(place);
+            let (buckets, prefetch) = (self.index.buckets(), self.prefetcher());
+            let mut all_asked = [self.index.nothing(); BATCH];
+            for (asked, pair) in all_asked.iter_mut().zip(pairs) {
+                *asked = buckets.ask(self.place(pair));
             }
-            let candidates = found.iter_mut().zip(&places).zip(pairs);
-            for ((found, place), _) in candidates {
-                *found = self.index.candidate(place).map(TunnelId);
+            for ((found, asked), _) in found.iter_mut().zip(&all_asked).zip(pairs) {
+                *found = asked.candidate().map(TunnelId);
                 match found {
-                    Some(candidate) => self.prefetch(*candidate),
-                    None => self.index.prefetch_second(place),
+                    Some(TunnelId(candidate)) => prefetch(*candidate),
+                    None => buckets.prefetch_second(asked),
                 }
             }
-            for ((found, pair), place) in found.iter_mut().zip(pairs).zip(&places) {
+            for (found, pair) in found.iter_mut().zip(pairs) {
                 let line = found.and_then(|TunnelId(at)| self.lines.get(at as usize));
                 if !line.is_some_and(|line| line.is(pair)) {
-                    *found = self.between_at(pair, place);
+                    *found = self.between_at(pair, self.place(pair));
                 }
             }
         }
@@ -355,7 +357,7 @@ impl TunnelsWriter {
         let at = self.indices.take()?;
         let line = table.lines.get(at as usize).ok_or(Full::Capacity)?;
         line.fill(&spec);
-        let place = table.index.place(pair.hash(table.index.seed()));
+        let place = table.place(&pair);
         let hash = |at: u32| {
             let tunnel = table.get(TunnelId(at));
             let pair = tunnel.map(|t| OuterPair {
@@ -367,7 +369,7 @@ impl TunnelsWriter {
         };
         if table
             .index
-            .insert(&place, at, &mut self.search, hash)
+            .insert(place, at, &mut self.search, hash)
             .is_err()
         {
             line.state.store(0, Ordering::Release);
@@ -389,8 +391,8 @@ impl TunnelsWriter {
             local: tunnel.local(),
             remote: tunnel.remote(),
         };
-        let place = self.table.index.place(pair.hash(self.table.index.seed()));
-        self.table.index.remove(&place, id.0);
+        let place = self.table.place(&pair);
+        self.table.index.remove(place, id.0);
         if let Some(line) = self.table.lines.get(id.0 as usize) {
             line.state.store(0, Ordering::Release);
         }

@@ -72,17 +72,9 @@ fn new(capacity: usize, buckets: usize, seed: u64) -> (BindingsWriter, Arc<Bindi
 
 fn look(table: &Bindings, n: u32) -> Option<(usize, Forwarding)> {
     let mut found = [None];
-    table.lookup(
-        &[Probe {
-            domain: Domain(0),
-            address: prefix(n).into(),
-        }],
-        &mut found,
-        |_| (),
-        |_| (),
-    );
+    table.lookup(&[Probe::new(Domain(0), prefix(n).into())], &mut found);
     let [found] = found;
-    found.map(|found| (found.id.0 as usize, found.forwarding))
+    found.map(|found| (found.id.0 as usize, found.forwarding()))
 }
 
 #[test]

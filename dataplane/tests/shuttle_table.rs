@@ -65,18 +65,15 @@ fn read(world: &World, worker: usize, bursts: usize) {
             break;
         }
         let wanted: [u32; 8] = std::array::from_fn(|_| thread_rng().gen_range(0..KEYS));
-        let probes = wanted.map(|n| Probe {
-            domain: Domain(0),
-            address: key(n).prefix,
-        });
+        let probes = wanted.map(|n| Probe::new(Domain(0), key(n).prefix));
         let mut found = [None; 8];
-        world.table.lookup(&probes, &mut found, |_| (), |_| ());
+        world.table.lookup(&probes, &mut found);
         for (n, found) in wanted.into_iter().zip(found) {
             let Some(found) = found else {
                 assert!(n >= ALWAYS, "{n} is always there and was not found");
                 continue;
             };
-            let Forwarding::Access { tunnel, host } = found.forwarding else {
+            let Forwarding::Access { tunnel, host } = found.forwarding() else {
                 panic!("{n}: {found:?}");
             };
             assert_eq!(host.0, tunnel.0 << 8 | n, "a mixture: {found:?}");

@@ -53,16 +53,13 @@ fn found(tables: &Arc<Tables>, keys: &[BindingKey]) -> Vec<Option<Forwarding>> {
         IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() | 0x1234)),
         v4 => v4,
     };
-    let probe = |key: &BindingKey| Probe {
-        domain: key.domain,
-        address: host(key),
-    };
+    let probe = |key: &BindingKey| Probe::new(key.domain, host(key));
     let probes: Vec<Probe> = keys.iter().map(probe).collect();
     let mut found = vec![None; probes.len()];
     reader.lookup(&probes, &mut found);
     found
         .iter()
-        .map(|found| found.map(|found| found.forwarding))
+        .map(|found| found.map(|found| found.forwarding()))
         .collect()
 }
 

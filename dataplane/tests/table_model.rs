@@ -67,17 +67,17 @@ fn operation() -> impl Strategy<Value = Operation> {
     ]
 }
 
-/// The longest binding of the model that covers an address.
-fn covering(model: &HashMap<BindingKey, Forwarding>, probe: &Probe) -> Option<Forwarding> {
-    let longest = if probe.address.is_ipv4() { 32 } else { 128 };
+/// The longest binding of the model that covers the prefix of `host`, taken as an address.
+fn covering(model: &HashMap<BindingKey, Forwarding>, host: &BindingKey) -> Option<Forwarding> {
+    let longest = if host.prefix.is_ipv4() { 32 } else { 128 };
     (0..=longest).rev().find_map(|length| {
-        let prefix = match probe.address {
+        let prefix = match host.prefix {
             IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & mask(length)).into(),
             IpAddr::V4(v4) => {
                 Ipv4Addr::from_bits(v4.to_bits() & (mask(length) >> 96) as u32).into()
             }
         };
-        let domain = probe.domain;
+        let domain = host.domain;
         model
             .get(&BindingKey {
                 domain,
@@ -125,13 +125,13 @@ proptest! {
                     prop_assert_eq!(writer.binding(&key), None);
                 }
                 Operation::Lookup(keys) => {
-                    let probe = |key: &BindingKey| Probe { domain: key.domain, address: key.prefix };
+                    let probe = |key: &BindingKey| Probe::new(key.domain, key.prefix);
                     let probes: Vec<Probe> = keys.iter().map(probe).collect();
                     let mut found = vec![None; probes.len()];
                     reader.lookup(&probes, &mut found);
-                    for (probe, found) in probes.iter().zip(found) {
-                        let expected = covering(&model, probe);
-                        prop_assert_eq!(found.map(|found| found.forwarding), expected);
+                    for (key, found) in keys.iter().zip(found) {
+                        let expected = covering(&model, key);
+                        prop_assert_eq!(found.map(|found| found.forwarding()), expected);
                     }
                 }
                 Operation::Reclaim => {

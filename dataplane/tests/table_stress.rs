@@ -108,17 +108,14 @@ fn read(mut reader: Reader, seed: u64, stop: &AtomicBool) -> [u64; 3] {
     while bursts < 100 || !stop.load(Ordering::Relaxed) {
         let size = 1 + numbers.below(IN_BURST as u32) as usize;
         let wanted: Vec<u32> = (0..size).map(|_| numbers.below(KEYS + 100)).collect();
-        let probe = |n: &u32| Probe {
-            domain: Domain(0),
-            address: key(*n).prefix,
-        };
+        let probe = |n: &u32| Probe::new(Domain(0), key(*n).prefix);
         let probes: Vec<Probe> = wanted.iter().map(probe).collect();
         let mut found = vec![None; size];
         reader.lookup(&probes, &mut found);
         for (n, found) in wanted.into_iter().zip(found) {
             match found {
                 Some(found) => {
-                    let Forwarding::Access { tunnel, host } = found.forwarding else {
+                    let Forwarding::Access { tunnel, host } = found.forwarding() else {
                         panic!("{n}: {found:?}");
                     };
                     assert_eq!((tunnel.0, host.0 & 0xffff), (n, n), "{found:?}");

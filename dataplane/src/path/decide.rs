@@ -87,7 +87,7 @@ pub(super) fn decide(
     let tunnelled = matches!(meta.origin, Origin::Tunnel(_));
     let here = meta.origin == Origin::Here;
     let down = looked.destination.map(|found| found.id);
-    let binding = looked.destination.map(|found| found.forwarding);
+    let binding = looked.destination.map(Found::forwarding);
     let forward = match onward(binding, tunnelled, here) {
         Onward::Tunnel(tunnel, forward) => return Step::Tunnel(tunnel, way(forward, up, down)),
         Onward::Host(host, forward) => return Step::Neighbour(host, way(forward, up, down)),
@@ -159,10 +159,11 @@ pub(super) fn host(
     source: Binding,
     is_at: impl FnOnce(AdjacencyId) -> bool,
 ) -> Result<Allowed, Step> {
-    let Some(Found { id, forwarding }) = source else {
+    let Some(found) = source else {
         return Err(Step::Punt(Punt::UnknownHost));
     };
-    let (host, allowed) = match forwarding {
+    let id = found.id;
+    let (host, allowed) = match found.forwarding() {
         Forwarding::Access { tunnel, host } => (host, Allowed::Into { tunnel, up: id }),
         Forwarding::Local { host } => (host, Allowed::Anywhere { up: Some(id) }),
         // Its host was elsewhere: this is how it says that it has come back.
@@ -193,13 +194,15 @@ pub(super) fn check_host(meta: &Meta, source: Binding, view: &View<'_>) -> Resul
 /// A packet out of a tunnel.
 #[inline(always)]
 pub(super) fn tunnelled(through: TunnelId, looked: Looked, known: &Known) -> Result<Allowed, Step> {
-    let source = looked.source.map(|found| (found.id, found.forwarding));
+    let source = looked.source.map(|found| (found.id, found.forwarding()));
     if let Some((id, Forwarding::Anchor { tunnel })) = source {
         if tunnel == through {
             return Ok(Allowed::Anywhere { up: Some(id) });
         }
     }
-    let destination = looked.destination.map(|found| (found.id, found.forwarding));
+    let destination = looked
+        .destination
+        .map(|found| (found.id, found.forwarding()));
     if let Some((down, Forwarding::Access { tunnel, host })) = destination {
         if tunnel == through {
             return Ok(Allowed::To { host, down });

@@ -28,7 +28,7 @@ use crate::worker::{Meter, Stage, View};
 use board::{Dock, Seats};
 use packet::{Burst, PortId, RxTx, MAX_BURST};
 use ride::LastRoute;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::Ipv6Addr;
 
 /// How a packet that rides came to where it is.
 #[derive(Clone, Copy)]
@@ -74,10 +74,7 @@ pub(super) struct Desk {
 
 impl Desk {
     pub(super) const fn new() -> Self {
-        const PROBE: Probe = Probe {
-            domain: Domain(0),
-            address: IpAddr::V6(Ipv6Addr::UNSPECIFIED),
-        };
+        const PROBE: Probe = Probe::ipv6(Domain(0), [0; 16]);
         const RIDER: Rider = Rider {
             came: Came::Core,
             domain: Domain(0),

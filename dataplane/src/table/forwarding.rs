@@ -1,11 +1,13 @@
 //! A binding's forwarding as one word.
 //!
 //! ```text
+//!   kind    pending 1 | host 1 | tunnel 1, behind a bit that is 0
 //!   63    60 59        52 51             24 23           0
 //!   | kind 4 |    - 8     |    host 28     |   tunnel 24   |
 //! ```
 
 use crate::key::{AdjacencyId, Forwarding, TunnelId};
+use std::num::NonZeroU64;
 
 /// Bits of a tunnel's index.
 const TUNNEL_BITS: u32 = 24;
@@ -16,11 +18,54 @@ pub(crate) const MOST_TUNNELS: usize = 1 << TUNNEL_BITS;
 /// The most adjacencies that a table may have.
 pub(crate) const MOST_ADJACENCIES: usize = 1 << HOST_BITS;
 
-const KIND_SHIFT: u32 = 60;
-const ANCHOR: u64 = 1;
-const ACCESS: u64 = 2;
-const LOCAL: u64 = 3;
-const PENDING: u64 = 4;
+/// Set in the word of a binding that has a tunnel, a host, and neither.
+const TUNNEL: u64 = 1 << 60;
+const HOST: u64 = 1 << 61;
+const PENDING: u64 = 1 << 62;
+
+/// All bits that tell the kind.
+const KIND: u64 = 0xf << 60;
+
+const ANCHOR: u64 = TUNNEL;
+const ACCESS: u64 = TUNNEL | HOST;
+const LOCAL: u64 = HOST;
+
+/// A binding's forwarding as it stands in its entry.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Word(NonZeroU64);
+
+impl Word {
+    /// The word that was read, unless it is that of an entry in which nothing stands yet.
+    #[inline(always)]
+    pub(super) fn read(word: u64) -> Option<Self> {
+        NonZeroU64::new(word).map(Self)
+    }
+
+    /// Its tunnel, or any where there is none: good for a hint.
+    #[inline(always)]
+    pub(crate) fn tunnel(self) -> TunnelId {
+        TunnelId((self.0.get() & ((1 << TUNNEL_BITS) - 1)) as u32)
+    }
+
+    /// Its host.
+    #[inline(always)]
+    pub(crate) fn host(self) -> Option<AdjacencyId> {
+        let host = self.0.get() >> TUNNEL_BITS & ((1 << HOST_BITS) - 1);
+        (self.0.get() & HOST != 0).then_some(AdjacencyId(host as u32))
+    }
+
+    /// What it says. One that nothing packs reads as `Pending`, which drops.
+    #[inline(always)]
+    pub(super) fn forwarding(self) -> Forwarding {
+        let tunnel = self.tunnel();
+        match (self.0.get() & KIND, self.host()) {
+            (ANCHOR, _) => Forwarding::Anchor { tunnel },
+            (ACCESS, Some(host)) => Forwarding::Access { tunnel, host },
+            (LOCAL, Some(host)) => Forwarding::Local { host },
+            _ => Forwarding::Pending,
+        }
+    }
+}
 
 fn tunnel_bits(tunnel: TunnelId) -> u64 {
     u64::from(tunnel.0) & ((1 << TUNNEL_BITS) - 1)
@@ -33,25 +78,10 @@ fn host_bits(host: AdjacencyId) -> u64 {
 /// The word of `forwarding`.
 pub(super) fn pack(forwarding: Forwarding) -> u64 {
     match forwarding {
-        Forwarding::Anchor { tunnel } => ANCHOR << KIND_SHIFT | tunnel_bits(tunnel),
-        Forwarding::Access { tunnel, host } => {
-            ACCESS << KIND_SHIFT | host_bits(host) | tunnel_bits(tunnel)
-        }
-        Forwarding::Local { host } => LOCAL << KIND_SHIFT | host_bits(host),
-        Forwarding::Pending => PENDING << KIND_SHIFT,
-    }
-}
-
-/// The forwarding of a word. A word that `pack` never makes reads as `Pending`, which drops.
-#[inline(always)]
-pub(super) fn unpack(word: u64) -> Forwarding {
-    let tunnel = TunnelId((word & ((1 << TUNNEL_BITS) - 1)) as u32);
-    let host = AdjacencyId((word >> TUNNEL_BITS & ((1 << HOST_BITS) - 1)) as u32);
-    match word >> KIND_SHIFT {
-        ANCHOR => Forwarding::Anchor { tunnel },
-        ACCESS => Forwarding::Access { tunnel, host },
-        LOCAL => Forwarding::Local { host },
-        _ => Forwarding::Pending,
+        Forwarding::Anchor { tunnel } => ANCHOR | tunnel_bits(tunnel),
+        Forwarding::Access { tunnel, host } => ACCESS | host_bits(host) | tunnel_bits(tunnel),
+        Forwarding::Local { host } => LOCAL | host_bits(host),
+        Forwarding::Pending => PENDING,
     }
 }
 
@@ -69,7 +99,8 @@ mod tests {
                     Forwarding::Local { host },
                     Forwarding::Pending,
                 ] {
-                    assert_eq!(unpack(pack(forwarding)), forwarding);
+                    let word = Word::read(pack(forwarding));
+                    assert_eq!(word.map(Word::forwarding), Some(forwarding));
                 }
             }
         }
@@ -77,7 +108,10 @@ mod tests {
 
     #[test]
     fn a_word_that_nothing_packs_drops() {
-        assert_eq!(unpack(0), Forwarding::Pending);
-        assert_eq!(unpack(u64::MAX), Forwarding::Pending);
+        assert!(Word::read(0).is_none());
+        for word in [1, 4 << 60, 5 << 60, 8 << 60, u64::MAX] {
+            let word = Word::read(word).unwrap();
+            assert_eq!(word.forwarding(), Forwarding::Pending);
+        }
     }
 }

@@ -1,13 +1,15 @@
 //! From a hash to the index of a record: buckets of one cache line, two for every key.
 //!
 //! ```text
-//!   bucket (64 octets)  | tags 0-4 | tags 5-9 | record 0 | record 1 | ... | record 9 | - 8 |
-//!   tag                 12 bits of the hash, 0 when the slot is empty; five in a word
+//!   bucket (64 octets)  | even tags 8 | odd tags 8 | record 0 | record 1 | ... | record 9 | - 8 |
+//!   tags                - 4 | slot 8 | slot 6 | slot 4 | slot 2 | slot 0      (and 9, 7, 5, 3, 1)
+//!   tag                 12 bits of the hash, 0 when the slot is empty
 //!   record              32 bits
 //! ```
 //!
-//! A whole word of tags is compared at once. The writer fills in a slot's record before its tag, so
-//! who sees the tag sees the record, or a later one: whoever uses it compares the whole key.
+//! A whole word of tags is compared at once, and what is equal of both laid into one: the bit of slot
+//! `s` is `6 s + 5`. The writer fills in a slot's record before its tag, so who sees the tag sees the
+//! record, or a later one: whoever uses it compares the whole key.
 //!
 //! A key lives in one of two buckets. When both are full, the writer looks breadth-first for a short
 //! chain of records that can each go to their other bucket, and walks it from its far end: a record
@@ -22,15 +24,13 @@ use super::hash::Seed;
 use crate::mem::{self, Populate, Slab, Storage};
 use crate::sync::{AtomicU32, AtomicU64, Ordering};
 use crossbeam::utils::CachePadded;
+use std::num::NonZeroU64;
 
 /// Slots of a bucket. Few under loom, which tries every order of every access.
 pub const SLOTS: usize = if cfg!(loom) { 2 } else { 10 };
 
-/// Tags in a word.
-const LANES: usize = 5;
-
-/// Words of tags. Lanes beyond the slots stay empty.
-const TAG_WORDS: usize = SLOTS.div_ceil(LANES);
+/// Words of tags: slot `s` is lane `s / 2` of word `s % 2`. Lanes beyond the slots stay empty.
+const TAG_WORDS: usize = 2;
 
 /// Bits of a tag.
 const TAG_BITS: usize = 12;
@@ -47,6 +47,9 @@ const LOWER: u64 = LOW * (TAG >> 1);
 /// The highest bit of every lane.
 const HIGHEST: u64 = LOW << (TAG_BITS - 1);
 
+/// Where the bits of even slots stand between those of odd ones: half a lane lower.
+const EVEN: usize = TAG_BITS / 2;
+
 /// Buckets that the search for room looks at before it gives up. Far more than a table at its
 /// capacity needs.
 const SEARCHED: usize = 1 << 12;
@@ -62,50 +65,49 @@ struct Bucket {
 // SAFETY: it consists of atomic integers, so all zero octets are its default and it has no drop.
 unsafe impl mem::Zeroed for Bucket {}
 
-/// Slots of one bucket, as bits: the highest bit of each lane, the first word's below the second's.
+/// Slots of one bucket, as bits.
 #[derive(Clone, Copy)]
-struct Slots([u64; TAG_WORDS]);
+struct Slots(u64);
 
 impl Slots {
     /// The first of them.
     #[inline(always)]
     fn first(self) -> Option<usize> {
-        let (mut first, mut none) = (SLOTS, true);
-        // From behind, so that the first word has the last say; no branch, for where a key stands
-        // is random and a mispredicted one costs more than to look at all words.
-        for (at, word) in self.0.iter().enumerate().rev() {
-            let slot = at * LANES + word.trailing_zeros() as usize / TAG_BITS;
-            first = if *word != 0 { slot } else { first };
-            none &= *word == 0;
-        }
-        (!none).then_some(first)
+        let bit = NonZeroU64::new(self.0)?.trailing_zeros() as usize;
+        // A sixth of `6 s + 5` is `s`. For every bit of a word this stays below 10, which the
+        // compiler sees, so that records are read unchecked.
+        Some((bit * 10) >> 6)
     }
 
     /// Without the first of them.
-    fn rest(mut self) -> Self {
-        if let Some(word) = self.0.iter_mut().find(|word| **word != 0) {
-            *word &= *word - 1;
-        }
-        self
+    fn rest(self) -> Self {
+        Self(self.0 & self.0.wrapping_sub(1))
     }
 }
 
 impl Bucket {
-    /// The slots with this tag; with tag 0 those that are empty, and lanes that are no slots.
+    /// The slots with this tag, which stands in every lane; with 0 those that are empty, and lanes
+    /// that are no slots.
     #[inline(always)]
-    fn tagged(&self, tag: u16) -> Slots {
-        let wanted = LOW * u64::from(tag);
-        Slots(self.tags.each_ref().map(|word| {
+    fn tagged(&self, wanted: u64) -> Slots {
+        let [even, odd] = self.tags.each_ref().map(|word| {
             let differs = word.load(Ordering::Acquire) ^ wanted;
-            // Set in each lane in which nothing differs.
-            !(((differs & LOWER) + LOWER) | differs) & HIGHEST
-        }))
+            // The highest bit of a lane stays clear when nothing in the lane differs.
+            (((differs & LOWER) + LOWER) | differs) & HIGHEST
+        });
+        Slots((even >> EVEN | odd) ^ (HIGHEST >> EVEN | HIGHEST))
     }
 
     /// What stands in a slot.
     #[inline(always)]
     fn record(&self, slot: usize) -> Option<u32> {
         Some(self.records.get(slot)?.load(Ordering::Acquire))
+    }
+
+    /// A record whose tag fits.
+    #[inline(always)]
+    fn candidate(&self, tags: u64) -> Option<u32> {
+        self.record(self.tagged(tags).first()?)
     }
 
     /// Writer: a slot with nothing in it.
@@ -119,24 +121,24 @@ impl Bucket {
     }
 
     /// Writer: the tag of a slot.
-    fn tag(&self, slot: usize) -> u16 {
-        let word = self.tags.get(slot / LANES);
+    fn tag(&self, slot: usize) -> u64 {
+        let word = self.tags.get(slot % TAG_WORDS);
         word.map_or(0, |word| {
-            (word.load(Ordering::Relaxed) >> (slot % LANES * TAG_BITS) & TAG) as u16
+            word.load(Ordering::Relaxed) >> (slot / TAG_WORDS * TAG_BITS) & TAG
         })
     }
 
     /// Writer: sets the tag of a slot.
-    fn set_tag(&self, slot: usize, tag: u16) {
-        let shift = slot % LANES * TAG_BITS;
-        if let Some(word) = self.tags.get(slot / LANES) {
+    fn set_tag(&self, slot: usize, tag: u64) {
+        let shift = slot / TAG_WORDS * TAG_BITS;
+        if let Some(word) = self.tags.get(slot % TAG_WORDS) {
             let others = word.load(Ordering::Relaxed) & !(TAG << shift);
-            word.store(others | u64::from(tag) << shift, Ordering::Release);
+            word.store(others | tag << shift, Ordering::Release);
         }
     }
 
     /// Writer: fills in an empty slot.
-    fn put(&self, slot: usize, tag: u16, record: u32) {
+    fn put(&self, slot: usize, tag: u64, record: u32) {
         if let Some(word) = self.records.get(slot) {
             word.store(record, Ordering::Release);
         }
@@ -144,13 +146,101 @@ impl Bucket {
     }
 }
 
-/// Where a hash may live.
+/// Where a key may live: its hash.
+///
+/// ```text
+///   63              44 43      32 31               0
+///   | second bucket    |   tag    | first bucket    |     buckets from the upper bits of their half
+/// ```
 #[derive(Clone, Copy, Default)]
-pub struct Place {
-    first: u32,
-    /// Not 0.
-    tag: u16,
-    hash: u64,
+pub struct Place(u64);
+
+impl Place {
+    /// Of the hash of a key.
+    #[inline(always)]
+    pub fn of(hash: u64) -> Self {
+        Self(hash)
+    }
+
+    /// The tag, which is not 0.
+    #[inline(always)]
+    fn tag(self) -> u64 {
+        (self.0 >> 32 & TAG).max(1)
+    }
+
+    /// The tag, in every lane.
+    #[inline(always)]
+    fn tags(self) -> u64 {
+        self.tag() * LOW
+    }
+}
+
+/// A place whose first bucket has been asked for.
+#[derive(Clone, Copy)]
+pub struct Asked<'a> {
+    bucket: &'a Bucket,
+    /// What is compared with its tags.
+    tags: u64,
+    place: Place,
+}
+
+impl Asked<'_> {
+    /// A record in the first bucket whose tag fits: most likely the one, if it is there at all. With
+    /// none in either bucket, the key is absent if [`Index::changes`] was the same before and after.
+    #[inline(always)]
+    pub fn candidate(&self) -> Option<u32> {
+        self.bucket.candidate(self.tags)
+    }
+}
+
+/// The buckets of an index, as a loop over many places uses them.
+#[derive(Clone, Copy)]
+pub struct Buckets<'a> {
+    all: &'a [Bucket],
+    none: &'a Bucket,
+}
+
+impl<'a> Buckets<'a> {
+    /// The first bucket.
+    #[inline(always)]
+    fn first(self, place: Place) -> u32 {
+        (((place.0 & 0xffff_ffff) * self.all.len() as u64) >> 32) as u32
+    }
+
+    /// The second bucket, another than the first. Few keys are there, so it is found out late.
+    #[inline(always)]
+    fn second(self, place: Place) -> u32 {
+        let second = (((place.0 >> 32) * (self.all.len() as u64 - 1)) >> 32) as u32;
+        second + u32::from(second >= self.first(place))
+    }
+
+    /// Asks for the first bucket, where most keys are.
+    #[inline(always)]
+    pub fn ask(self, place: Place) -> Asked<'a> {
+        let bucket = self.all.get(self.first(place) as usize);
+        let bucket = bucket.unwrap_or(self.none);
+        mem::prefetch(bucket);
+        Asked {
+            bucket,
+            tags: place.tags(),
+            place,
+        }
+    }
+
+    /// Hints that the second bucket will be read soon.
+    #[inline(always)]
+    pub fn prefetch_second(self, asked: &Asked<'_>) {
+        if let Some(bucket) = self.all.get(self.second(asked.place) as usize) {
+            mem::prefetch(bucket);
+        }
+    }
+
+    /// [`Asked::candidate`] of the second bucket.
+    #[inline(always)]
+    pub fn second_candidate(self, asked: &Asked<'_>) -> Option<u32> {
+        let bucket = self.all.get(self.second(asked.place) as usize)?;
+        bucket.candidate(asked.tags)
+    }
 }
 
 /// Both buckets of a key are full, and no record near them can make room.
@@ -160,6 +250,8 @@ pub struct NoRoom;
 /// The buckets. Any number of readers; the functions that change it are for its one writer.
 pub struct Index {
     buckets: Slab<Bucket>,
+    /// One with nothing in it.
+    none: Bucket,
     changes: CachePadded<AtomicU64>,
     seed: Seed,
 }
@@ -175,6 +267,7 @@ impl Index {
     pub fn new(buckets: usize, seed: Seed, storage: Storage) -> Result<Self, mem::Error> {
         Ok(Self {
             buckets: Slab::new(buckets.max(2), storage, Populate::Now)?,
+            none: Bucket::default(),
             changes: CachePadded::new(AtomicU64::new(0)),
             seed,
         })
@@ -191,40 +284,31 @@ impl Index {
         &self.seed
     }
 
-    /// The first bucket and the tag of a hash. The buckets come from the upper bits of its halves,
-    /// the tag from the lower ones.
+    /// The buckets, for a loop that looks into many.
     #[inline(always)]
-    pub fn place(&self, hash: u64) -> Place {
-        let first = ((hash & 0xffff_ffff) * self.buckets.len() as u64) >> 32;
-        let tag = (hash ^ hash >> 26) & TAG;
-        Place {
-            first: first as u32,
-            tag: tag.max(1) as u16,
-            hash,
+    pub fn buckets(&self) -> Buckets<'_> {
+        Buckets {
+            all: &self.buckets,
+            none: &self.none,
         }
     }
 
-    /// The second bucket, another than the first. Few keys are there, so it is found out late.
+    /// Nothing asked for: what fills an array before anything is.
     #[inline(always)]
-    fn second(&self, place: &Place) -> u32 {
-        let second = ((place.hash >> 32) * (self.buckets.len() as u64 - 1)) >> 32;
-        second as u32 + u32::from(second as u32 >= place.first)
-    }
-
-    /// Hints that the first bucket, where most keys are, will be read soon.
-    #[inline(always)]
-    pub fn prefetch(&self, place: &Place) {
-        if let Some(bucket) = self.buckets.get(place.first as usize) {
-            mem::prefetch(bucket);
+    pub fn nothing(&self) -> Asked<'_> {
+        Asked {
+            bucket: &self.none,
+            tags: LOW,
+            place: Place::default(),
         }
     }
 
-    /// Hints that the second bucket will be read soon.
-    #[inline(always)]
-    pub fn prefetch_second(&self, place: &Place) {
-        if let Some(bucket) = self.buckets.get(self.second(place) as usize) {
-            mem::prefetch(bucket);
-        }
+    fn first(&self, place: Place) -> u32 {
+        self.buckets().first(place)
+    }
+
+    fn second(&self, place: Place) -> u32 {
+        self.buckets().second(place)
     }
 
     /// How often records were displaced so far.
@@ -233,33 +317,14 @@ impl Index {
         self.changes.load(Ordering::Acquire)
     }
 
-    /// A record in the first bucket whose tag fits: most likely the one, if it is there at all. With
-    /// none in either bucket, the key is absent if [`Index::changes`] was the same before and after.
-    #[inline(always)]
-    pub fn candidate(&self, place: &Place) -> Option<u32> {
-        self.candidate_in(place.first, place.tag)
-    }
-
-    /// The same of the second bucket.
-    #[inline(always)]
-    pub fn second_candidate(&self, place: &Place) -> Option<u32> {
-        self.candidate_in(self.second(place), place.tag)
-    }
-
-    #[inline(always)]
-    fn candidate_in(&self, bucket: u32, tag: u16) -> Option<u32> {
-        let bucket = self.buckets.get(bucket as usize)?;
-        bucket.record(bucket.tagged(tag).first()?)
-    }
-
     /// The record for which `is` holds, among those whose tag fits. Never misses one that is there
     /// throughout the call.
-    pub fn find(&self, place: &Place, mut is: impl FnMut(u32) -> bool) -> Option<u32> {
+    pub fn find(&self, place: Place, mut is: impl FnMut(u32) -> bool) -> Option<u32> {
         loop {
             let before = self.changes();
-            for bucket in [place.first, self.second(place)] {
+            for bucket in [self.first(place), self.second(place)] {
                 let bucket = self.buckets.get(bucket as usize)?;
-                let mut slots = bucket.tagged(place.tag);
+                let mut slots = bucket.tagged(place.tags());
                 while let Some(slot) = slots.first() {
                     if let Some(record) = bucket.record(slot).filter(|record| is(*record)) {
                         return Some(record);
@@ -276,27 +341,27 @@ impl Index {
     /// Writer: puts in `record`, which is not in it. `hash` gives the hash of any record in it.
     pub(crate) fn insert(
         &self,
-        place: &Place,
+        place: Place,
         record: u32,
         search: &mut Search,
         hash: impl Fn(u32) -> u64,
     ) -> Result<(), NoRoom> {
-        let (bucket, slot) = [place.first, self.second(place)]
+        let (bucket, slot) = [self.first(place), self.second(place)]
             .into_iter()
             .find_map(|bucket| self.empty_in(bucket))
             .or_else(|| self.make_room(place, search, hash))
             .ok_or(NoRoom)?;
-        bucket.put(slot, place.tag, record);
+        bucket.put(slot, place.tag(), record);
         Ok(())
     }
 
     /// Writer: takes out `record`; returns whether it was in it.
-    pub(crate) fn remove(&self, place: &Place, record: u32) -> bool {
-        for bucket in [place.first, self.second(place)] {
+    pub(crate) fn remove(&self, place: Place, record: u32) -> bool {
+        for bucket in [self.first(place), self.second(place)] {
             let Some(bucket) = self.buckets.get(bucket as usize) else {
                 return false;
             };
-            let mut slots = bucket.tagged(place.tag);
+            let mut slots = bucket.tagged(place.tags());
             while let Some(slot) = slots.first() {
                 if bucket.record(slot) == Some(record) {
                     bucket.set_tag(slot, 0);
@@ -316,14 +381,14 @@ impl Index {
     /// Writer: empties a slot in one of the two full buckets.
     fn make_room(
         &self,
-        place: &Place,
+        place: Place,
         search: &mut Search,
         hash: impl Fn(u32) -> u64,
     ) -> Option<(&Bucket, usize)> {
         search.steps.clear();
         search
             .steps
-            .extend([place.first, self.second(place)].map(Step::root));
+            .extend([self.first(place), self.second(place)].map(Step::root));
         let mut at = 0;
         while let Some(&step) = search.steps.get(at) {
             let bucket = self.buckets.get(step.bucket as usize)?;
@@ -348,11 +413,10 @@ impl Index {
 
     /// The other bucket of a record that is in `bucket`.
     fn other(&self, bucket: u32, record: u32, hash: impl Fn(u32) -> u64) -> u32 {
-        let place = self.place(hash(record));
-        if place.first == bucket {
-            self.second(&place)
-        } else {
-            place.first
+        let place = Place::of(hash(record));
+        match self.first(place) {
+            first if first == bucket => self.second(place),
+            first => first,
         }
     }
 

@@ -23,9 +23,12 @@ pub mod bindings;
 pub(crate) mod forwarding;
 pub mod hash;
 pub mod index;
+mod keys;
+mod lengths;
 pub mod writer;
 
-pub use bindings::{Bindings, Found, Probe};
+pub use bindings::{Bindings, Found};
+pub use keys::Probe;
 pub use writer::{BindingsWriter, Sizes};
 
 /// The table takes no more: the binding is to be refused (status 130, insufficient resources).

@@ -1,9 +1,11 @@
 //! The part of the binding table that only its writer sees: which entries are free, which wait for
 //! the workers, and what is in use.
 
-use super::bindings::{Bindings, Entry, Key, Lengths, BATCH};
+use super::bindings::{reach, Bindings, Entry, BATCH};
 use super::hash::Seed;
 use super::index::{Index, Place, Search};
+use super::keys::Key;
+use super::lengths::LengthCounts;
 use super::Full;
 use crate::indices::Indices;
 use crate::key::{BindingId, BindingKey, Forwarding};
@@ -107,7 +109,7 @@ impl BindingsWriter {
         let key = Key::from(key);
         let table = &*self.table;
         let place = table.place(&key);
-        if let Some((record, entry)) = find(table, &place, &key) {
+        if let Some((record, entry)) = find(table, place, &key) {
             entry.forward(forwarding);
             return Ok(BindingId(record));
         }
@@ -126,7 +128,7 @@ impl BindingsWriter {
             let key = entry.map(Entry::key).unwrap_or_default();
             key.hash(table.index.seed())
         };
-        let inserted = table.index.insert(&place, record, &mut self.search, hash);
+        let inserted = table.index.insert(place, record, &mut self.search, hash);
         if inserted.is_err() {
             // No worker has seen it, so it needs no waiting.
             self.lengths.leave(&table.lengths, &key);
@@ -143,8 +145,8 @@ impl BindingsWriter {
         let key = Key::from(*key);
         let table = &*self.table;
         let place = table.place(&key);
-        let (record, _) = find(table, &place, &key)?;
-        table.index.remove(&place, record);
+        let (record, _) = find(table, place, &key)?;
+        table.index.remove(place, record);
         self.lengths.leave(&table.lengths, &key);
         self.mark(record, false);
         self.live -= 1;
@@ -161,18 +163,17 @@ impl BindingsWriter {
     /// few dozen at a time are best: more than the first-level cache has lines for is no use.
     pub fn prefetch(&self, keys: &[BindingKey]) {
         let table = &*self.table;
+        let buckets = table.index.buckets();
         for keys in keys.chunks(BATCH) {
-            let mut places = ArrayVec::<Place, BATCH>::new();
+            let mut all_asked = ArrayVec::<_, BATCH>::new();
             for key in keys {
-                let place = table.place(&Key::from(*key));
-                table.index.prefetch(&place);
                 // There are no more keys than places.
-                places.push(place);
+                all_asked.push(buckets.ask(table.place(&Key::from(*key))));
             }
-            for place in &places {
-                match table.index.candidate(place) {
-                    Some(record) => table.reach(record, &mut |_| ()),
-                    None => table.index.prefetch_second(place),
+            for asked in &all_asked {
+                match asked.candidate() {
+                    Some(record) => reach(&table.entries, record, |_| ()),
+                    None => buckets.prefetch_second(asked),
                 }
             }
         }
@@ -181,15 +182,16 @@ impl BindingsWriter {
     /// The binding of exactly this key.
     pub fn get(&self, key: &BindingKey) -> Option<(BindingId, Forwarding)> {
         let key = Key::from(*key);
-        let (record, entry) = find(&self.table, &self.table.place(&key), &key)?;
-        Some((BindingId(record), entry.forwarding()))
+        let (record, entry) = find(&self.table, self.table.place(&key), &key)?;
+        Some((BindingId(record), entry.forwarding()?.forwarding()))
     }
 
     /// The binding at an index, if one is there.
     pub fn at(&self, id: BindingId) -> Option<(BindingKey, Forwarding)> {
         let word = self.in_use.get(id.0 as usize / 64)?;
         let entry = self.table.entries.get(id.0 as usize)?;
-        (word & 1 << (id.0 % 64) != 0).then(|| (entry.key().into(), entry.forwarding()))
+        let forwarding = entry.forwarding()?.forwarding();
+        (word & 1 << (id.0 % 64) != 0).then(|| (entry.key().into(), forwarding))
     }
 
     /// Indices below this may hold a binding, the others never did.
@@ -217,53 +219,9 @@ impl BindingsWriter {
 }
 
 /// The entry of a key.
-fn find<'a>(table: &'a Bindings, place: &Place, key: &Key) -> Option<(u32, &'a Entry)> {
+fn find<'a>(table: &'a Bindings, place: Place, key: &Key) -> Option<(u32, &'a Entry)> {
     let entry = |record: u32| table.entries.get(record as usize);
     let is = |record| entry(record).is_some_and(|entry| entry.key() == *key);
     let record = table.index.find(place, is)?;
     Some((record, entry(record)?))
-}
-
-/// How many bindings there are of each prefix length.
-struct LengthCounts {
-    ipv6: [u32; 129],
-    ipv4: [u32; 33],
-}
-
-impl Default for LengthCounts {
-    fn default() -> Self {
-        Self {
-            ipv6: [0; 129],
-            ipv4: [0; 33],
-        }
-    }
-}
-
-impl LengthCounts {
-    fn of(&mut self, key: &Key) -> Option<&mut u32> {
-        let at = key.length() as usize;
-        if key.is_ipv4() {
-            self.ipv4.get_mut(at)
-        } else {
-            self.ipv6.get_mut(at)
-        }
-    }
-
-    /// Counts a binding in, and publishes its length when it is the first.
-    fn enter(&mut self, published: &Lengths, key: &Key) {
-        let Some(count) = self.of(key) else { return };
-        *count += 1;
-        if *count == 1 {
-            published.set(key.is_ipv4(), key.length());
-        }
-    }
-
-    /// Counts a binding out, and takes its length back when it was the last.
-    fn leave(&mut self, published: &Lengths, key: &Key) {
-        let Some(count) = self.of(key) else { return };
-        *count -= 1;
-        if *count == 0 {
-            published.clear(key.is_ipv4(), key.length());
-        }
-    }
 }

@@ -3,7 +3,8 @@
 use super::Tables;
 use crate::counters::{Direction, PortDirection, WorkerCounters};
 use crate::fib::Fib;
-use crate::key::{AdjacencyId, AdjacencySpec, BindingId, Domain, Forwarding, TunnelId};
+use crate::key::{AdjacencyId, AdjacencySpec, BindingId, Domain, TunnelId};
+use crate::table::forwarding::Word;
 use crate::table::{Found, Probe};
 use crate::tunnels::{Entrance, OuterPair, Tunnel};
 use crate::verdict::{Born, Verdict};
@@ -92,19 +93,18 @@ impl Reader {
     /// Finds for every probe the longest binding that covers it, and prefetches its counters, tunnel
     /// and host. `found` is overwritten as far as `probes` goes; of slices of different length, the
     /// shorter counts.
-    #[inline]
     pub fn lookup(&self, probes: &[Probe], found: &mut [Option<Found>]) {
-        let reached = |record| self.counters.prefetch(record);
-        let leads = |forwarding| match forwarding {
-            Forwarding::Anchor { tunnel } => self.tables.tunnels.prefetch(tunnel),
-            Forwarding::Access { tunnel, host } => {
-                self.tables.tunnels.prefetch(tunnel);
-                self.tables.adjacencies.prefetch(host);
+        let reached = self.counters.prefetcher();
+        let tunnels = self.tables.tunnels.prefetcher();
+        let adjacencies = self.tables.adjacencies.prefetcher();
+        let leads = move |word: Word| {
+            tunnels(word.tunnel().0);
+            if let Some(host) = word.host() {
+                adjacencies(host.0);
             }
-            Forwarding::Local { host } => self.tables.adjacencies.prefetch(host),
-            Forwarding::Pending => {}
         };
-        self.tables.bindings.lookup(probes, found, reached, leads);
+        let bindings = &self.tables.bindings;
+        bindings.lookup_with(probes, found, reached, leads);
     }
 
     /// The tunnel at an index, if there is one.

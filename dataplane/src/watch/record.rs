@@ -143,7 +143,7 @@ pub enum Note {
 impl Note {
     /// The note of a lookup.
     pub(crate) fn binding(way: Direction, found: Option<Found>) -> Self {
-        let found = found.map(|found| (found.id.0, found.forwarding));
+        let found = found.map(|found| (found.id.0, found.forwarding()));
         Self::Binding { way, found }
     }
 }

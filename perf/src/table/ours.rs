@@ -106,7 +106,7 @@ impl OurReader {
         for (probes, found) in probes.chunks(burst).zip(self.found.chunks_mut(burst)) {
             self.reader.lookup(probes, found);
             for found in found.iter().flatten() {
-                if let dataplane::key::Forwarding::Access { tunnel, .. } = found.forwarding {
+                if let dataplane::key::Forwarding::Access { tunnel, .. } = found.forwarding() {
                     sum += u64::from(tunnel.0);
                 }
                 self.reader.count_binding(found.id, Direction::Down, 64, 1);
@@ -119,7 +119,7 @@ impl OurReader {
     /// Checks every answer of the last [`OurReader::look_up`].
     pub fn verify(&self, wanted: &[u32]) -> Result<()> {
         for (n, found) in wanted.iter().zip(&self.found) {
-            let right = found.is_some_and(|found| is_of(*n, found.forwarding));
+            let right = found.is_some_and(|found| is_of(*n, found.forwarding()));
             ensure!(right, "our table answered {found:?} for binding {n}");
         }
         Ok(())

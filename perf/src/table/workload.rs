@@ -64,10 +64,7 @@ impl Prefixes {
 
     /// What our table is asked for it.
     pub fn probe(self, n: u32) -> Probe {
-        Probe {
-            domain: Domain(0),
-            address: IpAddr::V6(self.address(n)),
-        }
+        Probe::new(Domain(0), IpAddr::V6(self.address(n)))
     }
 
     /// DPDK's key of it, cut to the prefix length already.

@@ -8,7 +8,6 @@ use crate::table::Probe;
 use crate::tunnels::OuterPair;
 use crate::worker::View;
 use packet::{Buf, Burst, PortId, MAX_BURST};
-use std::net::IpAddr;
 use wire::ether::{self, ethertype};
 use wire::ipv6::{next_header, HEADER_LEN};
 
@@ -74,12 +73,12 @@ pub(super) struct Seats {
     pub(super) sources: usize,
 }
 
-/// What boards: where its header is, and its addresses.
+/// What boards: where its header is, and its addresses to look up.
 struct Boards {
     at: usize,
     family: Family,
-    source: IpAddr,
-    destination: IpAddr,
+    source: Probe,
+    destination: Probe,
 }
 
 impl Desk {
@@ -115,15 +114,13 @@ impl Desk {
             }
             let boards = match ether_type {
                 ethertype::IPV6 => self.ipv6(packet, at, &dock, &mut seats),
-                ethertype::IPV4 if dock.ipv4 => ipv4(packet, at).map(|boards| (boards, None)),
+                ethertype::IPV4 if dock.ipv4 => {
+                    ipv4(packet, at, dock.domain).map(|boards| (boards, None))
+                }
                 _ => None,
             };
             let Some((boards, pair)) = boards else {
                 continue;
-            };
-            let probe = |address| Probe {
-                domain: dock.domain,
-                address,
             };
             let came = match pair {
                 Some(pair) => Came::Tunnel(pair),
@@ -131,10 +128,10 @@ impl Desk {
                 None => Came::Core,
             };
             if !matches!(came, Came::Core) {
-                *at_mut(&mut self.sources, seats.sources) = probe(boards.source);
+                *at_mut(&mut self.sources, seats.sources) = boards.source;
                 seats.sources += 1;
             }
-            *at_mut(&mut self.destinations, seats.riders) = probe(boards.destination);
+            *at_mut(&mut self.destinations, seats.riders) = boards.destination;
             *at_mut(&mut self.riders, seats.riders) = Rider {
                 came,
                 domain: dock.domain,
@@ -165,10 +162,10 @@ impl Desk {
         if !is_opaque(next) {
             let inner = at + HEADER_LEN;
             let boards = match next {
-                next_header::IPV6 if !dock.access => ipv6(payload, inner)?,
-                next_header::IPV4 if !dock.access => ipv4(payload, inner)?,
+                next_header::IPV6 if !dock.access => ipv6(payload, inner, dock.domain)?,
+                next_header::IPV4 if !dock.access => ipv4(payload, inner, dock.domain)?,
                 next_header::IPV6 | next_header::IPV4 | next_header::FRAGMENT if dock.access => {
-                    return Some((ipv6(packet, at)?, None));
+                    return Some((ipv6(packet, at, dock.domain)?, None));
                 }
                 _ => return None,
             };
@@ -181,8 +178,8 @@ impl Desk {
         let boards = Boards {
             at,
             family: Family::V6,
-            source: ip.source().into(),
-            destination: ip.destination().into(),
+            source: Probe::ipv6(dock.domain, ip.source().octets()),
+            destination: Probe::ipv6(dock.domain, ip.destination().octets()),
         };
         Some((boards, None))
     }
@@ -220,7 +217,7 @@ fn tag<B: Buf>(buf: &B, ether_type: u16) -> Option<(u16, u16, usize)> {
 
 /// Looks at an IPv6 packet behind whose header nothing is for routers.
 #[inline(always)]
-fn ipv6(packet: &[u8], at: usize) -> Option<Boards> {
+fn ipv6(packet: &[u8], at: usize, domain: Domain) -> Option<Boards> {
     let (ip, _) = header::<Ip6>(packet)?;
     let next = ip.next(packet.len())?;
     let options = matches!(
@@ -230,20 +227,20 @@ fn ipv6(packet: &[u8], at: usize) -> Option<Boards> {
     (!options && ip.goes_on()).then(|| Boards {
         at,
         family: Family::V6,
-        source: ip.source().into(),
-        destination: ip.destination().into(),
+        source: Probe::ipv6(domain, ip.source().octets()),
+        destination: Probe::ipv6(domain, ip.destination().octets()),
     })
 }
 
 /// Looks at an IPv4 packet, behind which there may be padding.
 #[inline(always)]
-fn ipv4(packet: &[u8], at: usize) -> Option<Boards> {
+fn ipv4(packet: &[u8], at: usize, domain: Domain) -> Option<Boards> {
     let (ip, _) = header::<Ip4>(packet)?;
     ip.length(packet.len())?;
     Some(Boards {
         at,
         family: Family::V4,
-        source: ip.source().into(),
-        destination: ip.destination().into(),
+        source: Probe::ipv4(domain, ip.source().octets()),
+        destination: Probe::ipv4(domain, ip.destination().octets()),
     })
 }

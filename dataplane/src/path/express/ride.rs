@@ -133,7 +133,7 @@ impl Rider {
                 });
             }
         };
-        let binding = down.map(|found| found.forwarding);
+        let binding = down.map(Found::forwarding);
         let (to, forward) = match onward(binding, out_of_tunnel, false) {
             Onward::Tunnel(tunnel, forward) => (To::Tunnel(tunnel), forward),
             Onward::Host(host, forward) => (To::Neighbour(host), forward),
