@@ -5,6 +5,7 @@
 
 use crate::event::{HostLink, Timer};
 use crate::store::{Key, Record};
+use crate::BoundPrefix;
 use serde::{Deserialize, Serialize};
 use std::net::Ipv6Addr;
 use std::time::Duration;
@@ -16,15 +17,15 @@ use wire::mh::{HomeNetworkPrefix, Message, MnIdentifier, Status};
 pub enum Effect {
     /// Install the binding of a prefix, or move it: one atomic step for the workers.
     Bind {
-        /// The home network prefix.
-        prefix: HomeNetworkPrefix,
+        /// The home network prefix, or IPv4 home address.
+        prefix: BoundPrefix,
         /// What becomes of its packets.
         path: Path,
     },
     /// Remove the binding of a prefix.
     Unbind {
-        /// The home network prefix.
-        prefix: HomeNetworkPrefix,
+        /// The home network prefix, or IPv4 home address.
+        prefix: BoundPrefix,
     },
     /// Keep a record across a restart, in the place of what is kept under its key. What is sent
     /// after it says that it is kept, and waits for that.
@@ -251,7 +252,7 @@ pub enum Notice {
         /// Whose.
         mn_identifier: MnIdentifier,
         /// Its prefix.
-        prefix: HomeNetworkPrefix,
+        prefix: BoundPrefix,
         /// Its tunnel.
         tunnel: TunnelEnds,
     },
@@ -260,7 +261,7 @@ pub enum Notice {
         /// Whose.
         mn_identifier: MnIdentifier,
         /// Its prefix.
-        prefix: HomeNetworkPrefix,
+        prefix: BoundPrefix,
         /// The old care-of address.
         from: Ipv6Addr,
         /// The new one.
@@ -271,7 +272,7 @@ pub enum Notice {
         /// Whose.
         mn_identifier: MnIdentifier,
         /// Its prefix.
-        prefix: HomeNetworkPrefix,
+        prefix: BoundPrefix,
     },
     /// A message was refused without an answer, counted under `reason`.
     MessageIgnored {

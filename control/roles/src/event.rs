@@ -2,10 +2,11 @@
 
 use crate::policy::{LmaPolicy, Profile};
 use crate::store::Record;
+use crate::BoundPrefix;
 use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, Ipv6Addr};
 use wire::ether::MacAddr;
-use wire::mh::{HomeNetworkPrefix, Message, MnIdentifier};
+use wire::mh::{Message, MnIdentifier};
 
 /// Where a host is on a shared access link: what RFC 5213's point-to-point link stands for here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -88,7 +89,7 @@ pub enum Event {
     /// were not applied, but for those that only take away.
     Refused {
         /// The prefix whose binding could not be installed.
-        prefix: HomeNetworkPrefix,
+        prefix: BoundPrefix,
     },
     /// The gateway has started. The first event of all.
     Started {

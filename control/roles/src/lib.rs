@@ -13,6 +13,7 @@
 #![forbid(unsafe_code)]
 
 mod backoff;
+mod bound;
 pub mod counters;
 pub mod effect;
 pub mod event;
@@ -25,6 +26,7 @@ mod sequence;
 pub mod store;
 mod timestamp;
 
+pub use bound::BoundPrefix;
 pub use effect::Effect;
 pub use event::Event;
 

@@ -83,7 +83,7 @@ fn traffic(
 ) -> (types::Traffic, types::Traffic) {
     let mut sum = (types::Traffic::default(), types::Traffic::default());
     for prefix in prefixes {
-        let BindingTotals { up, down, .. } = engine.totals(*prefix);
+        let BindingTotals { up, down, .. } = engine.totals((*prefix).into());
         for (sum, part) in [(&mut sum.0, up), (&mut sum.1, down)] {
             sum.packets += part.packets;
             sum.bytes += part.bytes;

@@ -18,22 +18,22 @@ use dataplane::key::{BindingKey, Domain, Forwarding, InterfaceId, TunnelId};
 use dataplane::table::Full;
 use roles::effect::{Advertisement, Notice, Path, TunnelEnds};
 use roles::event::{Departure, HostLink};
-use roles::{Effect, Event, Now, Role};
+use roles::{BoundPrefix, Effect, Event, Now, Role};
 use std::collections::VecDeque;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::Ipv6Addr;
 use wire::ipv6::address::ALL_NODES;
-use wire::mh::{HomeNetworkPrefix, Message};
+use wire::mh::Message;
 use wire::nd::{NdMessage, NdOption, PrefixInformation, RouterAdvertisement, RouterFlags};
 
 /// Hop limit that hosts are told to send with.
 const HOST_HOP_LIMIT: u8 = 64;
 
 /// The key of a prefix's binding.
-fn key(prefix: HomeNetworkPrefix) -> BindingKey {
+fn key(prefix: BoundPrefix) -> BindingKey {
     BindingKey {
         domain: Domain::default(),
-        prefix: IpAddr::V6(prefix.prefix),
-        length: prefix.length,
+        prefix: prefix.address(),
+        length: prefix.length(),
     }
 }
 
@@ -112,7 +112,7 @@ impl<R: Role> Engine<R> {
 
     /// Installs or moves a binding. What it needs is made first and what it no longer needs is
     /// let go last, so that a refusal changes nothing.
-    fn bind(&mut self, now: Now, prefix: HomeNetworkPrefix, path: Path) -> Result<(), Full> {
+    fn bind(&mut self, now: Now, prefix: BoundPrefix, path: Path) -> Result<(), Full> {
         let tunnel = match tunnel_of(&path) {
             Some(ends) => Some((ends, self.acquire_tunnel(now, ends)?)),
             None => None,
@@ -140,7 +140,7 @@ impl<R: Role> Engine<R> {
     /// What the table is to hold for a path.
     fn forwarding(
         &mut self,
-        prefix: HomeNetworkPrefix,
+        prefix: BoundPrefix,
         path: &Path,
         tunnel: Option<TunnelId>,
     ) -> Result<Forwarding, Full> {
@@ -155,7 +155,7 @@ impl<R: Role> Engine<R> {
     }
 
     /// Lets go of the tunnel of a path, and of its host unless that is `still` the prefix's host.
-    fn let_go(&mut self, prefix: HomeNetworkPrefix, path: &Path, still: Option<HostLink>) {
+    fn let_go(&mut self, prefix: BoundPrefix, path: &Path, still: Option<HostLink>) {
         if let Some(link) = host_of(path).filter(|link| Some(*link) != still) {
             self.hosts.release(link, prefix, &mut self.writer);
         }
@@ -171,7 +171,7 @@ impl<R: Role> Engine<R> {
     }
 
     /// Removes a binding, if there is one.
-    fn unbind(&mut self, prefix: HomeNetworkPrefix) {
+    fn unbind(&mut self, prefix: BoundPrefix) {
         if let Some(old) = self.bindings.remove(&prefix) {
             self.writer.unbind(&key(prefix));
             self.let_go(prefix, &old.path, None);

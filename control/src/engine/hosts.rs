@@ -20,10 +20,10 @@ use dataplane::table::Full;
 use dataplane::tables::Writer;
 use hashbrown::HashMap;
 use roles::event::HostLink;
+use roles::BoundPrefix;
 use std::collections::BTreeSet;
 use std::net::Ipv6Addr;
 use std::time::Duration;
-use wire::mh::HomeNetworkPrefix;
 
 /// How hosts are watched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,7 +51,7 @@ impl Default for Reachability {
 #[derive(Debug)]
 struct Adjacency {
     id: AdjacencyId,
-    prefixes: BTreeSet<HomeNetworkPrefix>,
+    prefixes: BTreeSet<BoundPrefix>,
 }
 
 /// A host that is watched.
@@ -99,7 +99,7 @@ impl Hosts {
     pub(super) fn acquire(
         &mut self,
         link: HostLink,
-        prefix: HomeNetworkPrefix,
+        prefix: BoundPrefix,
         writer: &mut Writer,
     ) -> Result<AdjacencyId, Full> {
         if let Some(adjacency) = self.adjacencies.get_mut(&link) {
@@ -116,12 +116,7 @@ impl Hosts {
     }
 
     /// The binding of `prefix` no longer leads to the host.
-    pub(super) fn release(
-        &mut self,
-        link: HostLink,
-        prefix: HomeNetworkPrefix,
-        writer: &mut Writer,
-    ) {
+    pub(super) fn release(&mut self, link: HostLink, prefix: BoundPrefix, writer: &mut Writer) {
         let Some(adjacency) = self.adjacencies.get_mut(&link) else {
             return;
         };
@@ -138,7 +133,7 @@ impl Hosts {
     }
 
     /// The prefixes whose bindings lead to the host.
-    pub(super) fn prefixes(&self, link: HostLink) -> Vec<HomeNetworkPrefix> {
+    pub(super) fn prefixes(&self, link: HostLink) -> Vec<BoundPrefix> {
         self.adjacencies
             .get(&link)
             .map(|adjacency| adjacency.prefixes.iter().copied().collect())

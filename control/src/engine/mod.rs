@@ -47,11 +47,10 @@ use dataplane::verdict::Punt;
 use hashbrown::HashMap;
 use hosts::Hosts;
 use roles::event::{HostLink, Timer};
-use roles::{Effect, Event, Now, Role};
+use roles::{BoundPrefix, Effect, Event, Now, Role};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 use tunnels::Tunnels;
-use wire::mh::HomeNetworkPrefix;
 
 /// Timers that may run out in one call of [`Engine::tick`], so that punted packets have their turn.
 const TIMERS_PER_TICK: usize = 1_024;
@@ -156,7 +155,7 @@ pub struct Engine<R> {
     kept: Vec<Neighbour>,
     peers: Vec<std::net::Ipv6Addr>,
     tunnels: Tunnels,
-    bindings: HashMap<HomeNetworkPrefix, Installed>,
+    bindings: HashMap<BoundPrefix, Installed>,
     hosts: Hosts,
     notices: Notices,
     talkers: Talkers,
@@ -424,7 +423,7 @@ impl<R: Role> Engine<R> {
     }
 
     /// What was counted for the binding of a prefix; zeros when there is none.
-    pub fn totals(&mut self, prefix: HomeNetworkPrefix) -> BindingTotals {
+    pub fn totals(&mut self, prefix: BoundPrefix) -> BindingTotals {
         let id = self.bindings.get(&prefix).map(|installed| installed.id);
         id.map(|id| self.writer.totals(id)).unwrap_or_default()
     }

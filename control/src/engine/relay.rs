@@ -14,7 +14,7 @@ use crate::counters::Counter;
 use crate::frame;
 use dataplane::key::InterfaceId;
 use roles::effect::{Path, TunnelEnds};
-use roles::{Now, Role};
+use roles::{BoundPrefix, Now, Role};
 use std::net::Ipv6Addr;
 use wire::icmpv6::{code, may_send_error, ErrorMessage};
 use wire::ipv6::{next_header, walk, Chain, Header, HEADER_LEN, MIN_MTU};
@@ -124,7 +124,7 @@ impl<R: Role> Engine<R> {
         let covering = |address| {
             let prefixes = (0..=128).rev();
             let mut all = prefixes.filter_map(|length| HomeNetworkPrefix::new(address, length));
-            all.find_map(|prefix| self.bindings.get(&prefix))
+            all.find_map(|prefix| self.bindings.get(&BoundPrefix::V6(prefix)))
         };
         let by = |address| covering(address).map(|installed| installed.path);
         match (by(from), by(to)) {

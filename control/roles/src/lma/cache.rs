@@ -2,6 +2,7 @@
 
 use super::view::{BindingState, BindingView};
 use super::wait::Held;
+use crate::BoundPrefix;
 use hashbrown::HashMap;
 use std::collections::BTreeMap;
 use std::net::Ipv6Addr;
@@ -35,6 +36,11 @@ pub(super) struct Entry {
 }
 
 impl Entry {
+    /// What is bound for it.
+    pub(super) fn bound(&self) -> Vec<BoundPrefix> {
+        self.prefixes.iter().copied().map(BoundPrefix::V6).collect()
+    }
+
     pub(super) fn view(&self, now: Duration, anchor: Ipv6Addr) -> BindingView {
         BindingView {
             session: self.session,

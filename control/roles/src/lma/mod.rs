@@ -66,12 +66,12 @@ use crate::event::Timer;
 use crate::message::{can_answer, ignored, ErrorSender, PerSecond};
 use crate::pool::Prefixes;
 use crate::store::{Key, Record};
-use crate::{Event, Now, Role};
+use crate::{BoundPrefix, Event, Now, Role};
 use cache::Cache;
 use policy::Admission;
 use std::net::Ipv6Addr;
 use wait::Held;
-use wire::mh::{HomeNetworkPrefix, Message};
+use wire::mh::Message;
 
 /// A local mobility anchor.
 #[derive(Clone, Debug)]
@@ -193,9 +193,12 @@ impl Lma {
     }
 
     /// The table refused to install a prefix: its session ends, all of it.
-    fn on_refused(&mut self, now: Now, prefix: HomeNetworkPrefix, effects: &mut Vec<Effect>) {
-        let session = self.prefixes.holder(prefix);
-        let Some(session) = session.and_then(|holder| self.cache.find(holder)) else {
+    fn on_refused(&mut self, now: Now, prefix: BoundPrefix, effects: &mut Vec<Effect>) {
+        let holder = match prefix {
+            BoundPrefix::V6(prefix) => self.prefixes.holder(prefix),
+            BoundPrefix::V4(_) => None,
+        };
+        let Some(session) = holder.and_then(|holder| self.cache.find(holder)) else {
             return;
         };
         let installing = self.installing.take();
@@ -213,14 +216,15 @@ impl Lma {
         self.counters.add(why);
         for &prefix in &entry.prefixes {
             self.prefixes.release(prefix);
-            effects.push(Effect::Unbind { prefix });
         }
+        let bound = entry.bound();
+        effects.extend(bound.iter().map(|&prefix| Effect::Unbind { prefix }));
         effects.push(Effect::CancelTimer {
             timer: Timer::BindingExpiry { session },
         });
         let key = Key::Binding { session };
         effects.push(Effect::Forget { key });
-        for &prefix in &entry.prefixes {
+        for prefix in bound {
             effects.push(Effect::Notify {
                 notice: Notice::BindingDown {
                     mn_identifier: entry.mn_identifier.clone(),

@@ -71,8 +71,9 @@ impl Lma {
         };
         for &prefix in &entry.prefixes {
             self.prefixes.take(prefix, &entry.mn_identifier);
-            effects.push(Effect::Bind { prefix, path });
         }
+        let bound = entry.bound().into_iter();
+        effects.extend(bound.map(|prefix| Effect::Bind { prefix, path }));
         self.cache.insert(entry);
         self.counters.add(LmaCounter::BindingsRestored);
         effects.push(Effect::SetTimer {

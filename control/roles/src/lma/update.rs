@@ -284,11 +284,11 @@ impl Lma {
             local: self.config.address,
             remote: request.care_of,
         };
-        let (host, prefixes) = (entry.mn_identifier.clone(), entry.prefixes.clone());
+        let (host, bound) = (entry.mn_identifier.clone(), entry.bound());
         let changed = before != Some((request.care_of, BindingState::Active));
         if changed {
             let path = Path::Anchor { tunnel };
-            effects.extend(prefixes.iter().map(|&prefix| Effect::Bind { prefix, path }));
+            effects.extend(bound.iter().map(|&prefix| Effect::Bind { prefix, path }));
             self.installing = Some((session, received.held(now.monotonic)));
         }
         effects.push(Effect::SetTimer {
@@ -302,7 +302,7 @@ impl Lma {
         }
         self.store(now, session, effects);
         self.accept(received, session, granted, effects);
-        for prefix in prefixes.into_iter().filter(|_| changed) {
+        for prefix in bound.into_iter().filter(|_| changed) {
             let mn_identifier = host.clone();
             let notice = match before {
                 Some((from, _)) if from != request.care_of => Notice::BindingMoved {
@@ -345,8 +345,8 @@ impl Lma {
             let wait = self.config.min_delay_before_bce_delete;
             entry.deadline = now.monotonic + wait;
             let path = Path::Pending;
-            let prefixes = entry.prefixes.iter();
-            effects.extend(prefixes.map(|&prefix| Effect::Bind { prefix, path }));
+            let bound = entry.bound().into_iter();
+            effects.extend(bound.map(|prefix| Effect::Bind { prefix, path }));
             effects.push(Effect::SetTimer {
                 timer: Timer::BindingExpiry { session },
                 after: wait,

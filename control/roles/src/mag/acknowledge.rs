@@ -8,7 +8,7 @@ use super::Mag;
 use crate::effect::{Effect, Notice};
 use crate::event::{HostLink, Timer};
 use crate::message::ProxyOptions;
-use crate::Now;
+use crate::{BoundPrefix, Now};
 use std::net::Ipv6Addr;
 use std::time::Duration;
 use wire::mh::{
@@ -220,7 +220,8 @@ impl Mag {
         if prefixes.is_empty() || answer.lifetime == Lifetime::ZERO {
             return self.ignore(from, MagCounter::WithoutPrefix, effects);
         }
-        if !self.make_room(now, link, &prefixes, effects) {
+        let given: Vec<BoundPrefix> = prefixes.iter().copied().map(BoundPrefix::V6).collect();
+        if !self.make_room(now, link, &given, effects) {
             return;
         }
         let Some(visitor) = self.visitors.get_mut(&link) else {
@@ -233,11 +234,12 @@ impl Mag {
             return;
         };
         let was_bound = registration.bound.is_some();
-        let before = std::mem::replace(&mut registration.prefixes, prefixes);
+        let before = registration.bound_prefixes();
+        registration.prefixes = prefixes;
         let tunnel = registration.tunnel(self.core.config.address);
         let path = registration.path(self.core.config.address);
         let (mut fresh, mut gone) = (Vec::new(), Vec::new());
-        for &prefix in &registration.prefixes {
+        for prefix in registration.bound_prefixes() {
             if !was_bound || !before.contains(&prefix) {
                 self.by_prefix.insert(prefix, link);
                 effects.push(Effect::Bind { prefix, path });
@@ -245,11 +247,7 @@ impl Mag {
             }
         }
         if was_bound {
-            gone.extend(
-                before
-                    .into_iter()
-                    .filter(|p| !registration.prefixes.contains(p)),
-            );
+            gone.extend(before.into_iter().filter(|prefix| !given.contains(prefix)));
         }
         for &prefix in &gone {
             self.by_prefix.remove(&prefix);
@@ -292,7 +290,7 @@ impl Mag {
         if !fresh.is_empty() || !gone.is_empty() {
             let core = &mut self.core;
             let host = &mut visitor.host;
-            host.advertise(now.monotonic, core, registration, &gone, effects);
+            host.advertise(now.monotonic, core, registration, &v6(&gone), effects);
         }
         self.core.counters.add(match (was_bound, gone.is_empty()) {
             (false, _) => MagCounter::Registered,
@@ -334,7 +332,7 @@ impl Mag {
         &mut self,
         now: Now,
         link: HostLink,
-        prefixes: &[HomeNetworkPrefix],
+        prefixes: &[BoundPrefix],
         effects: &mut Vec<Effect>,
     ) -> bool {
         let holder = |prefix| self.by_prefix.get(prefix).copied();
@@ -358,7 +356,7 @@ impl Mag {
         let registration = visitor.and_then(|v| v.registration.as_ref());
         let has = registration
             .filter(|r| r.bound.is_some())
-            .map_or(0, |r| r.prefixes.len());
+            .map_or(0, |r| r.bound_prefixes().len());
         let others = self.by_prefix.len().saturating_sub(has);
         if others + prefixes.len() <= self.core.config.capacity {
             return true;
@@ -505,4 +503,13 @@ impl Mag {
             Err(why) => self.ignore(from, why, effects),
         }
     }
+}
+
+/// The home network prefixes among what is bound.
+fn v6(bound: &[BoundPrefix]) -> Vec<HomeNetworkPrefix> {
+    let prefixes = bound.iter().filter_map(|bound| match bound {
+        BoundPrefix::V6(prefix) => Some(*prefix),
+        BoundPrefix::V4(_) => None,
+    });
+    prefixes.collect()
 }

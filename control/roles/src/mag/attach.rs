@@ -260,7 +260,7 @@ impl Mag {
         }
         if registration.bound.is_some() {
             let path = registration.path(self.core.config.address);
-            for &prefix in &registration.prefixes {
+            for prefix in registration.bound_prefixes() {
                 self.by_prefix.insert(prefix, link);
                 effects.push(Effect::Bind { prefix, path });
             }

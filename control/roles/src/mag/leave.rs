@@ -8,7 +8,7 @@ use super::Mag;
 use crate::effect::{Effect, Notice};
 use crate::event::{Departure, HostLink, Timer};
 use crate::store::Key;
-use crate::Now;
+use crate::{BoundPrefix, Now};
 use std::net::Ipv6Addr;
 use wire::mh::{HandoffIndicator, HomeNetworkPrefix, Lifetime, MnIdentifier};
 
@@ -118,15 +118,15 @@ impl Mag {
         if registration.bound.is_none() {
             return;
         }
-        for &prefix in &registration.prefixes {
+        for prefix in registration.bound_prefixes() {
             self.by_prefix.remove(&prefix);
             effects.push(Effect::Unbind { prefix });
         }
         let link = registration.list.link;
         let key = Key::Visitor { link };
         effects.push(Effect::Forget { key });
-        let prefixes = registration.prefixes.iter();
-        effects.extend(prefixes.map(|&prefix| registration.binding_down(prefix)));
+        let bound = registration.bound_prefixes().into_iter();
+        effects.extend(bound.map(|prefix| registration.binding_down(prefix)));
     }
 
     /// Tells a host that its prefixes are no longer served.
@@ -229,12 +229,7 @@ impl Mag {
     }
 
     /// The table refused to install a prefix: the host cannot be served.
-    pub(super) fn on_refused(
-        &mut self,
-        now: Now,
-        prefix: HomeNetworkPrefix,
-        effects: &mut Vec<Effect>,
-    ) {
+    pub(super) fn on_refused(&mut self, now: Now, prefix: BoundPrefix, effects: &mut Vec<Effect>) {
         let Some(link) = self.by_prefix.get(&prefix).copied() else {
             return;
         };

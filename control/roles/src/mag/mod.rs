@@ -64,7 +64,7 @@ use crate::effect::Effect;
 use crate::event::{Departure, HostLink, Timer};
 use crate::message::{can_answer, ignored, refuse_plain, ErrorSender};
 use crate::store::Record;
-use crate::{Event, Now, Role};
+use crate::{BoundPrefix, Event, Now, Role};
 use hashbrown::HashMap;
 use leave::Leaving;
 use refusal::Refusals;
@@ -72,7 +72,7 @@ use std::collections::BTreeMap;
 use std::net::Ipv6Addr;
 use update::Core;
 use visitor::Visitor;
-use wire::mh::{HandoffIndicator, HomeNetworkPrefix, Message, MnIdentifier, Status, UpdateFlags};
+use wire::mh::{HandoffIndicator, Message, MnIdentifier, Status, UpdateFlags};
 
 /// A mobile access gateway.
 #[derive(Clone, Debug)]
@@ -82,7 +82,7 @@ pub struct Mag {
     /// Where the hosts are that have a registration.
     by_identifier: HashMap<MnIdentifier, HostLink>,
     /// Where the prefixes are that are bound.
-    by_prefix: HashMap<HomeNetworkPrefix, HostLink>,
+    by_prefix: HashMap<BoundPrefix, HostLink>,
     /// Who has an address, link-local ones by interface.
     by_address: HashMap<address::Place, HostLink>,
     leaving: BTreeMap<MnIdentifier, Leaving>,

@@ -13,7 +13,7 @@ use crate::backoff::fraction;
 use crate::effect::Effect;
 use crate::event::Timer;
 use crate::store::{Key, Record, VisitorRecord};
-use crate::Now;
+use crate::{BoundPrefix, Now};
 use std::time::Duration;
 
 impl Mag {
@@ -39,7 +39,7 @@ impl Mag {
             || record
                 .prefixes
                 .iter()
-                .any(|it| self.by_prefix.contains_key(it))
+                .any(|&it| self.by_prefix.contains_key(&BoundPrefix::V6(it)))
             || after > self.core.config.capacity
             || self.visitors.len() >= self.core.config.capacity
         {
@@ -69,7 +69,7 @@ impl Mag {
         self.by_identifier.insert(host, link);
         if let Some(registration) = &visitor.registration {
             let path = registration.path(self.core.config.address);
-            for &prefix in &registration.prefixes {
+            for prefix in registration.bound_prefixes() {
                 self.by_prefix.insert(prefix, link);
                 effects.push(Effect::Bind { prefix, path });
             }

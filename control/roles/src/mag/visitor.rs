@@ -9,6 +9,7 @@ use crate::effect::{AdvertisedPrefix, Advertisement, Effect, Learned, Notice, Pa
 use crate::event::{HostLink, Timer};
 use crate::policy::Profile;
 use crate::store::VisitorRecord;
+use crate::BoundPrefix;
 use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 use wire::mh::HomeNetworkPrefix;
@@ -242,7 +243,12 @@ impl Registration {
         }
     }
 
-    pub(super) fn binding_down(&self, prefix: HomeNetworkPrefix) -> Effect {
+    /// What is bound for it, when it is bound.
+    pub(super) fn bound_prefixes(&self) -> Vec<BoundPrefix> {
+        self.prefixes.iter().copied().map(BoundPrefix::V6).collect()
+    }
+
+    pub(super) fn binding_down(&self, prefix: BoundPrefix) -> Effect {
         Effect::Notify {
             notice: Notice::BindingDown {
                 mn_identifier: self.list.mn_identifier.clone(),

@@ -11,7 +11,7 @@ use roles::event::{Departure, HostLink, Sign, Timer};
 use roles::lma::{BindingState, Lma, LmaConfig};
 use roles::mag::{Mag, MagConfig, VisitorState};
 use roles::policy::{LmaPolicy, Profile};
-use roles::Event;
+use roles::{BoundPrefix, Event};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv6Addr;
 use wire::ether::MacAddr;
@@ -36,7 +36,7 @@ enum Process {
 struct Node {
     process: Process,
     address: Ipv6Addr,
-    table: BTreeMap<HomeNetworkPrefix, Path>,
+    table: BTreeMap<BoundPrefix, Path>,
     timers: BTreeMap<Timer, u64>,
     watched: BTreeSet<HostLink>,
 }
@@ -281,7 +281,7 @@ impl Domain {
                     ..
                 } if answer.status.is_accepted() => {
                     for prefix in prefixes_of(&answer.options) {
-                        match table.get(&prefix) {
+                        match table.get(&prefix.into()) {
                             Some(Path::Anchor { tunnel }) => {
                                 assert_eq!(tunnel.remote, *to);
                                 assert_ne!(answer.lifetime, Lifetime::ZERO);
@@ -400,7 +400,7 @@ impl Domain {
         let known: BTreeSet<_> = self.hosts.iter().filter_map(|h| h.prefix).collect();
         let with_prefix = self.hosts.iter().filter(|h| h.prefix.is_some()).count();
         assert_eq!(known.len(), with_prefix, "two hosts were given one prefix");
-        let mut expected: Vec<BTreeMap<HomeNetworkPrefix, Path>> =
+        let mut expected: Vec<BTreeMap<BoundPrefix, Path>> =
             vec![BTreeMap::new(); self.nodes.len()];
         for (index, host) in self.hosts.iter().enumerate() {
             let of_host = bindings
@@ -422,12 +422,12 @@ impl Domain {
             let anchored = Path::Anchor {
                 tunnel: tunnel(lma, mag),
             };
-            expected[ANCHOR].insert(prefix, anchored);
+            expected[ANCHOR].insert(prefix.into(), anchored);
             let access = Path::Access {
                 tunnel: tunnel(mag, lma),
                 link: host_link(index, place.interface),
             };
-            expected[place.node].insert(prefix, access);
+            expected[place.node].insert(prefix.into(), access);
         }
         for (node, expected) in self.nodes.iter().zip(&expected) {
             assert_eq!(&node.table, expected, "table of {}", node.address);

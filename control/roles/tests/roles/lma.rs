@@ -36,7 +36,13 @@ fn a_registration_is_installed_then_answered_with_what_it_said() {
         remote: ip(MAG1),
     };
     let path = Path::Anchor { tunnel };
-    let bind = position(&effects, |e| *e == Effect::Bind { prefix, path }).unwrap();
+    let bind = position(&effects, |e| {
+        *e == Effect::Bind {
+            prefix: prefix.into(),
+            path,
+        }
+    })
+    .unwrap();
     let send = position(&effects, |e| matches!(e, Effect::Send { .. })).unwrap();
     assert!(bind < send, "the table before the answer");
     assert_eq!(
@@ -262,7 +268,12 @@ fn a_lifetime_is_granted_up_to_the_most_and_then_ends() {
     let early = fire(&mut lma, 3_600_000, timer.clone());
     assert_eq!(timer_after(&early, &timer), Some(Duration::from_millis(10)));
     let effects = fire(&mut lma, 3_600_010, timer);
-    assert_eq!(effects[0], Effect::Unbind { prefix });
+    assert_eq!(
+        effects[0],
+        Effect::Unbind {
+            prefix: prefix.into()
+        }
+    );
     assert_eq!(bindings(&lma), 0);
     assert_eq!(lma.counter(LmaCounter::BindingsExpired), 1);
 }
@@ -315,17 +326,48 @@ fn the_table_refusing_a_binding_ends_it() {
     let mut lma = lma();
     let effects = tell(&mut lma, 10, pbu("mn", 10).event());
     let prefix = given(&effects);
-    let effects = tell(&mut lma, 10, Event::Refused { prefix });
-    assert_eq!(effects[0], Effect::Unbind { prefix });
+    let effects = tell(
+        &mut lma,
+        10,
+        Event::Refused {
+            prefix: prefix.into(),
+        },
+    );
+    assert_eq!(
+        effects[0],
+        Effect::Unbind {
+            prefix: prefix.into()
+        }
+    );
     assert_eq!(status(&effects), Status(130));
     assert_eq!(pba(&effects).sequence, 10);
     assert_eq!(bindings(&lma), 0);
-    assert_eq!(tell(&mut lma, 10, Event::Refused { prefix }), []);
+    assert_eq!(
+        tell(
+            &mut lma,
+            10,
+            Event::Refused {
+                prefix: prefix.into()
+            }
+        ),
+        []
+    );
     // An update that was answered before is not answered again.
     tell(&mut lma, 20, pbu("mn", 20).event());
     tell(&mut lma, 30, pbu("mn", 30).lifetime(0).event());
-    let effects = tell(&mut lma, 30, Event::Refused { prefix });
-    assert_eq!(effects[0], Effect::Unbind { prefix });
+    let effects = tell(
+        &mut lma,
+        30,
+        Event::Refused {
+            prefix: prefix.into(),
+        },
+    );
+    assert_eq!(
+        effects[0],
+        Effect::Unbind {
+            prefix: prefix.into()
+        }
+    );
     assert_eq!(sent(&effects), []);
 }
 

@@ -51,7 +51,7 @@ fn handover_with_the_new_gateway_first() {
     assert_eq!(remote(&effects), ip(MAG2));
     let moved = Notice::BindingMoved {
         mn_identifier: nai("mn"),
-        prefix,
+        prefix: prefix.into(),
         from: ip(MAG1),
         to: ip(MAG2),
     };
@@ -105,7 +105,12 @@ fn a_deregistered_binding_goes_after_the_wait() {
     assert_eq!(status(&effects), Status(0));
     assert_eq!(path_of(&effects), None);
     let effects = fire(&mut lma, 12_000, EXPIRY);
-    assert_eq!(effects[0], Effect::Unbind { prefix });
+    assert_eq!(
+        effects[0],
+        Effect::Unbind {
+            prefix: prefix.into()
+        }
+    );
     assert_eq!(lma.bindings(at(0)).count(), 0);
     assert_eq!(lma.counter(LmaCounter::BindingsDeleted), 1);
     // Nothing left to end.
@@ -338,7 +343,12 @@ fn an_update_that_waits_is_decided_when_the_session_ends() {
         pbu("mn", 400_500).from(MAG2).interface(2).event(),
     );
     let effects = fire(&mut lma, 401_000, EXPIRY);
-    assert_eq!(effects[0], Effect::Unbind { prefix });
+    assert_eq!(
+        effects[0],
+        Effect::Unbind {
+            prefix: prefix.into()
+        }
+    );
     assert_eq!(status(&effects), Status(0));
     assert_eq!(remote(&effects), ip(MAG2));
     assert_eq!(prefixes_of(&pba(&effects).options), [prefix]);

@@ -93,7 +93,7 @@ fn an_accepted_host_is_forwarded_for_then_advertised_to() {
         remote: ip(LMA),
     };
     let bound = Effect::Bind {
-        prefix: prefix(GIVEN),
+        prefix: prefix(GIVEN).into(),
         path: Path::Access { tunnel, link },
     };
     let bind = position(&effects, |e| *e == bound).expect("a binding");
@@ -215,7 +215,12 @@ fn a_new_policy_ends_what_it_no_longer_allows() {
     let profile = None;
     let effects = tell(&mut mag, 5000, Event::Authenticated { link, profile });
     let prefix = prefix(GIVEN);
-    assert_eq!(effects[0], Effect::Unbind { prefix });
+    assert_eq!(
+        effects[0],
+        Effect::Unbind {
+            prefix: prefix.into()
+        }
+    );
     assert_eq!(advertisements(&effects)[0].2.router_lifetime, 0);
     assert_eq!(advertisements(&effects)[0].2.prefixes[0].valid, 0);
     assert_eq!(pbu_in(&effects).lifetime, Lifetime::ZERO);
@@ -258,7 +263,7 @@ fn one_host_is_asked_about_anew_and_takes_the_prefixes_that_policy_names() {
     };
     let effects = tell(&mut mag, 6000, admitted(one, named));
     let unbound = Effect::Unbind {
-        prefix: prefix(GIVEN),
+        prefix: prefix(GIVEN).into(),
     };
     assert_eq!(effects[0], unbound);
     let last = effects.iter().rev().find_map(|effect| match effect {
@@ -288,7 +293,12 @@ fn a_host_that_left_is_deregistered_until_that_is_acknowledged() {
         serve(&mut mag, 0, link);
         let effects = tell(&mut mag, 9000, gone(link, why));
         let prefix = prefix(GIVEN);
-        assert_eq!(effects[0], Effect::Unbind { prefix });
+        assert_eq!(
+            effects[0],
+            Effect::Unbind {
+                prefix: prefix.into()
+            }
+        );
         assert!(effects.contains(&Effect::Unwatch { link }));
         let update = pbu_in(&effects).clone();
         assert_eq!(update.lifetime, Lifetime::ZERO);
@@ -465,8 +475,19 @@ fn the_table_refusing_a_binding_ends_the_service() {
     let mut mag = mag();
     serve(&mut mag, 0, link(0, 1));
     let prefix = prefix(GIVEN);
-    let effects = tell(&mut mag, 5, Event::Refused { prefix });
-    assert_eq!(effects[0], Effect::Unbind { prefix });
+    let effects = tell(
+        &mut mag,
+        5,
+        Event::Refused {
+            prefix: prefix.into(),
+        },
+    );
+    assert_eq!(
+        effects[0],
+        Effect::Unbind {
+            prefix: prefix.into()
+        }
+    );
     assert_eq!(pbu_in(&effects).lifetime, Lifetime::ZERO);
     assert!(refused_because(&effects).is_some());
 }

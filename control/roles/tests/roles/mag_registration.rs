@@ -61,7 +61,9 @@ fn refuses_at(
 
 pub fn unbinds(effects: &[Effect]) -> bool {
     let prefix = prefix(GIVEN);
-    effects.contains(&Effect::Unbind { prefix })
+    effects.contains(&Effect::Unbind {
+        prefix: prefix.into(),
+    })
 }
 
 #[test]

@@ -9,7 +9,7 @@ use roles::event::{Departure, Timer};
 use roles::lma::{BindingView, Lma};
 use roles::mag::{Mag, MagCounter, VisitorState};
 use roles::store::{Key, Record};
-use roles::{Event, Now, Role};
+use roles::{BoundPrefix, Event, Now, Role};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use wire::mh::*;
@@ -18,7 +18,7 @@ use wire::mh::*;
 #[derive(Default)]
 struct World {
     records: BTreeMap<Key, Record>,
-    table: BTreeMap<HomeNetworkPrefix, Path>,
+    table: BTreeMap<BoundPrefix, Path>,
 }
 
 impl World {
@@ -100,7 +100,7 @@ fn a_binding_comes_back_with_what_is_left_of_its_lifetime() {
     let now = started(101_000);
     let mut anew = crate::scenario::lma();
     let effects = world.restore(&mut anew, now);
-    assert_eq!(world.table, BTreeMap::from([(prefix, anchor(MAG1))]));
+    assert_eq!(world.table, BTreeMap::from([(prefix.into(), anchor(MAG1))]));
     let timer = Timer::BindingExpiry { session: 1 };
     let left = timer_after(&effects, &timer);
     assert_eq!(left, Some(Duration::from_secs(300)));
@@ -111,7 +111,7 @@ fn a_binding_comes_back_with_what_is_left_of_its_lifetime() {
     anew.on(started(102_000), &update, &mut effects);
     assert_eq!((status(&effects), given(&effects)), (Status(0), prefix));
     world.apply(&effects);
-    assert_eq!(world.table, BTreeMap::from([(prefix, anchor(MAG2))]));
+    assert_eq!(world.table, BTreeMap::from([(prefix.into(), anchor(MAG2))]));
     // An update from before the last one is as old to the new process as it was to the old one.
     let mut effects = Vec::new();
     anew.on(started(102_000), &pbu("mn", 900).event(), &mut effects);
@@ -295,7 +295,7 @@ fn a_visitor_is_served_again_before_anything_is_signalled() {
         },
         link,
     };
-    assert_eq!(world.table, BTreeMap::from([(prefix(GIVEN), path)]));
+    assert_eq!(world.table, BTreeMap::from([(prefix(GIVEN).into(), path)]));
     assert!(effects.contains(&Effect::Authenticate { link }));
     assert!(effects.iter().any(|it| matches!(it, Effect::Watch { .. })));
     assert_eq!(sent(&effects), []);
