@@ -71,6 +71,14 @@ impl Problem {
         }
     }
 
+    /// Larger than the link that it came on carries, which is `mtu`.
+    pub(crate) fn oversized(mtu: usize) -> Self {
+        Self {
+            reply: Reply::Oversized,
+            ..Self::too_big(mtu)
+        }
+    }
+
     /// The octet at `pointer` names a header that is not spoken here.
     pub(crate) const fn next_header(pointer: usize) -> Self {
         Self::parameter(
@@ -99,6 +107,7 @@ impl Problem {
         match self.reply {
             Reply::TimeExceeded => Drop::HopLimit,
             Reply::PacketTooBig => Drop::TooBig,
+            Reply::Oversized => Drop::Oversized,
             Reply::NoRoute => Drop::NoRoute,
             Reply::AddressUnreachable => Drop::NeighbourFailed,
             Reply::EncapsulationLimit => Drop::EncapsulationLimit,

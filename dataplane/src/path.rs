@@ -17,6 +17,7 @@ mod decide;
 mod express;
 mod fragment;
 mod local;
+mod oversized;
 mod pieces;
 mod tell;
 mod watched;
@@ -41,6 +42,7 @@ use arrayvec::ArrayVec;
 use decide::Looked;
 use express::Desk;
 use fragment::Pieced;
+use oversized::TwinOf;
 use packet::{Buf, Burst, PortId, RxTx, MAX_BURST};
 use wire::ether;
 
@@ -85,7 +87,7 @@ struct Limits {
 struct Known {
     generation: Option<u64>,
     /// By port: the port that it is the twin of.
-    mains: Vec<Option<PortId>>,
+    mains: Vec<Option<TwinOf>>,
     /// Whether hosts are attached here.
     access: bool,
 }
@@ -167,13 +169,12 @@ impl<T: RxTx, M: Meter> Path<T, M> {
         for buf in &burst {
             buf.prefetch();
         }
-        let octets = burst.iter().map(|buf| buf.data().len() as u64).sum();
+        let octets = burst.iter().map(|buf| buf.octets() as u64).sum();
         let way = PortDirection::Rx;
         view.reader
             .count_port(port, way, burst.len() as u64, octets);
         self.meter.lap(Stage::Receive);
-        let main = self.known.mains.get(usize::from(port.0)).copied().flatten();
-        match main {
+        match self.known.twin(port) {
             Some(main) => self.forward_host_stack(main, burst, view, io),
             None => {
                 view.reader.count_received(burst.len() as u64);
@@ -225,7 +226,7 @@ impl<T: RxTx, M: Meter> Path<T, M> {
     /// The frames of the host's own stack go out as they are.
     fn forward_host_stack(
         &mut self,
-        main: PortId,
+        main: TwinOf,
         burst: Burst<T::Buf>,
         view: &View<'_>,
         io: &mut T,
@@ -234,18 +235,29 @@ impl<T: RxTx, M: Meter> Path<T, M> {
             view.reader.count_born(Born::FromHostStack);
             let came = Came::Born(Born::FromHostStack);
             let watched = view.watch.is_on() && self.watch(came, buf.data(), view, io);
-            if !buf.is_contiguous() {
-                let verdict = Verdict::Drop(Drop::Fragmented);
-                self.output.end(buf, verdict, view, io);
+            let Some(buf) = self.in_one(buf, view, io) else {
+                continue;
+            };
+            if !main.carries(&buf) {
+                self.drop(buf, Drop::Oversized, view, io);
             } else if buf.data().len() < ether::HEADER_LEN {
                 self.output.end(buf, Verdict::Drop(Drop::Runt), view, io);
             } else {
                 let sent = Sent::plain(Verdict::Forward(Forward::FromHostStack));
-                self.output.send(main, buf, sent, view, io);
+                self.output.send(main.main, buf, sent, view, io);
             }
             if watched {
                 self.unwatch(view, io);
             }
+        }
+    }
+
+    /// The packet in one buffer, if there was one for it.
+    #[inline]
+    fn in_one(&mut self, buf: T::Buf, view: &View<'_>, io: &mut T) -> Option<T::Buf> {
+        match buf.is_contiguous() {
+            true => Some(buf),
+            false => self.gather(buf, view, io),
         }
     }
 
@@ -259,6 +271,9 @@ impl<T: RxTx, M: Meter> Path<T, M> {
         view: &View<'_>,
         io: &mut T,
     ) {
+        let Some(buf) = self.in_one(buf, view, io) else {
+            return;
+        };
         match link::link(&buf, port, view.fib) {
             // A lane has as many places as a burst has packets.
             Entry::Packet(meta) => lane.push((buf, meta)),
@@ -426,6 +441,11 @@ impl<T: RxTx, M: Meter> Path<T, M> {
 }
 
 impl Known {
+    /// What this port is the twin of, if it is one.
+    fn twin(&self, port: PortId) -> Option<TwinOf> {
+        self.mains.get(usize::from(port.0)).copied().flatten()
+    }
+
     fn learn(&mut self, view: &View<'_>) {
         let interfaces = view.fib.interfaces();
         self.generation = Some(view.fib.generation());
@@ -435,7 +455,10 @@ impl Known {
         for (port, main) in (0..).zip(&mut self.mains) {
             let twin = Some(PortId(port));
             let of = interfaces.iter().find(|interface| interface.twin == twin);
-            *main = of.map(|interface| interface.port);
+            *main = of.map(|interface| TwinOf {
+                main: interface.port,
+                mtu: interface.mtu,
+            });
         }
     }
 }

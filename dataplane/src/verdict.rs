@@ -52,6 +52,7 @@ reasons! {
     Reply {
         EchoReply = "Answered as an ICMP echo request to one of our addresses.",
         TimeExceeded = "Its hop limit or time to live ran out; answered with Time Exceeded.",
+        Oversized = "Larger than its own link carries, so that not all of it came; answered with Packet Too Big, or IPv4's Fragmentation Needed.",
         PacketTooBig = "Larger than the next link or the tunnel carries; answered with Packet Too Big, or IPv4's Fragmentation Needed.",
         NoRoute = "No route to its destination; answered with Destination Unreachable.",
         AddressUnreachable = "Its next hop did not answer; answered with Destination Unreachable.",
@@ -90,7 +91,7 @@ reasons! {
         NotForUs = "The link-layer destination is not ours, or is a group's and the packet is to be forwarded.",
         Runt = "Shorter than its link-layer header.",
         LinkSourceInvalid = "A link-layer source that no neighbour has: a group's address, or our own.",
-        Fragmented = "The packet does not lie in one buffer piece.",
+        Oversized = "Larger than its own link carries, so that not all of it came, and an error must not be sent.",
         UnknownVlan = "A VLAN that is not configured on the port.",
         UnknownEtherType = "Nothing that is spoken on that interface.",
         Ipv6Malformed = "Not a whole, well-formed IPv6 packet.",

@@ -7,6 +7,8 @@ mod case;
 mod fragments;
 #[path = "worker/limits.rs"]
 mod limits;
+#[path = "worker/segments.rs"]
+mod segments;
 #[path = "worker/watch.rs"]
 mod watch;
 
@@ -282,18 +284,6 @@ fn a_stripped_tag_is_a_tag() {
     bench.dry(START);
     let restored = [&arp[..12], &[0x81, 0, 0x60, 0], &arp[12..]].concat();
     assert_eq!(bench.sent(2), [restored]);
-    bench.balances();
-}
-
-#[test]
-fn a_packet_in_pieces_is_dropped() {
-    let mut bench = Bench::new("lma", &unlimited());
-    let mut buffer = bench.pool.alloc().expect("a buffer");
-    buffer.fill(&frame("encap", 0, 0)).expect("room");
-    buffer.set_contiguous(false);
-    assert!(bench.worker.io_mut().receive_buffer(PortId(0), buffer));
-    bench.dry(START);
-    assert_eq!(bench.count(Verdict::Drop(Drop::Fragmented)), 1);
     bench.balances();
 }
 

@@ -31,6 +31,7 @@ static const uint32_t SHIM_MBUF_OL_FLAGS = offsetof(struct rte_mbuf, ol_flags);
 static const uint32_t SHIM_MBUF_PKT_LEN = offsetof(struct rte_mbuf, pkt_len);
 static const uint32_t SHIM_MBUF_DATA_LEN = offsetof(struct rte_mbuf, data_len);
 static const uint32_t SHIM_MBUF_VLAN_TCI = offsetof(struct rte_mbuf, vlan_tci);
+static const uint32_t SHIM_MBUF_NEXT = offsetof(struct rte_mbuf, next);
 static const uint32_t SHIM_MBUF_BUF_LEN = offsetof(struct rte_mbuf, buf_len);
 
 /* Fragments that the reassembly library takes for one packet. */

@@ -39,6 +39,11 @@ pub trait Buf: Sized {
     fn data_mut(&mut self) -> &mut [u8];
     /// Whether all of the packet is in [`Buf::data`].
     fn is_contiguous(&self) -> bool;
+    /// Octets of the packet in all its segments.
+    fn octets(&self) -> usize;
+    /// Puts the packet with all its segments, and what the port said of it, into `whole`, which is
+    /// empty: as much of it as that has the room for.
+    fn gather(&self, whole: &mut Self);
     /// Grows the packet by `octets` in front. The new octets hold anything.
     fn prepend(&mut self, octets: usize) -> Result<(), NoRoom>;
     /// Cuts `octets` from the front.

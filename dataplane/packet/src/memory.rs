@@ -62,7 +62,7 @@ impl Pool {
             start,
             end: start,
             vlan: None,
-            whole: true,
+            rest: Vec::new(),
             pool: self.clone(),
         })
     }
@@ -86,7 +86,8 @@ pub struct Buffer {
     start: usize,
     end: usize,
     vlan: Option<u16>,
-    whole: bool,
+    /// What lies in other segments.
+    rest: Vec<u8>,
     pool: Pool,
 }
 
@@ -96,9 +97,9 @@ impl Buffer {
         self.vlan = tag;
     }
 
-    /// Lets the packet appear as one that lies in several pieces.
-    pub fn set_contiguous(&mut self, contiguous: bool) {
-        self.whole = contiguous;
+    /// Lets the packet go on in another segment with these octets.
+    pub fn set_rest(&mut self, octets: &[u8]) {
+        self.rest = octets.to_vec();
     }
 
     /// Puts `octets` in place of the packet.
@@ -126,7 +127,22 @@ impl Buf for Buffer {
     }
 
     fn is_contiguous(&self) -> bool {
-        self.whole
+        self.rest.is_empty()
+    }
+
+    fn octets(&self) -> usize {
+        self.data().len() + self.rest.len()
+    }
+
+    fn gather(&self, whole: &mut Self) {
+        let room = whole.bytes.len() - whole.start;
+        // It has this room.
+        let _ = whole.set_len(self.octets().min(room));
+        let octets = self.data().iter().chain(&self.rest);
+        for (to, from) in whole.data_mut().iter_mut().zip(octets) {
+            *to = *from;
+        }
+        whole.vlan = self.vlan;
     }
 
     fn prepend(&mut self, octets: usize) -> Result<(), NoRoom> {

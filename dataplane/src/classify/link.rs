@@ -23,12 +23,9 @@ pub(crate) enum Entry {
     Drop(Drop),
 }
 
-/// Looks at the link-layer header of a frame from `port`.
+/// Looks at the link-layer header of a frame from `port`, which lies in one buffer.
 #[inline]
 pub(crate) fn link<B: Buf>(buf: &B, port: PortId, fib: &Fib) -> Entry {
-    if !buf.is_contiguous() {
-        return Entry::Drop(Drop::Fragmented);
-    }
     let data = buf.data();
     let Ok((header, behind)) = Header::ref_from_prefix(data) else {
         return Entry::Drop(Drop::Runt);

@@ -43,6 +43,9 @@ impl<T: RxTx, M: Meter> Path<T, M> {
             Plan::Multicast => return self.multicast(packet, looked, view, io),
             Plan::Fragment => return self.collect(packet, view, io),
             Plan::Back => return self.back(packet, view, io),
+            Plan::Drop(reason @ (Drop::Ipv6Malformed | Drop::Ipv4Malformed)) => {
+                return self.malformed(packet, reason, view, io);
+            }
             Plan::Drop(reason) => Step::Drop(reason),
         };
         self.step(packet, step, view, io);
@@ -231,11 +234,11 @@ impl<T: RxTx, M: Meter> Path<T, M> {
         self.output.send(interface.port, buf, sent, view, io);
     }
 
-    /// A frame as it was on the wire, its VLAN tag put back.
+    /// A frame as it was on the wire, its VLAN tag put back, to the host's own stack behind `twin`.
     pub(super) fn whole_frame(
         &mut self,
         mut buf: T::Buf,
-        port: PortId,
+        twin: PortId,
         verdict: Verdict,
         view: &View<'_>,
         io: &mut T,
@@ -244,7 +247,7 @@ impl<T: RxTx, M: Meter> Path<T, M> {
         if stripped.is_some_and(|control| tag(&mut buf, control).is_err()) {
             return self.drop(buf, Drop::NoBuffer, view, io);
         }
-        self.output.send(port, buf, Sent::plain(verdict), view, io);
+        self.give_twin(twin, buf, verdict, view, io);
     }
 }
 

@@ -10,7 +10,6 @@ use crate::key::NextHop;
 use crate::rewrite::decap::decapsulate;
 use crate::rewrite::ethernet;
 use crate::verdict::{Drop, Forward, Punt, Reply, Verdict};
-use crate::worker::output::Sent;
 use crate::worker::{Meter, View};
 use packet::{Buf, PortId, RxTx};
 use wire::arp;
@@ -202,7 +201,6 @@ impl<T: RxTx, M: Meter> Path<T, M> {
     /// Hands a frame with a link-layer header of our making, tag included, to the host's own stack.
     fn host_stack_bare(&mut self, buf: T::Buf, twin: PortId, view: &View<'_>, io: &mut T) {
         let verdict = Verdict::Forward(Forward::ToHostStack);
-        let sent = Sent::plain(verdict);
-        self.output.send(twin, buf, sent, view, io);
+        self.give_twin(twin, buf, verdict, view, io);
     }
 }

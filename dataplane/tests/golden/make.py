@@ -232,6 +232,39 @@ def too_big():
     }
 
 
+@case("jumbo", "Links that carry 3900 octets: what fits goes on whole, what does not is answered with their MTU.")
+def jumbo():
+    def sized(octets, dst=MN1_IP):
+        return cn(IPv6(src=CN_IP, dst=dst) / udp() / Raw(bytes(n % 251 for n in range(octets - 48))))
+    return {
+        0: [sized(octets) for octets in (1500, 2500, 3860, 3861)] + [sized(3900, MAG1_IP), sized(3901, MAG1_IP)],
+        1: [up(from_mn1(3860 - 48)), up(from_mn1(3800))],
+    }
+
+
+def cut(frame, octets=1514):
+    """As it comes from a device whose slots hold so many octets."""
+    return Raw(bytes(frame)[:octets])
+
+
+@case("lma", "Frames that are longer than their link carries and come cut: answered with its MTU where that is allowed.")
+def oversized():
+    large = Raw(bytes(3000))
+    return {
+        0: [
+            cut(cn(IPv6(src=CN_IP, dst=MN1_IP) / udp() / large)),
+            # Shorter than the link carries, and so cut by others.
+            cut(cn(IPv6(src=CN_IP, dst=MN1_IP) / udp() / large), 1513),
+            cut(cn(IPv6(src=CN_IP, dst="2001:db8:1::1") / udp() / large)),
+            cut(cn(IPv6(src=CN_IP, dst=MN1_IP) / ICMPv6DestUnreach() / large)),
+            cut(cn(IP(src=CN_4, dst=MN1_4, flags="DF") / udp() / large)),
+            cut(cn(IP(src=CN_4, dst=MN1_4) / udp() / large)),
+            cut(cn(IP(src=CN_4, dst=MN1_4, flags="DF", chksum=0x1234) / udp() / large)),
+        ],
+        1: [cut(up(from_mn1(3000)))],
+    }
+
+
 @case("narrow", "Tunnels whose paths carry 1280 octets: what is no larger itself goes in fragments, what is larger is answered.")
 def narrow_tunnel():
     def sized(octets, dst=MN1_IP, **fields):

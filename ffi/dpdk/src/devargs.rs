@@ -5,6 +5,12 @@
 
 use std::ffi::CString;
 
+/// Octets of a slot of the packet socket's ring as its driver makes it.
+const USUAL_SLOT: usize = 2048;
+
+/// Octets of such a slot beside the IP packet: the kernel's headers, the link layer's, alignment.
+const SLOT_OVERHEAD: usize = 128;
+
 /// A device as the configuration names it.
 #[derive(Clone, Debug)]
 pub(crate) struct Devargs {
@@ -37,7 +43,26 @@ impl Devargs {
         Ok(devargs)
     }
 
-    /// As configured.
+    /// The same device with slots that hold packets of `mtu` octets. One that copies frames through
+    /// slots would cut what is longer than its usual ones.
+    pub(crate) fn with_room(mut self, mtu: u16) -> Devargs {
+        let slot = (usize::from(mtu) + SLOT_OVERHEAD).next_power_of_two();
+        let slots = matches!(self.driver(), "net_af_packet" | "eth_af_packet");
+        let told = self.argument("framesz").is_some() || self.argument("blocksz").is_some();
+        if slots && !told && slot > USUAL_SLOT {
+            self.text
+                .push_str(&format!(",framesz={slot},blocksz={slot}"));
+        }
+        self
+    }
+
+    /// Octets of the slots that were asked for, of a device that copies frames through some.
+    pub(crate) fn slot(&self) -> Option<usize> {
+        let slots = matches!(self.driver(), "net_af_packet" | "eth_af_packet");
+        self.argument("framesz").filter(|_| slots)?.parse().ok()
+    }
+
+    /// As configured, with what it needs beside.
     pub(crate) fn text(&self) -> &str {
         &self.text
     }
@@ -202,6 +227,22 @@ mod tests {
         assert_eq!(pcap.driver(), "net_pcap");
         assert_eq!(pcap.argument("tx_pcap"), Some("out.pcap"));
         assert_eq!(pcap.argument("iface"), None);
+    }
+
+    #[test]
+    fn slots_grow_with_the_mtu_unless_they_are_told() {
+        let room = |text: &str, mtu| {
+            let devargs = Devargs::parse(text).expect(text).with_room(mtu);
+            (devargs.text().to_owned(), devargs.slot())
+        };
+        let plain = "net_af_packet0,iface=lo";
+        assert_eq!(room(plain, 1500), (plain.to_owned(), None));
+        let grown = format!("{plain},framesz=16384,blocksz=16384");
+        assert_eq!(room(plain, 9000), (grown, Some(16384)));
+        let told = format!("{plain},framesz=4096");
+        assert_eq!(room(&told, 9000), (told.clone(), Some(4096)));
+        let other = "net_null0";
+        assert_eq!(room(other, 9000), (other.to_owned(), None));
     }
 
     #[test]

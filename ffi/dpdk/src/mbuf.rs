@@ -97,6 +97,24 @@ impl Mbuf {
         }
     }
 
+    /// The first octets of a segment, and the segment that follows it.
+    ///
+    /// # Safety
+    /// `segment` is a segment of a packet that outlives the slice and is not written meanwhile.
+    unsafe fn segment<'a>(
+        segment: NonNull<sys::rte_mbuf>,
+    ) -> (&'a [u8], Option<NonNull<sys::rte_mbuf>>) {
+        // Only borrowed: it is not for this to free.
+        let segment = std::mem::ManuallyDrop::new(Mbuf(segment));
+        // SAFETY: the data of a segment lies in its buffer (see `data`), and its `next` is a pointer
+        // to a segment of the same packet or null.
+        unsafe {
+            let data = std::slice::from_raw_parts(segment.data_ptr(), segment.data_len().into());
+            let next = *segment.field::<*mut sys::rte_mbuf>(sys::SHIM_MBUF_NEXT);
+            (data, NonNull::new(next))
+        }
+    }
+
     /// Stores where the data starts and ends. The caller has checked that it fits the buffer.
     #[inline]
     fn set_extent(&mut self, data_off: u16, data_len: u16) {
@@ -136,6 +154,34 @@ impl Buf for Mbuf {
     fn is_contiguous(&self) -> bool {
         // SAFETY: nb_segs is a u16 of a valid mbuf.
         unsafe { *self.field::<u16>(sys::SHIM_MBUF_NB_SEGS) == 1 }
+    }
+
+    #[inline]
+    fn octets(&self) -> usize {
+        self.packet_len() as usize
+    }
+
+    fn gather(&self, whole: &mut Self) {
+        let room = usize::from(whole.buf_len()).saturating_sub(whole.headroom());
+        // It has this room, for it is in one segment.
+        let _ = whole.set_len(self.octets().min(room));
+        let mut place = whole.data_mut();
+        let mut next = Some(self.0);
+        while let Some(segment) = next {
+            // SAFETY: a segment of this packet, which is borrowed meanwhile.
+            let (data, after) = unsafe { Mbuf::segment(segment) };
+            let count = data.len().min(place.len());
+            let (here, left) = place.split_at_mut(count);
+            here.copy_from_slice(&data[..count]);
+            (place, next) = (left, after);
+        }
+        if let Some(tag) = self.stripped_vlan() {
+            // SAFETY: ol_flags is a u64 and vlan_tci a u16 of a valid mbuf, which `whole` owns.
+            unsafe {
+                *whole.field::<u64>(sys::SHIM_MBUF_OL_FLAGS) |= sys::SHIM_RX_VLAN_STRIPPED;
+                *whole.field::<u16>(sys::SHIM_MBUF_VLAN_TCI) = tag;
+            }
+        }
     }
 
     #[inline]

@@ -103,7 +103,10 @@ impl PortConfig {
     /// Octets that a buffer for this port's packets holds, after the head room.
     pub fn data_room(&self) -> u16 {
         match Devargs::parse(&self.devargs) {
-            Ok(devargs) => setup::data_room(self.mtu.unwrap_or(0), self, &devargs),
+            Ok(devargs) => {
+                let mtu = self.mtu.unwrap_or(0);
+                setup::data_room(mtu, self, &devargs.with_room(mtu))
+            }
             Err(_) => DATA_ROOM,
         }
     }
@@ -184,10 +187,12 @@ impl Port {
         config: PortConfig,
         pools: impl FnOnce(u16) -> Vec<Pool>,
     ) -> Result<Port, Error> {
-        let devargs = Devargs::parse(&config.devargs).map_err(|reason| Error::Devargs {
-            port: config.name.clone(),
-            reason,
-        })?;
+        let devargs = Devargs::parse(&config.devargs)
+            .map_err(|reason| Error::Devargs {
+                port: config.name.clone(),
+                reason,
+            })?
+            .with_room(config.mtu.unwrap_or(0));
         let mut device = Device::open(eal.inner(), &config.name, &devargs)?;
         let (notes, rss) = device.start(&config, &devargs, pools)?;
         let Some(pool) = device.pool().cloned() else {

@@ -10,6 +10,7 @@ use parking_lot::Mutex;
 
 use crate::devargs::Devargs;
 use crate::eal::Inner;
+use crate::interface;
 use crate::interrupts;
 use crate::log;
 use crate::pool::{Pool, PoolConfig, DATA_ROOM};
@@ -29,6 +30,8 @@ pub(crate) struct Device {
     name: String,
     driver: String,
     interface: Option<String>,
+    /// The MTU of that interface where the driver does not know it.
+    own_mtu: Option<u16>,
     rx_queues: u16,
     tx_queues: u16,
     started: bool,
@@ -86,6 +89,7 @@ impl Device {
             name: port.to_owned(),
             driver: String::new(),
             interface: devargs.interface().map(str::to_owned),
+            own_mtu: None,
             rx_queues: 0,
             tx_queues: 0,
             started: false,
@@ -132,7 +136,7 @@ impl Device {
         self.tx_queues = queues.min(info.max_tx_queues.max(1));
         let rss = self.configure(&info, &mut notes)?;
         if let Some(mtu) = config.mtu {
-            self.set_mtu(mtu, &mut notes)?;
+            self.set_mtu(mtu, devargs, &mut notes)?;
         }
         if let Some(mac) = config.mac {
             let mut address = sys::rte_ether_addr { addr_bytes: mac };
@@ -211,8 +215,20 @@ impl Device {
     }
 
     /// Asks for an MTU; a device that refuses keeps its own.
-    fn set_mtu(&self, mtu: u16, notes: &mut Vec<String>) -> Result<(), Error> {
+    fn set_mtu(
+        &mut self,
+        mtu: u16,
+        devargs: &Devargs,
+        notes: &mut Vec<String>,
+    ) -> Result<(), Error> {
         if self.mtu() == mtu {
+            return Ok(());
+        }
+        // The driver claims to take Ethernet's usual frames alone, and takes what its slots hold.
+        let slots = devargs.slot().filter(|&slot| slot > usize::from(mtu));
+        let by_kernel = |name| interface::set_mtu(name, mtu);
+        if slots.is_some() && self.interface.as_deref().is_some_and(by_kernel) {
+            self.own_mtu = Some(mtu);
             return Ok(());
         }
         let result = log::watch(sys::RTE_LOG_ERR, || {
@@ -394,6 +410,9 @@ impl Device {
     }
 
     pub(crate) fn mtu(&self) -> u16 {
+        if let Some(mtu) = self.own_mtu {
+            return mtu;
+        }
         let mut mtu = 0;
         // SAFETY: the device is open; the number is written.
         match unsafe { sys::rte_eth_dev_get_mtu(self.id, &mut mtu) } {

@@ -75,13 +75,39 @@ fn frames_cross_a_veth_pair_both_ways() {
             kernel::echo(&mut io, 100)
         })
         .expect("worker starts");
-    kernel::exchange("h1", 100);
+    kernel::exchange("h1", (0..100).map(kernel::frame));
     assert_eq!(worker.join().expect("no panic"), 100);
     assert!(port.stats().rx_packets >= 100);
     assert!(port.stats().tx_packets >= 100);
 
+    port.close().expect("no queue is held");
+
+    // Nine times the usual MTU: slots and buffers are as large, and frames come in one piece.
+    kernel::ip("link set h1 mtu 9000");
+    let mut config = PortConfig::new("jumbo", "net_af_packet0,iface=g1");
+    config.mtu = Some(9000);
+    config.descriptors = 128;
+    config.mbufs = Some(1023);
+    let mut port = Port::attach(&eal, config).expect("attaches with larger slots");
+    assert_eq!(port.mtu(), 9000, "{:?}", port.notes());
+    let pair = port.take_queues().pop().expect("one pair");
+    let jumbo = port.pool().clone();
+    let mut io = WorkerIo::new(vec![pair], jumbo.clone()).expect("memory for fragments");
+    let worker = eal
+        .spawn_worker("worker-1", eal.cores().first().copied(), move || {
+            kernel::echo(&mut io, 3)
+        })
+        .expect("worker starts");
+    let sized = |octets| {
+        let mut frame = kernel::frame(9);
+        frame.resize(octets, 9);
+        frame
+    };
+    kernel::exchange("h1", [1514, 2100, 9014].map(sized));
+    assert_eq!(worker.join().expect("no panic"), 3);
+
     let leaks = eal
-        .shutdown(vec![port], vec![pool])
+        .shutdown(vec![port], vec![pool, jumbo])
         .expect("nothing is held");
     assert_eq!(leaks.mbufs_in_use(), 0, "{leaks:?}");
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use dpdk::{Eal, EalConfig, Mbuf, Port, PortConfig, WorkerIo};
+use dpdk::{Eal, EalConfig, Mbuf, Pool, PoolConfig, Port, PortConfig, WorkerIo};
 use packet::{Buf, Burst, PortId, RxTx};
 
 /// Writes frames as a capture file in this machine's byte order, all at time 0.
@@ -86,9 +86,52 @@ fn records_pass_from_file_to_file() {
         "1,401 octets fit one buffer"
     );
     drop(io);
+    long_records_come_in_segments(&eal, directory.path());
     let leaks = eal
         .shutdown(vec![port], Vec::new())
         .expect("nothing is held");
     assert_eq!(leaks.mbufs_in_use(), 0);
     assert_eq!(read(&output), frames);
+}
+
+/// A record of more octets than a buffer has comes in several, and goes into one that is large enough.
+fn long_records_come_in_segments(eal: &Eal, directory: &Path) {
+    let input = directory.join("long.cap");
+    let frames: Vec<Vec<u8>> = [2048, 2049, 4096, 5000, 9014]
+        .into_iter()
+        .map(|octets: usize| (0..octets).map(|at| (at % 251) as u8).collect())
+        .collect();
+    write(&input, &frames);
+    let device = format!(
+        "net_pcap1,rx_pcap={},tx_pcap={}",
+        input.display(),
+        directory.join("long-out.cap").display()
+    );
+    let mut port = Port::attach(eal, PortConfig::new("long", device)).expect("attaches");
+    let pair = port.take_queues().pop().expect("one pair");
+    let small = port.pool().clone();
+    let large = PoolConfig {
+        name: "large".to_owned(),
+        mbufs: 63,
+        data_room: 9000,
+        socket: None,
+    };
+    let large = Pool::new(eal, large).expect("memory");
+    let mut io = WorkerIo::new(vec![pair], small).expect("memory for fragments");
+    let mut burst = Burst::<Mbuf>::new();
+    while io.rx(PortId(0), &mut burst) > 0 {}
+    assert_eq!(burst.len(), frames.len());
+    for (packet, frame) in burst.iter().zip(&frames) {
+        assert_eq!(packet.octets(), frame.len());
+        assert_eq!(packet.is_contiguous(), frame.len() <= 2048);
+        let mut whole = large.alloc().expect("a buffer");
+        packet.gather(&mut whole);
+        assert!(whole.is_contiguous());
+        let fits = frame.len().min(9000);
+        assert_eq!(whole.data(), &frame[..fits], "{} octets", frame.len());
+    }
+    io.free(&mut burst);
+    drop(io);
+    assert_eq!(port.close().expect("no queue is held").in_use(), 0);
+    assert_eq!(large.in_use(), 0);
 }

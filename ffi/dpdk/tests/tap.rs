@@ -26,7 +26,7 @@ fn frames_cross_a_tap_both_ways() {
         .spawn_worker("worker-0", None, move || kernel::echo(&mut io, 50))
         .expect("worker starts");
     kernel::ip("link set dt1 up");
-    kernel::exchange("dt1", 50);
+    kernel::exchange("dt1", (0..50).map(kernel::frame));
     assert_eq!(worker.join().expect("no panic"), 50);
 
     let leaks = eal

@@ -124,7 +124,7 @@ impl Pending {
         for piece in pieces {
             let end = whole.data().len();
             if whole.set_len(end + piece.payload().len()).is_err() {
-                whole.set_contiguous(false);
+                whole.set_rest(piece.payload());
                 return Some(whole);
             }
             whole.data_mut()[end..].copy_from_slice(piece.payload());

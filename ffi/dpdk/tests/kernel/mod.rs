@@ -44,16 +44,16 @@ pub fn frame(mark: u8) -> Vec<u8> {
     frame
 }
 
-/// Sends `count` frames from the kernel's `interface` and checks that [`echo`] brings each back,
-/// addresses swapped.
-pub fn exchange(interface: &str, count: u8) {
+/// Sends frames from the kernel's `interface` and checks that [`echo`] brings each back, addresses
+/// swapped.
+pub fn exchange(interface: &str, frames: impl IntoIterator<Item = Vec<u8>>) {
     let socket = Socket::open(interface);
-    for mark in 0..count {
-        socket.send(&frame(mark));
+    for (number, frame) in frames.into_iter().enumerate() {
+        socket.send(&frame);
         let back = socket.receive();
-        let mut expected = frame(mark);
+        let mut expected = frame;
         expected[..12].rotate_left(6);
-        assert_eq!(back, expected, "frame {mark}");
+        assert_eq!(back, expected, "frame {number}");
     }
 }
 
@@ -147,7 +147,7 @@ impl Socket {
     }
 
     fn receive(&self) -> Vec<u8> {
-        let mut frame = vec![0_u8; 4096];
+        let mut frame = vec![0_u8; 16384];
         loop {
             // SAFETY: writes at most the octets there are.
             let came = unsafe {
