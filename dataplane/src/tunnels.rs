@@ -31,8 +31,15 @@ const IPV6: u8 = 41;
 /// Set in the state of a tunnel that is there.
 const LIVE: u64 = 1 << 63;
 
-/// The most outer pairs that are looked up in one go; a longer slice is taken in pieces.
-pub const BATCH: usize = 64;
+/// The outer pairs that are looked up in one go; a longer slice is taken in pieces. Not more, for the
+/// arrays between the passes have to be made, and most bursts come out of few tunnels.
+const BATCH: usize = 16;
+
+/// Tunnels that stay in the first-level cache, index and all.
+const NEAR: usize = 1 << 8;
+
+/// No tunnel.
+const NONE: u32 = u32::MAX;
 
 /// A tunnel as a worker uses it: a copy.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -99,11 +106,12 @@ impl OuterPair {
         [a, b, c, d]
     }
 
+    /// The far end counts in full, for others choose it. Our own addresses are few, so it is enough
+    /// that they differ.
     #[inline(always)]
     fn hash(&self, seed: &Seed) -> u64 {
-        let (local, remote) = (self.local.to_bits(), self.remote.to_bits());
-        let ends = seed.hash(local as u64, remote as u64, u64::from(self.domain.0));
-        seed.hash((local >> 64) as u64, (remote >> 64) as u64, ends)
+        let [a, b, c, d] = self.words();
+        seed.hash(c, d, a ^ b.rotate_left(32) ^ u64::from(self.domain.0))
     }
 }
 
@@ -173,13 +181,13 @@ impl Line {
 
     #[inline(always)]
     fn is(&self, pair: &OuterPair) -> bool {
-        let state = self.state.load(Ordering::Acquire);
-        let addresses = self.header.iter().skip(1);
-        state & LIVE != 0
-            && (state >> 16) as u16 == pair.domain.0
-            && addresses
-                .zip(pair.words())
-                .all(|(word, wanted)| word.load(Ordering::Relaxed) == wanted)
+        let [_, a, b, c, d] = self.header.each_ref();
+        let state = self.state.load(Ordering::Acquire) >> 16;
+        let [e, f, g, h] = pair.words();
+        let differs = |word: &AtomicU64, wanted| word.load(Ordering::Relaxed) ^ wanted;
+        // One branch for all: with another tag than its own hardly anything comes here.
+        let ends = differs(a, e) | differs(b, f) | differs(c, g) | differs(d, h);
+        ends | (state ^ (LIVE >> 16 | u64::from(pair.domain.0))) == 0
     }
 }
 
@@ -250,9 +258,11 @@ impl Tunnels {
     }
 
     /// The tunnel that a packet with this outer pair came out of.
-    #[inline]
+    #[inline(never)]
     pub fn between(&self, pair: &OuterPair) -> Option<TunnelId> {
-        self.between_at(pair, self.place(pair))
+        let lines = &*self.lines;
+        let is = |at: u32| lines.get(at as usize).is_some_and(|line| line.is(pair));
+        self.index.find(self.place(pair), is).map(TunnelId)
     }
 
     #[inline(always)]
@@ -260,39 +270,70 @@ impl Tunnels {
         Place::of(pair.hash(self.index.seed()))
     }
 
-    #[inline(never)]
-    fn between_at(&self, pair: &OuterPair, place: Place) -> Option<TunnelId> {
-        let is = |at: u32| {
-            self.lines
-                .get(at as usize)
-                .is_some_and(|line| line.is(pair))
-        };
-        self.index.find(place, is).map(TunnelId)
-    }
-
     /// [`Tunnels::between`] for many packets, their cache misses overlapped. `found` is overwritten
     /// as far as `pairs` goes; of slices of different length, the shorter counts.
     #[inline]
     pub fn between_all(&self, pairs: &[OuterPair], found: &mut [Option<TunnelId>]) {
+        if self.lines.len() <= NEAR {
+            return self.between_near(pairs, found);
+        }
         for (pairs, found) in pairs.chunks(BATCH).zip(found.chunks_mut(BATCH)) {
-            let (buckets, prefetch) = (self.index.buckets(), self.prefetcher());
-            let mut all_asked = [self.index.nothing(); BATCH];
-            for (asked, pair) in all_asked.iter_mut().zip(pairs) {
-                *asked = buckets.ask(self.place(pair));
-            }
-            for ((found, asked), _) in found.iter_mut().zip(&all_asked).zip(pairs) {
-                *found = asked.candidate().map(TunnelId);
-                match found {
-                    Some(TunnelId(candidate)) => prefetch(*candidate),
-                    None => buckets.prefetch_second(asked),
+            let mut candidates = [NONE; BATCH];
+            self.ask(pairs, &mut candidates);
+            self.compare(pairs, &candidates, found);
+        }
+    }
+
+    /// One pass: where all tunnels are near, the processor overlaps what there is to wait for.
+    #[inline(never)]
+    fn between_near(&self, pairs: &[OuterPair], found: &mut [Option<TunnelId>]) {
+        let (buckets, seed) = (self.index.buckets(), *self.index.seed());
+        let lines = &*self.lines;
+        for (found, pair) in found.iter_mut().zip(pairs) {
+            let candidate = buckets.look(Place::of(pair.hash(&seed)));
+            let line = candidate.and_then(|at| lines.get(at as usize));
+            *found = match line.is_some_and(|line| line.is(pair)) {
+                true => candidate.map(TunnelId),
+                false => self.between(pair),
+            };
+        }
+    }
+
+    /// First passes: the tunnels that are likely the ones.
+    #[inline(never)]
+    fn ask(&self, pairs: &[OuterPair], candidates: &mut [u32; BATCH]) {
+        let (buckets, seed) = (self.index.buckets(), *self.index.seed());
+        let mut all_asked = [self.index.nothing(); BATCH];
+        for (asked, pair) in all_asked.iter_mut().zip(pairs) {
+            *asked = buckets.ask(Place::of(pair.hash(&seed)));
+        }
+        let prefetch = self.lines.prefetcher();
+        for ((candidate, asked), _) in candidates.iter_mut().zip(&all_asked).zip(pairs) {
+            match asked.candidate() {
+                Some(at) => {
+                    *candidate = at;
+                    prefetch(at);
                 }
+                None => buckets.prefetch_second(asked),
             }
-            for (found, pair) in found.iter_mut().zip(pairs) {
-                let line = found.and_then(|TunnelId(at)| self.lines.get(at as usize));
-                if !line.is_some_and(|line| line.is(pair)) {
-                    *found = self.between_at(pair, self.place(pair));
-                }
-            }
+        }
+    }
+
+    /// Last pass: whether they are.
+    #[inline(never)]
+    fn compare(
+        &self,
+        pairs: &[OuterPair],
+        candidates: &[u32; BATCH],
+        found: &mut [Option<TunnelId>],
+    ) {
+        let lines = &*self.lines;
+        for ((found, pair), candidate) in found.iter_mut().zip(pairs).zip(candidates) {
+            let line = lines.get(*candidate as usize);
+            *found = match line.is_some_and(|line| line.is(pair)) {
+                true => Some(TunnelId(*candidate)),
+                false => self.between(pair),
+            };
         }
     }
 }

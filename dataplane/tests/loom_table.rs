@@ -216,12 +216,12 @@ fn nothing_is_missed_while_displacing(buckets: usize, chain: u64, tables: usize)
 
 #[test]
 fn a_key_that_is_there_is_found_while_it_changes_buckets() {
-    nothing_is_missed_while_displacing(3, 1, 40);
+    nothing_is_missed_while_displacing(3, 1, 16);
 }
 
 #[test]
 fn a_key_that_is_there_is_found_while_a_chain_changes_buckets() {
-    nothing_is_missed_while_displacing(4, 2, 20);
+    nothing_is_missed_while_displacing(4, 2, 8);
 }
 
 #[test]

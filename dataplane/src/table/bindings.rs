@@ -272,10 +272,11 @@ impl Bindings {
                     *candidate = record;
                     reach(entries, record, reached);
                 }
-                None => {
+                None if asked.may_be_away() => {
                     buckets.prefetch_second(asked);
                     second |= 1 << at;
                 }
+                None => {}
             }
         }
         while second != 0 {

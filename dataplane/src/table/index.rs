@@ -1,15 +1,5 @@
-//! From a hash to the index of a record: buckets of one cache line, two for every key.
-//!
-//! ```text
-//!   bucket (64 octets)  | even tags 8 | odd tags 8 | record 0 | record 1 | ... | record 9 | - 8 |
-//!   tags                - 4 | slot 8 | slot 6 | slot 4 | slot 2 | slot 0      (and 9, 7, 5, 3, 1)
-//!   tag                 12 bits of the hash, 0 when the slot is empty
-//!   record              32 bits
-//! ```
-//!
-//! A whole word of tags is compared at once, and what is equal of both laid into one: the bit of slot
-//! `s` is `6 s + 5`. The writer fills in a slot's record before its tag, so who sees the tag sees the
-//! record, or a later one: whoever uses it compares the whole key.
+//! From a hash to the index of a record: buckets of one cache line (see [`super::bucket`]), two for
+//! every key.
 //!
 //! A key lives in one of two buckets. When both are full, the writer looks breadth-first for a short
 //! chain of records that can each go to their other bucket, and walks it from its far end: a record
@@ -19,132 +9,20 @@
 //! misses a key that is there. It cannot miss it unnoticed: who sees the cleared slot sees the bump
 //! too, and who had seen the bump before would have seen the copy. So a miss counts only when
 //! `changes` is the same before and after.
+//!
+//! Who looks for a key that nobody has, as for most correspondents, mostly ends in one bucket: `away`
+//! is counted up before a key comes to its second bucket and down after it has left that, so where it
+//! is 0 there is nothing to look for. A key that came back meanwhile bumped `changes` before.
 
+use super::bucket::{Bucket, LOW, SLOTS, TAG};
 use super::hash::Seed;
 use crate::mem::{self, Populate, Slab, Storage};
-use crate::sync::{AtomicU32, AtomicU64, Ordering};
+use crate::sync::{AtomicU64, Ordering};
 use crossbeam::utils::CachePadded;
-use std::num::NonZeroU64;
-
-/// Slots of a bucket. Few under loom, which tries every order of every access.
-pub const SLOTS: usize = if cfg!(loom) { 2 } else { 10 };
-
-/// Words of tags: slot `s` is lane `s / 2` of word `s % 2`. Lanes beyond the slots stay empty.
-const TAG_WORDS: usize = 2;
-
-/// Bits of a tag.
-const TAG_BITS: usize = 12;
-
-/// All bits of a tag.
-const TAG: u64 = (1 << TAG_BITS) - 1;
-
-/// The lowest bit of every lane.
-const LOW: u64 = 0x0001_0010_0100_1001;
-
-/// All but the highest bit of every lane.
-const LOWER: u64 = LOW * (TAG >> 1);
-
-/// The highest bit of every lane.
-const HIGHEST: u64 = LOW << (TAG_BITS - 1);
-
-/// Where the bits of even slots stand between those of odd ones: half a lane lower.
-const EVEN: usize = TAG_BITS / 2;
 
 /// Buckets that the search for room looks at before it gives up. Far more than a table at its
 /// capacity needs.
 const SEARCHED: usize = 1 << 12;
-
-/// One cache line of slots.
-#[derive(Default)]
-#[cfg_attr(not(loom), repr(align(64)))]
-struct Bucket {
-    tags: [AtomicU64; TAG_WORDS],
-    records: [AtomicU32; SLOTS],
-}
-
-// SAFETY: it consists of atomic integers, so all zero octets are its default and it has no drop.
-unsafe impl mem::Zeroed for Bucket {}
-
-/// Slots of one bucket, as bits.
-#[derive(Clone, Copy)]
-struct Slots(u64);
-
-impl Slots {
-    /// The first of them.
-    #[inline(always)]
-    fn first(self) -> Option<usize> {
-        let bit = NonZeroU64::new(self.0)?.trailing_zeros() as usize;
-        // A sixth of `6 s + 5` is `s`. For every bit of a word this stays below 10, which the
-        // compiler sees, so that records are read unchecked.
-        Some((bit * 10) >> 6)
-    }
-
-    /// Without the first of them.
-    fn rest(self) -> Self {
-        Self(self.0 & self.0.wrapping_sub(1))
-    }
-}
-
-impl Bucket {
-    /// The slots with this tag, which stands in every lane; with 0 those that are empty, and lanes
-    /// that are no slots.
-    #[inline(always)]
-    fn tagged(&self, wanted: u64) -> Slots {
-        let [even, odd] = self.tags.each_ref().map(|word| {
-            let differs = word.load(Ordering::Acquire) ^ wanted;
-            // The highest bit of a lane stays clear when nothing in the lane differs.
-            (((differs & LOWER) + LOWER) | differs) & HIGHEST
-        });
-        Slots((even >> EVEN | odd) ^ (HIGHEST >> EVEN | HIGHEST))
-    }
-
-    /// What stands in a slot.
-    #[inline(always)]
-    fn record(&self, slot: usize) -> Option<u32> {
-        Some(self.records.get(slot)?.load(Ordering::Acquire))
-    }
-
-    /// A record whose tag fits.
-    #[inline(always)]
-    fn candidate(&self, tags: u64) -> Option<u32> {
-        self.record(self.tagged(tags).first()?)
-    }
-
-    /// Writer: a slot with nothing in it.
-    fn empty(&self) -> Option<usize> {
-        let mut slots = self.tagged(0);
-        // Only under loom there are more lanes than slots.
-        while slots.first().is_some_and(|slot| slot >= SLOTS) {
-            slots = slots.rest();
-        }
-        slots.first()
-    }
-
-    /// Writer: the tag of a slot.
-    fn tag(&self, slot: usize) -> u64 {
-        let word = self.tags.get(slot % TAG_WORDS);
-        word.map_or(0, |word| {
-            word.load(Ordering::Relaxed) >> (slot / TAG_WORDS * TAG_BITS) & TAG
-        })
-    }
-
-    /// Writer: sets the tag of a slot.
-    fn set_tag(&self, slot: usize, tag: u64) {
-        let shift = slot / TAG_WORDS * TAG_BITS;
-        if let Some(word) = self.tags.get(slot % TAG_WORDS) {
-            let others = word.load(Ordering::Relaxed) & !(TAG << shift);
-            word.store(others | tag << shift, Ordering::Release);
-        }
-    }
-
-    /// Writer: fills in an empty slot.
-    fn put(&self, slot: usize, tag: u64, record: u32) {
-        if let Some(word) = self.records.get(slot) {
-            word.store(record, Ordering::Release);
-        }
-        self.set_tag(slot, tag);
-    }
-}
 
 /// Where a key may live: its hash.
 ///
@@ -191,6 +69,13 @@ impl Asked<'_> {
     pub fn candidate(&self) -> Option<u32> {
         self.bucket.candidate(self.tags)
     }
+
+    /// Whether it may be in the second bucket, if it is not in the first. If not, that counts like a
+    /// look into it.
+    #[inline(always)]
+    pub fn may_be_away(&self) -> bool {
+        self.bucket.away() > 0
+    }
 }
 
 /// The buckets of an index, as a loop over many places uses them.
@@ -225,6 +110,13 @@ impl<'a> Buckets<'a> {
             tags: place.tags(),
             place,
         }
+    }
+
+    /// [`Asked::candidate`] at once.
+    #[inline(always)]
+    pub fn look(self, place: Place) -> Option<u32> {
+        let bucket = self.all.get(self.first(place) as usize)?;
+        bucket.candidate(place.tags())
     }
 
     /// Hints that the second bucket will be read soon.
@@ -322,14 +214,14 @@ impl Index {
     pub fn find(&self, place: Place, mut is: impl FnMut(u32) -> bool) -> Option<u32> {
         loop {
             let before = self.changes();
-            for bucket in [self.first(place), self.second(place)] {
-                let bucket = self.buckets.get(bucket as usize)?;
-                let mut slots = bucket.tagged(place.tags());
-                while let Some(slot) = slots.first() {
-                    if let Some(record) = bucket.record(slot).filter(|record| is(*record)) {
-                        return Some(record);
-                    }
-                    slots = slots.rest();
+            let first = self.buckets.get(self.first(place) as usize)?;
+            if let Some(record) = first.find(place.tags(), &mut is) {
+                return Some(record);
+            }
+            if first.away() > 0 {
+                let second = self.buckets.get(self.second(place) as usize)?;
+                if let Some(record) = second.find(place.tags(), &mut is) {
+                    return Some(record);
                 }
             }
             if self.changes() == before {
@@ -349,10 +241,19 @@ impl Index {
         let (bucket, slot) = [self.first(place), self.second(place)]
             .into_iter()
             .find_map(|bucket| self.empty_in(bucket))
-            .or_else(|| self.make_room(place, search, hash))
+            .or_else(|| self.make_room(place, search, &hash))
             .ok_or(NoRoom)?;
+        if let Some(first) = self.first_unless(place, bucket) {
+            first.sends();
+        }
         bucket.put(slot, place.tag(), record);
         Ok(())
+    }
+
+    /// Writer: the first bucket of a place, unless it is this one.
+    fn first_unless(&self, place: Place, bucket: &Bucket) -> Option<&Bucket> {
+        let first = self.buckets.get(self.first(place) as usize)?;
+        (!std::ptr::eq(first, bucket)).then_some(first)
     }
 
     /// Writer: takes out `record`; returns whether it was in it.
@@ -365,6 +266,9 @@ impl Index {
             while let Some(slot) = slots.first() {
                 if bucket.record(slot) == Some(record) {
                     bucket.set_tag(slot, 0);
+                    if let Some(first) = self.first_unless(place, bucket) {
+                        first.has_back();
+                    }
                     return true;
                 }
                 slots = slots.rest();
@@ -395,7 +299,7 @@ impl Index {
             for slot in 0..SLOTS {
                 let other = self.other(step.bucket, bucket.record(slot)?, &hash);
                 if let Some(empty) = self.empty_in(other) {
-                    return self.shift(search, at, (bucket, slot), empty);
+                    return self.shift(search, at, (bucket, slot), empty, hash);
                 }
                 if search.steps.len() < SEARCHED && !search.leads_through(at, other) {
                     let next = Step {
@@ -428,26 +332,36 @@ impl Index {
         at: usize,
         slot: (&'a Bucket, usize),
         empty: (&'a Bucket, usize),
+        hash: impl Fn(u32) -> u64,
     ) -> Option<(&'a Bucket, usize)> {
-        self.displace(slot, empty);
+        self.displace(slot, empty, &hash);
         let mut empty = slot;
         let mut step = search.steps.get(at)?;
         while let Some(from) = search.steps.get(step.from as usize) {
             let bucket = self.buckets.get(from.bucket as usize)?;
             let slot = (bucket, step.slot as usize);
-            self.displace(slot, empty);
+            self.displace(slot, empty, &hash);
             (empty, step) = (slot, from);
         }
         Some(empty)
     }
 
-    fn displace(&self, from: (&Bucket, usize), to: (&Bucket, usize)) {
-        if let Some(record) = from.0.record(from.1) {
-            to.0.put(to.1, from.0.tag(from.1), record);
+    fn displace(&self, from: (&Bucket, usize), to: (&Bucket, usize), hash: impl Fn(u32) -> u64) {
+        let Some(record) = from.0.record(from.1) else {
+            return;
+        };
+        let place = Place::of(hash(record));
+        let first = self.first_unless(place, from.0);
+        if first.is_none() {
+            from.0.sends();
         }
+        to.0.put(to.1, from.0.tag(from.1), record);
         self.changes
             .store(self.changes.load(Ordering::Relaxed) + 1, Ordering::Release);
         from.0.set_tag(from.1, 0);
+        if let Some(first) = first {
+            first.has_back();
+        }
     }
 }
 

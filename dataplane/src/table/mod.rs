@@ -1,10 +1,11 @@
 //! The binding table: which prefix is whose, and where its packets go.
 //!
 //! ```text
-//!   probe (domain, address)
-//!     | for each prefix length in use, longest first: mask, hash
+//!   probes of a burst: domain, address
+//!     | for each prefix length in use, longest first: mask, hash; who is found is done
 //!     v
-//!   index    two buckets of 8 slots: tag, record      (one cache line each, prefetched)
+//!   index    two buckets of 10 slots: tag, record     (one cache line each, prefetched; the second
+//!     |                                                only where keys of the first are away)
 //!     v
 //!   entry    key 24 octets | forwarding 8 octets      (32 octets, prefetched)
 //! ```
@@ -20,6 +21,7 @@
 //!   worker was quiescent (see [`crate::qsbr`]). The table has spare entries for those that wait.
 
 pub mod bindings;
+mod bucket;
 pub(crate) mod forwarding;
 pub mod hash;
 pub mod index;

@@ -94,7 +94,21 @@ impl Reader {
     /// and host. `found` is overwritten as far as `probes` goes; of slices of different length, the
     /// shorter counts.
     pub fn lookup(&self, probes: &[Probe], found: &mut [Option<Found>]) {
-        let reached = self.counters.prefetcher();
+        self.lookup_with(probes, found, self.counters.prefetcher());
+    }
+
+    /// [`Reader::lookup`] for whoever counts no packets in what is found: counters stay where they are.
+    pub fn lookup_uncounted(&self, probes: &[Probe], found: &mut [Option<Found>]) {
+        self.lookup_with(probes, found, |_| ());
+    }
+
+    #[inline(always)]
+    fn lookup_with(
+        &self,
+        probes: &[Probe],
+        found: &mut [Option<Found>],
+        reached: impl Fn(u32) + Copy,
+    ) {
         let tunnels = self.tables.tunnels.prefetcher();
         let adjacencies = self.tables.adjacencies.prefetcher();
         let leads = move |word: Word| {

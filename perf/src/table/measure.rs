@@ -51,6 +51,21 @@ impl Side for TheirReader {
     }
 }
 
+/// Ours, for whoever counts nothing.
+struct Uncounted<'a>(&'a mut OurReader);
+
+impl Side for Uncounted<'_> {
+    fn prepare(&mut self, wanted: &[u32]) {
+        self.0.prepare(wanted);
+    }
+    fn look_up(&mut self, count: usize, burst: usize) -> u64 {
+        self.0.look_up_uncounted(count, burst)
+    }
+    fn verify(&self, wanted: &[u32]) -> Result<()> {
+        self.0.verify(wanted)
+    }
+}
+
 /// The most lookups that a side has to draw up at once.
 pub const MOST: usize = BLOCK;
 
@@ -69,10 +84,11 @@ pub struct Plan {
     pub seed: u64,
 }
 
-/// One round: cycles per lookup of both.
+/// One round: cycles per lookup of both, and of ours without counting.
 #[derive(Clone, Copy)]
 pub struct Round {
     pub ours: f64,
+    pub uncounted: f64,
     pub theirs: f64,
 }
 
@@ -104,15 +120,19 @@ pub fn measure(
             };
             // Whoever goes first finds the caches full of the other's memory: they take turns.
             let round = if round % 2 == 0 {
+                let uncounted = turn(&mut Uncounted(ours))?;
                 let ours = turn(ours)?;
                 Round {
                     ours,
+                    uncounted,
                     theirs: turn(theirs)?,
                 }
             } else {
                 let theirs = turn(theirs)?;
+                let counted = turn(ours)?;
                 Round {
-                    ours: turn(ours)?,
+                    ours: counted,
+                    uncounted: turn(&mut Uncounted(ours))?,
                     theirs,
                 }
             };

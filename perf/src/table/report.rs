@@ -35,6 +35,9 @@ pub struct Lookups {
     pub burst: usize,
     /// Cycles per lookup of the binding table.
     pub ours: Spread,
+    /// What of these the binding's counters take, their slots being asked for included: the difference
+    /// to a lookup that counts nothing, round by round.
+    pub counting: Spread,
     /// Cycles per lookup of rte_hash with a line for each binding.
     pub rte_hash: Spread,
     /// Ours to theirs, round by round.
@@ -51,6 +54,7 @@ impl From<Measured> for Lookups {
             burst: measured.burst,
             ours,
             rte_hash,
+            counting: spread(|round| round.ours - round.uncounted),
             ratio: spread(|round| round.ours / round.theirs),
             ratio_of_min: (ours.min / rte_hash.min * 1000.0).round() / 1000.0,
         }
@@ -140,8 +144,8 @@ pub fn head(report: &Report) {
     );
     println!("cycles per lookup, forwarding and counters included, min / median / max:");
     println!(
-        "{:>10} {:>5}  {:>22}  {:>22}  {:>20}  {:>7}  ours on",
-        "bindings", "burst", "ours", "rte_hash", "ratio", "octets"
+        "{:>10} {:>5}  {:>22}  {:>8}  {:>22}  {:>20}  {:>7}  ours on",
+        "bindings", "burst", "ours", "counting", "rte_hash", "ratio", "octets"
     );
 }
 
@@ -156,10 +160,11 @@ pub fn print(size: &Size) {
     for lookups in &size.lookups {
         let ratio = &lookups.ratio;
         println!(
-            "{:>10} {:>5}  {:>22}  {:>22}  {:>20}  {:>7.1}  {}",
+            "{:>10} {:>5}  {:>22}  {:>8.1}  {:>22}  {:>20}  {:>7.1}  {}",
             size.bindings,
             lookups.burst,
             spread(&lookups.ours),
+            lookups.counting.median,
             spread(&lookups.rte_hash),
             format!("{:.2} / {:.2} / {:.2}", ratio.min, ratio.median, ratio.max),
             size.octets_per_binding.total,
