@@ -143,9 +143,13 @@ fn settings(config: &config::Workers) -> WorkerConfig {
     let rate = |per_second: u32| Rate::new(per_second, per_second.min(256));
     let mut punt_rates = PuntRates::default();
     for &reason in Punt::ALL {
-        // A host that comes up needs few of these, whatever others may need.
-        let one_by_one = matches!(reason, Punt::UnknownHost | Punt::RouterSolicitation);
-        let source = match one_by_one {
+        // A host that comes up needs few of these, whatever others may need, and one server speaks for
+        // many hosts.
+        let own = matches!(
+            reason,
+            Punt::UnknownHost | Punt::RouterSolicitation | Punt::Dhcp | Punt::DhcpServer
+        );
+        let source = match own {
             true => punt_rates.get(reason).source,
             false => rate(config.punt_source_rate),
         };

@@ -53,6 +53,16 @@ counters! {
     SolicitationSent = "solicitation_sent", "Neighbour Solicitations sent.";
     AdvertisementSent = "advertisement_sent", "Neighbour Advertisements sent.";
     RouterAdvertisementSent = "router_advertisement_sent", "Router Advertisements sent.";
+    DhcpRelayed = "dhcp_relayed", "DHCPv6 messages of hosts passed on to a server.";
+    DhcpReplied = "dhcp_replied", "DHCPv6 messages of servers passed on to a host.";
+    DhcpUnserved = "dhcp_unserved", "DHCPv6 messages of hosts that are not served, or where no server is configured; the host may attach by them.";
+    DhcpMalformed = "dhcp_malformed", "DHCPv6 messages that are broken.";
+    DhcpSpoofed = "dhcp_spoofed", "DHCPv6 messages of hosts that only servers and relay agents send.";
+    DhcpLimited = "dhcp_limited", "DHCPv6 messages of hosts over what a host may ask, or all may ask together.";
+    DhcpStarved = "dhcp_starved", "DHCPv6 messages of hosts that ask under more names than one host has.";
+    DhcpStranger = "dhcp_stranger", "DHCPv6 messages on the core from anyone but a configured server.";
+    DhcpUnmatched = "dhcp_unmatched", "DHCPv6 messages of servers that answer nothing, or whose host is not served.";
+    DhcpMended = "dhcp_mended", "DHCPv6 answers of which leases were taken out that are not of the host's prefixes.";
     ArpMalformed = "arp_malformed", "ARP packets that are broken, or whose sender is not the frame's.";
     ArpForeign = "arp_foreign", "ARP packets about addresses that are neither ours nor a neighbour's.";
     ArpConflict = "arp_conflict", "ARP packets of somebody else from an address of ours.";

@@ -7,6 +7,7 @@ use wire::icmpv6::{code, ErrorMessage};
 use wire::ipv6::{self, next_header, ChainError, Header, HeaderError, HeaderOption, HeaderOptions};
 use wire::mh::Message;
 use wire::nd::NdMessage;
+use wire::udp::Datagram;
 use zerocopy::IntoBytes;
 
 /// Octets of an Ethernet header.
@@ -249,13 +250,28 @@ pub fn discovery_frame(
     message.emit(source, destination, &mut bytes)?;
     let kind = next_header::ICMPV6;
     let packet = ipv6_packet(source, destination, kind, wire::nd::HOP_LIMIT, &bytes);
-    let (from, to) = macs;
+    Ok(ipv6_frame(macs, &packet))
+}
+
+/// A frame that carries an IPv6 packet.
+pub fn ipv6_frame((from, to): (MacAddr, MacAddr), packet: &[u8]) -> Vec<u8> {
     let mut frame = Vec::with_capacity(ETHER_LEN + packet.len());
     frame.extend(to.0);
     frame.extend(from.0);
     frame.extend(ETHER_IPV6);
     frame.extend(packet);
-    Ok(frame)
+    frame
+}
+
+/// A packet that carries a datagram; `None` when that is too long.
+pub fn udp_packet(
+    source: Ipv6Addr,
+    destination: Ipv6Addr,
+    datagram: Datagram<'_>,
+) -> Option<Vec<u8>> {
+    let bytes = datagram.emit(source, destination)?;
+    let kind = next_header::UDP;
+    Some(ipv6_packet(source, destination, kind, HOP_LIMIT, &bytes))
 }
 
 /// A frame that carries an ARP packet.

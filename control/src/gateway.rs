@@ -2,6 +2,7 @@
 //! what policy says.
 
 use crate::config::{self, AttachOn, Config, InterfaceKind, LearnFrom, Policy};
+use crate::dhcp;
 use crate::engine::{Reachability, Setup};
 use crate::neighbour::Neighbour;
 use crate::policy::AccessPolicy;
@@ -291,10 +292,19 @@ pub fn assemble(
             (role, mag.tunnel_hop_limit, reachability)
         }
     };
+    let mag = config.mag.as_ref();
+    let dhcp = mag.and_then(|mag| {
+        let dhcp = mag.dhcpv6.as_ref()?;
+        Some(dhcp::v6::Settings {
+            address: mag.address,
+            servers: dhcp.servers.clone(),
+        })
+    });
     let setup = Setup {
         routing: routing(config, ports)?,
         access: applied.access,
-        peers: applied.peers,
+        peers: peers(config, applied.peers),
+        dhcp,
         tunnel_hop_limit,
         tunnel_mtu,
         reachability,
@@ -304,6 +314,14 @@ pub fn assemble(
         recorder,
     };
     Ok((role, setup))
+}
+
+/// Those whose messages workers are to let through: the gateways that policy names, and the DHCPv6
+/// servers.
+pub(crate) fn peers(config: &Config, mut named: Vec<Ipv6Addr>) -> Vec<Ipv6Addr> {
+    let dhcp = config.mag.as_ref().and_then(|mag| mag.dhcpv6.as_ref());
+    named.extend(dhcp.iter().flat_map(|dhcp| &dhcp.servers));
+    named
 }
 
 /// How an anchor is set up.

@@ -4,6 +4,7 @@
 mod calls;
 pub mod config;
 pub mod counters;
+pub mod dhcp;
 pub mod engine;
 mod frame;
 pub mod gateway;

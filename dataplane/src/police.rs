@@ -79,6 +79,10 @@ impl Default for PuntRates {
         let host = PuntRate::new(Rate::new(2, 4), Rate::new(5_000, 512));
         rates.set(Punt::UnknownHost, host);
         rates.set(Punt::RouterSolicitation, host);
+        rates.set(Punt::Dhcp, host);
+        // There are few servers, each for many hosts.
+        let server = Rate::new(5_000, 256);
+        rates.set(Punt::DhcpServer, PuntRate::new(server, server));
         rates
     }
 }

@@ -44,7 +44,7 @@ impl Desk {
             routes: config.route.len(),
             ignored: differences(&config, &read),
         };
-        engine.reroute(now, routing, applied.peers);
+        engine.reroute(now, routing, gateway::peers(&config, applied.peers));
         if let Some(policy) = applied.anchor {
             engine.deliver(now, Event::Policy { policy });
         }

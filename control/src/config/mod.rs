@@ -22,7 +22,7 @@ pub use address::{
 };
 pub use document::{Error, Problem};
 pub use schema::{
-    AttachOn, Config, Eal, ErrorSource, Gateway, Handoff, Hugepages, Idle, Interface,
+    AttachOn, Config, Dhcpv6, Eal, ErrorSource, Gateway, Handoff, Hugepages, Idle, Interface,
     InterfaceKind, LearnFrom, Lma, Mag, Management, Pool, Port, Route, Rx, Tables, Workers,
 };
 

@@ -403,6 +403,17 @@ pub struct Mag {
     /// Hop limit of outer headers.
     #[serde(default = "defaults::tunnel_hop_limit")]
     pub tunnel_hop_limit: u8,
+    /// `[mag.dhcpv6]`: hosts are relayed to DHCPv6 servers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dhcpv6: Option<Dhcpv6>,
+}
+
+/// `[mag.dhcpv6]`: the relay agent for hosts that are served (RFC 5213 section 6.11).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Dhcpv6 {
+    /// The servers, on the core side. Each hears of every message of a host.
+    pub servers: Vec<Ipv6Addr>,
 }
 
 /// What counts as a host's arrival.

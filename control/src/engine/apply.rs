@@ -97,6 +97,9 @@ impl<R: Role> Engine<R> {
                 Effect::Watch { link, address } => self.watch(now, link, address),
                 Effect::Unwatch { link } => {
                     self.hosts.unwatch(link);
+                    if let Some(relay) = &mut self.dhcp {
+                        relay.forget(link);
+                    }
                     self.wheel.cancel(&Alarm::Host(link));
                 }
                 Effect::SetTimer { timer, after } => {

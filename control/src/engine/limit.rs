@@ -5,7 +5,7 @@ use std::time::Duration;
 
 /// A token bucket, kept as the time at which it would be full.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Limit {
+pub(crate) struct Limit {
     burst: u32,
     interval: Duration,
     full_at: Duration,
@@ -13,7 +13,7 @@ pub(super) struct Limit {
 
 impl Limit {
     /// `burst` times at once, and once more for every `interval`.
-    pub(super) const fn new(burst: u32, interval: Duration) -> Self {
+    pub(crate) const fn new(burst: u32, interval: Duration) -> Self {
         Self {
             burst,
             interval,
@@ -27,7 +27,7 @@ impl Limit {
     }
 
     /// Takes one token, if there is one.
-    pub(super) fn take(&mut self, now: Duration) -> bool {
+    pub(crate) fn take(&mut self, now: Duration) -> bool {
         let from = self.full_at.max(now);
         if from - now > self.interval * self.burst.saturating_sub(1) {
             return false;

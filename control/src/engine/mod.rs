@@ -17,10 +17,11 @@
 
 mod apply;
 mod arp;
+mod dhcp;
 mod discovery;
 mod hosts;
 mod icmp;
-mod limit;
+pub(crate) mod limit;
 mod outlet;
 mod relay;
 mod resolve;
@@ -106,6 +107,8 @@ pub struct Setup {
     pub tunnel_mtu: u16,
     /// How hosts on access links are watched.
     pub reachability: Reachability,
+    /// The DHCPv6 relay agent, if there is one.
+    pub dhcp: Option<crate::dhcp::v6::Settings>,
     /// Neighbours that the cache may hold.
     pub neighbours: usize,
     /// Seed of what is left to chance.
@@ -157,6 +160,7 @@ pub struct Engine<R> {
     tunnels: Tunnels,
     bindings: HashMap<BoundPrefix, Installed>,
     hosts: Hosts,
+    dhcp: Option<crate::dhcp::v6::Relay>,
     notices: Notices,
     talkers: Talkers,
     recorder: Option<Recorder>,
@@ -200,6 +204,7 @@ impl<R: Role> Engine<R> {
             tunnels: Tunnels::new(setup.tunnel_hop_limit, setup.tunnel_mtu),
             bindings: HashMap::new(),
             hosts: Hosts::new(setup.reachability),
+            dhcp: setup.dhcp.map(crate::dhcp::v6::Relay::new),
             notices: setup.notices,
             talkers: Talkers::default(),
             recorder: setup.recorder,
@@ -361,6 +366,7 @@ impl<R: Role> Engine<R> {
             }
             Punt::UnknownHost => self.unknown_host(now, interface, frame),
             Punt::IcmpError => self.icmp_error(now, frame),
+            Punt::Dhcp | Punt::DhcpServer => self.dhcp(now, interface, frame),
             Punt::Arp => self.arp(now, interface, frame),
         }
     }

@@ -4,6 +4,7 @@
 mod addresses;
 mod arp;
 mod bytes;
+mod dhcp;
 mod discovery;
 mod host;
 mod malformed;

@@ -140,7 +140,13 @@ pub fn domain() -> World {
 
 /// The same with other tables of the anchor and of the access gateways.
 pub fn domain_with(anchor: Capacity, access: Capacity) -> World {
+    domain_of(anchor, access, "")
+}
+
+/// The same with more in the configuration of the access gateways.
+pub fn domain_of(anchor: Capacity, access: Capacity, more: &str) -> World {
     let now = begin();
+    let mag_config = |address| mag_config(address) + more;
     let nodes = vec![
         Node::new(0, LMA_CONFIG, LMA_POLICY, anchor, now),
         Node::new(1, &mag_config("2001:db8:c::11"), MAG_POLICY, access, now),

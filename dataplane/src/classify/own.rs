@@ -4,6 +4,7 @@ use super::packet::{inner_family, Fields};
 use super::{ipv4, Family, Meta};
 use crate::verdict::{Drop, Punt};
 use wire::checksum;
+use wire::dhcpv6::{ALL_RELAYS_AND_SERVERS, SERVER_PORT};
 use wire::icmpv6::kind;
 use wire::ipv6::{next_header, walk, Chain, HEADER_LEN};
 
@@ -25,6 +26,8 @@ pub(crate) enum Own {
     Listener,
     /// A tunnel packet with its inner packet here.
     Tunnelled { inner: usize, family: Family },
+    /// For the port of DHCPv6 servers and relay agents. Who sent it tells whether control wants it.
+    Dhcp,
     /// For a port that control does not listen on: UDP or TCP.
     Port,
     /// For a protocol that is not spoken here; the octet that says so.
@@ -56,6 +59,7 @@ pub(crate) fn unicast(data: &[u8], fields: &Fields, meta: &Meta) -> Own {
         next_header::MOBILITY if bound_to_link(fields) => Own::Drop(Drop::MobilityLinkLocal),
         next_header::MOBILITY => Own::Punt(Punt::Mobility),
         next_header::ICMPV6 => icmp(data, fields, meta, &chain),
+        next_header::UDP if port(data, fields, &chain) == Some(SERVER_PORT) => Own::Dhcp,
         next_header::UDP | next_header::TCP => Own::Port,
         next_header::NONE => Own::Other(Drop::Unanswerable),
         _ => Own::Protocol {
@@ -80,10 +84,27 @@ pub(crate) fn multicast(data: &[u8], fields: &Fields, meta: &Meta) -> Own {
             Own::Other(_) => Own::Other(Drop::MulticastUnwanted),
             other => other,
         },
+        // Clients send from their link-local address (RFC 8415 section 13.1).
+        Ok(chain)
+            if meta.access
+                && chain.upper == next_header::UDP
+                && fields.destination == ALL_RELAYS_AND_SERVERS
+                && fields.source.is_unicast_link_local()
+                && port(data, fields, &chain) == Some(SERVER_PORT) =>
+        {
+            Own::Punt(Punt::Dhcp)
+        }
         Ok(_) if fields.source.is_unspecified() => Own::Drop(Drop::SourceInvalid),
         Ok(_) | Err(Own::Other(_) | Own::Routing { .. }) => Own::Other(Drop::MulticastUnwanted),
         Err(end) => end,
     }
+}
+
+/// The destination port of a datagram.
+fn port(data: &[u8], fields: &Fields, chain: &Chain) -> Option<u16> {
+    let datagram = data.get(HEADER_LEN + chain.offset..fields.length)?;
+    let ports: &[u8; 4] = datagram.first_chunk()?;
+    Some(u16::from_be_bytes([ports[2], ports[3]]))
 }
 
 /// Walks the extension headers and refuses what cannot be handled whole.

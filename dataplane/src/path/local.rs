@@ -100,7 +100,14 @@ impl<T: RxTx, M: Meter> Path<T, M> {
             }
             Own::Punt(reason) => self.punt(packet, reason, view, io),
             Own::Tunnelled { inner, family } => self.nested(packet, inner, family, view, io),
-            Own::Port => self.host_stack_or(packet, Ok(Problem::PORT), view, io),
+            Own::Dhcp
+                if meta.origin == Origin::Link
+                    && !meta.access
+                    && view.fib.expects(meta.domain, fields.source) =>
+            {
+                self.punt(packet, Punt::DhcpServer, view, io);
+            }
+            Own::Dhcp | Own::Port => self.host_stack_or(packet, Ok(Problem::PORT), view, io),
             Own::Protocol { pointer } => {
                 self.host_stack_or(packet, Ok(Problem::next_header(pointer)), view, io);
             }

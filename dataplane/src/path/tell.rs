@@ -83,7 +83,11 @@ impl<T: RxTx, M: Meter> Path<T, M> {
         };
         let shared = matches!(
             reason,
-            Punt::NeighbourDiscovery | Punt::RouterAdvertisement | Punt::IcmpError | Punt::Arp
+            Punt::NeighbourDiscovery
+                | Punt::RouterAdvertisement
+                | Punt::IcmpError
+                | Punt::Dhcp
+                | Punt::Arp
         );
         let interface = view.fib.interface_of(packet.meta.interface);
         let twin = interface.and_then(|interface| interface.twin);

@@ -661,6 +661,32 @@ def attach():
     ]}
 
 
+@case("mag", "DHCPv6: what hosts send to relay agents, and what servers that control expects send to this one.")
+def dhcp():
+    relays, group = "ff02::1:2", "33:33:00:01:00:02"
+    solicit = UDP(sport=546, dport=547) / Raw(bytes.fromhex("01000007" "0001000a" + "00" * 10))
+    answer = UDP(sport=547, dport=547) / Raw(bytes.fromhex("0d00" + "00" * 32))
+    return {
+        0: [
+            lma(IPv6(src=LMA_IP, dst=MAG1_IP) / answer),
+            # A stranger's is the host's own stack's, and so is what the anchor sends to another port.
+            lma(IPv6(src="2001:db8:2::99", dst=MAG1_IP) / answer),
+            lma(IPv6(src=LMA_IP, dst=MAG1_IP) / UDP(sport=547, dport=546) / Raw(bytes(34))),
+        ],
+        1: [
+            mn1(IPv6(src="fe80::aa:1", dst=relays, hlim=1) / solicit, group),
+            mn2(IPv6(src="fe80::aa:2", dst=relays, hlim=1) / solicit, group),
+            # Clients have a link-local address, and no servers among them.
+            mn1(IPv6(src="::", dst=relays) / solicit, group),
+            mn1(IPv6(src=MN1_IP, dst=relays) / solicit, group),
+            mn1(IPv6(src="fe80::aa:1", dst=relays) / UDP(sport=547, dport=546) / Raw(bytes(34)), group),
+            mn1(IPv6(src="fe80::aa:1", dst="fe80::1") / solicit),
+            mn1(IPv6(src=MN1_IP, dst=MAG1_IP) / answer),
+            mn1(IPv6(src=LMA_IP, dst=MAG1_IP) / answer),
+        ],
+    }
+
+
 @case("mag", "The TAP twin of a port: what belongs to the host's own stack passes both ways untouched.")
 def twin():
     ssh = IPv6(src=LMA_IP, dst=MAG1_IP) / TCP(sport=40000, dport=22, flags="S")

@@ -145,6 +145,9 @@ pub(super) fn mag(document: &mut Document, config: &Config, mag: &Mag) {
     }
     no_repeats(document, "attach_on", &mag.attach_on);
     no_repeats(document, "learn_from", &mag.learn_from);
+    if let Some(dhcp) = &mag.dhcpv6 {
+        dhcp_servers(document, config, &dhcp.servers);
+    }
     in_range(
         document,
         place!["mag", "refresh_at"],
@@ -196,6 +199,28 @@ fn no_repeats<T: PartialEq>(document: &mut Document, key: &'static str, list: &[
     for (index, one) in list.iter().enumerate() {
         if list.iter().take(index).any(|earlier| earlier == one) {
             document.problem(place!["mag", key, index], "stands here twice");
+        }
+    }
+}
+
+/// The most DHCPv6 servers: each message of a host goes to every one of them.
+const MOST_SERVERS: usize = 8;
+
+fn dhcp_servers(document: &mut Document, config: &Config, servers: &[Ipv6Addr]) {
+    if servers.is_empty() || servers.len() > MOST_SERVERS {
+        let text = format!("name 1 to {MOST_SERVERS} servers, or leave [mag.dhcpv6] out");
+        document.problem(place!["mag", "dhcpv6", "servers"], text);
+    }
+    for (index, server) in servers.iter().enumerate() {
+        let way = place!["mag", "dhcpv6", "servers", index];
+        if !is_unicast(*server) || server.is_unicast_link_local() {
+            let text = format!("`{server}` cannot be relayed to; give a server's global address");
+            document.problem(way, text);
+        } else if config.owner(*server).is_some() {
+            let text = format!("`{server}` is our own address; give the server's");
+            document.problem(way, text);
+        } else if servers.iter().take(index).any(|earlier| earlier == server) {
+            document.problem(way, "stands here twice");
         }
     }
 }

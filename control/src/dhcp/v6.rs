@@ -1,0 +1,318 @@
+//! The DHCPv6 relay agent (RFC 8415 section 19).
+//!
+//! What a host has leased follows it, for its gateways look the same to the server: a link address of
+//! the host's home network prefix, formed from the router's link-layer address that all gateways show.
+//! The Interface-Id names interface and link-layer address here, and comes back with the answer.
+//!
+//! A server is believed when it is configured and when it answers what was asked, and only in what fits
+//! the host's home network prefixes: an address of them, or a delegated prefix within them. A prefix
+//! of its own for delegation a host has by policy, like its other prefixes. Anything else is taken out
+//! of the answer, which then says that there is none.
+//!
+//! A host can ask for more than it needs (starvation). What it may ask in a time is bounded, alone and
+//! together with others, and so is under how many names (DUIDs): more than a few are more clients than
+//! one host has.
+
+use crate::counters::Counter;
+use crate::engine::limit::Limit;
+use hashbrown::HashMap;
+use roles::event::HostLink;
+use std::collections::VecDeque;
+use std::net::Ipv6Addr;
+use std::time::Duration;
+use wire::dhcpv6::{
+    code, kind, mend, put, relay_header, ClientMessage, Lease, Mended, RelayMessage,
+};
+use wire::ether::MacAddr;
+use wire::ipv6::address::interface_id;
+use wire::mh::HomeNetworkPrefix;
+
+/// Names under which one host may ask.
+const NAMES: usize = 4;
+
+/// Questions of one host that an answer may come to.
+const QUESTIONS: usize = 8;
+
+/// Ethernet, as option 79 has it.
+const HARDWARE_ETHERNET: [u8; 2] = [0, 1];
+
+/// How a relay agent is set up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Our address on the core: where servers answer to.
+    pub address: Ipv6Addr,
+    /// The servers. Each hears of every message.
+    pub servers: Vec<Ipv6Addr>,
+}
+
+/// What a relay agent has to know of a host that is served.
+#[derive(Clone, Copy, Debug)]
+pub struct Served<'a> {
+    /// Where it is.
+    pub link: HostLink,
+    /// Its home network prefixes.
+    pub prefixes: &'a [HomeNetworkPrefix],
+    /// Link-layer address of its router.
+    pub router: MacAddr,
+}
+
+/// A message on its way to servers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Forward {
+    /// The message.
+    pub message: Vec<u8>,
+    /// Addresses that the host gives back by it.
+    pub released: Vec<Ipv6Addr>,
+}
+
+/// A message on its way to a host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// The host's address.
+    pub to: Ipv6Addr,
+    /// The message.
+    pub message: Vec<u8>,
+    /// Addresses that are leased to it.
+    pub granted: Vec<Ipv6Addr>,
+    /// Addresses that no longer are.
+    pub ended: Vec<Ipv6Addr>,
+    /// Whether something was taken out that it must not have.
+    pub mended: bool,
+}
+
+/// What is known of a host that asked.
+#[derive(Clone, Debug)]
+struct Client {
+    limit: Limit,
+    names: Vec<Vec<u8>>,
+    questions: VecDeque<[u8; 3]>,
+}
+
+impl Client {
+    fn new() -> Self {
+        Self {
+            limit: Limit::new(8, Duration::from_millis(500)),
+            names: Vec::new(),
+            questions: VecDeque::new(),
+        }
+    }
+
+    /// Whether the host may ask under this name.
+    fn knows(&mut self, name: &[u8]) -> bool {
+        if self.names.iter().any(|known| known == name) {
+            return true;
+        }
+        let room = self.names.len() < NAMES;
+        if room {
+            self.names.push(name.to_vec());
+        }
+        room
+    }
+
+    fn asked(&mut self, transaction: [u8; 3]) {
+        if self.questions.contains(&transaction) {
+            return;
+        }
+        if self.questions.len() == QUESTIONS {
+            self.questions.pop_front();
+        }
+        self.questions.push_back(transaction);
+    }
+}
+
+/// The relay agent of a gateway.
+#[derive(Clone, Debug)]
+pub struct Relay {
+    settings: Settings,
+    clients: HashMap<HostLink, Client>,
+    total: Limit,
+}
+
+impl Relay {
+    /// A relay agent that nobody has asked anything.
+    pub fn new(settings: Settings) -> Self {
+        Self {
+            settings,
+            clients: HashMap::new(),
+            total: Limit::new(512, Duration::from_millis(1)),
+        }
+    }
+
+    /// How it is set up.
+    pub const fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Forgets a host that has left.
+    pub fn forget(&mut self, link: HostLink) {
+        self.clients.remove(&link);
+    }
+
+    /// A message of a host that is served, from its address `peer`.
+    ///
+    /// # Errors
+    /// Why it is not passed on.
+    pub fn from_host(
+        &mut self,
+        now: Duration,
+        host: Served<'_>,
+        peer: Ipv6Addr,
+        bytes: &[u8],
+    ) -> Result<Forward, Counter> {
+        let link_address = link_address(host).ok_or(Counter::DhcpUnserved)?;
+        match bytes.first() {
+            None => return Err(Counter::DhcpMalformed),
+            Some(
+                &(kind::SOLICIT
+                | kind::REQUEST
+                | kind::CONFIRM
+                | kind::RENEW
+                | kind::REBIND
+                | kind::RELEASE
+                | kind::DECLINE
+                | kind::INFORMATION_REQUEST),
+            ) => {}
+            // A host is no server and no relay agent.
+            Some(_) => return Err(Counter::DhcpSpoofed),
+        }
+        let message = ClientMessage::parse(bytes).map_err(|_| Counter::DhcpMalformed)?;
+        let client = self.clients.entry(host.link).or_insert_with(Client::new);
+        if !client.limit.take(now) {
+            return Err(Counter::DhcpLimited);
+        }
+        match message.options.first(code::CLIENT_ID) {
+            Some(name) if !client.knows(name) => return Err(Counter::DhcpStarved),
+            Some(_) => {}
+            None if message.kind == kind::INFORMATION_REQUEST => {}
+            None => return Err(Counter::DhcpMalformed),
+        }
+        if !self.total.take(now) {
+            return Err(Counter::DhcpLimited);
+        }
+        client.asked(message.transaction);
+        let mut relayed = relay_header(kind::RELAY_FORWARD, 0, link_address, peer);
+        let mac = host.link.mac.0;
+        let layer: [&[u8]; 2] = [&HARDWARE_ETHERNET, &mac];
+        let whole = put(code::RELAY_MESSAGE, &[bytes], &mut relayed)
+            && put(
+                code::INTERFACE_ID,
+                &[&interface_name(host.link)],
+                &mut relayed,
+            )
+            && put(code::CLIENT_LINK_LAYER, &layer, &mut relayed);
+        if !whole {
+            return Err(Counter::DhcpMalformed);
+        }
+        let released = match message.kind {
+            kind::RELEASE | kind::DECLINE => {
+                let Mended { leases, .. } = mend(bytes, |_| true);
+                addresses(&leases, |_| true)
+            }
+            _ => Vec::new(),
+        };
+        Ok(Forward {
+            message: relayed,
+            released,
+        })
+    }
+
+    /// The host that a message from `server` is for.
+    ///
+    /// # Errors
+    /// Why it is for none.
+    pub fn addressee(&self, server: Ipv6Addr, bytes: &[u8]) -> Result<HostLink, Counter> {
+        if !self.settings.servers.contains(&server) {
+            return Err(Counter::DhcpStranger);
+        }
+        let relayed = RelayMessage::parse(bytes).map_err(|_| Counter::DhcpMalformed)?;
+        // What we pass on has passed no other relay agent (RFC 8415 section 19.1.1).
+        if relayed.kind != kind::RELAY_REPLY || relayed.hops != 0 {
+            return Err(Counter::DhcpUnmatched);
+        }
+        let name = relayed.options.first(code::INTERFACE_ID);
+        name.and_then(host_link).ok_or(Counter::DhcpUnmatched)
+    }
+
+    /// A message of a server for a host that is served: see [`addressee`](Self::addressee).
+    ///
+    /// # Errors
+    /// Why it is not passed on.
+    pub fn from_server(&self, host: Served<'_>, bytes: &[u8]) -> Result<Answer, Counter> {
+        let relayed = RelayMessage::parse(bytes).map_err(|_| Counter::DhcpMalformed)?;
+        let inner = relayed.options.first(code::RELAY_MESSAGE);
+        let inner = inner.ok_or(Counter::DhcpMalformed)?;
+        let message = ClientMessage::parse(inner).map_err(|_| Counter::DhcpMalformed)?;
+        let client = self.clients.get(&host.link);
+        let expected = match message.kind {
+            kind::ADVERTISE | kind::REPLY => {
+                client.is_some_and(|client| client.questions.contains(&message.transaction))
+            }
+            // Nobody has asked for it, but its client is one of this host's.
+            kind::RECONFIGURE => client.is_some_and(|client| {
+                let name = message.options.first(code::CLIENT_ID);
+                name.is_some_and(|name| client.names.iter().any(|known| known == name))
+            }),
+            _ => false,
+        };
+        let ours = Some(relayed.link) == link_address(host);
+        if !expected || !ours || !relayed.peer.is_unicast_link_local() {
+            return Err(Counter::DhcpUnmatched);
+        }
+        let fits = |lease: &Lease| host.prefixes.iter().any(|prefix| holds(*prefix, lease));
+        let mended = mend(inner, fits);
+        let leases = match message.kind {
+            kind::REPLY => mended.leases,
+            _ => Vec::new(),
+        };
+        Ok(Answer {
+            to: relayed.peer,
+            granted: addresses(&leases, |lease| lease.valid > 0),
+            ended: addresses(&leases, |lease| lease.valid == 0),
+            mended: mended.emptied > 0,
+            message: mended.bytes,
+        })
+    }
+}
+
+/// Whether what is leased lies within a prefix; as a whole it is the link's own, and not to be delegated
+/// unless it is shorter than what a link has.
+fn holds(prefix: HomeNetworkPrefix, lease: &Lease) -> bool {
+    let differ = prefix.prefix.to_bits() ^ lease.address.to_bits();
+    let within = differ.leading_zeros() >= u32::from(prefix.length);
+    within && lease.length >= prefix.length && (!lease.delegated || prefix.length < 64)
+}
+
+fn addresses(leases: &[Lease], which: impl Fn(&Lease) -> bool) -> Vec<Ipv6Addr> {
+    let which = leases
+        .iter()
+        .filter(|lease| !lease.delegated && which(lease));
+    which.map(|lease| lease.address).collect()
+}
+
+/// An address of a host's home network prefix that is the same on every gateway; of those that can be a
+/// link's, the first.
+fn link_address(host: Served<'_>) -> Option<Ipv6Addr> {
+    let mut links = host.prefixes.iter();
+    let link = links.find(|prefix| prefix.length == 64);
+    let link = link.or(host.prefixes.first())?;
+    let id = u128::from(u64::from_be_bytes(interface_id(host.router)));
+    let id = if link.length <= 64 { id } else { 0 };
+    Some(Ipv6Addr::from_bits(link.prefix.to_bits() | id))
+}
+
+/// The Interface-Id of a host's link: interface, then link-layer address.
+fn interface_name(link: HostLink) -> [u8; 8] {
+    let [a, b] = link.interface.to_be_bytes();
+    let [c, d, e, f, g, h] = link.mac.0;
+    [a, b, c, d, e, f, g, h]
+}
+
+fn host_link(name: &[u8]) -> Option<HostLink> {
+    let &[a, b, c, d, e, f, g, h] = name else {
+        return None;
+    };
+    Some(HostLink {
+        interface: u16::from_be_bytes([a, b]),
+        mac: MacAddr([c, d, e, f, g, h]),
+    })
+}

@@ -1,0 +1,178 @@
+//! DHCPv6 messages that came in: from hosts on access links, and from servers on the core.
+
+use super::Engine;
+use crate::counters::Counter;
+use crate::dhcp::v6::{Answer, Forward, Relay, Served};
+use crate::frame::{self, Received};
+use crate::routing::is_access;
+use dataplane::key::InterfaceId;
+use roles::event::{HostLink, Sign};
+use roles::{Event, Now, Role};
+use std::net::{IpAddr, Ipv6Addr};
+use wire::dhcpv6::{ALL_RELAYS_AND_SERVERS, CLIENT_PORT, SERVER_PORT};
+use wire::ipv6::next_header;
+use wire::mh::HomeNetworkPrefix;
+use wire::udp::Datagram;
+
+impl<R: Role> Engine<R> {
+    /// A DHCPv6 message came in.
+    pub(super) fn dhcp(&mut self, now: Now, interface: InterfaceId, bytes: &[u8]) {
+        let Ok(received) = Received::of(bytes) else {
+            return self.out.counters.count(Counter::PacketMalformed);
+        };
+        let upper = match frame::upper(&received) {
+            Ok(upper) if upper.kind == next_header::UDP => upper,
+            Ok(_) => return self.out.counters.count(Counter::PacketUnexpected),
+            Err(refusal) => return self.refuse(now, &received, refusal),
+        };
+        let (from, to) = (received.source, received.destination);
+        let Ok(datagram) = Datagram::parse(from, to, upper.bytes) else {
+            return self.out.counters.count(Counter::DhcpMalformed);
+        };
+        if datagram.destination != SERVER_PORT {
+            return self.out.counters.count(Counter::PacketUnexpected);
+        }
+        let Some(mut relay) = self.dhcp.take() else {
+            self.unserved(now, interface, &received);
+            return self.out.counters.count(Counter::DhcpUnserved);
+        };
+        let done = match self.routing.link(interface).is_some_and(is_access) {
+            true => self.dhcp_from_host(now, &mut relay, interface, &received, datagram.payload),
+            false => self.dhcp_from_server(now, &relay, &received, datagram.payload),
+        };
+        self.dhcp = Some(relay);
+        match done {
+            Ok(event) => {
+                if let Some(event) = event {
+                    self.deliver(now, event);
+                }
+            }
+            Err(why) => {
+                if why == Counter::DhcpUnserved {
+                    self.unserved(now, interface, &received);
+                }
+                self.out.counters.count(why);
+            }
+        }
+    }
+
+    /// A host that is not served has shown itself; it asks again when it is (RFC 8415 section 15).
+    fn unserved(&mut self, now: Now, interface: InterfaceId, received: &Received<'_>) {
+        let access = self.routing.link(interface).is_some_and(is_access);
+        if access && !received.mac.is_group() {
+            let link = HostLink {
+                interface: interface.0,
+                mac: received.mac,
+            };
+            let source = received.source;
+            self.host_seen(now, link, Sign::Packet { source });
+        }
+    }
+
+    fn dhcp_from_host(
+        &mut self,
+        now: Now,
+        relay: &mut Relay,
+        interface: InterfaceId,
+        received: &Received<'_>,
+        bytes: &[u8],
+    ) -> Result<Option<Event>, Counter> {
+        let peer = received.source;
+        let to_us = received.destination == ALL_RELAYS_AND_SERVERS;
+        if received.mac.is_group() || !to_us || !peer.is_unicast_link_local() {
+            return Err(Counter::DhcpSpoofed);
+        }
+        let link = HostLink {
+            interface: interface.0,
+            mac: received.mac,
+        };
+        let prefixes = self.hosts.prefixes(link);
+        let host = self.served(link, &prefixes).ok_or(Counter::DhcpUnserved)?;
+        let Forward { message, released } = relay.from_host(now.monotonic, host, peer, bytes)?;
+        self.hosts.heard(link);
+        let ours = relay.settings().address;
+        for &server in &relay.settings().servers {
+            let datagram = Datagram {
+                source: SERVER_PORT,
+                destination: SERVER_PORT,
+                payload: &message,
+            };
+            let packet = frame::udp_packet(ours, server, datagram);
+            if packet.is_some_and(|packet| self.out.packet(&packet)) {
+                self.out.counters.count(Counter::DhcpRelayed);
+            }
+        }
+        Ok((!released.is_empty()).then_some(Event::Leases {
+            link,
+            server: None,
+            granted: Vec::new(),
+            ended: released,
+        }))
+    }
+
+    fn dhcp_from_server(
+        &mut self,
+        now: Now,
+        relay: &Relay,
+        received: &Received<'_>,
+        bytes: &[u8],
+    ) -> Result<Option<Event>, Counter> {
+        if received.destination != relay.settings().address {
+            return Err(Counter::DhcpStranger);
+        }
+        let link = relay.addressee(received.source, bytes)?;
+        let prefixes = self.hosts.prefixes(link);
+        let host = self.served(link, &prefixes).ok_or(Counter::DhcpUnmatched)?;
+        let answer = relay.from_server(host, bytes)?;
+        if answer.mended {
+            if self.log.take(now.monotonic, &mut self.out.counters) {
+                let (host, server) = (link.mac, received.source);
+                tracing::warn!(%host, %server, "a DHCP server leases what is not of the host's prefixes");
+            }
+            self.out.counters.count(Counter::DhcpMended);
+        }
+        self.dhcp_answer(link, &answer);
+        let Answer { granted, ended, .. } = answer;
+        let told = !granted.is_empty() || !ended.is_empty();
+        let server = Some(IpAddr::V6(received.source));
+        Ok(told.then_some(Event::Leases {
+            link,
+            server,
+            granted,
+            ended,
+        }))
+    }
+
+    /// What the relay agent has to know of a host; `None` when it is not served, for then nobody has
+    /// said who it is.
+    fn served<'a>(&self, link: HostLink, prefixes: &'a [HomeNetworkPrefix]) -> Option<Served<'a>> {
+        let router = self.routing.link(InterfaceId(link.interface))?;
+        (!prefixes.is_empty()).then_some(Served {
+            link,
+            prefixes,
+            router: router.interface.mac,
+        })
+    }
+
+    /// Sends a server's message to its host, from the router that every gateway shows.
+    fn dhcp_answer(&mut self, host: HostLink, answer: &Answer) {
+        let interface = InterfaceId(host.interface);
+        let Some(link) = self.routing.link(interface) else {
+            return;
+        };
+        let datagram = Datagram {
+            source: SERVER_PORT,
+            destination: CLIENT_PORT,
+            payload: &answer.message,
+        };
+        let from: Ipv6Addr = link.link_local;
+        let macs = (link.interface.mac, host.mac);
+        let packet = frame::udp_packet(from, answer.to, datagram);
+        if packet.is_some_and(|packet| {
+            let frame = frame::ipv6_frame(macs, &packet);
+            self.out.frame(interface, &frame)
+        }) {
+            self.out.counters.count(Counter::DhcpReplied);
+        }
+    }
+}
