@@ -7,7 +7,7 @@ use crate::frame::{self, Received};
 use crate::routing::is_access;
 use dataplane::key::InterfaceId;
 use roles::event::{HostLink, Sign};
-use roles::{Event, Now, Role};
+use roles::{BoundPrefix, Event, Now, Role};
 use std::net::{IpAddr, Ipv6Addr};
 use wire::dhcpv6::{ALL_RELAYS_AND_SERVERS, CLIENT_PORT, SERVER_PORT};
 use wire::ipv6::next_header;
@@ -86,7 +86,7 @@ impl<R: Role> Engine<R> {
             interface: interface.0,
             mac: received.mac,
         };
-        let prefixes = self.hosts.prefixes(link);
+        let prefixes = self.home_prefixes(link);
         let host = self.served(link, &prefixes).ok_or(Counter::DhcpUnserved)?;
         let Forward { message, released } = relay.from_host(now.monotonic, host, peer, bytes)?;
         self.hosts.heard(link);
@@ -121,7 +121,7 @@ impl<R: Role> Engine<R> {
             return Err(Counter::DhcpStranger);
         }
         let link = relay.addressee(received.source, bytes)?;
-        let prefixes = self.hosts.prefixes(link);
+        let prefixes = self.home_prefixes(link);
         let host = self.served(link, &prefixes).ok_or(Counter::DhcpUnmatched)?;
         let answer = relay.from_server(host, bytes)?;
         if answer.mended {
@@ -141,6 +141,16 @@ impl<R: Role> Engine<R> {
             granted,
             ended,
         }))
+    }
+
+    /// The home network prefixes that lead to a host.
+    fn home_prefixes(&self, link: HostLink) -> Vec<HomeNetworkPrefix> {
+        let bound = self.hosts.prefixes(link).into_iter();
+        let prefixes = bound.filter_map(|bound| match bound {
+            BoundPrefix::V6(prefix) => Some(prefix),
+            BoundPrefix::V4(_) => None,
+        });
+        prefixes.collect()
     }
 
     /// What the relay agent has to know of a host; `None` when it is not served, for then nobody has
