@@ -4,6 +4,7 @@ use crate::ports::Ports;
 use crate::workers::Workers;
 use anyhow::{bail, Context, Result};
 use control::config::{Config, Hugepages, Machine};
+use control::store::Keeper;
 use control::{ControlSocket, Params};
 use dataplane::rings;
 use dataplane::tables::{Capacity, Tables};
@@ -22,6 +23,8 @@ pub fn serve(config: Config, config_path: PathBuf, record: Option<PathBuf>) -> R
     let socket = ControlSocket::claim(&config.gateway.socket, group)?;
     let housekeeping = housekeeping(&config);
     let control_core = housekeeping.first().copied();
+    // It reads while DPDK starts.
+    let store = Keeper::open(&config, housekeeping.last().copied())?;
     let eal = Eal::init(environment(&config, housekeeping))?;
     if let Some(id) = control_core {
         core_affinity::set_for_current(core_affinity::CoreId { id });
@@ -32,6 +35,7 @@ pub fn serve(config: Config, config_path: PathBuf, record: Option<PathBuf>) -> R
         config_path,
         record,
         socket,
+        store,
         started,
     };
     let outcome = forward(&eal, &mut ports, start);
@@ -74,6 +78,7 @@ struct Start {
     config_path: PathBuf,
     record: Option<PathBuf>,
     socket: ControlSocket,
+    store: Option<Keeper>,
     started: Instant,
 }
 
@@ -93,6 +98,7 @@ fn forward(eal: &Eal, ports: &mut Ports, start: Start) -> Result<()> {
         config_path,
         record,
         socket,
+        store,
         started,
     } = start;
     let capacity = Capacity {
@@ -110,6 +116,7 @@ fn forward(eal: &Eal, ports: &mut Ports, start: Start) -> Result<()> {
         config_path,
         socket,
         record,
+        store,
         writer,
         rings,
         ports: ports.info(),

@@ -21,6 +21,10 @@ fn configuration(directory: &Path) -> String {
     let text = fs::read_to_string(format!("{ROOT}/conf/lma.toml")).expect("the example");
     let text = text
         .replace("/run/anchorage/lma.sock", &place("lma.sock"))
+        .replace(
+            "[store]",
+            &format!("[store]\npath = \"{}\"", place("lma.redb")),
+        )
         .replace("net_af_packet0,iface=core0", "net_null0,no-rx=1")
         .replace("net_af_packet1,iface=inet0", "net_null1,no-rx=1")
         .replace("memory = 256", "memory = 64\nhugepages = \"never\"");

@@ -31,6 +31,9 @@ macro_rules! counters {
 counters! {
     MessageReceived = "message_received", "Well-formed mobility messages handed to the role.";
     MessageSent = "message_sent", "Mobility messages sent.";
+    SendHeld = "send_held", "Messages and Router Advertisements that waited until what they say was kept in the store.";
+    MessagePutOff = "message_put_off", "Mobility messages that waited to be taken because the store had as much to do as it may.";
+    MessageStoreBehind = "message_store_behind", "Mobility messages not taken because the store was too far behind; their senders send them again.";
     MessageUnsendable = "message_unsendable", "Mobility messages that do not fit their own format and were not sent.";
     MessageUnknownType = "message_unknown_type", "Mobility messages of a type that is not known here; answered with a Binding Error.";
     MessageOptionSkipped = "message_option_skipped", "Mobility options of a known type in a form that it does not have, which were passed over: a Previous MAAR option whose length is not 34, and such.";

@@ -312,6 +312,7 @@ pub fn assemble(
         seed,
         notices,
         recorder,
+        store: None,
     };
     Ok((role, setup))
 }

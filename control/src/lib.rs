@@ -18,6 +18,7 @@ pub mod record;
 pub mod routing;
 pub mod rpc;
 mod run;
+pub mod store;
 pub mod suggest;
 mod supervisor;
 mod talkers;

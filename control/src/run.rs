@@ -21,6 +21,7 @@ use crate::health::Health;
 use crate::management::Management;
 use crate::record::Recorder;
 use crate::rpc::{Call, ControlSocket, Limits, Notices, Server};
+use crate::store::{Keeper, StoreError};
 use crate::supervisor::Supervisor;
 use crate::watch::{self, Watches};
 use dataplane::rings::ControlRings;
@@ -33,7 +34,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::net::unix::pipe::Receiver;
 use tokio::signal::unix::{signal, Signal, SignalKind};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, Notify};
 
 /// Requests that may wait for the control thread.
 const CALLS: usize = 64;
@@ -54,6 +55,8 @@ pub struct Params {
     pub config_path: PathBuf,
     /// Where events are to be recorded, if they are.
     pub record: Option<PathBuf>,
+    /// What is kept across a restart, if anything is.
+    pub store: Option<Keeper>,
     /// The tables' writer.
     pub writer: Writer,
     /// Control's end of the rings.
@@ -94,6 +97,9 @@ pub enum Error {
         /// What went wrong.
         error: io::Error,
     },
+    /// What was kept cannot be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// The configuration or policy.
     #[error(transparent)]
     Setup(#[from] SetupError),
@@ -212,7 +218,7 @@ async fn control(params: Params) -> Result<(), Error> {
         bindings: params.writer.bindings_guaranteed(),
         adjacencies: config.tables.adjacencies,
     };
-    let (role, setup) = gateway::assemble(
+    let (role, mut setup) = gateway::assemble(
         &config,
         &params.ports,
         room,
@@ -220,10 +226,14 @@ async fn control(params: Params) -> Result<(), Error> {
         notices.clone(),
         recorder,
     )?;
+    let kept = params.store.as_ref().map(Keeper::told);
+    setup.store = params.store;
     let mut engine = Engine::new(setup, role, params.writer, params.rings, now);
+    engine.start(now);
     if let Some(policy) = anchor {
         engine.deliver(now, Event::Policy { policy });
     }
+    restore(&mut engine, &clock)?;
     let (calls, mut requests) = mpsc::channel(CALLS);
     let _management = match config.management.as_ref().map(|it| it.listen) {
         Some(address) => {
@@ -292,7 +302,8 @@ async fn control(params: Params) -> Result<(), Error> {
             tokio::task::yield_now().await;
             Some(Duration::ZERO)
         };
-        let woken = sleep(&clock, until, &event, &mut requests, &mut signals).await;
+        let kept = kept.as_deref();
+        let woken = sleep(&clock, until, &event, kept, &mut requests, &mut signals).await;
         if sleeps {
             engine.rings().awake();
         }
@@ -324,6 +335,21 @@ async fn control(params: Params) -> Result<(), Error> {
     Ok(())
 }
 
+/// Has the role back what was kept when the gateway ended, and says how much that was.
+fn restore(engine: &mut Engine<Gateway>, clock: &Clock) -> Result<(), Error> {
+    let begun = Instant::now();
+    let records = engine.restore(|| clock.now())?;
+    if records > 0 {
+        tracing::info!(
+            records,
+            sessions = engine.role().sessions(),
+            milliseconds = begun.elapsed().as_millis(),
+            "forwards again what was kept"
+        );
+    }
+    Ok(())
+}
+
 /// What a service manager shows of a running gateway.
 fn status(desk: &Desk) -> String {
     let role = desk.config.role();
@@ -333,6 +359,7 @@ fn status(desk: &Desk) -> String {
 /// Answers a request; a client that did not wait for it is no loss.
 fn answer(desk: &mut Desk, engine: &mut Engine<Gateway>, now: Now, call: Call) {
     let reply = desk.call(engine, now, call.request, call.lines);
+    engine.flush();
     let _ = call.answer.send(reply);
 }
 
@@ -341,12 +368,19 @@ async fn sleep(
     clock: &Clock,
     until: Option<Duration>,
     event: &Receiver,
+    kept: Option<&Notify>,
     requests: &mut mpsc::Receiver<Call>,
     signals: &mut Signals,
 ) -> Woken {
     let timer = async {
         match until {
             Some(until) => tokio::time::sleep_until(clock.instant(until)).await,
+            None => std::future::pending().await,
+        }
+    };
+    let kept = async {
+        match kept {
+            Some(kept) => kept.notified().await,
             None => std::future::pending().await,
         }
     };
@@ -361,6 +395,7 @@ async fn sleep(
             Woken::Work
         }
         Some(call) = requests.recv() => Woken::Call(Box::new(call)),
+        () = kept => Woken::Work,
         () = timer => Woken::Work,
     }
 }

@@ -7,8 +7,10 @@
 
 use crate::traffic::plan::Plan;
 use anyhow::{bail, ensure, Context, Result};
+use clap::ValueEnum;
 use nix::sys::signal::{kill, Signal};
 use nix::unistd::Pid;
+use serde::Serialize;
 use serde_json::{json, Value};
 use std::fmt::Write as _;
 use std::fs::{self, File};
@@ -38,12 +40,28 @@ pub struct Setting {
     pub share: bool,
     /// Hugepages as DPDK is told: auto, never or require.
     pub hugepages: &'static str,
+    /// Whether it keeps its bindings.
+    pub store: Kept,
+}
+
+/// Whether a gateway keeps its bindings across a restart.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kept {
+    /// It does not.
+    #[default]
+    Off,
+    /// Against the end of its process.
+    Process,
+    /// Against a loss of power.
+    PowerLoss,
 }
 
 /// A running gateway. Dropping it ends it.
 pub struct Gateway {
     process: Child,
     directory: TempDir,
+    setting: Setting,
 }
 
 /// `anchord` beside our own program.
@@ -76,29 +94,41 @@ impl Gateway {
             configuration(setting, plan, directory.path())?,
         )?;
         fs::write(file("policy.toml"), policy(plan))?;
-        let log = File::create(file("log"))?;
-        // Control and DPDK's threads keep to the cores of the process: with one core, all do.
-        let mut command = match setting.core {
-            Some(core) => {
-                let mut command = Command::new("taskset");
-                command
-                    .args(["-c", &core.to_string()])
-                    .arg(&setting.program);
-                command
-            }
-            None => Command::new(&setting.program),
+        let process = launch(setting, directory.path())?;
+        let setting = setting.clone();
+        let mut gateway = Self {
+            process,
+            directory,
+            setting,
         };
-        let process = command
-            .arg("--config")
-            .arg(file("lma.toml"))
-            .stdin(Stdio::null())
-            .stdout(log.try_clone()?)
-            .stderr(log)
-            .spawn()
-            .with_context(|| format!("{} does not start", setting.program.display()))?;
-        let mut gateway = Self { process, directory };
         gateway.wait()?;
         Ok(gateway)
+    }
+
+    /// Kills it (SIGKILL).
+    ///
+    /// # Errors
+    /// When it cannot be waited for.
+    pub fn crash(&mut self) -> Result<()> {
+        self.process.kill()?;
+        self.process.wait()?;
+        Ok(())
+    }
+
+    /// Starts it again after a crash, over what that has left; how long that took, from the start of the
+    /// process until it answers, which it does when all that it kept is in its tables.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn again(&mut self) -> Result<Duration> {
+        for socket in ["core.sock", "inet.sock"] {
+            // The other end's to be missed, should it be gone.
+            let _ = fs::remove_file(self.directory.path().join(socket));
+        }
+        let begun = Instant::now();
+        self.process = launch(&self.setting, self.directory.path())?;
+        self.wait()?;
+        Ok(begun.elapsed())
     }
 
     fn wait(&mut self) -> Result<()> {
@@ -115,7 +145,7 @@ impl Gateway {
                 "the gateway does not answer\n{}",
                 self.tail()
             );
-            std::thread::sleep(Duration::from_millis(20));
+            std::thread::sleep(Duration::from_millis(5));
         }
     }
 
@@ -134,9 +164,17 @@ impl Gateway {
     /// # Errors
     /// When it does not answer.
     pub fn call(&self, method: &str) -> Result<Value> {
+        self.ask(method, &json!({}))
+    }
+
+    /// Calls a method of its control socket.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub fn ask(&self, method: &str, params: &Value) -> Result<Value> {
         let stream = UnixStream::connect(self.directory.path().join("lma.sock"))?;
         stream.set_read_timeout(Some(Duration::from_secs(10)))?;
-        let request = json!({"jsonrpc": "2.0", "id": 1, "method": method});
+        let request = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params});
         (&stream).write_all(format!("{request}\n").as_bytes())?;
         let mut line = String::new();
         BufReader::new(&stream).read_line(&mut line)?;
@@ -196,6 +234,33 @@ impl Drop for Gateway {
     }
 }
 
+/// Starts the process in the directory that has its files.
+fn launch(setting: &Setting, directory: &Path) -> Result<Child> {
+    let log = File::options()
+        .create(true)
+        .append(true)
+        .open(directory.join("log"))?;
+    // Control and DPDK's threads keep to the cores of the process: with one core, all do.
+    let mut command = match setting.core {
+        Some(core) => {
+            let mut command = Command::new("taskset");
+            command
+                .args(["-c", &core.to_string()])
+                .arg(&setting.program);
+            command
+        }
+        None => Command::new(&setting.program),
+    };
+    command
+        .arg("--config")
+        .arg(directory.join("lma.toml"))
+        .stdin(Stdio::null())
+        .stdout(log.try_clone()?)
+        .stderr(log)
+        .spawn()
+        .with_context(|| format!("{} does not start", setting.program.display()))
+}
+
 fn devargs(number: u8, role: &str, socket: &Path) -> String {
     format!(
         "net_memif{number},role={role},id=0,socket-abstract=no,socket={}",
@@ -209,6 +274,11 @@ fn configuration(setting: &Setting, plan: &Plan, directory: &Path) -> Result<Str
     let bindings = (given.hosts + given.hosts / 4).max(1024);
     let tunnels = (u64::from(given.access_gateways) * 2).max(64);
     let adjacencies = (u64::from(given.access_gateways) + u64::from(given.peers) + 64) * 2;
+    let store = match setting.store {
+        Kept::Off => "",
+        Kept::Process => "[store]\npath = \"state/lma.redb\"\n\n",
+        Kept::PowerLoss => "[store]\npath = \"state/lma.redb\"\ndurability = \"power-loss\"\n\n",
+    };
     let pool = given.host_pool;
     let anchor = given.anchor;
     let mut text = String::new();
@@ -217,7 +287,7 @@ fn configuration(setting: &Setting, plan: &Plan, directory: &Path) -> Result<Str
         "[gateway]\nname = \"measured\"\nsocket = \"lma.sock\"\nlog = \"warn\"\n\n\
          [eal]\nmemory = 256\nhugepages = \"{}\"\n\n\
          [workers]\ncores = [{}]\nidle = \"{}\"\npeer_rate = 4000000\n\n\
-         [tables]\nbindings = {bindings}\ntunnels = {tunnels}\nadjacencies = {adjacencies}\n",
+         [tables]\nbindings = {bindings}\ntunnels = {tunnels}\nadjacencies = {adjacencies}\n\n{store}",
         setting.hugepages,
         setting.core.unwrap_or(0),
         if setting.share { "sleep" } else { "busy" },

@@ -10,6 +10,9 @@
 //!
 //! `anchor-perf storm` registers many hosts at a real anchor. See [`storm`].
 //!
+//! `anchor-perf restart` measures how long an anchor takes to come back, and `crash` that it comes back
+//! with all it has acknowledged. See [`restart`].
+//!
 //! `anchor-perf compare` sets ours beside its anchors in one run. See [`compare`].
 //! `anchor-perf wakeup` measures how long a packet waits for an idle worker. See [`wakeup`].
 //!
@@ -28,6 +31,7 @@ mod generate;
 mod load;
 mod page;
 mod receive;
+mod restart;
 mod storm;
 mod table;
 mod traffic;
@@ -73,6 +77,10 @@ enum Command {
     Latency(load::LatencyArguments),
     /// Register many hosts at a real anchor, check every answer, and tell how many a second it does.
     Storm(storm::Arguments),
+    /// Measure how long an anchor that was killed takes until it forwards all its bindings again.
+    Restart(restart::measure::Arguments),
+    /// Kill an anchor at random points under load, and compare what it keeps with what it acknowledged.
+    Crash(restart::crash::Arguments),
     /// Measure how fast bindings change while workers forward, and what it costs them.
     Update(update::Arguments),
     /// Measure how long a packet waits for a worker that is idle, by idle mode.
@@ -94,6 +102,8 @@ fn main() -> ExitCode {
         Command::Ndr(arguments) => load::ndr(&arguments),
         Command::Latency(arguments) => load::latency(&arguments),
         Command::Storm(arguments) => storm::run(&arguments),
+        Command::Restart(arguments) => restart::measure::run(&arguments),
+        Command::Crash(arguments) => restart::crash::run(&arguments),
         Command::Update(arguments) => update::run(&arguments),
         Command::Wakeup(arguments) => wakeup::run(&arguments),
         Command::Wire(arguments) => wire::run(&arguments),

@@ -106,6 +106,25 @@ fn status(status: &Status, width: Option<usize>) -> String {
             ),
         );
     }
+    if let Some(store) = &status.store {
+        row(
+            "store",
+            format!(
+                "{} records, {} bytes, {} commits (last {:.0} us, longest {:.0} us), {}: {}",
+                store.records,
+                store.octets,
+                store.commits,
+                store.last_commit_us,
+                store.longest_commit_us,
+                store.durability,
+                store.path
+            ),
+        );
+        row(
+            "restarts",
+            format!("{}; {} records restored", store.restarts, store.restored),
+        );
+    }
     row("workers", status.workers.to_string());
     let now = SystemTime::now()
         .duration_since(UNIX_EPOCH)
@@ -123,6 +142,12 @@ fn status(status: &Status, width: Option<usize>) -> String {
         row(
             "TROUBLE",
             format!("worker {worker} stands still: its packets wait or are lost"),
+        );
+    }
+    if let Some(why) = status.store.as_ref().and_then(|it| it.failing.as_ref()) {
+        row(
+            "TROUBLE",
+            format!("the store cannot commit, so nothing is acknowledged: {why}"),
         );
     }
     if status.draining {

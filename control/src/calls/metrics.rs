@@ -58,6 +58,25 @@ impl Desk {
             all.put(Family::TableUsed, &of, table.used as u64);
             all.put(Family::TableCapacity, &of, table.capacity as u64);
         }
+        if let Some(store) = &status.store {
+            all.put(Family::Restarts, &[], u64::from(store.restarts));
+            for (family, value) in [
+                (Family::StoreRecords, store.records),
+                (Family::StoreBytes, store.octets),
+                (Family::StoreRestored, store.restored),
+                (Family::StoreCommits, store.commits),
+                (Family::StoreChanges, store.changes),
+                (Family::StoreWaiting, store.waiting),
+                (Family::StoreHeld, store.held as u64),
+                (Family::StoreFailures, store.failures),
+                (Family::StoreFailing, u64::from(store.failing.is_some())),
+            ] {
+                all.put(family, &[], value);
+            }
+            let (last, longest) = (store.last_commit_us, store.longest_commit_us);
+            all.put(Family::StoreLastCommit, &[], last / 1e6);
+            all.put(Family::StoreLongestCommit, &[], longest / 1e6);
+        }
         let times = status.signalling;
         for (quantile, micros) in [
             ("0.5", times.p50_us),

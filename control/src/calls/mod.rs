@@ -199,7 +199,33 @@ impl Desk {
                 p999_us: latency.p999_us,
                 max_us: latency.max_us,
             },
+            store: self.store(engine),
         }
+    }
+
+    /// The store, if there is one.
+    fn store(&self, engine: &Engine<Gateway>) -> Option<types::Store> {
+        let keeper = engine.store()?;
+        let path = self.config.store.as_ref()?.path.as_ref()?;
+        let state = keeper.state();
+        let (held, put_off) = engine.held();
+        Some(types::Store {
+            path: path.display().to_string(),
+            durability: keeper.durability().name().to_owned(),
+            restarts: keeper.restarts(),
+            records: state.size.records,
+            octets: state.size.octets,
+            restored: engine.restored(),
+            commits: state.commits,
+            changes: state.changes,
+            waiting: state.waiting,
+            held,
+            put_off,
+            last_commit_us: state.last.as_secs_f64() * 1e6,
+            longest_commit_us: state.longest.as_secs_f64() * 1e6,
+            failures: state.failures,
+            failing: state.failing,
+        })
     }
 
     fn ports(&mut self) -> Vec<types::Port> {

@@ -23,7 +23,7 @@ pub use address::{
 pub use document::{Error, Problem};
 pub use schema::{
     AttachOn, Config, Dhcpv6, Eal, ErrorSource, Gateway, Handoff, Hugepages, Idle, Interface,
-    InterfaceKind, LearnFrom, Lma, Mag, Management, Pool, Port, Route, Rx, Tables, Workers,
+    InterfaceKind, LearnFrom, Lma, Mag, Management, Pool, Port, Route, Rx, Store, Tables, Workers,
 };
 
 use crate::policy::{self, FilePolicy};
@@ -42,6 +42,9 @@ const MIN_MTU: u16 = 1280;
 /// The least that a tunnel carries whole: what is larger and no larger than [`MIN_MTU`] goes in fragments
 /// (RFC 2473 section 7.1).
 const MIN_TUNNEL_MTU: u16 = MIN_MTU - OUTER_HEADER;
+
+/// Where a gateway keeps what is to survive it.
+const STATE_DIRECTORY: &str = "/var/lib/anchorage";
 
 /// What the machine has that a configuration can ask for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -164,6 +167,10 @@ impl Config {
             *path = std::path::absolute(&joined).unwrap_or(joined);
         };
         rebase(&mut self.gateway.socket);
+        if let Some(store) = &mut self.store {
+            let name = format!("{STATE_DIRECTORY}/{}.redb", self.gateway.name);
+            rebase(store.path.get_or_insert_with(|| name.into()));
+        }
         if let Some(lma) = &mut self.lma {
             rebase(&mut lma.policy);
             lma.tunnel_mtu.get_or_insert(tunnel_mtu);

@@ -5,6 +5,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use wire::ether::MacAddr;
 
+use crate::store::Durability;
+
 use super::address::{InterfaceAddress, Ipv6Prefix, Prefix};
 
 /// The whole configuration of a gateway, as the file says it and defaults complete it.
@@ -36,6 +38,9 @@ pub struct Config {
     /// `[management]`: where metrics are served.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub management: Option<Management>,
+    /// `[store]`: what is kept across a restart. Without it nothing is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub store: Option<Store>,
     /// `[lma]`: the gateway is a local mobility anchor.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lma: Option<Lma>,
@@ -294,6 +299,18 @@ pub struct ErrorSource {
 pub struct Management {
     /// Address and port to listen at.
     pub listen: SocketAddr,
+}
+
+/// `[store]`: what is kept across a restart, in a file that only the gateway's user can open.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Store {
+    /// The file; relative to the configuration's directory. Named after the gateway, in
+    /// `/var/lib/anchorage`, when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<PathBuf>,
+    /// What a binding that was acknowledged survives.
+    pub durability: Durability,
 }
 
 /// `[lma]`: a local mobility anchor (RFC 5213 section 5).

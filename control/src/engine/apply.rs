@@ -1,11 +1,13 @@
-//! What a role wants done, done in order: table, then send.
+//! What a role wants done, done in order: table, store, send. What comes after a change of the store
+//! is sent when the change is kept.
 //!
 //! When the tables refuse a binding, nothing that rests on it may be claimed: of the effects that
 //! are left, those that only take away are still applied ([`Effect::Unbind`], [`Effect::Unwatch`],
-//! [`Effect::CancelTimer`]), the others are dropped and counted, and [`Event::Refused`] is the next
+//! [`Effect::CancelTimer`], [`Effect::Forget`]), the others are dropped and counted, and [`Event::Refused`] is the next
 //! event that the role sees, before any message of the batch has left. It answers with what is true
 //! then: no binding, and status 130 to the peer.
 
+use super::hold::Outgoing;
 use super::hosts::Look;
 use super::tunnels::Released;
 use super::{Alarm, Engine, Installed, QUESTIONS_AT_ONCE};
@@ -14,6 +16,7 @@ use crate::frame;
 use crate::neighbour::Neighbour;
 use crate::policy::Answer;
 use crate::rpc::types::{TimedNotice, Told};
+use crate::store::Change;
 use dataplane::key::{BindingKey, Domain, Forwarding, InterfaceId, TunnelId};
 use dataplane::table::Full;
 use roles::effect::{Advertisement, Notice, Path, TunnelEnds};
@@ -62,6 +65,8 @@ impl<R: Role> Engine<R> {
         queue: &mut VecDeque<Event>,
     ) {
         let mut refused = false;
+        // The last change of this event.
+        let mut kept = None;
         for effect in effects.drain(..) {
             let takes_away = matches!(
                 effect,
@@ -84,14 +89,23 @@ impl<R: Role> Engine<R> {
                     }
                 }
                 Effect::Unbind { prefix } => self.unbind(prefix),
-                // Nothing is kept yet.
-                Effect::Store { .. } | Effect::Forget { .. } => {}
-                Effect::Send { from, to, message } => self.send(from, to, &message),
+                Effect::Store { record } => kept = self.keep(Change::Put(record)),
+                Effect::Forget { key } => kept = self.keep(Change::Remove(key)),
+                Effect::Send { from, to, message } => {
+                    self.send_when_kept(Outgoing::Message { from, to, message }, kept);
+                }
                 Effect::Advertise {
                     link,
                     to,
                     advertisement,
-                } => self.advertise(link, to, &advertisement),
+                } => {
+                    let what = Outgoing::Advertisement {
+                        link,
+                        to,
+                        advertisement,
+                    };
+                    self.send_when_kept(what, kept);
+                }
                 Effect::Defend { link, target } => self.defend(link, target),
                 Effect::Authenticate { link } => self.authenticate(link, queue),
                 Effect::Watch { link, address } => self.watch(now, link, address),
@@ -198,7 +212,7 @@ impl<R: Role> Engine<R> {
     }
 
     /// Sends a mobility message.
-    fn send(&mut self, from: Ipv6Addr, to: Ipv6Addr, message: &Message) {
+    pub(super) fn send(&mut self, from: Ipv6Addr, to: Ipv6Addr, message: &Message) {
         let packet = match frame::mobility_packet(from, to, message) {
             Ok(packet) => packet,
             Err(error) => {
@@ -218,7 +232,7 @@ impl<R: Role> Engine<R> {
 
     /// Sends a Router Advertisement to one host, from the identity that every gateway shows
     /// (S1-30 to S1-32, S1-34).
-    fn advertise(&mut self, host: HostLink, to: Ipv6Addr, told: &Advertisement) {
+    pub(super) fn advertise(&mut self, host: HostLink, to: Ipv6Addr, told: &Advertisement) {
         let interface = InterfaceId(host.interface);
         let Some(link) = self.routing.link(interface) else {
             return;

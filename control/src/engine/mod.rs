@@ -11,6 +11,8 @@
 //!                 topology, tunnels' adjacencies
 //! ```
 //!
+//! Where there is a store, what is sent because of a change waits until the change is kept: see `hold`.
+//!
 //! [`Engine::poll`] takes what workers have told, [`Engine::tick`] lets timers run out, and both end
 //! by publishing the topology if neighbours changed. Everything that happens to the role goes
 //! through [`Engine::deliver`], which records it.
@@ -19,6 +21,7 @@ mod apply;
 mod arp;
 mod dhcp;
 mod discovery;
+mod hold;
 mod hosts;
 mod icmp;
 pub(crate) mod limit;
@@ -38,6 +41,7 @@ use crate::policy::AccessPolicy;
 use crate::record::Recorder;
 use crate::routing::Routing;
 use crate::rpc::Notices;
+use crate::store::Keeper;
 use crate::talkers::Talkers;
 use crate::wheel::Wheel;
 use dataplane::counters::BindingTotals;
@@ -117,6 +121,8 @@ pub struct Setup {
     pub notices: Notices,
     /// Where events are recorded, if they are.
     pub recorder: Option<Recorder>,
+    /// What is kept across a restart, if anything is.
+    pub store: Option<Keeper>,
 }
 
 /// A binding as it stands in the table.
@@ -164,6 +170,10 @@ pub struct Engine<R> {
     notices: Notices,
     talkers: Talkers,
     recorder: Option<Recorder>,
+    store: Option<Keeper>,
+    line: hold::Line,
+    /// Records that were there at start.
+    restored: u64,
     latency: Latency,
     /// When the message that is being worked on was taken from its ring.
     taken_at: Option<Instant>,
@@ -208,6 +218,9 @@ impl<R: Role> Engine<R> {
             notices: setup.notices,
             talkers: Talkers::default(),
             recorder: setup.recorder,
+            store: setup.store,
+            line: hold::Line::default(),
+            restored: 0,
             latency: Latency::default(),
             taken_at: None,
             answers: limit::Limit::of_answers(),
@@ -234,6 +247,7 @@ impl<R: Role> Engine<R> {
     /// Takes what the workers have told since the last call and does what follows from it; returns
     /// how much there was.
     pub fn poll(&mut self, now: Now) -> usize {
+        let settled = self.settle(now);
         let mut batch = std::mem::take(&mut self.batch);
         let spare = &mut self.spare;
         self.out.rings().poll(|worker, message| {
@@ -270,8 +284,9 @@ impl<R: Role> Engine<R> {
         }
         self.spare.truncate(dataplane::rings::DEPTH);
         self.batch = batch;
+        self.flush();
         self.publish(now);
-        count
+        settled + count
     }
 
     /// Lets timers run out that are due; returns how many did. When as many as fit into one call
@@ -292,6 +307,7 @@ impl<R: Role> Engine<R> {
                 Alarm::Housekeeping => self.housekeeping(now),
             }
         }
+        self.flush();
         self.publish(now);
         count
     }
@@ -346,8 +362,9 @@ impl<R: Role> Engine<R> {
         self.deliver(now, Event::Shutdown);
     }
 
-    /// Ends the recording, if there is one.
+    /// Lets the store keep what it has yet to, and ends the recording, if there are such.
     pub fn finish(&mut self) {
+        self.store = None;
         if let Some(recorder) = self.recorder.take() {
             match recorder.finish() {
                 Ok(0) => {}

@@ -37,7 +37,6 @@ impl<R: Role> Engine<R> {
                 self.binding_error(now, &received);
             }
             Ok(message) => {
-                self.out.counters.count(Counter::MessageReceived);
                 for option in message.options() {
                     if matches!(option, MobilityOption::Skipped { .. }) {
                         self.out.counters.count(Counter::MessageOptionSkipped);
@@ -48,7 +47,7 @@ impl<R: Role> Engine<R> {
                     to: received.destination,
                     message,
                 };
-                self.deliver(now, event);
+                self.take_message(now, event);
             }
             Err(error) => {
                 self.out.counters.malformed(error.name());

@@ -45,9 +45,45 @@ objects! {
         pub policy_loaded: f64,
         /// Clients that have subscribed.
         pub subscribers: usize,
-        /// Control-thread time from an update taken from its ring to its acknowledgement put into
-        /// one.
+        /// Time from an update taken from its ring to its acknowledgement put into one, with the wait
+        /// for the store where there is one.
         pub signalling: Latency,
+        /// What is kept across a restart; absent where nothing is.
+        pub store: Option<Store>,
+    }
+
+    /// The store of what is kept across a restart.
+    pub struct Store {
+        /// Its file.
+        pub path: String,
+        /// What a commit survives: `process` (the end of the process) or `power-loss`.
+        pub durability: String,
+        /// How often the gateway was started before: the restart counter of RFC 5847.
+        pub restarts: u32,
+        /// Records that it keeps: bindings, or visitors that are bound.
+        pub records: u64,
+        /// Octets of the file.
+        pub octets: u64,
+        /// Records that were there at the start.
+        pub restored: u64,
+        /// Commits since the start.
+        pub commits: u64,
+        /// Changes that they made.
+        pub changes: u64,
+        /// Changes that wait for a commit.
+        pub waiting: u64,
+        /// Messages that wait to be sent until what they say is kept.
+        pub held: usize,
+        /// Messages that wait to be taken because as much waits for a commit as may.
+        pub put_off: usize,
+        /// Microseconds that the last commit took.
+        pub last_commit_us: f64,
+        /// Microseconds that the longest took.
+        pub longest_commit_us: f64,
+        /// Commits that failed, each try.
+        pub failures: u64,
+        /// Why nothing can be committed, while that is so: no binding is acknowledged then.
+        pub failing: Option<String>,
     }
 
     /// A distribution of times.

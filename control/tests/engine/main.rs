@@ -11,5 +11,6 @@ mod malformed;
 mod policy;
 mod refused;
 mod relay;
+mod store;
 mod story;
 mod world;

@@ -4,12 +4,13 @@ use crate::bytes::{ip, Seen};
 use crate::host::{replies, Host};
 use crate::world::{begin, Member, Node, World};
 use control::gateway::Gateway;
+use control::store::Keeper;
 use dataplane::tables::Capacity;
 use dataplane::verdict::{Forward, Verdict};
 use roles::event::{Departure, HostLink};
 use roles::lma::{BindingState, BindingView};
 use roles::mag::VisitorState;
-use roles::Event;
+use roles::{Event, Now};
 use std::time::Duration;
 use wire::ether::MacAddr;
 use wire::ipv6::address::ALL_NODES;
@@ -145,13 +146,31 @@ pub fn domain_with(anchor: Capacity, access: Capacity) -> World {
 
 /// The same with more in the configuration of the access gateways.
 pub fn domain_of(anchor: Capacity, access: Capacity, more: &str) -> World {
-    let now = begin();
-    let mag_config = |address| mag_config(address) + more;
-    let nodes = vec![
-        Node::new(0, LMA_CONFIG, LMA_POLICY, anchor, now),
-        Node::new(1, &mag_config("2001:db8:c::11"), MAG_POLICY, access, now),
-        Node::new(2, &mag_config("2001:db8:c::12"), MAG_POLICY, access, now),
-    ];
+    domain_keeping([anchor, access, access], more, [None, None, None])
+}
+
+/// A gateway of the domain, started now; `more` is for the configuration of an access gateway.
+pub fn gateway(
+    place: usize,
+    capacity: Capacity,
+    more: &str,
+    now: Now,
+    store: Option<Keeper>,
+) -> Node {
+    let (config, policy) = match place {
+        LMA => (LMA_CONFIG.to_owned(), LMA_POLICY),
+        MAG1 => (mag_config("2001:db8:c::11") + more, MAG_POLICY),
+        _ => (mag_config("2001:db8:c::12") + more, MAG_POLICY),
+    };
+    Node::keeping(place as u8, &config, policy, capacity, now, store)
+}
+
+/// The domain with stores of its gateways.
+pub fn domain_keeping(capacities: [Capacity; 3], more: &str, stores: [Option<Keeper>; 3]) -> World {
+    let places = (0..).zip(capacities).zip(stores);
+    let nodes =
+        places.map(|((place, capacity), store)| gateway(place, capacity, more, begin(), store));
+    let nodes = nodes.collect();
     let core = (0..3).map(|node| Member::Port(node, 0));
     let wires = vec![
         core.chain([Member::End(CORE)]).collect(),

@@ -11,6 +11,7 @@ use control::config::{Config, Machine};
 use control::engine::Engine;
 use control::gateway::{assemble, Applied, Gateway, PortInfo, Room};
 use control::rpc::Notices;
+use control::store::Keeper;
 use dataplane::tables::{Capacity, Options, Tables};
 use dataplane::verdict::Verdict;
 use dataplane::worker::{Worker, WorkerConfig};
@@ -47,6 +48,18 @@ pub fn port_mac(node: u8, port: u8) -> MacAddr {
 impl Node {
     /// A gateway with this configuration and policy. `node` tells its link-layer addresses apart.
     pub fn new(node: u8, config: &str, policy: &str, capacity: Capacity, now: Now) -> Self {
+        Self::keeping(node, config, policy, capacity, now, None)
+    }
+
+    /// The same with a store, whose records it has back.
+    pub fn keeping(
+        node: u8,
+        config: &str,
+        policy: &str,
+        capacity: Capacity,
+        now: Now,
+        store: Option<Keeper>,
+    ) -> Self {
         let files = TempDir::new().unwrap();
         let path = files.path().join("gateway.toml");
         std::fs::write(&path, config).unwrap();
@@ -86,11 +99,14 @@ impl Node {
             adjacencies: capacity.adjacencies,
         };
         let notices = Notices::new();
-        let (role, setup) = assemble(&config, &ports, room, applied, notices, None).unwrap();
+        let (role, mut setup) = assemble(&config, &ports, room, applied, notices, None).unwrap();
+        setup.store = store;
         let mut engine = Engine::new(setup, role, writer, control, now);
+        engine.start(now);
         if let Some(policy) = anchor {
             engine.deliver(now, Event::Policy { policy });
         }
+        engine.restore(|| now).unwrap();
         Self {
             engine,
             worker,
@@ -149,7 +165,7 @@ pub fn begin() -> Now {
     at(Duration::from_secs(1))
 }
 
-fn at(time: Duration) -> Now {
+pub fn at(time: Duration) -> Now {
     Now {
         monotonic: time,
         wall: Duration::from_secs(1_700_000_000) + time,

@@ -31,6 +31,7 @@ $ echo '{\"jsonrpc\": \"2.0\", \"id\": 1, \"method\": \"status\"}' | nc -U /run/
 const OBJECTS: &[(&str, &str, &[Field])] = &[
     ("TableUse", t::TableUse::DESCRIPTION, t::TableUse::FIELDS),
     ("Latency", t::Latency::DESCRIPTION, t::Latency::FIELDS),
+    ("Store", t::Store::DESCRIPTION, t::Store::FIELDS),
     (
         "VisitorAddress",
         t::VisitorAddress::DESCRIPTION,

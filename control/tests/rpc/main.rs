@@ -108,6 +108,7 @@ fn status() -> Status {
             p999_us: 0.0,
             max_us: 0.0,
         },
+        store: None,
     }
 }
 

@@ -21,7 +21,7 @@ pub use ndr::{run as ndr, Arguments as NdrArguments};
 use crate::bench::ports::{find, PortArguments, Ports};
 use crate::bench::trial::Trials;
 use crate::eal::EalArguments;
-use crate::gateway::{self, Gateway, Setting, OUTSIDE};
+use crate::gateway::{self, Gateway, Kept, Setting, OUTSIDE};
 use crate::generate::interruptible;
 use crate::storm::{Course, Storm};
 use crate::traffic::plan::{Direction, Plan, PlanArguments, Tunnelled};
@@ -123,6 +123,7 @@ impl Subject {
                     core: Some(given.anchord_core),
                     share: false,
                     hugepages: "auto",
+                    store: Kept::Off,
                 };
                 let started = Gateway::start(&setting, &plan)?;
                 let (outside, core) = (started.outside_port(), started.core_port());

@@ -13,9 +13,12 @@ use hdrhistogram::Histogram;
 use packet::{Buf, Burst, PortId, RxTx};
 use serde::Serialize;
 use std::collections::{BTreeMap, VecDeque};
+use std::fmt::Write as _;
+use std::net::Ipv6Addr;
+use std::path::Path;
 use std::sync::Arc;
 use wire::ether::MacAddr;
-use wire::mh::HandoffIndicator;
+use wire::mh::{HandoffIndicator, NtpTime};
 
 /// Tries per host and round; also the sequence numbers that a round has.
 const TRIES: u16 = 8;
@@ -87,6 +90,15 @@ struct Host {
     done: bool,
 }
 
+/// What an anchor has acknowledged last for a host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Acknowledged {
+    /// Access gateway that it was acknowledged to.
+    pub care_of: Ipv6Addr,
+    /// Timestamp of the update.
+    pub timestamp: NtpTime,
+}
+
 /// A storm under way.
 pub struct Storm {
     plan: Arc<Plan>,
@@ -110,6 +122,7 @@ pub struct Storm {
     repeated: u64,
     latency: Histogram<u64>,
     frame: Vec<u8>,
+    acknowledged: Vec<Option<Acknowledged>>,
 }
 
 impl Storm {
@@ -138,6 +151,7 @@ impl Storm {
             repeated: 0,
             latency: Histogram::new_with_bounds(1, 1 << 38, 3)?,
             frame: Vec::new(),
+            acknowledged: vec![None; count],
         })
     }
 
@@ -328,6 +342,20 @@ impl Storm {
         self.hosts.fill(Host::default());
     }
 
+    /// Writes what was acknowledged last for each host, a line each: host, access gateway, timestamp.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn journal(&self, path: &Path) -> anyhow::Result<()> {
+        let mut text = String::new();
+        for (host, last) in self.acknowledged.iter().enumerate() {
+            if let Some(last) = last {
+                writeln!(text, "{host} {} {}", last.care_of, last.timestamp.0)?;
+            }
+        }
+        Ok(std::fs::write(path, text)?)
+    }
+
     /// Enters an answer.
     fn answer(&mut self, answer: &Answer, now: u64) -> Result<(), Wrong> {
         let sent = answer.sequence.wrapping_sub(self.sequence()) < TRIES;
@@ -357,6 +385,13 @@ impl Storm {
         }
         state.done = true;
         let due = state.due;
+        let last = self
+            .acknowledged
+            .get_mut(usize::try_from(answer.host).unwrap_or(usize::MAX));
+        if let (Some(last), Some(timestamp)) = (last, answer.timestamp) {
+            let care_of = answer.to;
+            *last = Some(Acknowledged { care_of, timestamp });
+        }
         self.answered += 1;
         self.last = now;
         self.latency

@@ -92,6 +92,8 @@ pub struct Answer {
     pub lifetime: u32,
     /// Prefixes granted.
     pub prefixes: Vec<HomeNetworkPrefix>,
+    /// The update's timestamp, come back.
+    pub timestamp: Option<NtpTime>,
 }
 
 /// Why a mobility message from the anchor is no acknowledgement of ours.
@@ -133,12 +135,14 @@ fn decode(source: Ipv6Addr, to: Ipv6Addr, payload: &[u8]) -> Result<Answer, BadA
     }
     let mut host = None;
     let mut prefixes = Vec::new();
+    let mut timestamp = None;
     for option in &message.options {
         match option {
             MobilityOption::MnIdentifier(MnIdentifier::Nai(text)) => {
                 host = text.strip_suffix(REALM).and_then(|it| it.parse().ok());
             }
             MobilityOption::HomeNetworkPrefix(prefix) => prefixes.push(*prefix),
+            MobilityOption::Timestamp(time) => timestamp = Some(*time),
             _ => {}
         }
     }
@@ -149,6 +153,7 @@ fn decode(source: Ipv6Addr, to: Ipv6Addr, payload: &[u8]) -> Result<Answer, BadA
         status: message.status,
         lifetime: message.lifetime.as_secs(),
         prefixes,
+        timestamp,
     })
 }
 
@@ -206,6 +211,8 @@ pub(super) mod tests {
         assert!(write_update(&plan, &registration, (OWN, OWN), &mut frame));
         let answered = answer(&frame, |_| {});
         let read = read_answer(&answered).expect("a mobility message");
+        let timestamp = read.as_ref().ok().and_then(|answer| answer.timestamp);
+        assert!(timestamp.is_some(), "it comes back");
         let expected = Answer {
             host: 66_000,
             to: plan.access_gateway(0),
@@ -216,6 +223,7 @@ pub(super) mod tests {
                 prefix: "2001:db8:1001:1d0::".parse().expect("an address"),
                 length: 64,
             }],
+            timestamp,
         };
         assert_eq!(read, Ok(expected));
         assert_eq!(read_answer(&frame), Some(Err(BadAnswer::OtherMessage)));

@@ -13,14 +13,14 @@
 
 mod book;
 mod message;
-mod threads;
+pub mod threads;
 
 pub use book::{Course, Storm};
 
 use crate::bench::ports::{find, PortArguments, Ports};
 use crate::bench::rate::{in_words, Rate};
 use crate::eal::EalArguments;
-use crate::gateway::{self, Gateway, Setting, OUTSIDE};
+use crate::gateway::{self, Gateway, Kept, Setting, OUTSIDE};
 use crate::generate::interruptible;
 use crate::traffic::pace::Pace;
 use crate::traffic::plan::{Plan, PlanArguments};
@@ -72,6 +72,13 @@ pub struct Arguments {
     /// Core that all of the anchord runs on.
     #[arg(long, default_value_t = 1, conflicts_with = "port")]
     anchord_core: usize,
+    /// Whether that anchord keeps its bindings.
+    #[arg(long, value_enum, default_value = "off", conflicts_with = "port")]
+    store: Kept,
+    /// Write the last answer of every host to this file at the end: host, access gateway and the
+    /// timestamp of the update.
+    #[arg(long, value_name = "FILE")]
+    journal: Option<PathBuf>,
     /// Port on the core link of an anchor that runs already, as DPDK devargs.
     #[arg(long, value_name = "DEVARGS")]
     port: Option<String>,
@@ -118,6 +125,10 @@ pub struct Report {
     /// What the anchor itself says of its signalling.
     #[serde(skip_serializing_if = "Option::is_none")]
     anchord_signalling: Option<Value>,
+    /// Whether the anchor keeps its bindings, and what it says of its store.
+    store: Kept,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    anchord_store: Option<Value>,
     /// Packets to hosts that were sent and lost during the rounds of moves.
     #[serde(skip_serializing_if = "Option::is_none")]
     traffic: Option<Traffic>,
@@ -194,6 +205,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
                 core: Some(arguments.anchord_core),
                 share: true,
                 hugepages: "auto",
+                store: arguments.store,
             };
             let gateway = Gateway::start(&setting, &plan)?;
             let outside = arguments.traffic.map(|_| gateway.outside_port());
@@ -271,7 +283,13 @@ fn against(
     let grown = gateway.map(|it| threads::resident(it.id())).transpose()?;
     let signalling = gateway.and_then(|it| it.call("status").ok());
     let mut report = Report::new(arguments, plan, &work);
-    report.anchord_signalling = signalling.map(|mut it| it["signalling"].take());
+    if let Some(mut status) = signalling {
+        report.anchord_signalling = Some(status["signalling"].take());
+        report.anchord_store = Some(status["store"].take()).filter(|it| !it.is_null());
+    }
+    if let Some(path) = &arguments.journal {
+        work.storm.journal(path)?;
+    }
     if let (Some(before), Some(after)) = (before, after) {
         let spent = threads::difference(&before, &after);
         let control = threads::control(&spent);
@@ -421,6 +439,8 @@ impl Report {
             control_us_per_registration: None,
             anchord_octets_per_binding: None,
             anchord_signalling: None,
+            store: arguments.store,
+            anchord_store: None,
             traffic,
         }
     }

@@ -38,6 +38,7 @@ fn sample(start: Instant, seconds: u64) -> Sample {
             policy_loaded: 0.0,
             subscribers: 0,
             signalling: Latency::default(),
+            store: None,
         },
         ports: vec![Port {
             name: "core0".into(),

@@ -1,0 +1,223 @@
+//! Gateways that keep what they acknowledge: nothing is said before it is kept, and one that was
+//! killed forwards again before anybody has signalled.
+
+use crate::bytes::Seen;
+use crate::host::{replies, Host};
+use crate::story::{
+    advertisements, attach, bindings, domain_keeping, gateway, meet, signalling, visitors,
+    CAPACITY, CN, CORE, LMA, MAG1, MN,
+};
+use crate::world::World;
+use control::store::{Change, Durability, Keeper, Size, Store, StoreError};
+use roles::mag::VisitorState;
+use roles::store::{Key, Record};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::{Duration, Instant};
+
+/// Longest time that a commit may take.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// A store in memory, shared by the starts of a gateway, that commits only while it is open.
+#[derive(Clone, Default)]
+struct Shelf(Arc<(Mutex<Inside>, Condvar)>);
+
+#[derive(Default)]
+struct Inside {
+    shut: bool,
+    records: BTreeMap<Key, Record>,
+    starts: u32,
+}
+
+impl Shelf {
+    /// A start of the gateway whose store this is.
+    fn keeper(&self) -> Option<Keeper> {
+        self.0 .0.lock().unwrap().starts += 1;
+        let keeper = Keeper::start(Box::new(self.clone()), Durability::Process, None);
+        Some(keeper.unwrap())
+    }
+
+    fn shut(&self, shut: bool) {
+        self.0 .0.lock().unwrap().shut = shut;
+        self.0 .1.notify_all();
+    }
+}
+
+impl Store for Shelf {
+    fn load(&mut self, each: &mut dyn FnMut(Vec<Record>)) -> Result<(), StoreError> {
+        each(
+            self.0
+                 .0
+                .lock()
+                .unwrap()
+                .records
+                .values()
+                .cloned()
+                .collect(),
+        );
+        Ok(())
+    }
+
+    fn commit(&mut self, changes: &[Change]) -> Result<(), StoreError> {
+        let inside = self.0 .0.lock().unwrap();
+        let mut inside = self.0 .1.wait_while(inside, |it| it.shut).unwrap();
+        for change in changes {
+            match change {
+                Change::Put(record) => inside.records.insert(record.key(), record.clone()),
+                Change::Remove(key) => inside.records.remove(key),
+            };
+        }
+        Ok(())
+    }
+
+    fn size(&self) -> Size {
+        Size::default()
+    }
+
+    fn restarts(&self) -> u32 {
+        self.0 .0.lock().unwrap().starts - 1
+    }
+}
+
+/// The world comes to rest with everything committed and sent.
+fn rest(world: &mut World) {
+    let start = Instant::now();
+    loop {
+        world.settle();
+        let waits = |world: &World, place: usize| {
+            let engine = &world.nodes[place].engine;
+            engine.store().is_some_and(|it| it.state().waiting > 0) || engine.held() != (0, 0)
+        };
+        if !(0..world.nodes.len()).any(|place| waits(world, place)) {
+            return;
+        }
+        assert!(start.elapsed() < LIMIT, "a store does not commit");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// A domain whose anchor and first access gateway keep what they acknowledge.
+fn domain() -> (World, Shelf, Shelf) {
+    let (anchor, access) = (Shelf::default(), Shelf::default());
+    let stores = [anchor.keeper(), access.keeper(), None];
+    let world = domain_keeping([CAPACITY; 3], "", stores);
+    (world, anchor, access)
+}
+
+/// Proves S1-14.
+#[test]
+fn no_acknowledgement_leaves_before_the_binding_is_kept() {
+    let (mut world, anchor, access) = domain();
+    let mut mn = Host::new(MN, 1);
+    anchor.shut(true);
+    access.shut(true);
+    mn.solicit_router(&mut world);
+    world.pass(Duration::from_millis(100));
+    assert_eq!(signalling(&world.hear(CORE)), ["update"]);
+    // The packets of the host could go already: it is the word of it that waits.
+    assert_eq!(bindings(&world).len(), 1);
+    assert_eq!(world.nodes[LMA].engine.held(), (1, 0));
+
+    anchor.shut(false);
+    let start = Instant::now();
+    while visitors(&world, MAG1) != [VisitorState::Bound] {
+        assert!(start.elapsed() < LIMIT, "no acknowledgement");
+        world.settle();
+    }
+    assert_eq!(signalling(&world.hear(CORE)), ["acknowledgement"]);
+    assert!(advertisements(&mn.live(&mut world)).is_empty());
+    access.shut(false);
+    rest(&mut world);
+    assert_eq!(advertisements(&mn.live(&mut world)).len(), 1);
+    assert_eq!(world.nodes[LMA].counted("send_held"), 1);
+}
+
+/// What follows to the same peer waits in its turn, and nothing to others does.
+#[test]
+fn the_order_of_messages_to_a_peer_is_kept() {
+    let (mut world, anchor, _access) = domain();
+    let first = Host::new(MN, 1);
+    anchor.shut(true);
+    first.solicit_router(&mut world);
+    // The update is sent again for want of an answer, and each is answered.
+    world.pass(Duration::from_millis(3_500));
+    let held = world.nodes[LMA].engine.held().0;
+    assert!(held >= 2, "{held}");
+    assert!(!signalling(&world.hear(CORE)).contains(&"acknowledgement"));
+    anchor.shut(false);
+    rest(&mut world);
+    let heard = world.hear(CORE);
+    let statuses: Vec<u8> = heard
+        .iter()
+        .filter_map(Seen::mh)
+        .filter_map(|message| match message {
+            wire::mh::Message::BindingAcknowledgement(answer) => Some(answer.status.0),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(statuses.first(), Some(&0), "{statuses:?}");
+    assert_eq!(visitors(&world, MAG1), [VisitorState::Bound]);
+}
+
+/// Kills a gateway and starts it again `after` a while.
+fn kill(world: &mut World, place: usize, shelf: &Shelf, after: Duration) {
+    // What is not committed is lost with the process; here all is.
+    rest(world);
+    world.hear(CORE);
+    world.pass(after);
+    let capacity = CAPACITY;
+    let now = world.now();
+    world.nodes[place] = gateway(place, capacity, "", now, shelf.keeper());
+    rest(world);
+}
+
+/// An anchor and an access gateway that are killed, one after the other, forward again both ways with
+/// not one mobility message; the binding ends when it would have ended.
+///
+/// Proves S1-14, S1-40.
+#[test]
+fn killed_gateways_forward_again_before_anything_is_signalled() {
+    let (mut world, anchor, access) = domain();
+    let mut cn = Host::correspondent(CN);
+    let mut mn = Host::new(MN, 1);
+    meet(&mut world, &mut cn);
+    attach(&mut world, &mut mn);
+    rest(&mut world);
+    mn.live(&mut world);
+    let before = bindings(&world);
+    assert_eq!(before.len(), 1);
+
+    for (place, shelf) in [(LMA, &anchor), (MAG1, &access)] {
+        kill(&mut world, place, shelf, Duration::from_secs(1));
+        let engine = &world.nodes[place].engine;
+        assert_eq!(engine.restored(), 1);
+        assert_eq!(engine.store().expect("a store").restarts(), 1);
+        // Next hops are asked for at once, and answer.
+        for _ in 0..2 {
+            cn.live(&mut world);
+            world.pass(Duration::from_millis(20));
+        }
+        assert_eq!(visitors(&world, MAG1), [VisitorState::Bound]);
+        world.hear(MN);
+        mn.ping(&mut world, cn.address(), 7);
+        for _ in 0..3 {
+            cn.live(&mut world);
+            world.settle();
+        }
+        assert_eq!(replies(&mn.live(&mut world)), [7], "place {place}");
+        assert!(signalling(&world.hear(CORE)).is_empty());
+    }
+    let after = bindings(&world);
+    assert_eq!(after[0].session, before[0].session);
+    assert_eq!(
+        (after[0].prefixes.clone(), after[0].care_of),
+        (before[0].prefixes.clone(), before[0].care_of)
+    );
+    assert!(after[0].lifetime_left < before[0].lifetime_left - Duration::from_secs(1));
+
+    // The host is gone: nothing keeps the binding but its lifetime, which goes on.
+    world.replug(MN, 0);
+    kill(&mut world, LMA, &anchor, Duration::from_secs(400));
+    assert!(bindings(&world).is_empty());
+    assert!(anchor.0 .0.lock().unwrap().records.is_empty());
+}

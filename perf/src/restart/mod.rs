@@ -1,0 +1,81 @@
+//! An anchor that is killed and started again: how long that takes ([`measure`]), and that nothing which
+//! it has acknowledged is lost ([`crash`]).
+//!
+//! ```text
+//!   anchord ◄── memif ── anchor-perf storm, a process of its own, which outlives the anchor
+//!      │ kill -9                  └─► journal: who was acknowledged where, and when
+//!      ▼
+//!   anchord again ──► bindings ──► compared with the journal
+//! ```
+
+pub mod crash;
+pub mod measure;
+
+use crate::gateway::{self, Gateway, Kept, Setting};
+use crate::traffic::plan::Plan;
+use anyhow::{ensure, Context, Result};
+use nix::sys::signal::{kill, Signal};
+use nix::unistd::Pid;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+/// Starts an anchor for `plan` that keeps its bindings; all of it on `core`, if one is given.
+fn anchor(
+    program: Option<&PathBuf>,
+    core: Option<usize>,
+    store: Kept,
+    plan: &Plan,
+) -> Result<Gateway> {
+    ensure!(
+        store != Kept::Off,
+        "an anchor that keeps nothing has nothing to restore"
+    );
+    let setting = Setting {
+        program: program.cloned().map_or_else(gateway::beside, Ok)?,
+        core,
+        share: true,
+        hugepages: "never",
+        store,
+    };
+    Gateway::start(&setting, plan)
+}
+
+/// A storm in a process of its own.
+struct Storm(Child);
+
+impl Storm {
+    /// Starts one on a running anchor, with these arguments beside.
+    fn start(gateway: &Gateway, arguments: &[String], journal: &Path) -> Result<Self> {
+        let program = std::env::current_exe()?;
+        let child = Command::new(program)
+            .args(["storm", "--json", "--port", &gateway.core_port()])
+            .arg("--journal")
+            .arg(journal)
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .context("the storm does not start")?;
+        Ok(Self(child))
+    }
+
+    /// Waits until it has done all.
+    fn wait(mut self) -> Result<()> {
+        let mut text = String::new();
+        if let Some(errors) = self.0.stderr.take() {
+            std::io::read_to_string(errors)?.clone_into(&mut text);
+        }
+        let status = self.0.wait()?;
+        ensure!(status.success(), "the storm failed: {status}\n{text}");
+        Ok(())
+    }
+
+    /// Lets it write its journal and end, with what it has.
+    fn stop(self) -> Result<()> {
+        let id = i32::try_from(self.0.id())?;
+        // Our own child, not waited for yet.
+        kill(Pid::from_raw(id), Signal::SIGINT)?;
+        self.wait()
+    }
+}
