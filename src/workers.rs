@@ -172,6 +172,7 @@ fn settings(config: &config::Workers) -> WorkerConfig {
             },
         },
         icmp_rate: Rate::new(config.icmp_rate, config.icmp_rate.div_ceil(10)),
+        icmp_source_rate: Rate::new(config.icmp_rate.div_ceil(10), config.icmp_rate.div_ceil(40)),
         punt_rates,
         fragment_seed: RandomState::new().hash_one(0) as u32,
         ..WorkerConfig::default()

@@ -28,8 +28,8 @@ use crate::classify::{Family, Meta, Origin};
 use crate::counters::PortDirection;
 use crate::hold::{Held, Hold};
 use crate::key::{InterfaceKind, NextHop};
-use crate::limit::Bucket;
-use crate::police::Police;
+use crate::limit::{Bucket, Sources};
+use crate::police::{self, Police};
 use crate::rewrite::decap::decapsulate;
 use crate::rings::{Inject, WorkerRings};
 use crate::table::Probe;
@@ -44,6 +44,7 @@ use express::Desk;
 use fragment::Pieced;
 use oversized::TwinOf;
 use packet::{Buf, Burst, PortId, RxTx, MAX_BURST};
+use std::net::Ipv6Addr;
 use wire::ether;
 
 /// Rounds that one packet may take: out of two tunnels, and an answer to what was inside.
@@ -80,7 +81,22 @@ pub(crate) struct Path<T: RxTx, M: Meter> {
 /// Buckets for what this worker sends of its own accord.
 struct Limits {
     icmp: Bucket,
+    icmp_sources: Sources,
     punts: Police,
+}
+
+impl Limits {
+    /// Takes the place of one error or echo reply to `source`, or says what is used up (RFC 4443
+    /// section 2.4 f). What one source asks for without end leaves the others theirs.
+    fn take_icmp(&mut self, meta: &Meta, source: Ipv6Addr, now: u64) -> Result<(), Drop> {
+        if !self.icmp_sources.take(police::key(meta, source), now) {
+            Err(Drop::IcmpSourceLimited)
+        } else if !self.icmp.take(now) {
+            Err(Drop::IcmpLimited)
+        } else {
+            Ok(())
+        }
+    }
 }
 
 /// What follows from the topology.
@@ -110,6 +126,7 @@ impl<T: RxTx, M: Meter> Path<T, M> {
     ) -> Self {
         let limits = Limits {
             icmp: Bucket::new(config.icmp_rate),
+            icmp_sources: Sources::new(config.icmp_source_rate),
             punts: Police::new(&config.punt_rates),
         };
         let known = Known {

@@ -157,13 +157,18 @@ impl Police {
         if peer {
             return self.peers.take(source.to_bits(), now);
         }
-        let key = if meta.access {
-            sender(meta)
-        } else {
-            source.to_bits()
-        };
         let way = self.reasons.get_mut(reason as usize);
-        way.map_or(Err(Drop::PuntLimited), |way| way.take(key, now))
+        way.map_or(Err(Drop::PuntLimited), |way| {
+            way.take(key(meta, source), now)
+        })
+    }
+}
+
+/// What tells sources apart whose shares are kept.
+pub(crate) fn key(meta: &Meta, source: Ipv6Addr) -> u128 {
+    match meta.access {
+        true => sender(meta),
+        false => source.to_bits(),
     }
 }
 

@@ -132,6 +132,7 @@ reasons! {
         NeighbourLimited = "Its next hop is unresolved, and more neighbours are asked for than the rate allows.",
         NeighbourFailed = "Its next hop did not answer, and an error must not be sent.",
         IcmpLimited = "An error or echo reply that the rate limit kept back.",
+        IcmpSourceLimited = "An error or echo reply over the share of whoever asks for it.",
         PuntLimited = "For the control plane, over the rate allowed to its kind.",
         PuntSourceLimited = "For the control plane, over the share of its source.",
         PuntFull = "For the control plane, whose ring is full.",

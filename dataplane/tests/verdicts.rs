@@ -18,6 +18,10 @@ const BY_WORKER: &[(&str, &str)] = &[
     ),
     ("drop icmp_limited", "errors_and_echo_replies_are_limited"),
     (
+        "drop icmp_source_limited",
+        "one_source_does_not_use_up_the_errors_of_all",
+    ),
+    (
         "drop inject_invalid",
         "a_frame_of_controls_gets_its_vlan_tag",
     ),

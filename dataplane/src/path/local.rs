@@ -86,8 +86,8 @@ impl<T: RxTx, M: Meter> Path<T, M> {
         }
         match own::unicast(packet.data(), &fields, &meta) {
             Own::Echo { icmp } => {
-                if !self.limits.icmp.take(view.now) {
-                    return self.drop(packet.buf, Drop::IcmpLimited, view, io);
+                if let Err(reason) = self.limits.take_icmp(&meta, fields.source, view.now) {
+                    return self.drop(packet.buf, reason, view, io);
                 }
                 let done = match meta.family {
                     Family::V6 => icmp::echo_reply(&mut packet.buf, meta.at, icmp),

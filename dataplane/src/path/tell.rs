@@ -55,8 +55,9 @@ impl<T: RxTx, M: Meter> Path<T, M> {
         let Some(from) = from.filter(|_| allowed) else {
             return self.drop(packet.buf, problem.silently(), view, io);
         };
-        if !self.limits.icmp.take(view.now) {
-            return self.drop(packet.buf, Drop::IcmpLimited, view, io);
+        let source = packet.fields.source;
+        if let Err(reason) = self.limits.take_icmp(&meta, source, view.now) {
+            return self.drop(packet.buf, reason, view, io);
         }
         let done = match meta.family {
             Family::V6 => icmp::error(&mut packet.buf, meta.at, from, problem.error),

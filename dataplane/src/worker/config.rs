@@ -40,6 +40,8 @@ pub struct WorkerConfig {
     pub idle: Idle,
     /// ICMPv6 errors and echo replies (RFC 4443 section 2.4 f).
     pub icmp_rate: Rate,
+    /// The share of one source in them: of an address, on an access link of the sender of the frame.
+    pub icmp_source_rate: Rate,
     /// Packets to control.
     pub punt_rates: PuntRates,
     /// How long a packet waits for its neighbour's link-layer address.
@@ -54,6 +56,7 @@ impl Default for WorkerConfig {
         Self {
             idle: Idle::Pause,
             icmp_rate: Rate::new(1_000, 100),
+            icmp_source_rate: Rate::new(100, 25),
             punt_rates: PuntRates::default(),
             hold_time: Duration::from_secs(3),
             fragment_seed: 0,

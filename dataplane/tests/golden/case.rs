@@ -150,6 +150,7 @@ pub fn unlimited() -> WorkerConfig {
     WorkerConfig {
         idle: Idle::Busy,
         icmp_rate: rate,
+        icmp_source_rate: rate,
         punt_rates: PuntRates::all(PuntRate {
             source: rate,
             total: rate,

@@ -40,6 +40,43 @@ fn errors_and_echo_replies_are_limited() {
     bench.balances();
 }
 
+/// Whoever asks for errors without end leaves the others theirs, on a core link by its address and on an
+/// access link by its frames.
+#[test]
+fn one_source_does_not_use_up_the_errors_of_all() {
+    let config = WorkerConfig {
+        icmp_rate: Rate::new(1, 8),
+        icmp_source_rate: Rate::new(1, 3),
+        ..unlimited()
+    };
+    let mut bench = Bench::new("lma", &config);
+    let expired = frame("hop_limit", 0, 0);
+    let from = |host: u8| {
+        let mut expired = expired.clone();
+        expired[37] = host;
+        expired
+    };
+    for host in [1, 1, 1, 1, 1, 2, 2, 3, 3, 4, 4, 4] {
+        bench.receive(0, &from(host));
+    }
+    bench.dry(START);
+    let kept_back = [Drop::IcmpSourceLimited, Drop::IcmpLimited];
+    let kept_back = kept_back.map(|reason| bench.count(Verdict::Drop(reason)));
+    // Three, two, two and one: then all have used up what there is for all.
+    assert_eq!(kept_back, [2, 2]);
+    bench.balances();
+
+    let mut bench = Bench::new("maar", &config);
+    let echo = frame("host_to_gateway", 1, 0);
+    for _ in 0..5 {
+        bench.receive(1, &echo);
+    }
+    bench.dry(START);
+    let limited = bench.count(Verdict::Drop(Drop::IcmpSourceLimited));
+    assert_eq!((limited, bench.sent(1).len()), (2, 3));
+    bench.balances();
+}
+
 /// A flood of one stranger leaves room for another, and no flood passes the rate of its reason.
 #[test]
 fn punts_are_limited_by_source_and_by_reason() {
