@@ -9,14 +9,14 @@
 //! filling touched have long been pushed out of the first-level cache by those filled after it.
 
 use super::laps::{Laps, Watch, STAGES};
-use super::packets::{Builder, Input};
+use super::packets::{self, Builder, Input};
 use super::ports::Ports;
 use super::verify::Verifier;
 use super::world::Entry;
 use super::{median, Flows, Plan};
 use anyhow::{Context, Result};
 use dataplane::handoff::Ends;
-use dataplane::rings;
+use dataplane::rings::{self, ControlRings};
 use dataplane::tables::Tables;
 use dataplane::worker::{Idle, Stage, Unmetered, Worker, WorkerConfig};
 use dpdk::{cycles, Pool};
@@ -56,6 +56,8 @@ pub struct Outcome {
     pub plain: Vec<Round>,
     /// Rounds with it.
     pub metered: Vec<Round>,
+    /// Rounds without it in which strangers forge signalling; packets are the others.
+    pub forged: Vec<Round>,
     /// Packets that were checked.
     pub verified: u64,
 }
@@ -98,15 +100,19 @@ impl Lane {
     /// A packet that is missing, or is not what it must be.
     pub fn run(mut self) -> Result<Outcome> {
         self.check_all()?;
-        let (mut plain, mut metered) = (Vec::new(), Vec::new());
+        let (mut plain, mut metered, mut forged) = (Vec::new(), Vec::new(), Vec::new());
         for _ in 0..self.plan.rounds {
             plain.push(self.round::<Unmetered>()?);
             metered.push(self.round::<Laps>()?);
+            if self.plan.forged > 0.0 {
+                forged.push(self.round_with::<Unmetered>(self.plan.forged_each())?);
+            }
         }
         self.verifier.finish()?;
         Ok(Outcome {
             plain,
             metered,
+            forged,
             verified: self.verifier.verified(),
         })
     }
@@ -115,11 +121,12 @@ impl Lane {
     /// label.
     pub fn check_all(&mut self) -> Result<()> {
         let loads = (self.plan.entries as usize).div_ceil(self.plan.load);
-        let mut worker = worker::<Unmetered>(self.index, &self.tables, &mut self.ports)?;
+        let (mut worker, _control) =
+            worker::<Unmetered>(self.index, &self.tables, &mut self.ports)?;
         for _ in 0..loads.clamp(UNTIMED.0, UNTIMED.1) {
             self.source.draw();
             for _ in 0..2 {
-                self.source.fill(worker.io_mut())?;
+                self.source.fill(worker.io_mut(), 0.0)?;
                 drain(&mut worker);
                 let sent = &worker.io_mut().sent;
                 self.verifier.check(&self.source.inputs, sent)?;
@@ -136,17 +143,24 @@ impl Lane {
 
     /// One timed round.
     pub fn round<M: Watch>(&mut self) -> Result<Round> {
-        let mut worker = worker::<M>(self.index, &self.tables, &mut self.ports)?;
+        self.round_with::<M>(0.0)
+    }
+
+    /// One timed round with so many forged packets for each other one.
+    fn round_with<M: Watch>(&mut self, forged_each: f64) -> Result<Round> {
+        let (mut worker, mut control) = worker::<M>(self.index, &self.tables, &mut self.ports)?;
         let mut loads = Loads::default();
         let until = self.plan.seconds.map(|seconds| Instant::now() + seconds);
         loop {
             self.source.draw();
-            self.source.fill(worker.io_mut())?;
+            self.source.fill(worker.io_mut(), forged_each)?;
             worker.io_mut().start();
             worker.meter_mut().start();
             let start = cycles();
             drain(&mut worker);
             let total = cycles() - start;
+            // What control makes of it is another core's work.
+            control.poll(|_, _| {});
             let stages = worker.meter_mut().sums();
             loads.add(self.plan.load, total, worker.io_mut(), stages);
             let sent = &worker.io_mut().sent;
@@ -167,28 +181,22 @@ impl Lane {
     }
 }
 
-/// A worker over the ports, as a gateway makes it.
+/// A worker over the ports, as a gateway makes it, and control's end of its rings.
 fn worker<'a, M: Watch>(
     index: usize,
     tables: &Arc<Tables>,
     ports: &'a mut Ports,
-) -> Result<Worker<&'a mut Ports, M>> {
-    let (_, mut ends) = rings::channel(1)?;
+) -> Result<(Worker<&'a mut Ports, M>, ControlRings)> {
+    let (control, mut ends) = rings::channel(1)?;
     let ends = ends.pop().context("rings of one worker")?;
     let config = WorkerConfig {
         idle: Idle::Busy,
         ..WorkerConfig::default()
     };
     let meter = M::default();
-    Ok(Worker::metered(
-        index,
-        tables,
-        ends,
-        ports,
-        Ends::alone(),
-        &config,
-        meter,
-    ))
+    let alone = Ends::alone();
+    let worker = Worker::metered(index, tables, ends, ports, alone, &config, meter);
+    Ok((worker, control))
 }
 
 /// Lets the worker take all that waits. Not inlined, so that profilers can name it.
@@ -250,9 +258,21 @@ impl Source {
             .extend(std::iter::repeat_with(draw).take(self.load));
     }
 
-    /// Puts them into fresh mbufs, the first of them last.
-    fn fill(&mut self, ports: &mut Ports) -> Result<()> {
+    /// Puts them into fresh mbufs, the first of them last, and so many forged ones for each of them
+    /// between them.
+    fn fill(&mut self, ports: &mut Ports, forged_each: f64) -> Result<()> {
+        let mut forged_due = 0.0;
         for &input in self.inputs.iter().rev() {
+            forged_due += forged_each;
+            while forged_due >= 1.0 {
+                forged_due -= 1.0;
+                let mut mbuf = ports.pool().alloc().context("the pool has run dry")?;
+                mbuf.set_len(packets::FORGED)
+                    .ok()
+                    .context("a forged frame is longer than a buffer")?;
+                packets::forged(self.random.random(), mbuf.data_mut());
+                ports.waiting.push(mbuf);
+            }
             let mut mbuf = ports.pool().alloc().context("the pool has run dry")?;
             mbuf.set_len(self.builder.received_len())
                 .ok()

@@ -103,6 +103,10 @@ pub struct Arguments {
     /// Changes of bindings per second meanwhile, of which eight in ten are moves
     #[arg(long, value_name = "RATE", default_value_t = 0.0)]
     writer: f64,
+    /// Share of all packets that are forged binding updates from strangers; their cost is that of a round
+    /// with them less that of one without
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
+    forged: f64,
     /// Packets of a round and worker
     #[arg(long, value_name = "N", default_value_t = 1 << 18, conflicts_with = "seconds")]
     packets: u64,
@@ -138,6 +142,8 @@ pub struct Plan {
     pub frame: usize,
     pub workers: usize,
     pub writer: f64,
+    /// Share of all packets that are forged signalling.
+    pub forged: f64,
     pub packets: u64,
     pub seconds: Option<Duration>,
     pub rounds: u16,
@@ -153,6 +159,11 @@ impl Plan {
             "--writer {} is not a rate",
             arguments.writer
         );
+        ensure!(
+            (0.0..=0.9).contains(&arguments.forged),
+            "--forged {} is not a share of at most 0.9",
+            arguments.forged
+        );
         let seconds = arguments.seconds.map(|seconds| {
             Duration::try_from_secs_f64(seconds)
                 .with_context(|| format!("--seconds {seconds} is not a time"))
@@ -166,6 +177,7 @@ impl Plan {
             frame: arguments.frame.into(),
             workers: arguments.workers.into(),
             writer: arguments.writer,
+            forged: arguments.forged,
             packets: arguments.packets,
             seconds: seconds.transpose()?,
             rounds: arguments.rounds,
@@ -183,7 +195,13 @@ impl Plan {
     /// Buffers of one worker: twice a load, so that a load is not made of those that the last one
     /// left in the cache.
     pub fn mbufs(&self) -> u32 {
-        (2 * self.load).next_power_of_two() as u32 - 1
+        let forged = (self.load as f64 * self.forged_each()).ceil() as usize;
+        (2 * (self.load + forged)).next_power_of_two() as u32 - 1
+    }
+
+    /// Forged packets for each other one.
+    pub fn forged_each(&self) -> f64 {
+        self.forged / (1.0 - self.forged)
     }
 
     /// Octets of a buffer behind its head room.

@@ -10,7 +10,7 @@
 //! hop limit, flow label (every second packet has one) and ports are drawn from its seed.
 
 use super::world::{
-    correspondent, from_tunnel, home, ipv4_correspondent, ipv4_home, neighbour, route,
+    correspondent, from_tunnel, home, ipv4_correspondent, ipv4_home, neighbour, route, stranger,
     tunnel_remote, Entry, CORE_IN, CORE_OUT, LOCAL, UPSTREAM,
 };
 use super::PathKind;
@@ -227,6 +227,48 @@ fn ipv4(input: Input, drawn: &Drawn, packet: &mut [u8]) {
         sum = (sum >> 16) + (sum & 0xffff);
     }
     packet[10..12].copy_from_slice(&(!sum as u16).to_be_bytes());
+}
+
+/// Octets of a forged update's frame.
+pub const FORGED: usize = ETHERNET + IPV6 + FORGED_MESSAGE;
+/// Octets of the message, a multiple of eight (RFC 6275 section 6.1.1).
+const FORGED_MESSAGE: usize = 24;
+
+/// Writes a binding update from a stranger, whole and with its checksum right, into `frame`, which is as
+/// long as it: who forges has the time for that.
+pub fn forged(seed: u64, frame: &mut [u8]) {
+    const MOBILITY: u8 = 135;
+    let drawn = Drawn::of(seed);
+    ethernet(frame, CORE_IN.mac, UPSTREAM, ETHERTYPE_IPV6);
+    let header = Ipv6 {
+        class: 0,
+        label: drawn.label,
+        next: MOBILITY,
+        hop_limit: drawn.hop_limit,
+        source: stranger(drawn.peer),
+        destination: LOCAL,
+    };
+    header.write(&mut frame[ETHERNET..]);
+    let [a, b, c, d] = drawn.ports;
+    // No next header, two more units of eight octets, a Binding Update; A, H and P; padding to the end.
+    let message = [59, 2, 5, 0, 0, 0, a, b, 0xc2, 0, c, d, 1, 10];
+    let place = &mut frame[ETHERNET + IPV6..];
+    place.fill(0);
+    place[..message.len()].copy_from_slice(&message);
+    let words = |octets: &[u8]| {
+        let words = octets.chunks_exact(2);
+        words
+            .map(|word| u32::from(word[0]) << 8 | u32::from(word[1]))
+            .sum::<u32>()
+    };
+    let addresses = words(&frame[ETHERNET + 8..ETHERNET + IPV6]);
+    let mut sum = addresses + words(&frame[ETHERNET + IPV6..]);
+    sum += FORGED_MESSAGE as u32 + u32::from(MOBILITY);
+    while sum > 0xffff {
+        sum = (sum >> 16) + (sum & 0xffff);
+    }
+    let at = ETHERNET + IPV6 + 4;
+    frame[at..at + 2].copy_from_slice(&(!sum as u16).to_be_bytes());
 }
 
 /// The outer flow label of an encapsulated frame.

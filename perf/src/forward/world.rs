@@ -103,6 +103,11 @@ pub fn correspondent(host: u64) -> u128 {
     0x2001_0db8_000c << 80 | u128::from(host)
 }
 
+/// An address of nobody that the gateway knows.
+pub fn stranger(host: u64) -> u128 {
+    0x2001_0db8_ffff << 80 | u128::from(host)
+}
+
 /// The home address of `entry` where hosts have IPv4: one of 10.0.0.0/8.
 pub fn ipv4_home(entry: Entry) -> u32 {
     10 << 24 | entry.number

@@ -118,6 +118,21 @@ fn budget(results: &Results) -> String {
         "3 M",
         update,
     );
+    let flood = results
+        .number("flood", "/forged/cycles/median")
+        .map(|cycles| {
+            let number = |key: &str| results.number("flood", &format!("/forged/{key}"));
+            let share = 100.0 * number("share").unwrap_or(0.0);
+            let loss = figure(number("loss_percent/median"));
+            format!("{loss} % at {share:.0} % of all packets; {cycles:.1} cycles each")
+        });
+    plain(
+        "forwarding lost to forged signalling",
+        "1 M",
+        "< 5 %",
+        "",
+        flood,
+    );
     let storm = results.number("storm", "/registrations_per_s");
     let cpu = results.number("storm", "/control_us_per_registration");
     let storm =

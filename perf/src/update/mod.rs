@@ -105,6 +105,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         frame: arguments.frame.into(),
         workers: arguments.workers.into(),
         // Not paced: any rate says that bindings move.
+        forged: 0.0,
         writer: f64::INFINITY,
         packets: arguments.packets,
         seconds: None,
