@@ -24,6 +24,7 @@
 
 pub mod capture;
 pub mod command;
+pub mod dhcp;
 pub mod domain;
 pub mod foreign;
 pub mod forge;

@@ -1,0 +1,162 @@
+//! A host that gets its address from a real DHCPv6 server, through the gateway that serves it.
+
+use anyhow::{ensure, Context, Result};
+use lab::capture::Capture;
+use lab::dhcp::{Client, Server, RENEW, SERVER};
+use lab::domain::{default_conf, Domain};
+use lab::gateway::{Configuration, Programs};
+use lab::host::Host;
+use lab::judge::{count, read};
+use lab::network::End;
+use lab::topology::{Plan, Topology, CN, CORE, MN_MAC};
+use lab::transfer::Transfer;
+use serde_json::Value;
+use std::net::Ipv6Addr;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// The host's home network prefix.
+const HOME: &str = "2001:db8:1000:1::/64";
+
+/// The prefix is the host's by policy, its home link is managed, and the gateways relay.
+fn adjust(name: &str, configuration: &mut Configuration) {
+    let host = configuration.policy().get_mut("host");
+    let host = host.and_then(|hosts| hosts.get_mut(0));
+    let Some(host) = host.and_then(toml::Value::as_table_mut) else {
+        return;
+    };
+    if name == "lma" {
+        host.insert("home_network_prefixes".into(), vec![HOME].into());
+        return;
+    }
+    host.insert("managed".into(), true.into());
+    let mut dhcp = toml::Table::new();
+    dhcp.insert("servers".into(), vec![SERVER.to_string()].into());
+    configuration.set("mag", "dhcpv6", dhcp);
+}
+
+/// Waits until the host has no link-local address that is still tested.
+fn wait_for_link_local(host: &Host) -> Result<Ipv6Addr> {
+    let end = Instant::now() + LIMIT;
+    loop {
+        if let Some(address) = host.link_local()?.first() {
+            return Ok(*address);
+        }
+        ensure!(Instant::now() < end, "the host has no link-local address");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Waits until a gateway's only visitor has this address by DHCP; the visitor.
+fn wait_for_lease(domain: &Domain, gateway: &str, address: Ipv6Addr) -> Result<Value> {
+    let end = Instant::now() + LIMIT;
+    loop {
+        let visitors = domain.gateway(gateway)?.call("visitors", Value::Null)?;
+        let leased = |visitor: &Value| {
+            let known = visitor["addresses"].as_array().into_iter().flatten();
+            let text = address.to_string();
+            let mut leased = known.filter(|it| it["learned"] == "dhcp");
+            leased.any(|it| it["address"] == text.as_str())
+        };
+        if let Some(visitor) = visitors
+            .as_array()
+            .into_iter()
+            .flatten()
+            .find(|it| leased(it))
+        {
+            return Ok(visitor.clone());
+        }
+        ensure!(Instant::now() < end, "no lease of {address}: {visitors}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// The host's client finds the server through the first gateway, and gets an address of its prefix; the
+/// anchor is told. Then the host moves with a session open; its client renews through the second
+/// gateway, and the address stays what it was. tshark reads the relay agent's messages.
+///
+/// Proves S1-25, S1-27, S1-35, S1-38, S1-39, S1-41.
+#[test]
+fn a_lease_follows_its_host() -> Result<()> {
+    let programs = Programs::beside(Path::new(env!("CARGO_BIN_EXE_anchorage-demo")))?;
+    let network = Topology::lay(Plan::default())?;
+    let _server = Server::start(&network, &[HOME])?;
+    let mut domain = Domain::start(network, &programs, &default_conf(), adjust)?;
+    let directory = domain.network.run.directory().to_path_buf();
+    let core = directory.join("core.pcap");
+    let capture = Capture::start(End::of(&domain.network.switch, CORE), &core)?;
+    let mn = domain.network.mobile_node("mn", MN_MAC)?;
+    // It gets its address from the server alone.
+    mn.namespace.sysctl(&["net.ipv6.conf.eth0.autoconf=0"])?;
+    domain.network.plug(&mn, 0)?;
+    wait_for_link_local(&mn)?;
+    let client = Client::start(&domain.network, &mn)?;
+    let address = mn.wait_for_address(LIMIT)?;
+    ensure!(
+        address.segments()[..4] == [0x2001, 0xdb8, 0x1000, 1],
+        "{address} is not of {HOME}"
+    );
+    let visitor = wait_for_lease(&domain, "mag1", address)?;
+    assert_eq!(visitor["dhcp_server"], SERVER.to_string().as_str());
+    assert_eq!(visitor["router"], "fe80::1");
+    assert_eq!(visitor["router_mac"], "02:00:5e:00:52:13");
+    assert!(mn.reaches(CN, LIMIT));
+
+    let session = Transfer::start(
+        &programs,
+        &mn.namespace,
+        &domain.network.cn.namespace,
+        CN,
+        200_000,
+        &directory.join("tcp.log"),
+    )?;
+    std::thread::sleep(Duration::from_millis(500));
+    domain.network.plug(&mn, 1)?;
+    wait_for_lease(&domain, "mag2", address)?;
+    assert_eq!(mn.addresses()?, [address]);
+    let outcome = session.stop()?;
+    ensure!(outcome.intact && outcome.bytes > 0, "{outcome:?}");
+    drop(client);
+    domain.stop_well()?;
+    capture.stop()?;
+
+    let relayed = read(
+        &core,
+        "dhcpv6.msgtype == 12",
+        &[
+            "ipv6.src",
+            "ipv6.dst",
+            "dhcpv6.hopcount",
+            "dhcpv6.linkaddr",
+            "dhcpv6.option.type",
+            "udp.checksum.status",
+        ],
+    )?;
+    ensure!(!relayed.is_empty(), "nothing was relayed");
+    let first = relayed.first().context("nothing was relayed")?;
+    let link: Ipv6Addr = first[3].parse()?;
+    ensure!(
+        link.segments()[..4] == [0x2001, 0xdb8, 0x1000, 1],
+        "{link} is not of {HOME}"
+    );
+    for message in &relayed {
+        assert_eq!(
+            message[1..4],
+            [SERVER.to_string(), "0".into(), first[3].clone()]
+        );
+        let options: Vec<&str> = message[4].split(',').collect();
+        for option in ["9", "18", "79"] {
+            ensure!(options.contains(&option), "no option {option}: {message:?}");
+        }
+    }
+    assert_eq!(first[0], "2001:db8:c::11");
+    let renewed = "dhcpv6.msgtype == 5 && ipv6.src == 2001:db8:c::12";
+    ensure!(
+        count(&core, renewed)? > 0,
+        "not renewed through the second gateway within {RENEW:?}"
+    );
+    ensure!(count(&core, "dhcpv6 && _ws.malformed")? == 0, "malformed");
+    Ok(())
+}
