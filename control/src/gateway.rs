@@ -1,6 +1,7 @@
 //! From configuration to an engine: the role that is configured, its interfaces and routes, and
 //! what policy says.
 
+use crate::aaa::Handle;
 use crate::config::{self, AttachOn, Config, InterfaceKind, LearnFrom, Policy};
 use crate::dhcp;
 use crate::engine::{Reachability, Setup};
@@ -224,6 +225,13 @@ pub struct Applied {
 
 impl From<Policy> for Applied {
     fn from(policy: Policy) -> Self {
+        Self::of(policy, None)
+    }
+}
+
+impl Applied {
+    /// What policy gives an engine; who may attach is asked of `aaa`, if there is one.
+    pub fn of(policy: Policy, aaa: Option<&Handle>) -> Self {
         match policy {
             Policy::Lma(policy) => Self {
                 access: None,
@@ -234,7 +242,10 @@ impl From<Policy> for Applied {
             Policy::Mag(policy) => Self {
                 peers: policy.anchors(),
                 hosts: policy.len(),
-                access: Some(Box::new(policy)),
+                access: Some(match aaa {
+                    Some(aaa) => aaa.policy(policy),
+                    None => Box::new(policy),
+                }),
                 anchor: None,
             },
         }
@@ -313,6 +324,8 @@ pub fn assemble(
         notices,
         recorder,
         store: None,
+        on_terms: false,
+        ledger: None,
     };
     Ok((role, setup))
 }

@@ -1,6 +1,7 @@
 //! Everything that touches the world for the roles: configuration, policy, the access side, timers
 //! and the control socket.
 
+pub mod aaa;
 mod calls;
 pub mod config;
 pub mod counters;
@@ -18,6 +19,7 @@ pub mod record;
 pub mod routing;
 pub mod rpc;
 mod run;
+pub mod secret;
 pub mod store;
 pub mod suggest;
 mod supervisor;

@@ -4,6 +4,7 @@
 //! A MAG asks an [`AccessPolicy`] about every host that shows itself; a file answers at once. An
 //! LMA goes by a whole [`LmaPolicy`], which its role is given at start and at every reload.
 
+use crate::aaa::Grant;
 use crate::config::document::{place, Document};
 use crate::config::{overlap, Error, Ipv6Prefix};
 use hashbrown::HashMap;
@@ -24,8 +25,16 @@ const MAC_PLACEHOLDER: &str = "{mac}";
 
 /// Who may attach at a MAG (S1-23, S1-24).
 pub trait AccessPolicy {
-    /// Asks who the host at `link` is.
-    fn authenticate(&mut self, link: HostLink) -> Answer;
+    /// Asks who the host at `link` is. `known` is what was granted to it when it was asked about
+    /// before, if it is attached.
+    fn authenticate(&mut self, link: HostLink, known: Option<&Grant>) -> Answer;
+
+    /// What goes for a host about which somebody else was asked who did not answer; `None`: it may not
+    /// attach.
+    fn unanswered(&mut self, link: HostLink, known: Option<&Grant>) -> Option<Grant> {
+        let _ = (link, known);
+        None
+    }
 }
 
 /// An answer to [`AccessPolicy::authenticate`].
@@ -33,8 +42,8 @@ pub trait AccessPolicy {
 pub enum Answer {
     /// Known at once: its profile, or `None`: it may not attach.
     Now(Option<Profile>),
-    /// Somebody else was asked. The answer comes as an event
-    /// [`Authenticated`](roles::Event::Authenticated) on the channel that the policy was made with.
+    /// Somebody else was asked. The answer comes on the channel that the policy was made with, and
+    /// then as [`Engine::authorized`](crate::engine::Engine::authorized).
     Later,
 }
 
@@ -172,7 +181,7 @@ impl FilePolicy {
 }
 
 impl AccessPolicy for FilePolicy {
-    fn authenticate(&mut self, link: HostLink) -> Answer {
+    fn authenticate(&mut self, link: HostLink, _: Option<&Grant>) -> Answer {
         Answer::Now(self.profile(link.mac))
     }
 }

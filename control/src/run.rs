@@ -13,6 +13,7 @@
 //! A service manager is told when the gateway is ready, reloads and stops, and once per turn, as often
 //! as it asks for, that the loop still turns: see [`crate::supervisor`].
 
+use crate::aaa::{Aaa, Told};
 use crate::calls::{log_reload, Desk, ReadPort, WorkerInfo};
 use crate::config::{self, Config};
 use crate::engine::Engine;
@@ -41,6 +42,9 @@ const CALLS: usize = 64;
 
 /// Requests that are answered before packets have their turn again.
 const CALLS_PER_TURN: usize = 16;
+
+/// What AAA has told that is heard before packets have their turn again.
+const TOLD_PER_TURN: usize = 64;
 
 /// The least time between the role's goodbye and the end, so that workers send it.
 const GOODBYE: Duration = Duration::from_millis(10);
@@ -100,6 +104,9 @@ pub enum Error {
     /// What was kept cannot be read.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// AAA.
+    #[error(transparent)]
+    Aaa(io::Error),
     /// The configuration or policy.
     #[error(transparent)]
     Setup(#[from] SetupError),
@@ -186,6 +193,8 @@ enum Woken {
     Work,
     /// A request.
     Call(Box<Call>),
+    /// AAA has told something.
+    Told(Box<Told>),
     /// SIGHUP.
     Reload,
     /// SIGTERM or SIGINT.
@@ -212,7 +221,9 @@ async fn control(params: Params) -> Result<(), Error> {
     };
     let config = params.config;
     let notices = Notices::new();
-    let mut applied = Applied::from(config.load_policy()?);
+    let mut aaa = Aaa::start(&config, now).await.map_err(Error::Aaa)?;
+    let handle = aaa.as_ref().map(Aaa::handle);
+    let mut applied = Applied::of(config.load_policy()?, handle.as_ref());
     let anchor = applied.anchor.take();
     let room = Room {
         bindings: params.writer.bindings_guaranteed(),
@@ -228,6 +239,10 @@ async fn control(params: Params) -> Result<(), Error> {
     )?;
     let kept = params.store.as_ref().map(Keeper::told);
     setup.store = params.store;
+    if let Some(aaa) = &mut aaa {
+        setup.on_terms = true;
+        setup.ledger = aaa.take_ledger();
+    }
     let mut engine = Engine::new(setup, role, params.writer, params.rings, now);
     engine.start(now);
     if let Some(policy) = anchor {
@@ -265,6 +280,7 @@ async fn control(params: Params) -> Result<(), Error> {
         socket: server.counters(),
         health,
         watches,
+        aaa: handle,
     };
     tracing::info!(
         name = desk.config.gateway.name,
@@ -290,6 +306,11 @@ async fn control(params: Params) -> Result<(), Error> {
             let Ok(call) = requests.try_recv() else { break };
             answer(&mut desk, &mut engine, clock.now(), call);
         }
+        for _ in 0..TOLD_PER_TURN {
+            let told = aaa.as_mut().and_then(|aaa| aaa.told.try_recv().ok());
+            let Some(told) = told else { break };
+            desk.heard(&mut engine, clock.now(), told);
+        }
         let sleeps = worked == 0 && engine.rings().prepare_sleep();
         let until = if sleeps {
             let watching = !desk.watches.is_empty();
@@ -303,7 +324,17 @@ async fn control(params: Params) -> Result<(), Error> {
             Some(Duration::ZERO)
         };
         let kept = kept.as_deref();
-        let woken = sleep(&clock, until, &event, kept, &mut requests, &mut signals).await;
+        let told = aaa.as_mut().map(|aaa| &mut aaa.told);
+        let woken = sleep(
+            &clock,
+            until,
+            &event,
+            kept,
+            &mut requests,
+            told,
+            &mut signals,
+        )
+        .await;
         if sleeps {
             engine.rings().awake();
         }
@@ -311,6 +342,7 @@ async fn control(params: Params) -> Result<(), Error> {
         match woken {
             Woken::Work => {}
             Woken::Call(call) => answer(&mut desk, &mut engine, now, *call),
+            Woken::Told(told) => desk.heard(&mut engine, now, *told),
             Woken::Reload if desk.draining => tracing::warn!("not reloaded: going down"),
             Woken::Reload => {
                 supervisor.reloading();
@@ -331,6 +363,10 @@ async fn control(params: Params) -> Result<(), Error> {
         }
     }
     drop(server);
+    if let Some(aaa) = aaa {
+        engine.close_accounts(clock.now());
+        aaa.finish().await;
+    }
     engine.finish();
     Ok(())
 }
@@ -370,8 +406,15 @@ async fn sleep(
     event: &Receiver,
     kept: Option<&Notify>,
     requests: &mut mpsc::Receiver<Call>,
+    told: Option<&mut mpsc::Receiver<Told>>,
     signals: &mut Signals,
 ) -> Woken {
+    let told = async {
+        match told {
+            Some(told) => told.recv().await,
+            None => None,
+        }
+    };
     let timer = async {
         match until {
             Some(until) => tokio::time::sleep_until(clock.instant(until)).await,
@@ -396,6 +439,7 @@ async fn sleep(
         }
         Some(call) = requests.recv() => Woken::Call(Box::new(call)),
         () = kept => Woken::Work,
+        Some(told) = told => Woken::Told(Box::new(told)),
         () = timer => Woken::Work,
     }
 }

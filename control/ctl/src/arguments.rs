@@ -119,6 +119,8 @@ pub enum Command {
         #[arg(short = 'n', long)]
         limit: Option<usize>,
     },
+    /// MAG: how the RADIUS servers do, and what waits for them.
+    Aaa,
     /// All metrics, as the management address serves them.
     Metrics,
     /// Print a completion script: `source <(anchorctl completions bash)`.
@@ -236,6 +238,7 @@ impl Command {
             ),
             Self::Stop { session } => Request::Stop(StopParams { session: *session }),
             Self::Talkers { limit } => Request::Talkers(TalkersParams { limit: *limit }),
+            Self::Aaa => Request::Aaa,
             Self::Metrics => Request::Metrics,
             Self::Top { .. } | Self::Completions { .. } => return None,
         })

@@ -2,8 +2,8 @@
 
 use crate::table::Table;
 use control::rpc::types::{
-    Accepted, Binding, Counters, Neighbour, Port, Reloaded, Route, Status, Talker, Traffic, Vector,
-    Visitor, Worker,
+    Aaa, Accepted, Binding, Counters, Neighbour, Port, Reloaded, Route, Status, Talker, Traffic,
+    Vector, Visitor, Worker,
 };
 use control::rpc::Reply;
 use std::fmt::{Display, Write};
@@ -32,8 +32,52 @@ pub fn reply(reply: &Reply, width: Option<usize>, all: bool) -> String {
             "no binding with a rate; ask again in a few seconds",
             |them| talkers(them, width),
         ),
+        Reply::Aaa(it) => aaa(it, width),
         Reply::Metrics(it) => it.text.clone(),
     }
+}
+
+fn aaa(it: &Aaa, width: Option<usize>) -> String {
+    let mut text = match it.reachable {
+        true => "reachable".to_owned(),
+        false => format!("UNREACHABLE: {}", it.when_unreachable),
+    };
+    let _ = write!(
+        text,
+        "; {} hosts on its terms, {} open questions",
+        it.sessions, it.questions
+    );
+    if it.accounting {
+        let _ = write!(
+            text,
+            "; records: {} wait, {} lost",
+            it.records, it.records_lost
+        );
+    }
+    let _ = writeln!(text, "; {} clients may give orders", it.order_clients);
+    let mut table = Table::new(&[
+        "server",
+        "for",
+        "state",
+        ">requests",
+        ">answered",
+        ">not",
+        ">us",
+    ]);
+    for server in &it.servers {
+        let state = if server.dead { "DEAD" } else { "well" };
+        let micros = server.round_trip_us.map(|it| format!("{it:.0}"));
+        table.row([
+            server.address.clone(),
+            server.used_for.clone(),
+            state.to_owned(),
+            server.requests.to_string(),
+            server.answers.to_string(),
+            server.timeouts.to_string(),
+            or_none(micros.as_ref()),
+        ]);
+    }
+    text + &table.rows(width)
 }
 
 fn list<T>(items: &[T], none: &str, show: impl Fn(&[T]) -> String) -> String {

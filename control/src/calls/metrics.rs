@@ -34,6 +34,9 @@ impl Desk {
         for view in engine.role().counters() {
             all.count(role, view.name, view.description, view.value);
         }
+        for (name, value, help) in self.aaa.iter().flat_map(|aaa| aaa.counters().snapshot()) {
+            all.count("aaa", name, help, value);
+        }
         for it in self.socket.counters() {
             all.count("socket", &it.name, &it.description, it.value);
         }

@@ -1,6 +1,7 @@
 //! What the control socket asks, answered by the engine: [`show`] what there is, [`order`] what the
 //! operator wants, [`reload`] what is read again.
 
+mod heard;
 mod metrics;
 mod order;
 mod reload;
@@ -8,6 +9,7 @@ mod show;
 
 pub(crate) use reload::log_reload;
 
+use crate::aaa;
 use crate::config::Config;
 use crate::engine::Engine;
 use crate::gateway::{Gateway, PortInfo};
@@ -73,6 +75,7 @@ pub(crate) struct Desk {
     pub(crate) draining: bool,
     pub(crate) socket: SocketCounters,
     pub(crate) health: Health,
+    pub(crate) aaa: Option<aaa::Handle>,
     pub(crate) watches: Watches,
 }
 
@@ -146,6 +149,15 @@ impl Desk {
                 let limit = params.limit.unwrap_or(TALKERS);
                 Reply::Talkers(engine.talkers(now).loudest(limit))
             }
+            Request::Aaa => match &self.aaa {
+                Some(aaa) => Reply::Aaa(aaa.view(engine.granted_hosts())),
+                None => {
+                    return Err(RpcError::not_found(
+                        "this gateway asks no AAA server",
+                        "a table [aaa] in its configuration makes it ask some",
+                    ))
+                }
+            },
             Request::Metrics => Reply::Metrics(types::Metrics {
                 text: self.metrics(engine, now),
             }),
@@ -346,11 +358,17 @@ impl Desk {
             .snapshot()
             .into_iter()
             .map(|(name, value, description)| counter(name, value, &description));
+        let aaa = self.aaa.iter().flat_map(|aaa| aaa.counters().snapshot());
+        let aaa = aaa.map(|(name, value, text)| counter(name.to_owned(), value, text));
         for (name, counters) in [
             (self.config.role().name(), role.collect()),
             ("signalling", own.collect()),
+            ("aaa", aaa.collect::<Vec<_>>()),
             ("socket", self.socket.counters()),
         ] {
+            if counters.is_empty() {
+                continue;
+            }
             groups.push(types::CounterGroup {
                 name: name.to_owned(),
                 worker: None,

@@ -38,7 +38,7 @@ impl Desk {
             return Err(refused(&what));
         }
         let routing = gateway::routing(&config, &self.ports).map_err(|error| refused(&error))?;
-        let applied = Applied::from(policy);
+        let applied = Applied::of(policy, self.aaa.as_ref());
         let reloaded = types::Reloaded {
             hosts: applied.hosts,
             routes: config.route.len(),
@@ -48,8 +48,11 @@ impl Desk {
         if let Some(policy) = applied.anchor {
             engine.deliver(now, Event::Policy { policy });
         }
-        if let Some(access) = applied.access {
-            engine.set_access_policy(now, access);
+        match (applied.access, &self.aaa) {
+            // Whoever the servers have let in stays: they say themselves when that is to change.
+            (Some(access), Some(_)) => engine.exchange_access_policy(access),
+            (Some(access), None) => engine.set_access_policy(now, access),
+            (None, _) => {}
         }
         self.config = config;
         self.policy_loaded = now.wall;

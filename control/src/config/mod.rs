@@ -11,11 +11,13 @@
 //! Paths in the file are relative to the file. A loaded [`Config`] has them absolute, has every
 //! default filled in, and its policy file has been checked with it.
 
+mod aaa;
 mod address;
 mod check;
 pub(crate) mod document;
 mod schema;
 
+pub use aaa::{Aaa, AaaClient, AaaDynamic, AaaServer, Unreachable};
 pub use address::{
     bits, covers, is_link_local, masked, nobodys, overlap, BadInterfaceAddress, BadPrefix,
     InterfaceAddress, Ipv6Prefix, Prefix,
@@ -134,6 +136,10 @@ impl Config {
     pub fn load_for(file: &Path, machine: &Machine) -> Result<Self, Error> {
         let (mut document, mut config) = Document::read::<Self>(file)?;
         check::check(&mut document, &config, machine);
+        if let Some(it) = &config.aaa {
+            let directory = file.parent().unwrap_or(Path::new(""));
+            aaa::check(&mut document, &config, it, directory);
+        }
         document.finish()?;
         config.complete(file.parent().unwrap_or(Path::new("")));
         config.load_policy()?;
@@ -170,6 +176,9 @@ impl Config {
         if let Some(store) = &mut self.store {
             let name = format!("{STATE_DIRECTORY}/{}.redb", self.gateway.name);
             rebase(store.path.get_or_insert_with(|| name.into()));
+        }
+        if let Some(aaa) = &mut self.aaa {
+            aaa.complete(&self.gateway.name, rebase);
         }
         if let Some(lma) = &mut self.lma {
             rebase(&mut lma.policy);

@@ -41,6 +41,9 @@ pub struct Config {
     /// `[store]`: what is kept across a restart. Without it nothing is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub store: Option<Store>,
+    /// `[aaa]`: RADIUS servers say who may attach.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub aaa: Option<super::aaa::Aaa>,
     /// `[lma]`: the gateway is a local mobility anchor.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lma: Option<Lma>,

@@ -17,7 +17,7 @@ use crate::neighbour::Neighbour;
 use crate::policy::Answer;
 use crate::rpc::types::{TimedNotice, Told};
 use crate::store::Change;
-use dataplane::key::{BindingKey, Domain, Forwarding, InterfaceId, TunnelId};
+use dataplane::key::{BindingId, BindingKey, Domain, Forwarding, InterfaceId, TunnelId};
 use dataplane::table::Full;
 use roles::effect::{Advertisement, Notice, Path, TunnelEnds};
 use roles::event::{Departure, HostLink};
@@ -107,13 +107,14 @@ impl<R: Role> Engine<R> {
                     self.send_when_kept(what, kept);
                 }
                 Effect::Defend { link, target } => self.defend(link, target),
-                Effect::Authenticate { link } => self.authenticate(link, queue),
+                Effect::Authenticate { link } => self.authenticate(now, link, queue),
                 Effect::Watch { link, address } => self.watch(now, link, address),
                 Effect::Unwatch { link } => {
                     self.hosts.unwatch(link);
                     if let Some(relay) = &mut self.dhcp {
                         relay.forget(link);
                     }
+                    self.sessions.touch(link);
                     self.wheel.cancel(&Alarm::Host(link));
                 }
                 Effect::SetTimer { timer, after } => {
@@ -125,6 +126,7 @@ impl<R: Role> Engine<R> {
                 Effect::Notify { notice } => self.notify(now, notice),
             }
         }
+        self.settle_sessions(now);
     }
 
     /// Installs or moves a binding. What it needs is made first and what it no longer needs is
@@ -138,6 +140,7 @@ impl<R: Role> Engine<R> {
         let bound = bound.and_then(|forwarding| self.writer.bind(key(prefix), forwarding));
         match bound {
             Ok(id) => {
+                self.led_elsewhere(prefix, &path, id);
                 if let Some(old) = self.bindings.insert(prefix, Installed { path, id }) {
                     self.let_go(prefix, &old.path, host_of(&path));
                 }
@@ -151,6 +154,22 @@ impl<R: Role> Engine<R> {
                 self.let_go(prefix, &path, still);
                 Err(full)
             }
+        }
+    }
+
+    /// The binding of a prefix takes a path: sessions hear of it.
+    fn led_elsewhere(&mut self, prefix: HomeNetworkPrefix, path: &Path, id: BindingId) {
+        let old = self.bindings.get(&prefix);
+        let (old, new) = (old.and_then(|old| host_of(&old.path)), host_of(path));
+        if old == new {
+            return;
+        }
+        let totals = self.writer.totals(id);
+        if let Some(link) = old {
+            self.sessions.unbound(link, prefix, totals);
+        }
+        if let Some(link) = new {
+            self.sessions.bound(link, prefix, totals);
         }
     }
 
@@ -190,7 +209,11 @@ impl<R: Role> Engine<R> {
     /// Removes a binding, if there is one.
     fn unbind(&mut self, prefix: BoundPrefix) {
         if let Some(old) = self.bindings.remove(&prefix) {
-            self.writer.unbind(&key(prefix));
+            let totals = self.writer.unbind(&key(prefix));
+            if let Some(link) = host_of(&old.path) {
+                self.sessions
+                    .unbound(link, prefix, totals.unwrap_or_default());
+            }
             self.let_go(prefix, &old.path, None);
         }
     }
@@ -271,18 +294,22 @@ impl<R: Role> Engine<R> {
     }
 
     /// Asks policy who a host is: now, or when the hosts before it have been asked about.
-    fn authenticate(&mut self, link: HostLink, queue: &mut VecDeque<Event>) {
+    fn authenticate(&mut self, now: Now, link: HostLink, queue: &mut VecDeque<Event>) {
         if queue.len() < QUESTIONS_AT_ONCE {
-            queue.extend(self.ask_policy(link));
+            queue.extend(self.ask_policy(now, link));
         } else {
             self.unasked.push_back(link);
         }
     }
 
     /// What policy answers at once about a host.
-    pub(super) fn ask_policy(&mut self, link: HostLink) -> Option<Event> {
+    pub(super) fn ask_policy(&mut self, now: Now, link: HostLink) -> Option<Event> {
+        if let Some(grant) = self.sessions.take_pushed(link) {
+            let profile = Some(self.granted(now, link, grant));
+            return Some(Event::Authenticated { link, profile });
+        }
         let answer = match &mut self.access {
-            Some(access) => access.authenticate(link),
+            Some(access) => access.authenticate(link, self.sessions.grant(link)),
             None => Answer::Now(None),
         };
         match answer {

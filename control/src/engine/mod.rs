@@ -28,12 +28,14 @@ pub(crate) mod limit;
 mod outlet;
 mod relay;
 mod resolve;
+mod sessions;
 mod signal;
 mod tunnels;
 
 pub use hosts::Reachability;
 pub use outlet::Outlet;
 
+use crate::aaa::Ledger;
 use crate::counters::Counters;
 use crate::latency::{Latency, Summary};
 use crate::neighbour::{Neighbour, Neighbours};
@@ -53,6 +55,7 @@ use hashbrown::HashMap;
 use hosts::Hosts;
 use roles::event::{HostLink, Timer};
 use roles::{BoundPrefix, Effect, Event, Now, Role};
+use sessions::Sessions;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 use tunnels::Tunnels;
@@ -89,6 +92,8 @@ enum Alarm {
     Neighbour(Neighbour),
     /// A host is to be looked after.
     Host(HostLink),
+    /// A session of a host is to be looked at.
+    Session(HostLink),
     /// A lowered tunnel MTU is to be forgotten.
     TunnelMtu(roles::effect::TunnelEnds),
     /// The topology is to be published.
@@ -123,6 +128,10 @@ pub struct Setup {
     pub recorder: Option<Recorder>,
     /// What is kept across a restart, if anything is.
     pub store: Option<Keeper>,
+    /// Whether hosts are served on terms that AAA sets.
+    pub on_terms: bool,
+    /// Where accounting records go, if account is kept.
+    pub ledger: Option<Ledger>,
 }
 
 /// A binding as it stands in the table.
@@ -167,6 +176,7 @@ pub struct Engine<R> {
     bindings: HashMap<BoundPrefix, Installed>,
     hosts: Hosts,
     dhcp: Option<crate::dhcp::v6::Relay>,
+    sessions: Sessions,
     notices: Notices,
     talkers: Talkers,
     recorder: Option<Recorder>,
@@ -215,6 +225,7 @@ impl<R: Role> Engine<R> {
             bindings: HashMap::new(),
             hosts: Hosts::new(setup.reachability),
             dhcp: setup.dhcp.map(crate::dhcp::v6::Relay::new),
+            sessions: Sessions::new(setup.on_terms, setup.ledger),
             notices: setup.notices,
             talkers: Talkers::default(),
             recorder: setup.recorder,
@@ -302,6 +313,7 @@ impl<R: Role> Engine<R> {
                 Alarm::Role(timer) => self.deliver(now, Event::Timer { timer }),
                 Alarm::Neighbour(neighbour) => self.neighbour_alarm(now, neighbour),
                 Alarm::Host(link) => self.host_alarm(now, link),
+                Alarm::Session(link) => self.session_alarm(now, link),
                 Alarm::TunnelMtu(ends) => self.tunnels.restore_mtu(ends, &mut self.writer),
                 Alarm::Publish => {}
                 Alarm::Housekeeping => self.housekeeping(now),
@@ -325,7 +337,7 @@ impl<R: Role> Engine<R> {
         let count = self.unasked.len().min(QUESTIONS_PER_TICK);
         for _ in 0..count {
             if let Some(link) = self.unasked.pop_front() {
-                if let Some(event) = self.ask_policy(link) {
+                if let Some(event) = self.ask_policy(now, link) {
                     self.deliver(now, event);
                 }
             }
@@ -345,6 +357,7 @@ impl<R: Role> Engine<R> {
             if let Some(recorder) = &mut self.recorder {
                 recorder.record(now, &event);
             }
+            self.sessions.because_of(&event);
             self.role.on(now, &event, &mut effects);
             self.apply(now, &mut effects, &mut queue);
         }
@@ -471,6 +484,11 @@ impl<R: Role> Engine<R> {
     pub(crate) fn talkers(&mut self, now: Now) -> &Talkers {
         self.talkers.want(now);
         &self.talkers
+    }
+
+    /// Whether one more line about what others did may go into the log.
+    pub(crate) fn may_log(&mut self, now: Now) -> bool {
+        self.log.take(now.monotonic, &mut self.out.counters)
     }
 
     /// Where notices are published.

@@ -197,6 +197,7 @@ impl<R: Role> Engine<R> {
     pub fn reroute(&mut self, now: Now, routing: Routing, peers: Vec<Ipv6Addr>) {
         self.routing = routing;
         self.peers = peers;
+        self.peers.extend(self.sessions.anchors());
         self.keep_next_hops(now);
         let mut acts = Vec::new();
         for (ends, old) in self.tunnels.ends() {

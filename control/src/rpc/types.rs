@@ -356,6 +356,46 @@ objects! {
         pub ignored: Vec<String>,
     }
 
+    /// How AAA does.
+    pub struct Aaa {
+        /// Whether a server answers questions, as far as is known.
+        pub reachable: bool,
+        /// What becomes of a host when none does: `refuse`, `keep` or `policy-file`.
+        pub when_unreachable: String,
+        /// Hosts that are served on terms of AAA.
+        pub sessions: u64,
+        /// Questions that no server has answered yet.
+        pub questions: u64,
+        /// Whether account is kept.
+        pub accounting: bool,
+        /// Accounting records that no server has acknowledged yet.
+        pub records: u64,
+        /// Accounting records that were lost.
+        pub records_lost: u64,
+        /// Clients that may send CoA- and Disconnect-Requests.
+        pub order_clients: u64,
+        /// The servers, each once for questions and once for records.
+        pub servers: Vec<AaaServer>,
+    }
+
+    /// A RADIUS server, by what it is used for.
+    pub struct AaaServer {
+        /// `access` or `accounting`.
+        pub used_for: String,
+        /// Its address and port.
+        pub address: String,
+        /// Whether it does not answer and is left alone for a while.
+        pub dead: bool,
+        /// Requests sent to it, retransmissions left out.
+        pub requests: u64,
+        /// Requests that it answered.
+        pub answers: u64,
+        /// Requests that it did not answer.
+        pub timeouts: u64,
+        /// Microseconds that its last answer took.
+        pub round_trip_us: Option<f64>,
+    }
+
     /// That notices will come on this connection.
     pub struct Subscribed {
         /// The gateway's name in the configuration.
@@ -423,6 +463,23 @@ pub enum MachineNotice {
         /// Seconds since it made one, as control saw them.
         secs: f64,
     },
+    /// A RADIUS server does not answer any more.
+    AaaServerDown {
+        /// Its address and port.
+        server: String,
+    },
+    /// It does again.
+    AaaServerUp {
+        /// Its address and port.
+        server: String,
+    },
+    /// No RADIUS server answered a question about a host.
+    AaaUnreachable {
+        /// The link-layer address of the host.
+        mac: MacAddr,
+        /// What became of it: `refuse`, `keep` or `policy-file`.
+        so: String,
+    },
     /// It does again.
     WorkerRecovered {
         /// Its number.
@@ -437,7 +494,13 @@ pub enum MachineNotice {
 impl MachineNotice {
     /// Whether something went wrong, and not right again.
     pub const fn is_bad(&self) -> bool {
-        matches!(self, Self::PortDown { .. } | Self::WorkerStalled { .. })
+        matches!(
+            self,
+            Self::PortDown { .. }
+                | Self::WorkerStalled { .. }
+                | Self::AaaServerDown { .. }
+                | Self::AaaUnreachable { .. }
+        )
     }
 }
 

@@ -136,6 +136,13 @@ fn machine(notice: &MachineNotice) -> String {
         MachineNotice::WorkerStalled { worker, core, secs } => {
             format!("worker {worker} on core {core} has stood still for {secs:.1} s")
         }
+        MachineNotice::AaaServerDown { server } => {
+            format!("RADIUS server {server} does not answer")
+        }
+        MachineNotice::AaaServerUp { server } => format!("RADIUS server {server} answers again"),
+        MachineNotice::AaaUnreachable { mac, so } => {
+            format!("no RADIUS server answers about {mac}: {so}")
+        }
         MachineNotice::WorkerRecovered { worker, core, secs } => {
             format!("worker {worker} on core {core} goes on, after {secs:.1} s")
         }

@@ -2,8 +2,8 @@
 
 use super::{load, machine, root, LMA, MAG};
 use control::config::{
-    Config, Eal, ErrorSource, Gateway, Interface, Lma, Mag, Management, Pool, Port, Route, Rx,
-    Tables, Workers,
+    Aaa, AaaClient, AaaDynamic, AaaServer, Config, Eal, ErrorSource, Gateway, Interface, Lma, Mag,
+    Management, Pool, Port, Route, Rx, Tables, Workers,
 };
 use serde::de::{self, DeserializeOwned, Visitor};
 use std::path::PathBuf;
@@ -168,7 +168,7 @@ fn the_reference_names_every_key_of_the_schema() {
     let text = uncommented();
     let table: toml::Table =
         toml::from_str(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
-    let sections: [(&str, &[&str]); 13] = [
+    let sections: [(&str, &[&str]); 17] = [
         ("gateway", fields_of::<Gateway>()),
         ("eal", fields_of::<Eal>()),
         ("workers", fields_of::<Workers>()),
@@ -179,6 +179,10 @@ fn the_reference_names_every_key_of_the_schema() {
         ("route", fields_of::<Route>()),
         ("error_source", fields_of::<ErrorSource>()),
         ("management", fields_of::<Management>()),
+        ("aaa", fields_of::<Aaa>()),
+        ("server", fields_of::<AaaServer>()),
+        ("dynamic", fields_of::<AaaDynamic>()),
+        ("client", fields_of::<AaaClient>()),
         ("lma", fields_of::<Lma>()),
         ("mag", fields_of::<Mag>()),
         ("pools", fields_of::<Pool>()),
@@ -193,6 +197,8 @@ fn the_reference_names_every_key_of_the_schema() {
         let value = match section {
             "pools" => &table["lma"]["pools"],
             "rx" => &table["workers"]["rx"],
+            "server" | "dynamic" => &table["aaa"][section],
+            "client" => &table["aaa"]["dynamic"]["client"],
             _ => &table[section],
         };
         let tables = match value {

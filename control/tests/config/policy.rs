@@ -35,7 +35,7 @@ proxy_registration = false
 
 fn ask(policy: &mut impl AccessPolicy, mac: u8) -> Option<Profile> {
     let mac = MacAddr([2, 0, 0, 0, 0, mac]);
-    match policy.authenticate(HostLink { interface: 1, mac }) {
+    match policy.authenticate(HostLink { interface: 1, mac }, None) {
         Answer::Now(profile) => profile,
         Answer::Later => panic!("a file answers at once"),
     }

@@ -17,7 +17,7 @@ const HOSTS: u16 = 700;
 struct Nobody;
 
 impl AccessPolicy for Nobody {
-    fn authenticate(&mut self, _: HostLink) -> Answer {
+    fn authenticate(&mut self, _: HostLink, _: Option<&control::aaa::Grant>) -> Answer {
         Answer::Now(None)
     }
 }

@@ -45,6 +45,7 @@ const OBJECTS: &[(&str, &str, &[Field])] = &[
     ),
     ("Counter", t::Counter::DESCRIPTION, t::Counter::FIELDS),
     ("Vector", t::Vector::DESCRIPTION, t::Vector::FIELDS),
+    ("AaaServer", t::AaaServer::DESCRIPTION, t::AaaServer::FIELDS),
 ];
 
 /// What comes after `trace` and `capture`.
@@ -158,7 +159,8 @@ After `subscribe`, notifications come on the same connection:
 `interface` is the name of the interface of a notice that has a `link`. The notices and their other
 fields are those of `roles::effect::Notice`, and for ports and workers those of
 `control::rpc::MachineNotice`: `port_down` and `port_up` with `port`, `worker_stalled` and
-`worker_recovered` with `worker`, `core` and `secs`. A subscriber that does not keep up with them loses its
+`worker_recovered` with `worker`, `core` and `secs`; of AAA `aaa_server_down` and `aaa_server_up` with
+`server`, and `aaa_unreachable` with `mac` and `so`, what became of the host. A subscriber that does not keep up with them loses its
 connection.
 ";
 

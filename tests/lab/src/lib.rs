@@ -35,6 +35,7 @@ pub mod measure;
 pub mod network;
 pub mod ping;
 pub mod process;
+pub mod radius;
 pub mod rpc;
 pub mod run;
 pub mod story;

@@ -63,7 +63,7 @@ fn is_unicast(address: impl Into<IpAddr>) -> bool {
     }
 }
 
-fn in_range<T: PartialOrd + std::fmt::Display>(
+pub(super) fn in_range<T: PartialOrd + std::fmt::Display>(
     document: &mut Document,
     way: &[Step],
     value: T,

@@ -1,0 +1,531 @@
+//! Sessions of hosts that AAA let in: what was granted to each, its clock, and its account.
+//!
+//! ```text
+//!   granted ──the host is bound──► Start ──► Interim, every interval ──the last prefix is unbound──► Stop
+//!      │                             │                                                             │
+//!      │                             ├─ Session-Timeout: asked about anew, or it ends              │
+//!      │                             └─ Idle-Timeout: it ends                                      ▼
+//!      └─────────── the role lets go of the host ───────────────────────────────────────────► forgotten
+//! ```
+//!
+//! What a session has used is what its bindings counted while they were its own: a binding that comes
+//! from another link of this gateway has counted before. The workers' slots are read when a record is
+//! made, so a record is exact but for the bursts at hand.
+//!
+//! All of it follows from effects and is looked at once the effects of an event have applied: a session
+//! whose prefixes are exchanged in one step goes on.
+
+use super::{Alarm, Engine};
+use crate::aaa::{
+    Authorization, Cause, ErrorCause, Facts, Grant, Ledger, Order, Record, RecordKind, Selector,
+    Terms, What,
+};
+use dataplane::counters::{BindingTotals, Traffic};
+use dataplane::key::InterfaceId;
+use hashbrown::HashMap;
+use roles::event::{Departure, HostLink};
+use roles::policy::Profile;
+use roles::{Event, Now, Role};
+use std::collections::BTreeMap;
+use std::net::Ipv6Addr;
+use std::sync::Arc;
+use std::time::Duration;
+use wire::mh::{HomeNetworkPrefix, MnIdentifier};
+
+/// LMAs named by AAA alone that are treated as peers.
+const ANCHORS: usize = 256;
+
+/// How often it is looked whether a host is idle, in parts of its Idle-Timeout.
+const IDLE_LOOKS: u32 = 4;
+
+/// The least time between two such looks.
+const LEAST_LOOK: Duration = Duration::from_millis(250);
+
+/// What a session has used: from the host and to it.
+#[derive(Clone, Copy, Default)]
+struct Used {
+    up: Traffic,
+    down: Traffic,
+}
+
+impl Used {
+    fn add(&mut self, now: BindingTotals, before: BindingTotals) {
+        let add = |sum: &mut Traffic, now: Traffic, before: Traffic| {
+            sum.packets += now.packets.saturating_sub(before.packets);
+            sum.bytes += now.bytes.saturating_sub(before.bytes);
+        };
+        add(&mut self.up, now.up, before.up);
+        add(&mut self.down, now.down, before.down);
+    }
+
+    const fn packets(self) -> u64 {
+        self.up.packets.wrapping_add(self.down.packets)
+    }
+}
+
+/// A session on the books.
+struct Open {
+    name: Arc<str>,
+    began: Duration,
+    /// As they were at the start, but for what a change of authorisation said.
+    terms: Terms,
+    profile: Profile,
+    interim: Option<Duration>,
+    /// Packets when it was looked at last, and when it was last seen to be active.
+    packets: u64,
+    active: Duration,
+}
+
+/// A host that was granted something.
+struct Session {
+    grant: Grant,
+    /// When that was.
+    since: Duration,
+    /// What is to be granted in its place, once the role asks.
+    pushed: Option<Grant>,
+    /// Its prefixes, each with what its binding had counted before.
+    prefixes: BTreeMap<HomeNetworkPrefix, BindingTotals>,
+    /// What prefixes counted that it has no more.
+    past: Used,
+    open: Option<Open>,
+    /// Whether its prefixes have changed.
+    changed: bool,
+}
+
+/// All sessions.
+pub(super) struct Sessions {
+    enabled: bool,
+    ledger: Option<Ledger>,
+    hosts: HashMap<HostLink, Session>,
+    names: HashMap<Arc<str>, HostLink>,
+    /// Hosts to be looked at once all effects have applied.
+    touched: Vec<HostLink>,
+    cause: Cause,
+    anchors: Vec<Ipv6Addr>,
+}
+
+impl Sessions {
+    /// None yet. Unless `enabled` there never are.
+    pub(super) fn new(enabled: bool, ledger: Option<Ledger>) -> Self {
+        Self {
+            enabled,
+            ledger,
+            hosts: HashMap::new(),
+            names: HashMap::new(),
+            touched: Vec::new(),
+            cause: Cause::NasRequest,
+            anchors: Vec::new(),
+        }
+    }
+
+    /// From now on what ends, ends because of this.
+    pub(super) fn because_of(&mut self, event: &Event) {
+        if self.enabled {
+            self.cause = Cause::of(event);
+        }
+    }
+
+    /// What was granted to a host.
+    pub(super) fn grant(&self, link: HostLink) -> Option<&Grant> {
+        self.hosts.get(&link).map(|session| &session.grant)
+    }
+
+    /// What is to be granted to a host without asking anybody.
+    pub(super) fn take_pushed(&mut self, link: HostLink) -> Option<Grant> {
+        self.hosts.get_mut(&link)?.pushed.take()
+    }
+
+    /// LMAs that AAA has named.
+    pub(super) fn anchors(&self) -> &[Ipv6Addr] {
+        &self.anchors
+    }
+
+    /// The role may let go of a host, or has begun to serve it.
+    pub(super) fn touch(&mut self, link: HostLink) {
+        if self.enabled && self.hosts.contains_key(&link) {
+            self.touched.push(link);
+        }
+    }
+
+    /// The binding of a prefix leads to the host now; it has counted this before.
+    pub(super) fn bound(&mut self, link: HostLink, prefix: HomeNetworkPrefix, now: BindingTotals) {
+        if let Some(session) = self.hosts.get_mut(&link) {
+            if !session.prefixes.contains_key(&prefix) {
+                session.prefixes.insert(prefix, now);
+                session.changed = true;
+                self.touched.push(link);
+            }
+        }
+    }
+
+    /// The binding of a prefix does not lead to the host any more; it has counted this.
+    pub(super) fn unbound(
+        &mut self,
+        link: HostLink,
+        prefix: HomeNetworkPrefix,
+        now: BindingTotals,
+    ) {
+        if let Some(session) = self.hosts.get_mut(&link) {
+            if let Some(before) = session.prefixes.remove(&prefix) {
+                session.past.add(now, before);
+                session.changed = true;
+                self.touched.push(link);
+            }
+        }
+    }
+
+    /// The only session that is like that.
+    fn find(&self, selector: &Selector) -> Result<HostLink, ErrorCause> {
+        let one = selector.session.as_deref().map(|name| self.names.get(name));
+        let mut found = match one {
+            Some(None) => return Err(ErrorCause::SESSION_CONTEXT_NOT_FOUND),
+            Some(Some(link)) => self.hosts.get_key_value(link).into_iter().collect(),
+            None => self.hosts.iter().collect::<Vec<_>>(),
+        };
+        found.retain(|(link, session)| session.is(**link, selector));
+        match found.as_slice() {
+            [] => Err(ErrorCause::SESSION_CONTEXT_NOT_FOUND),
+            [(link, _)] => Ok(**link),
+            _ => Err(ErrorCause::MULTIPLE_SESSIONS),
+        }
+    }
+}
+
+impl Session {
+    /// Whether it has all that a selector names; interfaces are looked at elsewhere.
+    fn is(&self, link: HostLink, selector: &Selector) -> bool {
+        let terms = &self.grant.terms;
+        let named = |known: &MnIdentifier, name: &String| match known {
+            MnIdentifier::Nai(known) => known == name,
+            MnIdentifier::Other { .. } => false,
+        };
+        let user = selector.user_name.as_ref();
+        let identifier = selector.mn_identifier.as_ref();
+        user.is_none_or(|name| *name == terms.user_name)
+            && identifier.is_none_or(|name| named(&self.grant.profile.mn_identifier, name))
+            && selector.mac.is_none_or(|mac| mac == link.mac)
+            && (selector.chargeable.is_none() || selector.chargeable == terms.chargeable)
+            && selector
+                .prefixes
+                .iter()
+                .all(|prefix| self.prefixes.contains_key(prefix))
+    }
+
+    /// When it is to be looked at next.
+    fn next(&self, now: Duration) -> Option<Duration> {
+        let terms = &self.grant.terms;
+        let over = terms.session_timeout.map(|timeout| self.since + timeout);
+        let idle = self.open.as_ref().and(terms.idle_timeout);
+        let idle = idle.map(|timeout| now + (timeout / IDLE_LOOKS).max(LEAST_LOOK));
+        let interim = self.open.as_ref().and_then(|open| open.interim);
+        [over, idle, interim].into_iter().flatten().min()
+    }
+}
+
+impl<R: Role> Engine<R> {
+    /// The answer to a question that policy has passed on; `None`: the host may not attach.
+    pub fn authorized(&mut self, now: Now, link: HostLink, grant: Option<Grant>) {
+        let profile = grant.map(|grant| self.granted(now, link, grant));
+        self.deliver(now, Event::Authenticated { link, profile });
+    }
+
+    /// Nobody has answered a question that policy has passed on: policy says what goes then.
+    pub fn unanswered(&mut self, now: Now, link: HostLink) {
+        let known = self.sessions.grant(link);
+        let access = self.access.as_mut();
+        let grant = access.and_then(|access| access.unanswered(link, known));
+        self.authorized(now, link, grant);
+    }
+
+    /// Notes what is granted to a host; returns what the role is to be told.
+    pub(super) fn granted(&mut self, now: Now, link: HostLink, mut grant: Grant) -> Profile {
+        grant.terms.authorize_only = false;
+        let profile = grant.profile.clone();
+        let lma = profile.lma;
+        if !self.peers.contains(&lma) && self.sessions.anchors.len() < ANCHORS {
+            // Its answers are a peer's, and the way to it is wanted at once.
+            self.sessions.anchors.push(lma);
+            self.peers.push(lma);
+            self.keep_next_hops(now);
+            self.stale = true;
+        }
+        let sessions = &mut self.sessions;
+        match sessions.hosts.get_mut(&link) {
+            Some(session) => {
+                session.grant = grant;
+                session.since = now.monotonic;
+            }
+            None => {
+                let session = Session {
+                    grant,
+                    since: now.monotonic,
+                    pushed: None,
+                    prefixes: BTreeMap::new(),
+                    past: Used::default(),
+                    open: None,
+                    changed: false,
+                };
+                sessions.hosts.insert(link, session);
+            }
+        }
+        sessions.touched.push(link);
+        profile
+    }
+
+    /// Lets another policy say who may attach from now on. Nobody is asked about who is here already.
+    pub fn exchange_access_policy(&mut self, access: Box<dyn crate::policy::AccessPolicy>) {
+        self.access = Some(access);
+    }
+
+    /// Carries out what AAA orders (RFC 5176).
+    ///
+    /// # Errors
+    /// Why it is not done, as the answer has it.
+    pub fn order(&mut self, now: Now, order: Order) -> Result<(), ErrorCause> {
+        let link = self.sessions.find(&order.selector)?;
+        let interface = self.routing.link(InterfaceId(link.interface));
+        let is_port = |port: &String| interface.is_some_and(|it| it.interface.name == *port);
+        if !order.selector.port.as_ref().is_none_or(is_port) {
+            return Err(ErrorCause::SESSION_CONTEXT_NOT_FOUND);
+        }
+        if self.draining {
+            return Err(ErrorCause::RESOURCES_UNAVAILABLE);
+        }
+        match order.what {
+            What::Disconnect => {
+                let why = Departure::Disconnected;
+                self.deliver(now, Event::HostGone { link, why });
+                Ok(())
+            }
+            What::Change(change) => {
+                self.change(now, link, &change);
+                Ok(())
+            }
+            What::AskAgain(state) => {
+                let initiated = state.is_some();
+                if let Some(session) = self.sessions.hosts.get_mut(&link) {
+                    let terms = &mut session.grant.terms;
+                    terms.authorize_only = initiated;
+                    terms.state = state.or_else(|| terms.state.take());
+                }
+                self.deliver(now, Event::AccessPolicyChangedFor { link });
+                match initiated {
+                    true => Err(ErrorCause::REQUEST_INITIATED),
+                    false => Ok(()),
+                }
+            }
+        }
+    }
+
+    /// Something of what was granted to a host is to be otherwise.
+    fn change(&mut self, now: Now, link: HostLink, change: &Authorization) {
+        let Some(session) = self.sessions.hosts.get_mut(&link) else {
+            return;
+        };
+        let changed = change.change(&session.grant);
+        if changed.profile == session.grant.profile {
+            self.granted(now, link, changed);
+            return self.settle_sessions(now);
+        }
+        // The role hears of it as of any answer, and a recording has it.
+        session.pushed = Some(changed);
+        self.deliver(now, Event::AccessPolicyChangedFor { link });
+    }
+
+    /// All effects of an event have applied: begins, continues and ends sessions.
+    pub(super) fn settle_sessions(&mut self, now: Now) {
+        let mut touched = std::mem::take(&mut self.sessions.touched);
+        if touched.is_empty() {
+            return;
+        }
+        touched.sort_unstable();
+        touched.dedup();
+        for link in touched {
+            let watched = self.hosts.is_watched(link);
+            let Some(session) = self.sessions.hosts.get_mut(&link) else {
+                continue;
+            };
+            let changed = std::mem::take(&mut session.changed);
+            match (&mut session.open, session.prefixes.is_empty()) {
+                (None, false) => self.begin_session(now, link),
+                (Some(_), true) => {
+                    let cause = self.sessions.cause;
+                    self.end_session(now, link, cause);
+                }
+                (Some(open), false) => {
+                    if session.grant.profile.mn_identifier == open.profile.mn_identifier {
+                        open.terms.clone_from(&session.grant.terms);
+                        open.profile.clone_from(&session.grant.profile);
+                    }
+                    let interval = session.grant.terms.interim_interval;
+                    open.interim = match (interval, open.interim) {
+                        (Some(interval), due) => {
+                            let next = now.monotonic + interval;
+                            Some(due.map_or(next, |due| due.min(next)))
+                        }
+                        (None, _) => None,
+                    };
+                    if changed {
+                        self.put(now, link, RecordKind::Interim);
+                    }
+                }
+                (None, true) => {}
+            }
+            self.look_again(now, link, watched);
+        }
+    }
+
+    /// Sets the next look at a session, or forgets it when the role has let go of its host.
+    fn look_again(&mut self, now: Now, link: HostLink, watched: bool) {
+        let Some(session) = self.sessions.hosts.get(&link) else {
+            return;
+        };
+        if !watched && session.prefixes.is_empty() {
+            self.sessions.hosts.remove(&link);
+            self.wheel.cancel(&Alarm::Session(link));
+            return;
+        }
+        match session.next(now.monotonic) {
+            Some(due) => drop(self.wheel.set(Alarm::Session(link), due)),
+            None => drop(self.wheel.cancel(&Alarm::Session(link))),
+        }
+    }
+
+    fn begin_session(&mut self, now: Now, link: HostLink) {
+        let Sessions {
+            ledger,
+            hosts,
+            names,
+            ..
+        } = &mut self.sessions;
+        let (Some(session), name) = (hosts.get_mut(&link), ledger.as_mut().map(Ledger::session))
+        else {
+            return;
+        };
+        let name = name.unwrap_or_else(|| "".into());
+        let terms = session.grant.terms.clone();
+        session.past = Used::default();
+        session.open = Some(Open {
+            name: Arc::clone(&name),
+            began: now.monotonic,
+            interim: terms.interim_interval.map(|every| now.monotonic + every),
+            terms,
+            profile: session.grant.profile.clone(),
+            packets: 0,
+            active: now.monotonic,
+        });
+        names.insert(name, link);
+        self.put(now, link, RecordKind::Start);
+    }
+
+    fn end_session(&mut self, now: Now, link: HostLink, cause: Cause) {
+        self.put(now, link, RecordKind::Stop(cause));
+        if let Some(session) = self.sessions.hosts.get_mut(&link) {
+            if let Some(open) = session.open.take() {
+                self.sessions.names.remove(&open.name);
+            }
+        }
+    }
+
+    /// What a session has used so far.
+    fn used(&mut self, link: HostLink) -> Used {
+        let Some(session) = self.sessions.hosts.get(&link) else {
+            return Used::default();
+        };
+        let mut used = session.past;
+        for (prefix, before) in &session.prefixes {
+            if let Some(installed) = self.bindings.get(prefix) {
+                used.add(self.writer.totals(installed.id), *before);
+            }
+        }
+        used
+    }
+
+    /// Puts a record of a session into the ledger.
+    fn put(&mut self, now: Now, link: HostLink, kind: RecordKind) {
+        if self.sessions.ledger.is_none() {
+            return;
+        }
+        let used = self.used(link);
+        let port = self.routing.link(InterfaceId(link.interface));
+        let port = port.map_or_else(String::new, |it| it.interface.name.clone());
+        let Sessions { ledger, hosts, .. } = &self.sessions;
+        let (Some(ledger), Some(session)) = (ledger, hosts.get(&link)) else {
+            return;
+        };
+        let Some(open) = &session.open else {
+            return;
+        };
+        let facts = Facts {
+            link,
+            port,
+            user_name: open.terms.user_name.clone(),
+            mn_identifier: open.profile.mn_identifier.clone(),
+            lma: open.profile.lma,
+            prefixes: session.prefixes.keys().copied().collect(),
+            class: open.terms.class.clone(),
+            chargeable: open.terms.chargeable.clone(),
+            time: now.monotonic.saturating_sub(open.began),
+            up: used.up,
+            down: used.down,
+        };
+        ledger.put(Record {
+            kind,
+            at: now.wall,
+            session: Arc::clone(&open.name),
+            facts: Some(Box::new(facts)),
+        });
+    }
+
+    /// A session is to be looked at.
+    pub(super) fn session_alarm(&mut self, now: Now, link: HostLink) {
+        let packets = self.used(link).packets();
+        let Some(session) = self.sessions.hosts.get_mut(&link) else {
+            return;
+        };
+        let terms = &session.grant.terms;
+        let passed = now.monotonic.saturating_sub(session.since);
+        if terms.session_timeout.is_some_and(|most| passed >= most) {
+            session.since = now.monotonic;
+            let event = match terms.ask_again {
+                true => Event::AccessPolicyChangedFor { link },
+                false => Event::HostGone {
+                    link,
+                    why: Departure::SessionTimeout,
+                },
+            };
+            self.deliver(now, event);
+        } else if let Some(open) = &mut session.open {
+            if packets != std::mem::replace(&mut open.packets, packets) {
+                open.active = now.monotonic;
+            }
+            let idle = now.monotonic.saturating_sub(open.active);
+            if terms.idle_timeout.is_some_and(|most| idle >= most) {
+                let why = Departure::IdleTimeout;
+                self.deliver(now, Event::HostGone { link, why });
+            } else if open.interim.is_some_and(|due| due <= now.monotonic) {
+                open.interim = terms.interim_interval.map(|every| now.monotonic + every);
+                self.put(now, link, RecordKind::Interim);
+            }
+        }
+        let watched = self.hosts.is_watched(link);
+        self.look_again(now, link, watched);
+    }
+
+    /// Ends the account of every session and of the gateway: it goes down. Forwarding is not touched.
+    pub fn close_accounts(&mut self, now: Now) {
+        let mut links: Vec<HostLink> = self.sessions.hosts.keys().copied().collect();
+        links.sort_unstable();
+        for link in links {
+            self.end_session(now, link, Cause::AdminReboot);
+        }
+        if let Some(mut ledger) = self.sessions.ledger.take() {
+            ledger.put_own(now, RecordKind::Off);
+        }
+    }
+
+    /// Hosts that are served on terms of AAA.
+    pub fn granted_hosts(&self) -> usize {
+        self.sessions.hosts.len()
+    }
+}
