@@ -87,6 +87,8 @@ struct Session {
     prefixes: BTreeMap<HomeNetworkPrefix, BindingTotals>,
     /// What prefixes counted that it has no more.
     past: Used,
+    /// Prefixes that it has lost with the event at hand.
+    lost: Vec<HomeNetworkPrefix>,
     open: Option<Open>,
     /// Whether its prefixes have changed.
     changed: bool,
@@ -168,6 +170,7 @@ impl Sessions {
         if let Some(session) = self.hosts.get_mut(&link) {
             if let Some(before) = session.prefixes.remove(&prefix) {
                 session.past.add(now, before);
+                session.lost.push(prefix);
                 session.changed = true;
                 self.touched.push(link);
             }
@@ -262,6 +265,7 @@ impl<R: Role> Engine<R> {
                     pushed: None,
                     prefixes: BTreeMap::new(),
                     past: Used::default(),
+                    lost: Vec::new(),
                     open: None,
                     changed: false,
                 };
@@ -371,6 +375,9 @@ impl<R: Role> Engine<R> {
                 }
                 (None, true) => {}
             }
+            if let Some(session) = self.sessions.hosts.get_mut(&link) {
+                session.lost.clear();
+            }
             self.look_again(now, link, watched);
         }
     }
@@ -456,13 +463,16 @@ impl<R: Role> Engine<R> {
         let Some(open) = &session.open else {
             return;
         };
+        // What a session ends with is what it had until then.
+        let lost = matches!(kind, RecordKind::Stop(_)).then_some(&session.lost);
+        let lost = lost.into_iter().flatten();
         let facts = Facts {
             link,
             port,
             user_name: open.terms.user_name.clone(),
             mn_identifier: open.profile.mn_identifier.clone(),
             lma: open.profile.lma,
-            prefixes: session.prefixes.keys().copied().collect(),
+            prefixes: session.prefixes.keys().chain(lost).copied().collect(),
             class: open.terms.class.clone(),
             chargeable: open.terms.chargeable.clone(),
             time: now.monotonic.saturating_sub(open.began),

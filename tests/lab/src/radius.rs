@@ -81,11 +81,12 @@ impl Radius {
         fs::write(self.directory.join("users"), users)?;
         fs::write(self.directory.join("radiusd.conf"), configuration(text))?;
         let log = self.directory.join("radius.log");
+        let log_text = log.to_str().context("a path that is not text")?;
         let words = [
             "freeradius",
             "-f",
             "-l",
-            "stderr",
+            log_text,
             "-n",
             "radiusd",
             "-D",
@@ -93,13 +94,16 @@ impl Radius {
             "-d",
             text,
         ];
-        let errors = Errors::File(&log);
+        let _ = fs::remove_file(&log);
+        let errors = self.directory.join("radius.errors");
+        let errors = Errors::File(&errors);
         let server = Process::start(&self.namespace, "freeradius", &words, &errors)?;
         let server = self.server.insert(server);
         let limit = Instant::now() + LIMIT;
-        while !server.log().contains("Ready to process requests") {
+        let said = || fs::read_to_string(&log).unwrap_or_default();
+        while !said().contains("Ready to process requests") {
             if server.ended()?.is_some() || Instant::now() > limit {
-                bail!("freeradius does not start\n{}", server.tail());
+                bail!("freeradius does not start\n{}{}", said(), server.tail());
             }
             std::thread::sleep(Duration::from_millis(20));
         }
