@@ -3,12 +3,12 @@
 use super::counters::{AaaCounter, AaaCounters};
 use dataplane::counters::Traffic;
 use roles::event::{Departure, HostLink};
-use roles::{Event, Now};
+use roles::{BoundPrefix, Event, Now};
 use std::net::Ipv6Addr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
-use wire::mh::{HomeNetworkPrefix, MnIdentifier};
+use wire::mh::MnIdentifier;
 
 /// Why a session ended (RFC 2866 section 5.10).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,8 +109,8 @@ pub struct Facts {
     pub mn_identifier: MnIdentifier,
     /// Its anchor.
     pub lma: Ipv6Addr,
-    /// Its prefixes.
-    pub prefixes: Vec<HomeNetworkPrefix>,
+    /// Its prefixes and its IPv4 home address.
+    pub prefixes: Vec<BoundPrefix>,
     /// Class, as AAA gave it.
     pub class: Vec<Vec<u8>>,
     /// Chargeable-User-Identity, as AAA gave it.

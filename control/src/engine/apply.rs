@@ -158,7 +158,7 @@ impl<R: Role> Engine<R> {
     }
 
     /// The binding of a prefix takes a path: sessions hear of it.
-    fn led_elsewhere(&mut self, prefix: HomeNetworkPrefix, path: &Path, id: BindingId) {
+    fn led_elsewhere(&mut self, prefix: BoundPrefix, path: &Path, id: BindingId) {
         let old = self.bindings.get(&prefix);
         let (old, new) = (old.and_then(|old| host_of(&old.path)), host_of(path));
         if old == new {

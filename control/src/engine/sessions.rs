@@ -25,12 +25,12 @@ use dataplane::key::InterfaceId;
 use hashbrown::HashMap;
 use roles::event::{Departure, HostLink};
 use roles::policy::Profile;
-use roles::{Event, Now, Role};
+use roles::{BoundPrefix, Event, Now, Role};
 use std::collections::BTreeMap;
 use std::net::Ipv6Addr;
 use std::sync::Arc;
 use std::time::Duration;
-use wire::mh::{HomeNetworkPrefix, MnIdentifier};
+use wire::mh::MnIdentifier;
 
 /// LMAs named by AAA alone that are treated as peers.
 const ANCHORS: usize = 256;
@@ -84,11 +84,11 @@ struct Session {
     /// What is to be granted in its place, once the role asks.
     pushed: Option<Grant>,
     /// Its prefixes, each with what its binding had counted before.
-    prefixes: BTreeMap<HomeNetworkPrefix, BindingTotals>,
+    prefixes: BTreeMap<BoundPrefix, BindingTotals>,
     /// What prefixes counted that it has no more.
     past: Used,
     /// Prefixes that it has lost with the event at hand.
-    lost: Vec<HomeNetworkPrefix>,
+    lost: Vec<BoundPrefix>,
     open: Option<Open>,
     /// Whether its prefixes have changed.
     changed: bool,
@@ -150,7 +150,7 @@ impl Sessions {
     }
 
     /// The binding of a prefix leads to the host now; it has counted this before.
-    pub(super) fn bound(&mut self, link: HostLink, prefix: HomeNetworkPrefix, now: BindingTotals) {
+    pub(super) fn bound(&mut self, link: HostLink, prefix: BoundPrefix, now: BindingTotals) {
         if let Some(session) = self.hosts.get_mut(&link) {
             if !session.prefixes.contains_key(&prefix) {
                 session.prefixes.insert(prefix, now);
@@ -161,12 +161,7 @@ impl Sessions {
     }
 
     /// The binding of a prefix does not lead to the host any more; it has counted this.
-    pub(super) fn unbound(
-        &mut self,
-        link: HostLink,
-        prefix: HomeNetworkPrefix,
-        now: BindingTotals,
-    ) {
+    pub(super) fn unbound(&mut self, link: HostLink, prefix: BoundPrefix, now: BindingTotals) {
         if let Some(session) = self.hosts.get_mut(&link) {
             if let Some(before) = session.prefixes.remove(&prefix) {
                 session.past.add(now, before);
@@ -211,7 +206,7 @@ impl Session {
             && selector
                 .prefixes
                 .iter()
-                .all(|prefix| self.prefixes.contains_key(prefix))
+                .all(|prefix| self.prefixes.contains_key(&BoundPrefix::V6(*prefix)))
     }
 
     /// When it is to be looked at next.

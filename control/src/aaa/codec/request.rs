@@ -10,6 +10,7 @@ use radius::core::code::Code;
 use radius::core::packet::Packet;
 use radius::core::{rfc2865, rfc2866, rfc2869, rfc3162, rfc3576, rfc4372, rfc6572};
 use roles::event::HostLink;
+use roles::BoundPrefix;
 use wire::ether::MacAddr;
 use wire::mh::{HomeNetworkPrefix, MnIdentifier};
 
@@ -121,8 +122,12 @@ fn session(packet: &mut Packet, facts: &Facts, kind: RecordKind) {
     }
     rfc6572::add_pmip6_home_lma_ipv6_address(packet, &facts.lma);
     for prefix in &facts.prefixes {
-        let value = prefix_value(*prefix);
-        packet.add(AVP::from_bytes(rfc3162::FRAMED_IPV6_PREFIX_TYPE, &value));
+        packet.add(match prefix {
+            BoundPrefix::V6(prefix) => {
+                AVP::from_bytes(rfc3162::FRAMED_IPV6_PREFIX_TYPE, &prefix_value(*prefix))
+            }
+            BoundPrefix::V4(address) => AVP::from_ipv4(rfc2865::FRAMED_IP_ADDRESS_TYPE, address),
+        });
     }
     if kind == RecordKind::Start {
         return;

@@ -5,6 +5,7 @@ use crate::aaa::ledger::{Cause, Facts, Record, RecordKind};
 use dataplane::counters::Traffic;
 use radius::core::{rfc2866, rfc3162, rfc3576};
 use roles::event::HostLink;
+use roles::BoundPrefix;
 use wire::ether::MacAddr;
 use wire::mh::MnIdentifier;
 
@@ -242,7 +243,10 @@ fn a_record_carries_counters_of_more_than_32_bits() {
         user_name: "user".to_owned(),
         mn_identifier: MnIdentifier::Nai("mn1@example.net".to_owned()),
         lma: "2001:db8:c::1".parse().expect("an address"),
-        prefixes: vec![prefix],
+        prefixes: vec![
+            BoundPrefix::V6(prefix),
+            BoundPrefix::V4([192, 0, 2, 7].into()),
+        ],
         class: vec![b"gold".to_vec()],
         chargeable: None,
         time: Duration::from_secs(77),
@@ -279,6 +283,8 @@ fn a_record_carries_counters_of_more_than_32_bits() {
     ] {
         assert_eq!(number(kind), Some(value), "attribute {kind}");
     }
+    let address = raw(&packet, rfc2865::FRAMED_IP_ADDRESS_TYPE);
+    assert_eq!(address, Some(vec![192, 0, 2, 7]));
     let framed = raw(&packet, rfc3162::FRAMED_IPV6_PREFIX_TYPE);
     assert_eq!(
         framed,
