@@ -288,6 +288,25 @@ fn answer(request: Request) -> Result<Reply, RpcError> {
             up: traffic,
             down: traffic,
         }]),
+        Request::Aaa => Reply::Aaa(t::Aaa {
+            reachable: false,
+            when_unreachable: "keep".to_owned(),
+            sessions: 3,
+            questions: 1,
+            accounting: true,
+            records: 4,
+            records_lost: 5,
+            order_clients: 1,
+            servers: vec![t::AaaServer {
+                used_for: "access".to_owned(),
+                address: "192.0.2.1:1812".to_owned(),
+                dead: true,
+                requests: 9,
+                answers: 7,
+                timeouts: 2,
+                round_trip_us: Some(512.4),
+            }],
+        }),
         Request::Metrics => Reply::Metrics(t::Metrics {
             text: "# EOF\n".into(),
         }),
@@ -313,6 +332,22 @@ fn status_is_shown_for_people() {
             "no `{line}` in\n{text}"
         );
     }
+}
+
+#[test]
+fn servers_that_do_not_answer_stand_out() {
+    let gateway = Gateway::start();
+    let text = shown(&gateway.run(&["aaa"]));
+    let first =
+        "UNREACHABLE: keep; 3 hosts on its terms, 1 open questions; records: 4 wait, 5 lost; \
+                 1 clients may give orders";
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines.first(), Some(&first), "{text}");
+    let words: Vec<&str> = lines.last().expect("a server").split_whitespace().collect();
+    assert_eq!(
+        words,
+        ["192.0.2.1:1812", "access", "DEAD", "9", "7", "2", "512"]
+    );
 }
 
 #[test]
