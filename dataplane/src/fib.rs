@@ -10,8 +10,10 @@
 
 use crate::key::{Domain, Interface, InterfaceId, NextHop, Route, Topology};
 use crate::table::hash::Seed;
+use crate::tunnels::HEADER;
 use packet::PortId;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use wire::ether;
 
 /// VLAN identifiers of a port.
 const VLANS: usize = 1 << 12;
@@ -179,10 +181,14 @@ pub(crate) struct Exit {
     pub(crate) from: u64,
     /// Port that carries it.
     pub(crate) port: PortId,
-    /// 802.1Q VLAN identifier, or untagged.
-    pub(crate) vlan: Option<u16>,
+    /// Octets of the link-layer header.
+    pub(crate) front: u8,
+    /// 802.1Q VLAN identifier, where `front` has room for one.
+    pub(crate) vlan: u16,
     /// Largest IP packet in octets.
     pub(crate) mtu: u16,
+    /// The same inside a tunnel.
+    pub(crate) mtu_inside: u16,
 }
 
 impl Exit {
@@ -191,8 +197,13 @@ impl Exit {
         Self {
             from: u64::from_be_bytes([a, b, c, d, e, f, 0, 0]),
             port: interface.port,
-            vlan: interface.vlan,
+            front: match interface.vlan {
+                None => ether::HEADER_LEN as u8,
+                Some(_) => (ether::HEADER_LEN + ether::TAG_LEN) as u8,
+            },
+            vlan: interface.vlan.unwrap_or(0),
             mtu: interface.mtu,
+            mtu_inside: interface.mtu.saturating_sub(HEADER as u16),
         }
     }
 }

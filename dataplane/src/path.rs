@@ -13,6 +13,7 @@
 //! so that bindings, routes, tunnels and neighbours apply to it like to anything else.
 
 mod act;
+mod born;
 mod decide;
 mod express;
 mod fragment;
@@ -21,19 +22,18 @@ mod oversized;
 mod pieces;
 mod tell;
 mod watched;
+mod work;
 
 use crate::classify::link::{self, Entry};
-use crate::classify::packet::{read, Fields, Plan};
-use crate::classify::{Family, Meta, Origin};
+use crate::classify::packet::Fields;
+use crate::classify::Meta;
 use crate::counters::PortDirection;
-use crate::hold::{Held, Hold};
-use crate::key::{InterfaceKind, NextHop};
+use crate::hold::Hold;
+use crate::key::InterfaceKind;
 use crate::limit::{Bucket, Sources};
 use crate::police::{self, Police};
-use crate::rewrite::decap::decapsulate;
-use crate::rings::{Inject, WorkerRings};
+use crate::rings::WorkerRings;
 use crate::table::Probe;
-use crate::tunnels::OuterPair;
 use crate::verdict::{Born, Drop, Forward, Verdict};
 use crate::watch::Came;
 use crate::worker::output::{Output, Sent};
@@ -46,12 +46,10 @@ use oversized::TwinOf;
 use packet::{Buf, Burst, PortId, RxTx, MAX_BURST};
 use std::net::Ipv6Addr;
 use wire::ether;
+use work::{untunnel, Work};
 
 /// Rounds that one packet may take: out of two tunnels, and an answer to what was inside.
 const ROUNDS: usize = 4;
-
-/// What control may have sent in one pass.
-const INJECTED: usize = MAX_BURST;
 
 /// Packets that go through the stages together, each with what is known of it.
 type Lane<B> = ArrayVec<(B, Meta), MAX_BURST>;
@@ -106,14 +104,6 @@ struct Known {
     mains: Vec<Option<TwinOf>>,
     /// Whether hosts are attached here.
     access: bool,
-}
-
-/// A packet's plan with the places of its probes.
-struct Work {
-    fields: Fields,
-    plan: Plan,
-    source: Option<u8>,
-    destination: Option<u8>,
 }
 
 impl<T: RxTx, M: Meter> Path<T, M> {
@@ -183,10 +173,11 @@ impl<T: RxTx, M: Meter> Path<T, M> {
             self.meter.lap(Stage::Receive);
             return 0;
         }
+        let mut octets = 0;
         for buf in &burst {
             buf.prefetch();
+            octets += buf.octets() as u64;
         }
-        let octets = burst.iter().map(|buf| buf.octets() as u64).sum();
         let way = PortDirection::Rx;
         view.reader
             .count_port(port, way, burst.len() as u64, octets);
@@ -349,112 +340,6 @@ impl<T: RxTx, M: Meter> Path<T, M> {
         }
         self.meter.lap(Stage::Act);
     }
-
-    /// Sends what control wants sent.
-    fn inject(&mut self, waiting: usize, view: &View<'_>, io: &mut T) -> usize {
-        let mut lane = Lane::new();
-        let mut count = 0;
-        while count < waiting.min(INJECTED) {
-            let Some(slot) = self.rings.pop() else {
-                break;
-            };
-            count += 1;
-            view.reader.count_born(Born::Injected);
-            if view.watch.is_on() {
-                self.inject_watched(slot.view(), &mut lane, view, io);
-            } else {
-                self.inject_one(slot.view(), &mut lane, view, io);
-            }
-            self.rings.give_back(slot);
-        }
-        self.run(lane, view, io);
-        count
-    }
-
-    fn inject_one(
-        &mut self,
-        what: Inject<'_>,
-        lane: &mut Lane<T::Buf>,
-        view: &View<'_>,
-        io: &mut T,
-    ) {
-        let (Inject::Frame { data, .. } | Inject::Packet { data, .. }) = what;
-        let Some(mut buf) = io.alloc() else {
-            let verdict = Verdict::Drop(Drop::NoBuffer);
-            view.watch.ends(verdict);
-            return view.reader.count(verdict);
-        };
-        if buf.set_len(data.len()).is_err() {
-            return self.drop(buf, Drop::NoBuffer, view, io);
-        }
-        for (to, from) in buf.data_mut().iter_mut().zip(data) {
-            *to = *from;
-        }
-        match what {
-            Inject::Frame { interface, .. } => self.send_frame(buf, interface, view, io),
-            Inject::Packet { domain, .. } => {
-                let success = Verdict::Forward(Forward::Injected);
-                let family = Family::of(data);
-                lane.push((buf, Meta::here(domain, family, success)));
-            }
-        }
-    }
-
-    /// Lets those held packets go on whose neighbour is no longer the one to wait for.
-    fn retry(&mut self, view: &View<'_>, io: &mut T) -> usize {
-        let mut lane = Lane::new();
-        let waits = |held: &Held<T::Buf>| {
-            let address = match view.fib.route(held.meta.domain, held.destination) {
-                Some(NextHop::OnLink(interface)) if interface == held.wanted.interface => {
-                    held.destination
-                }
-                Some(NextHop::Unresolved { interface, router })
-                    if interface == held.wanted.interface =>
-                {
-                    router
-                }
-                _ => return false,
-            };
-            address == held.wanted.address
-        };
-        // There are no more places to hold packets than places in a lane.
-        while let Some(held) = self.hold.take(|held| !waits(held)) {
-            view.reader.count_born(Born::Released);
-            lane.push((held.buf, held.meta));
-        }
-        let count = lane.len();
-        if view.watch.is_on() {
-            self.release_watched(Born::Released, lane, view, io);
-        } else {
-            self.run(lane, view, io);
-        }
-        count
-    }
-
-    /// Tells the senders of those held packets that have waited long enough.
-    fn give_up(&mut self, view: &View<'_>, io: &mut T) -> usize {
-        let mut count = 0;
-        while let Some(held) = self.hold.take_due(view.now) {
-            view.reader.count_born(Born::Released);
-            let came = Came::Born(Born::Released);
-            if view.watch.is_on() {
-                // What the packets before became is not this one's.
-                let lane = std::mem::take(&mut self.again);
-                self.run(lane, view, io);
-            }
-            let watched = view.watch.is_on() && self.watch(came, held.buf.data(), view, io);
-            self.fail(held, view, io);
-            if watched {
-                let lane = std::mem::take(&mut self.again);
-                self.run(lane, view, io);
-                self.unwatch(view, io);
-            }
-            count += 1;
-        }
-        let lane = std::mem::take(&mut self.again);
-        self.run(lane, view, io);
-        count
-    }
 }
 
 impl Known {
@@ -476,103 +361,6 @@ impl Known {
                 main: interface.port,
                 mtu: interface.mtu,
             });
-        }
-    }
-}
-
-impl Work {
-    /// Reads the IP header, cuts what the link layer padded on, and plans.
-    #[inline]
-    fn begin<B: Buf>(buf: &mut B, meta: &Meta) -> Self {
-        let packet = buf.data().get(meta.at..).unwrap_or_default();
-        let (fields, plan) = match read(packet, meta) {
-            Ok(read) => read,
-            Err(reason) => return Self::drop(reason),
-        };
-        if packet.len() > fields.length && buf.set_len(meta.at + fields.length).is_err() {
-            return Self::drop(Drop::NoBuffer);
-        }
-        Self {
-            fields,
-            plan,
-            source: None,
-            destination: None,
-        }
-    }
-
-    fn drop(reason: Drop) -> Self {
-        Self {
-            fields: Fields::NONE,
-            plan: Plan::Drop(reason),
-            source: None,
-            destination: None,
-        }
-    }
-
-    /// Adds what has to be looked up.
-    #[inline]
-    fn ask(&mut self, meta: &Meta, probes: &mut ArrayVec<Probe, { 2 * MAX_BURST }>) {
-        let (source, destination) = match self.plan {
-            Plan::Lookup { source } => (source, true),
-            Plan::Own { source } => (source, false),
-            Plan::Multicast => (meta.access, false),
-            Plan::Tunnelled { .. } | Plan::Fragment | Plan::Back | Plan::Drop(_) => (false, false),
-        };
-        let mut ask = |address| {
-            let place = u8::try_from(probes.len()).ok();
-            // Two for each packet of a lane at most, and there is room for them.
-            probes.push(Probe::new(meta.domain, meta.family.address(address)));
-            place
-        };
-        if destination {
-            self.destination = ask(self.fields.destination);
-        }
-        if source {
-            self.source = ask(self.fields.source);
-        }
-    }
-}
-
-/// Takes those packets out of their tunnels whose outer addresses are a tunnel of ours. The others
-/// are ordinary packets.
-#[inline]
-fn untunnel<B: Buf>(lane: &mut Lane<B>, works: &mut ArrayVec<Work, MAX_BURST>, view: &View<'_>) {
-    let mut pairs = ArrayVec::<OuterPair, MAX_BURST>::new();
-    for ((_, meta), work) in lane.iter().zip(works.iter()) {
-        if let Plan::Tunnelled { .. } | Plan::Fragment = work.plan {
-            pairs.push(OuterPair {
-                domain: meta.domain,
-                local: work.fields.destination,
-                remote: work.fields.source,
-            });
-        }
-    }
-    if pairs.is_empty() {
-        return;
-    }
-    let mut tunnels = [None; MAX_BURST];
-    view.reader.tunnels_between(&pairs, &mut tunnels);
-    let mut tunnels = tunnels.into_iter();
-    for ((buf, meta), work) in lane.iter_mut().zip(works) {
-        let inner = match work.plan {
-            Plan::Tunnelled { inner, family } => Some((inner, family)),
-            Plan::Fragment => None,
-            _ => continue,
-        };
-        match (tunnels.next().flatten(), inner) {
-            (None, _) => work.plan = Plan::Lookup { source: false },
-            // It is collected later.
-            (Some(_), None) => {}
-            (Some(tunnel), Some((inner, family))) => match decapsulate(buf, meta.at, inner, family)
-            {
-                Ok(()) => {
-                    meta.at = 0;
-                    meta.family = family;
-                    meta.origin = Origin::Tunnel(tunnel);
-                    *work = Work::begin(buf, meta);
-                }
-                Err(reason) => *work = Work::drop(reason),
-            },
         }
     }
 }

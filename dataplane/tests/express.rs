@@ -107,11 +107,12 @@ fn cut(mut bytes: &[u8]) -> Vec<Frame> {
             octets[14] = 0x60 | octets[14] & 0x0f;
             octets[18..20].copy_from_slice(&length.to_be_bytes());
         }
+        let first = (right & 0xe0 == 0xe0).then_some(octets.len() / 2);
         frames.push(Frame {
             port,
             octets,
             stripped: (right & 0x1c == 0x1c).then_some(u16::from(right)),
-            contiguous: right & 0xe0 != 0xe0,
+            first,
         });
     }
     frames

@@ -17,34 +17,52 @@ use wire::ipv6::{next_header, HEADER_LEN};
 use zerocopy::network_endian::{U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
-/// The link-layer header of a frame, in host order.
-#[derive(Clone, Copy)]
+/// The link-layer header of a frame, as it stands there.
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Link {
-    /// Destination, in the lower 48 bits.
-    pub(crate) to: u64,
-    /// Source in the upper 48 bits, ethertype in the lower 16.
-    pub(crate) from: u64,
+    /// Destination, and the first two octets of the source.
+    first: u64,
+    /// Source and ethertype.
+    second: u64,
 }
 
 impl Link {
-    /// The bit of a group's address, in `from`.
+    /// What no frame has: the two words do not agree on the octets that they share.
+    pub(crate) const NONE: Self = Self {
+        first: u64::MAX,
+        second: 0,
+    };
+
+    /// The bit of a group's address among source and ethertype.
     const GROUP: u64 = 1 << 56;
 
-    /// Of a frame.
+    /// Of a frame, and what is behind it.
     #[inline(always)]
-    pub(crate) fn of(frame: &[u8]) -> Option<Self> {
-        let front: &[u8; ether::HEADER_LEN] = frame.first_chunk()?;
-        let (to, from) = (front.first_chunk()?, front.last_chunk()?);
-        Some(Self {
-            to: u64::from_be_bytes(*to) >> 16,
-            from: u64::from_be_bytes(*from),
-        })
+    pub(crate) fn of(frame: &[u8]) -> Option<(Self, &[u8])> {
+        let (front, rest): (&[u8; ether::HEADER_LEN], _) = frame.split_first_chunk()?;
+        let (first, second) = (front.first_chunk()?, front.last_chunk()?);
+        let link = Self {
+            first: u64::from_ne_bytes(*first),
+            second: u64::from_ne_bytes(*second),
+        };
+        Some((link, rest))
     }
 
     /// Whether it is for `own` address and from a neighbour's.
-    #[inline(always)]
     pub(crate) fn is_for(self, own: u64) -> bool {
-        self.to == own && self.from >> 16 != own && self.from & Self::GROUP == 0
+        let (to, from) = (u64::from_be(self.first), u64::from_be(self.second));
+        to >> 16 == own && from >> 16 != own && from & Self::GROUP == 0
+    }
+
+    /// What it says of what follows.
+    pub(crate) const fn ether_type(self) -> u16 {
+        u64::from_be(self.second) as u16
+    }
+
+    /// Source in the upper 48 bits, the others zero.
+    #[inline(always)]
+    pub(crate) const fn sender(self) -> u64 {
+        u64::from_be(self.second) & !0xffff
     }
 }
 
@@ -220,8 +238,9 @@ mod tests {
         let [own, other] = [[2, 0, 0, 0, 0, 1], [2, 0, 0, 0, 0, 9]].map(MacAddr);
         let is_for = |to, from| {
             let header = ether::Header::new(to, from, ether::ethertype::IPV6);
-            let link = Link::of(header.as_bytes()).unwrap();
-            assert_eq!(link.from as u16, ether::ethertype::IPV6);
+            let (link, _) = Link::of(header.as_bytes()).unwrap();
+            assert_eq!(link.ether_type(), ether::ethertype::IPV6);
+            assert!(link != Link::NONE);
             link.is_for(0x0200_0000_0001)
         };
         assert!(is_for(own, other));

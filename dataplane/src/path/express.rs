@@ -1,9 +1,9 @@
 //! The express: packets that need nothing out of the ordinary, in stages over small arrays.
 //!
 //! ```text
-//!   burst ─> board ─> outer pairs ─> sources ─> destinations ─> decide ─> ride ─> output
-//!              │                                                  │        │
-//!              └───────────────────────── rest ───────────────────┴────────┘ ─> the general way
+//!   burst ─> board ─> outer pairs ─> sources ─> destinations ─> ride, coach by coach ─> output
+//!              │                                                       │
+//!              └───────────────────────── rest ────────────────────────┘ ─> the general way
 //! ```
 //!
 //! It takes whole packets between addresses that routers forward, tagged or not, on their way from a
@@ -14,7 +14,9 @@
 //! others. So nothing is refused here, and what is missing here costs time, never a packet.
 //!
 //! A packet is read twice: when it boards, for all that has to be looked up, inner addresses of what may
-//! have come out of a tunnel included; and when it rides, while its headers are written.
+//! have come out of a tunnel included; and when it rides, while its headers are written. All of a kind
+//! ride in one coach, so that what holds for the kind is asked once. Packets stay in their places in the
+//! burst throughout and leave in the order in which they came.
 
 mod board;
 mod ride;
@@ -24,81 +26,129 @@ use crate::classify::Family;
 use crate::key::{Domain, TunnelId};
 use crate::table::{Found, Probe};
 use crate::tunnels::OuterPair;
+use crate::worker::output::Sent;
 use crate::worker::{Meter, Stage, View};
-use board::{Dock, Seats};
+use board::Seats;
 use packet::{Burst, PortId, RxTx, MAX_BURST};
-use ride::LastRoute;
 use std::net::Ipv6Addr;
 
-/// How a packet that rides came to where it is.
-#[derive(Clone, Copy)]
+/// How packets came to where they are.
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Came {
     /// On a core interface.
     Core,
-    /// From a host: from this link-layer address, on this interface, as one word like an adjacency's.
-    Host(u64),
-    /// Out of a tunnel, perhaps: the one between this pair.
-    Tunnel(u8),
+    /// From a host.
+    Host,
+    /// Out of a tunnel, if there is one between their outer addresses.
+    Tunnel,
+}
+
+/// What one coach has in common.
+#[derive(Clone, Copy)]
+struct Kind {
+    came: Came,
+    family: Family,
+}
+
+impl Kind {
+    /// How many there are.
+    const COUNT: usize = 6;
+
+    /// Which of them it is.
+    #[inline(always)]
+    const fn number(self) -> usize {
+        self.came as usize * 2 + self.family as usize
+    }
+}
+
+/// The packets of one kind, by their places in the burst.
+#[derive(Clone, Copy)]
+struct Coach {
+    places: [u8; MAX_BURST],
+    count: usize,
 }
 
 /// A packet that rides, if what is looked up for it lets it.
 #[derive(Clone, Copy)]
 struct Rider {
-    came: Came,
     /// Domain of its addresses.
     domain: Domain,
-    /// Its place in the burst.
-    place: u8,
     /// Where its header starts in the frame, that of a tunnel left behind.
     at: u8,
-    family: Family,
+    /// Number of its destination among all that are looked up.
+    destination: u8,
+    /// The same of its source, where that is asked for.
+    source: u8,
+    /// The same of its outer pair.
+    pair: u8,
 }
 
-/// In place of the next rider when there is none: no place in a burst.
-const NOBODY_ELSE: u8 = u8::MAX;
+/// The port of a packet that stays: one that no worker has.
+const STAYS: PortId = PortId(u16::MAX);
 
-/// What is known of the riders of one burst, by their number. Made once, for to make it anew for every
-/// burst would cost more than many a stage.
+/// What is known of the riders of one burst. Made once, for to make it anew for every burst would cost
+/// more than many a stage.
 pub(super) struct Desk {
+    coaches: [Coach; Kind::COUNT],
+    /// By place in the burst, like `senders`, `ports` and `sent`.
     riders: [Rider; MAX_BURST],
-    /// The outer pairs that they may have come between; riders in a row with the same share one.
+    /// Where packets of hosts came from, as adjacencies have it.
+    senders: [u64; MAX_BURST],
+    /// The outer pairs that they may have come between; packets in a row with the same share one.
     pairs: [OuterPair; MAX_BURST],
     tunnels: [Option<TunnelId>; MAX_BURST],
-    /// The sources that have to be looked up, in the order of the riders.
     sources: [Probe; MAX_BURST],
     up: [Option<Found>; MAX_BURST],
-    /// The destinations of all.
     destinations: [Probe; MAX_BURST],
     down: [Option<Found>; MAX_BURST],
+    /// The ports by which they leave, and what is counted then.
+    ports: [PortId; MAX_BURST],
+    sent: [Sent; MAX_BURST],
 }
 
 impl Desk {
     pub(super) const fn new() -> Self {
         const PROBE: Probe = Probe::ipv6(Domain(0), [0; 16]);
         const RIDER: Rider = Rider {
-            came: Came::Core,
             domain: Domain(0),
-            place: NOBODY_ELSE,
             at: 0,
-            family: Family::V6,
+            destination: 0,
+            source: 0,
+            pair: 0,
         };
         const PAIR: OuterPair = OuterPair {
             domain: Domain(0),
             local: Ipv6Addr::UNSPECIFIED,
             remote: Ipv6Addr::UNSPECIFIED,
         };
+        const COACH: Coach = Coach {
+            places: [0; MAX_BURST],
+            count: 0,
+        };
         Self {
+            coaches: [COACH; Kind::COUNT],
             riders: [RIDER; MAX_BURST],
+            senders: [0; MAX_BURST],
             pairs: [PAIR; MAX_BURST],
             tunnels: [None; MAX_BURST],
             sources: [PROBE; MAX_BURST],
             up: [None; MAX_BURST],
             destinations: [PROBE; MAX_BURST],
             down: [None; MAX_BURST],
+            ports: [STAYS; MAX_BURST],
+            sent: [Sent::NOTHING; MAX_BURST],
         }
     }
 
-    /// Looks up what the seats ask for.
+    /// Finds the tunnels that packets may have come out of.
+    #[inline(always)]
+    fn find_tunnels(&mut self, seats: Seats, view: &View<'_>) {
+        if let Some(pairs @ [_, ..]) = self.pairs.get(..seats.pairs) {
+            view.reader.tunnels_between(pairs, &mut self.tunnels);
+        }
+    }
+
+    /// Looks up all bindings that are asked for.
     #[inline(always)]
     fn look_up(&mut self, seats: Seats, view: &View<'_>) {
         let sources = self.sources.get(..seats.sources).unwrap_or_default();
@@ -107,14 +157,6 @@ impl Desk {
             view.reader.lookup(sources, &mut self.up);
         }
         view.reader.lookup(destinations, &mut self.down);
-    }
-
-    /// Finds the tunnels that riders may have come out of.
-    #[inline(always)]
-    fn find_tunnels(&mut self, seats: Seats, view: &View<'_>) {
-        if let Some(pairs @ [_, ..]) = self.pairs.get(..seats.pairs) {
-            view.reader.tunnels_between(pairs, &mut self.tunnels);
-        }
     }
 }
 
@@ -141,7 +183,7 @@ impl<T: RxTx, M: Meter> Path<T, M> {
         view: &View<'_>,
         io: &mut T,
     ) {
-        let seats = self.desk.board(burst, Dock::untagged(port, view), view);
+        let seats = self.desk.board(burst, port, view);
         self.meter.lap(Stage::Plan);
         if seats.riders == 0 {
             return;
@@ -150,33 +192,19 @@ impl<T: RxTx, M: Meter> Path<T, M> {
         self.meter.lap(Stage::Tunnels);
         self.desk.look_up(seats, view);
         self.meter.lap(Stage::Lookup);
-        let mut last = LastRoute::NONE;
-        let (mut number, mut source) = (0, 0);
-        for (place, mut buf) in (0u8..).zip(std::mem::take(burst)) {
-            let rider = at(&self.desk.riders, number);
-            if rider.place != place {
-                // In the order in which they came.
-                burst.push(buf);
-                continue;
-            }
-            let down = *at(&self.desk.down, number);
-            number += 1;
-            let up = match rider.came {
-                Came::Core => None,
-                Came::Host(_) | Came::Tunnel(_) => {
-                    source += 1;
-                    *at(&self.desk.up, source - 1)
+        let port = self.desk.ride(burst, &self.known, view);
+        let sent = self.desk.sent.get(..burst.len()).unwrap_or_default();
+        match port {
+            Some(port) => self.output.send_all(port, burst, sent, view, io),
+            None => {
+                let places = self.desk.ports.iter().zip(sent);
+                for (buf, (port, sent)) in std::mem::take(burst).into_iter().zip(places) {
+                    match *port {
+                        // In the order in which they came; there is room, for they were there before.
+                        STAYS => burst.push(buf),
+                        port => self.output.send(port, buf, *sent, view, io),
+                    }
                 }
-            };
-            let tunnel = match rider.came {
-                Came::Tunnel(pair) => *at(&self.desk.tunnels, usize::from(pair)),
-                Came::Core | Came::Host(_) => None,
-            };
-            let course = rider.course(tunnel, up, down, &self.known, view);
-            let rode = course.and_then(|course| rider.ride(&mut buf, course, &mut last, view));
-            match rode {
-                Some((port, sent)) => self.output.send(port, buf, sent, view, io),
-                None => burst.push(buf),
             }
         }
         self.meter.lap(Stage::Act);

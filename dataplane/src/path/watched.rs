@@ -4,7 +4,8 @@
 //! only what follows from them is worked out a second time, from the same lookups.
 
 use super::decide::{decide, Looked, Step};
-use super::{Lane, Path, Work};
+use super::work::Work;
+use super::{Lane, Path};
 use crate::classify::packet::Plan;
 use crate::classify::Origin;
 use crate::counters::Direction;

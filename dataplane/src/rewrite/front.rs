@@ -48,7 +48,10 @@ pub(crate) fn link<B: Buf>(
     forwarded: Forwarded,
     egress: Egress<'_>,
 ) -> Result<(), NoRoom> {
-    shift(buf, at, link_length(egress.exit))?;
+    let front = usize::from(egress.exit.front);
+    if front != at {
+        shift(buf, at, front)?;
+    }
     let ether_type = match forwarded {
         Forwarded::V6(_) => ethertype::IPV6,
         Forwarded::V4(_) => ethertype::IPV4,
@@ -76,7 +79,7 @@ pub(crate) fn tunnel<B: Buf>(
     entrance: &Entrance<'_>,
     egress: Egress<'_>,
 ) -> Result<(), NoRoom> {
-    shift(buf, at, link_length(egress.exit) + HEADER)?;
+    shift(buf, at, usize::from(egress.exit.front) + HEADER)?;
     let front = ethernet(buf.data_mut(), ethertype::IPV6, egress)?;
     let (outer, packet) = front.split_first_chunk_mut().ok_or(NoRoom)?;
     let length = packet.len() as u64;
@@ -114,15 +117,6 @@ fn forward_ipv4(packet: &mut [u8], class: u8) -> Result<u32, NoRoom> {
     Ok(flow::label_ipv4(header, packet))
 }
 
-/// Octets of the link-layer header.
-#[inline(always)]
-fn link_length(exit: &Exit) -> usize {
-    match exit.vlan {
-        None => LINK,
-        Some(_) => LINK + ether::TAG_LEN,
-    }
-}
-
 /// Writes the link-layer header of a frame; returns what is behind it.
 #[inline(always)]
 fn ethernet<'a>(
@@ -131,14 +125,13 @@ fn ethernet<'a>(
     egress: Egress<'_>,
 ) -> Result<&'a mut [u8], NoRoom> {
     let (front, rest): (&mut [u8; LINK], _) = frame.split_first_chunk_mut().ok_or(NoRoom)?;
-    let (first, rest) = match egress.exit.vlan {
-        None => (ether_type, rest),
-        Some(vlan) => {
-            let (place, rest): (&mut [u8; ether::TAG_LEN], _) =
-                rest.split_first_chunk_mut().ok_or(NoRoom)?;
-            *place = zerocopy::transmute!(ether::Tag::new(vlan, ether_type));
-            (ethertype::VLAN, rest)
-        }
+    let (first, rest) = if usize::from(egress.exit.front) == LINK {
+        (ether_type, rest)
+    } else {
+        let (place, rest): (&mut [u8; ether::TAG_LEN], _) =
+            rest.split_first_chunk_mut().ok_or(NoRoom)?;
+        *place = zerocopy::transmute!(ether::Tag::new(egress.exit.vlan, ether_type));
+        (ethertype::VLAN, rest)
     };
     // The second word begins where the address ends.
     if let Some(place) = front.first_chunk_mut() {

@@ -24,6 +24,9 @@ pub(crate) struct Sent {
 pub(crate) const NOBODY: BindingId = BindingId(u32::MAX);
 
 impl Sent {
+    /// In place of one.
+    pub(crate) const NOTHING: Self = Self::plain(Verdict::Drop(Drop::QueueFull));
+
     /// A packet that no binding counts.
     pub(crate) const fn plain(verdict: Verdict) -> Self {
         Self {
@@ -43,8 +46,8 @@ pub(crate) struct Output<T: RxTx> {
 
 struct Queue<B> {
     burst: Burst<B>,
-    /// What is counted for each, and the octets of its frame.
-    notes: ArrayVec<(Sent, u32), MAX_BURST>,
+    /// What is counted for each.
+    notes: ArrayVec<Sent, MAX_BURST>,
 }
 
 impl<T: RxTx> Output<T> {
@@ -75,12 +78,35 @@ impl<T: RxTx> Output<T> {
         if queue.burst.is_full() {
             queue.flush(port, view, io);
         }
-        let octets = buf.data().len();
         // There is room in both, for a flush leaves none of either.
         if let Err(error) = queue.burst.try_push(buf) {
             return self.end(error.element(), Verdict::Drop(Drop::QueueFull), view, io);
         }
-        let _ = queue.notes.try_push((sent, octets as u32));
+        let _ = queue.notes.try_push(sent);
+    }
+
+    /// Sends a whole burst on `port`, each packet with what is counted for it, and leaves it empty.
+    #[inline]
+    pub(crate) fn send_all(
+        &mut self,
+        port: PortId,
+        burst: &mut Burst<T::Buf>,
+        sent: &[Sent],
+        view: &View<'_>,
+        io: &mut T,
+    ) {
+        match self.ports.get_mut(usize::from(port.0)) {
+            Some(queue) if queue.burst.is_empty() => {
+                std::mem::swap(&mut queue.burst, burst);
+                // It has none, and there are as many places as in a burst.
+                let _ = queue.notes.try_extend_from_slice(sent);
+            }
+            _ => {
+                for (buf, sent) in burst.drain(..).zip(sent) {
+                    self.send(port, buf, *sent, view, io);
+                }
+            }
+        }
     }
 
     /// Counts the end of a packet that does not go out and gives its buffer back.
@@ -115,7 +141,7 @@ impl<B: Buf> Queue<B> {
     /// Shows to whoever watches what is about to go.
     #[cold]
     fn show(&self, port: PortId, view: &View<'_>) {
-        for (buf, (sent, _)) in self.burst.iter().zip(&self.notes) {
+        for (buf, sent) in self.burst.iter().zip(&self.notes) {
             view.watch.sends(port, buf.data(), sent.verdict);
         }
     }
@@ -125,15 +151,15 @@ impl<B: Buf> Queue<B> {
         if view.watch.is_on() {
             self.show(port, view);
         }
+        let octets = octets(&self.burst);
         let count = io.tx(port, &mut self.burst);
+        let octets = octets.wrapping_sub(self::octets(&self.burst));
         let (gone, left) = self
             .notes
             .split_at_checked(count)
             .unwrap_or((self.notes.as_slice(), &[]));
-        let mut octets = 0;
         let mut run = Run::default();
-        for (sent, length) in gone {
-            octets += u64::from(*length);
+        for sent in gone {
             run.count(sent.verdict, view);
             let bytes = u64::from(sent.octets);
             let ways = [(sent.up, Direction::Up), (sent.down, Direction::Down)];
@@ -143,7 +169,7 @@ impl<B: Buf> Queue<B> {
         }
         run.end(view);
         if view.watch.is_on() {
-            let first = gone.first().map(|(sent, _)| sent.verdict);
+            let first = gone.first().map(|sent| sent.verdict);
             let verdict = first.unwrap_or(Verdict::Drop(Drop::QueueFull));
             view.watch.ends(verdict);
         }
@@ -163,6 +189,12 @@ impl<B: Buf> Queue<B> {
     }
 }
 
+/// Octets of all frames of a burst.
+#[inline(always)]
+pub(crate) fn octets<B: Buf>(burst: &Burst<B>) -> u64 {
+    burst.iter().map(|buf| buf.data().len() as u64).sum()
+}
+
 /// Equal verdicts in a row, counted at once.
 #[derive(Default)]
 struct Run {
@@ -173,7 +205,7 @@ struct Run {
 impl Run {
     #[inline]
     fn count(&mut self, verdict: Verdict, view: &View<'_>) {
-        if self.verdict.map(Verdict::index) != Some(verdict.index()) {
+        if self.verdict != Some(verdict) {
             self.end(view);
             self.verdict = Some(verdict);
         }

@@ -122,14 +122,14 @@ fn in_tunnel() -> impl Strategy<Value = Packet> {
     })
 }
 
-/// What is broken of a frame: octets that are others, or there are fewer or more of them.
+/// What is odd about a frame: octets that are others, or fewer or more of them, or two segments.
 #[derive(Clone, Debug)]
 enum Broken {
     No,
     Octet(Index, u8),
     Cut(Index),
     Padded(usize),
-    InPieces,
+    InSegments(Index),
 }
 
 fn broken() -> impl Strategy<Value = Broken> {
@@ -138,7 +138,7 @@ fn broken() -> impl Strategy<Value = Broken> {
         2 => (any::<Index>(), any::<u8>()).prop_map(|(at, octet)| Broken::Octet(at, octet)),
         1 => any::<Index>().prop_map(Broken::Cut),
         2 => (1..40usize).prop_map(Broken::Padded),
-        1 => Just(Broken::InPieces),
+        1 => any::<Index>().prop_map(Broken::InSegments),
     ]
 }
 
@@ -201,7 +201,7 @@ pub fn frame() -> impl Strategy<Value = Frame> {
         };
         octets.extend(ether_type.to_be_bytes());
         octets.extend(packet);
-        let mut contiguous = true;
+        let mut first = None;
         match broken {
             Broken::No => {}
             // Mostly among the headers.
@@ -211,13 +211,13 @@ pub fn frame() -> impl Strategy<Value = Frame> {
             }
             Broken::Cut(at) => octets.truncate(at.index(octets.len())),
             Broken::Padded(more) => octets.extend(vec![0xee; more]),
-            Broken::InPieces => contiguous = false,
+            Broken::InSegments(at) => first = Some(at.index(octets.len())),
         }
         Frame {
             port,
             octets,
             stripped,
-            contiguous,
+            first,
         }
     })
 }

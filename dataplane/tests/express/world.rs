@@ -97,7 +97,8 @@ pub struct Frame {
     pub octets: Vec<u8>,
     /// Tag control information that the port took off.
     pub stripped: Option<u16>,
-    pub contiguous: bool,
+    /// Octets in its first segment, where it has two.
+    pub first: Option<usize>,
 }
 
 /// All that can be seen of what a worker did. Packets of different flows may overtake one another, so
@@ -290,9 +291,11 @@ impl<M: Meter> World<M> {
         for frame in frames {
             let mut buffer = self.pool.alloc().expect("a buffer");
             // What is longer than a buffer does not come.
-            if buffer.fill(&frame.octets).is_ok() {
+            let first = frame.first.unwrap_or(frame.octets.len());
+            let (here, rest) = frame.octets.split_at(first);
+            if buffer.fill(here).is_ok() {
+                buffer.set_rest(rest);
                 buffer.set_stripped_vlan(frame.stripped);
-                buffer.set_contiguous(frame.contiguous);
                 let io = self.worker.io_mut();
                 assert!(io.receive_buffer(PortId(frame.port), buffer));
             }
@@ -363,6 +366,7 @@ fn unlimited() -> WorkerConfig {
     WorkerConfig {
         idle: Idle::Busy,
         icmp_rate: rate,
+        icmp_source_rate: rate,
         punt_rates: PuntRates::all(PuntRate {
             source: rate,
             total: rate,

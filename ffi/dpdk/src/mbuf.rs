@@ -127,6 +127,21 @@ impl Mbuf {
         }
     }
 
+    /// Moves where the data starts on by so many octets, or back, and leaves its end. The caller has
+    /// checked that it stays in the buffer.
+    #[inline]
+    fn move_start(&mut self, by: i32) {
+        // SAFETY: the three fields of a valid mbuf, which this owns.
+        unsafe {
+            let data_off = self.field::<u16>(sys::SHIM_MBUF_DATA_OFF);
+            *data_off = (*data_off).wrapping_add(by as u16);
+            let data_len = self.field::<u16>(sys::SHIM_MBUF_DATA_LEN);
+            *data_len = (*data_len).wrapping_sub(by as u16);
+            let packet_len = self.field::<u32>(sys::SHIM_MBUF_PKT_LEN);
+            *packet_len = (*packet_len).wrapping_add_signed(-by);
+        }
+    }
+
     /// Forgets what the receiving port said of the packet. Some ports (rings, memory interfaces)
     /// hand flags through to the receiver, where they would describe a packet that has changed.
     #[inline]
@@ -186,22 +201,19 @@ impl Buf for Mbuf {
 
     #[inline]
     fn prepend(&mut self, octets: usize) -> Result<(), NoRoom> {
-        let data_off = usize::from(self.data_off());
-        if octets > data_off {
+        if octets > usize::from(self.data_off()) {
             return Err(NoRoom);
         }
-        // octets fits u16 because data_off does, and the sum is at most buf_len.
-        self.set_extent((data_off - octets) as u16, self.data_len() + octets as u16);
+        self.move_start(-(octets as i32));
         Ok(())
     }
 
     #[inline]
     fn trim_front(&mut self, octets: usize) -> Result<(), NoRoom> {
-        let data_len = usize::from(self.data_len());
-        if octets > data_len {
+        if octets > usize::from(self.data_len()) {
             return Err(NoRoom);
         }
-        self.set_extent(self.data_off() + octets as u16, (data_len - octets) as u16);
+        self.move_start(octets as i32);
         Ok(())
     }
 

@@ -1,6 +1,6 @@
 //! What becomes of a rider: where it goes, and its headers written.
 
-use super::{Came, Rider};
+use super::{at, at_mut, Came, Coach, Desk, Kind, Rider, STAYS};
 use crate::classify::plain::{header, Ip4, Ip6};
 use crate::classify::Family;
 use crate::key::{AdjacencyId, BindingId, Domain, InterfaceId, NextHop, TunnelId};
@@ -9,11 +9,10 @@ use crate::path::Known;
 use crate::rewrite::decap::merged;
 use crate::rewrite::front::{self, Egress, Forwarded};
 use crate::table::Found;
-use crate::tunnels::HEADER;
 use crate::verdict::{Forward, Verdict};
 use crate::worker::output::{Sent, NOBODY};
 use crate::worker::View;
-use packet::{Buf, PortId};
+use packet::{Buf, Burst, PortId};
 use std::net::Ipv6Addr;
 use wire::ipv6::HEADER_LEN;
 
@@ -89,74 +88,133 @@ fn by<'a>(next_hop: Option<NextHop>, view: &View<'a>) -> Option<Egress<'a>> {
     }
 }
 
-impl Rider {
-    /// Decides; none where anything is to be done but to send it on.
+impl Desk {
+    /// Writes the new headers of all that ride, and notes down by which ports they leave and what is
+    /// counted then. Of a burst that rides as one to one port, that port.
     #[inline(always)]
-    pub(super) fn course(
-        &self,
-        tunnel: Option<TunnelId>,
-        up: Option<Found>,
-        down: Option<Found>,
+    pub(super) fn ride<B: Buf>(
+        &mut self,
+        burst: &mut Burst<B>,
         known: &Known,
         view: &View<'_>,
-    ) -> Option<Course> {
-        let (allowed, out_of_tunnel) = match self.came {
-            Came::Core => (Allowed::Anywhere { up: None }, false),
-            Came::Host(sender) => {
-                let is_at = |host| view.reader.adjacency_word(host) == sender;
-                (host(up, is_at).ok()?, false)
-            }
-            Came::Tunnel(_) => {
-                let looked = Looked {
-                    source: up,
-                    destination: down,
-                };
-                (tunnelled(tunnel?, looked, known).ok()?, true)
-            }
+    ) -> Option<PortId> {
+        use Came::{Core, Host, Tunnel};
+        use Family::{V4, V6};
+        let mut last = LastRoute::NONE;
+        let mut coach = |came, family| {
+            let kind = Kind { came, family };
+            self.ride_coach(kind, burst, known, &mut last, view);
         };
-        let up = match allowed {
-            Allowed::Anywhere { up } => up.unwrap_or(NOBODY),
-            Allowed::Into { tunnel, up } => {
-                return Some(Course {
-                    to: To::Tunnel(tunnel),
-                    forward: Forward::Encapsulated,
-                    up,
-                    down: NOBODY,
-                });
-            }
-            Allowed::To { host, down } => {
-                return Some(Course {
-                    to: To::Neighbour(host),
-                    forward: Forward::Delivered,
-                    up: NOBODY,
-                    down,
-                });
-            }
-        };
-        let binding = down.map(Found::forwarding);
-        let (to, forward) = match onward(binding, out_of_tunnel, false) {
-            Onward::Tunnel(tunnel, forward) => (To::Tunnel(tunnel), forward),
-            Onward::Host(host, forward) => (To::Neighbour(host), forward),
-            Onward::Route(forward) => (To::Route, forward),
-            Onward::Pending => return None,
-        };
-        let down = match to {
-            To::Route => None,
-            _ => down,
-        };
-        Some(Course {
-            to,
-            forward,
-            up,
-            down: down.map_or(NOBODY, |found| found.id),
-        })
+        coach(Core, V6);
+        coach(Tunnel, V6);
+        coach(Host, V6);
+        coach(Core, V4);
+        coach(Tunnel, V4);
+        coach(Host, V4);
+        // Without a branch for each: most bursts leave as one.
+        let ports = self.ports.get(..burst.len()).unwrap_or_default();
+        let first = *ports.first()?;
+        let differ = ports.iter().fold(0, |all, port| all | (port.0 ^ first.0));
+        (differ == 0 && first != STAYS).then_some(first)
     }
 
+    /// The same for one coach. Inlined, so that there is a loop of its own for each kind.
+    #[inline(always)]
+    fn ride_coach<'a, B: Buf>(
+        &mut self,
+        kind: Kind,
+        burst: &mut Burst<B>,
+        known: &Known,
+        last: &mut LastRoute<'a>,
+        view: &View<'a>,
+    ) {
+        let Some(Coach { places, count }) = self.coaches.get(kind.number()) else {
+            return;
+        };
+        for number in 0..*count {
+            let place = usize::from(*at(places, number));
+            let rider = at(&self.riders, place);
+            let down = *at(&self.down, rider.destination.into());
+            let up = match kind.came {
+                Came::Core => None,
+                Came::Host | Came::Tunnel => *at(&self.up, rider.source.into()),
+            };
+            let course = match kind.came {
+                Came::Core => course(Allowed::Anywhere { up: None }, down, false),
+                Came::Host => {
+                    let sender = *at(&self.senders, place);
+                    let is_at = |host| view.reader.adjacency_word(host) == sender;
+                    host(up, is_at)
+                        .ok()
+                        .and_then(|allowed| course(allowed, down, false))
+                }
+                Came::Tunnel => at(&self.tunnels, rider.pair.into()).and_then(|tunnel| {
+                    let looked = Looked {
+                        source: up,
+                        destination: down,
+                    };
+                    let allowed = tunnelled(tunnel, looked, known).ok()?;
+                    course(allowed, down, true)
+                }),
+            };
+            let Some((course, buf)) = course.zip(burst.get_mut(place)) else {
+                continue;
+            };
+            if let Some((port, sent)) = rider.ride(kind, buf, course, last, view) {
+                *at_mut(&mut self.ports, place) = port;
+                *at_mut(&mut self.sent, place) = sent;
+            }
+        }
+    }
+}
+
+/// Decides; none where anything is to be done but to send it on.
+#[inline(always)]
+fn course(allowed: Allowed, down: Option<Found>, out_of_tunnel: bool) -> Option<Course> {
+    let up = match allowed {
+        Allowed::Anywhere { up } => up.unwrap_or(NOBODY),
+        Allowed::Into { tunnel, up } => {
+            return Some(Course {
+                to: To::Tunnel(tunnel),
+                forward: Forward::Encapsulated,
+                up,
+                down: NOBODY,
+            });
+        }
+        Allowed::To { host, down } => {
+            return Some(Course {
+                to: To::Neighbour(host),
+                forward: Forward::Delivered,
+                up: NOBODY,
+                down,
+            });
+        }
+    };
+    let (to, forward) = match onward(down.map(Found::forwarding), out_of_tunnel, false) {
+        Onward::Tunnel(tunnel, forward) => (To::Tunnel(tunnel), forward),
+        Onward::Host(host, forward) => (To::Neighbour(host), forward),
+        Onward::Route(forward) => (To::Route, forward),
+        Onward::Pending => return None,
+    };
+    let down = match to {
+        To::Route => None,
+        To::Tunnel(_) | To::Neighbour(_) => down,
+    };
+    Some(Course {
+        to,
+        forward,
+        up,
+        down: down.map_or(NOBODY, |found| found.id),
+    })
+}
+
+impl Rider {
     /// Writes the packet's new headers; says by which port it leaves and what is counted then. None where
     /// that takes more than new headers: nothing has changed.
     #[inline(always)]
-    pub(super) fn ride<'a, B: Buf>(
+    fn ride<'a, B: Buf>(
         &self,
+        kind: Kind,
         buf: &mut B,
         course: Course,
         last: &mut LastRoute<'a>,
@@ -164,20 +222,22 @@ impl Rider {
     ) -> Option<(PortId, Sent)> {
         let at = usize::from(self.at);
         let packet = buf.data().get(at..)?;
-        let outer_class = || {
-            let outer = buf.data().get(at.checked_sub(HEADER_LEN)?..)?;
-            Some(header::<Ip6>(outer)?.0.class())
+        let mark = |inner: u8| match kind.came {
+            Came::Tunnel => {
+                let outer = buf.data().get(at.checked_sub(HEADER_LEN)?..)?;
+                merged(header::<Ip6>(outer)?.0.class(), inner)
+            }
+            Came::Core | Came::Host => Some(inner & 3),
         };
-        let mark = |inner: u8| match self.came {
-            Came::Tunnel(_) => merged(outer_class()?, inner),
-            Came::Core | Came::Host(_) => Some(inner & 3),
-        };
-        let (forwarded, length) = match self.family {
+        let (forwarded, length) = match kind.family {
             Family::V6 => {
                 let (ip, _) = header::<Ip6>(packet)?;
-                let mark = u64::from(mark(ip.class())?);
-                // There is a hop left, so the others are not touched.
-                let lead = (ip.lead.get() - 1) & !(3 << 52) | mark << 52;
+                // There is a hop left, so nothing else changes.
+                let lead = ip.lead.get() - 1;
+                let lead = match kind.came {
+                    Came::Tunnel => lead & !(3 << 52) | u64::from(mark(ip.class())?) << 52,
+                    Came::Core | Came::Host => lead,
+                };
                 (Forwarded::V6(lead), packet.len())
             }
             Family::V4 => {
@@ -194,7 +254,7 @@ impl Rider {
             }
             To::Neighbour(neighbour) => (None, egress(neighbour, view)?),
             To::Route => {
-                let egress = match self.family {
+                let egress = match kind.family {
                     Family::V6 => {
                         let (ip, _) = header::<Ip6>(packet)?;
                         last.to(self.domain, ip.destination(), view)?
@@ -207,12 +267,12 @@ impl Rider {
                 (None, egress)
             }
         };
-        let mtu = usize::from(egress.exit.mtu);
         let room = match &entrance {
-            Some(entrance) => mtu.checked_sub(HEADER)?.min(entrance.mtu.into()),
-            None => mtu,
+            Some(entrance) => usize::from(egress.exit.mtu_inside.min(entrance.mtu)),
+            None => usize::from(egress.exit.mtu),
         };
-        let padded = packet.len() > length;
+        // The others were found to have none.
+        let padded = kind.family == Family::V4 && packet.len() > length;
         if length > room || (padded && buf.set_len(at + length).is_err()) {
             return None;
         }
