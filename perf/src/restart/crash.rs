@@ -38,7 +38,7 @@ pub struct Arguments {
     #[arg(long)]
     seed: Option<u64>,
     /// Longest time under load before it is killed, in milliseconds.
-    #[arg(long, default_value_t = 300)]
+    #[arg(long, default_value_t = 600)]
     within_ms: u64,
     /// What the store survives.
     #[arg(long, value_enum, default_value = "process")]
