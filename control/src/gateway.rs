@@ -351,6 +351,8 @@ fn lma_config(lma: &config::Lma, room: Room) -> Result<LmaConfig, BadPool> {
         min_delay_before_bce_delete: millis(lma.min_delay_before_bce_delete_ms),
         max_delay_before_new_bce_assign: millis(lma.max_delay_before_new_bce_assign_ms),
         timestamp_window: millis(lma.timestamp_window_ms),
+        revoke_on_handover: lma.revoke_on_handover,
+        revocation: lma.revocation.config(),
         ..LmaConfig::new(lma.address, Pools::new(pools)?, room.bindings)
     })
 }
@@ -376,5 +378,6 @@ fn mag_config(mag: &config::Mag, room: Room, tunnel_mtu: u16, seed: u64) -> MagC
     let host_mtu = u32::from(tunnel_mtu).max(wire::ipv6::MIN_MTU as u32);
     made.advertising.mtu = mag.advertise_mtu.then_some(host_mtu);
     made.deregister_on_shutdown = mag.deregister_on_shutdown;
+    made.revocation = mag.revocation.config();
     made
 }

@@ -4,8 +4,9 @@ use clap::{ArgGroup, Args, Parser, Subcommand};
 use clap_complete::Shell;
 use control::rpc::{
     AttachParams, CaptureParams, DeleteParams, DetachParams, FilterWords, PageParams, Request,
-    StopParams, TalkersParams, TraceParams, DEFAULT_SOCKET, LONGEST_PAGE,
+    RevokeParams, StopParams, TalkersParams, TraceParams, DEFAULT_SOCKET, LONGEST_PAGE,
 };
+use std::net::Ipv6Addr;
 use std::path::PathBuf;
 use wire::ether::MacAddr;
 
@@ -67,6 +68,8 @@ pub enum Command {
         /// Identifier of the host.
         identifier: String,
     },
+    /// End bindings and tell the peers that share them: those of a host, of a peer, or all.
+    Revoke(Revoke),
     /// Read the policy file and the routes again.
     Reload,
     /// Show what happens, as it happens, until interrupted.
@@ -141,6 +144,20 @@ pub struct Host {
     pub identifier: Option<String>,
 }
 
+/// Whose bindings.
+#[derive(Debug, Args)]
+#[command(group(ArgGroup::new("which").required(true).args(["identifier", "peer", "all"])))]
+pub struct Revoke {
+    /// Those of the host with this identifier.
+    pub identifier: Option<String>,
+    /// Those that are shared with the MAG, or at a MAG with the LMA, at this address.
+    #[arg(long)]
+    pub peer: Option<Ipv6Addr>,
+    /// All of them.
+    #[arg(long)]
+    pub all: bool,
+}
+
 /// Which packets: those that meet every condition given.
 #[derive(Debug, Args)]
 pub struct Filter {
@@ -211,6 +228,11 @@ impl Command {
             }),
             Self::Delete { identifier } => Request::Delete(DeleteParams {
                 identifier: identifier.clone(),
+            }),
+            Self::Revoke(which) => Request::Revoke(RevokeParams {
+                identifier: which.identifier.clone(),
+                peer: which.peer,
+                all: which.all.then_some(true),
             }),
             Self::Reload => Request::Reload,
             Self::Subscribe => Request::Subscribe,

@@ -2,8 +2,8 @@
 
 use crate::table::Table;
 use control::rpc::types::{
-    Aaa, Accepted, Binding, Counters, Neighbour, Port, Reloaded, Route, Status, Talker, Traffic,
-    Vector, Visitor, Worker,
+    Aaa, Accepted, Binding, Counters, Neighbour, Port, Reloaded, Revoked, Route, Status, Talker,
+    Traffic, Vector, Visitor, Worker,
 };
 use control::rpc::Reply;
 use std::fmt::{Display, Write};
@@ -23,6 +23,7 @@ pub fn reply(reply: &Reply, width: Option<usize>, all: bool) -> String {
         Reply::Attach(it) => accepted("attaching", it),
         Reply::Detach(it) => accepted("detaching", it),
         Reply::Delete(it) => accepted("deleting", it),
+        Reply::Revoke(it) => revoked(it),
         Reply::Reload(it) => reloaded(it),
         Reply::Subscribe(it) => format!("subscribed to {}\n", it.name),
         Reply::Trace(it) | Reply::Capture(it) => format!("session {}\n", it.session),
@@ -92,6 +93,17 @@ fn accepted(doing: &str, accepted: &Accepted) -> String {
     format!(
         "{doing} {}; `anchorctl subscribe` shows what becomes of it\n",
         accepted.host
+    )
+}
+
+fn revoked(revoked: &Revoked) -> String {
+    let plural = |count: usize| if count == 1 { "" } else { "s" };
+    format!(
+        "revoked {} session{}, told by {} message{}; `anchorctl subscribe` shows what peers say to it\n",
+        revoked.sessions,
+        plural(revoked.sessions),
+        revoked.messages,
+        plural(revoked.messages)
     )
 }
 

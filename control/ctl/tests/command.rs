@@ -212,6 +212,14 @@ fn answer(request: Request) -> Result<Reply, RpcError> {
         Request::Delete(host) => Reply::Delete(t::Accepted {
             host: host.identifier,
         }),
+        Request::Revoke(which) => Reply::Revoke(t::Revoked {
+            sessions: match (which.identifier, which.peer) {
+                (Some(_), _) => 1,
+                (None, Some(_)) => 20,
+                (None, None) => 300,
+            },
+            messages: 1,
+        }),
         Request::Reload => Reply::Reload(t::Reloaded {
             hosts: 2,
             routes: 1,
@@ -427,6 +435,18 @@ fn what_is_to_be_done_reaches_the_gateway() {
             "detaching mn1@example.net; ",
         ),
         (&["delete", "mn1@example.net"], "deleting mn1@example.net; "),
+        (
+            &["revoke", "mn1@example.net"],
+            "revoked 1 session, told by 1 message; ",
+        ),
+        (
+            &["revoke", "--peer", "2001:db8:c::11"],
+            "revoked 20 sessions, told by 1 message; ",
+        ),
+        (
+            &["revoke", "--all"],
+            "revoked 300 sessions, told by 1 message; ",
+        ),
         (
             &["reload"],
             "reloaded: 2 hosts, 1 routes\nnot taken, for it takes a restart: workers.cores, port\n",

@@ -9,7 +9,9 @@ use crate::BoundPrefix;
 use serde::{Deserialize, Serialize};
 use std::net::Ipv6Addr;
 use std::time::Duration;
-use wire::mh::{HomeNetworkPrefix, Message, MnIdentifier, Status};
+use wire::mh::{
+    HomeNetworkPrefix, Message, MnIdentifier, RevocationStatus, RevocationTrigger, Status,
+};
 
 /// Something to do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -78,6 +80,14 @@ pub enum Effect {
         link: HostLink,
         /// Its address, if one is known.
         address: Option<Ipv6Addr>,
+    },
+    /// Ask a host that is no longer served whether it is there, once. If it is, its answer is a sign
+    /// of it like any other.
+    Probe {
+        /// The host.
+        link: HostLink,
+        /// Its address.
+        address: Ipv6Addr,
     },
     /// Stop watching a host.
     Unwatch {
@@ -273,6 +283,34 @@ pub enum Notice {
         mn_identifier: MnIdentifier,
         /// Its prefix.
         prefix: BoundPrefix,
+    },
+    /// A Binding Revocation Indication went out.
+    RevocationSent {
+        /// To whom.
+        peer: Ipv6Addr,
+        /// Why.
+        trigger: RevocationTrigger,
+    },
+    /// A Binding Revocation Acknowledgement came and was taken.
+    RevocationAnswered {
+        /// From whom.
+        peer: Ipv6Addr,
+        /// The outcome.
+        status: RevocationStatus,
+    },
+    /// A revocation was sent as often as it may be and was never acknowledged.
+    RevocationUnanswered {
+        /// Who did not answer.
+        peer: Ipv6Addr,
+    },
+    /// A peer revoked bindings here.
+    Revoked {
+        /// Who.
+        peer: Ipv6Addr,
+        /// Why.
+        trigger: RevocationTrigger,
+        /// What it was answered.
+        status: RevocationStatus,
     },
     /// A message was refused without an answer, counted under `reason`.
     MessageIgnored {

@@ -85,6 +85,12 @@ pub enum Event {
         /// Whose.
         mn_identifier: MnIdentifier,
     },
+    /// The operator revokes bindings: they end here, and the peer that shares them is told
+    /// (RFC 5846).
+    Revoke {
+        /// Which.
+        scope: RevocationScope,
+    },
     /// The table or the kernel refused an effect of the event before this one. The effects behind it
     /// were not applied, but for those that only take away.
     Refused {
@@ -105,6 +111,24 @@ pub enum Event {
     },
     /// The gateway is going down: say goodbye where the protocol has a way to.
     Shutdown,
+}
+
+/// Which bindings the operator revokes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RevocationScope {
+    /// Those of one host.
+    Host {
+        /// Whose.
+        mn_identifier: MnIdentifier,
+    },
+    /// Those that are shared with one peer.
+    Peer {
+        /// Its address.
+        address: Ipv6Addr,
+    },
+    /// All that there are.
+    All,
 }
 
 /// How a host showed itself.
@@ -173,6 +197,11 @@ pub enum Timer {
     AssignWait {
         /// The session that is in its way.
         session: u64,
+    },
+    /// Send a revocation again, or give it up (RFC 5846 section 6.3).
+    Revocation {
+        /// Its sequence number.
+        sequence: u16,
     },
     /// MAG: send the de-registration again (RFC 5213 section 6.9.1.4).
     Deregistration {

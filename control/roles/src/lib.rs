@@ -22,6 +22,7 @@ pub mod mag;
 mod message;
 pub mod policy;
 pub mod pool;
+mod revocation;
 mod sequence;
 pub mod store;
 mod timestamp;
@@ -29,6 +30,7 @@ mod timestamp;
 pub use bound::BoundPrefix;
 pub use effect::Effect;
 pub use event::Event;
+pub use revocation::RevocationConfig;
 
 use serde::{Deserialize, Serialize};
 use std::time::Duration;

@@ -109,7 +109,11 @@ impl Desk {
     ) -> Result<Reply, RpcError> {
         let changes = matches!(
             request,
-            Request::Attach(_) | Request::Detach(_) | Request::Delete(_) | Request::Reload
+            Request::Attach(_)
+                | Request::Detach(_)
+                | Request::Delete(_)
+                | Request::Revoke(_)
+                | Request::Reload
         );
         if self.draining && changes {
             return Err(RpcError::unavailable(
@@ -131,6 +135,7 @@ impl Desk {
             Request::Delete(params) => {
                 Reply::Delete(order::delete(engine, now, params.identifier)?)
             }
+            Request::Revoke(params) => Reply::Revoke(order::revoke(engine, now, params)?),
             Request::Reload => Reply::Reload(self.reload(engine, now)?),
             Request::Subscribe => Reply::Subscribe(types::Subscribed {
                 name: self.config.gateway.name.clone(),

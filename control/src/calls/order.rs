@@ -1,10 +1,12 @@
 //! What the operator wants: hosts attached, detached, deleted.
 
+use crate::counters::Counter;
 use crate::engine::Engine;
 use crate::gateway::Gateway;
 use crate::routing::is_access;
-use crate::rpc::{types, AttachParams, DetachParams, RpcError};
-use roles::event::{Departure, HostLink, Sign};
+use crate::rpc::{types, AttachParams, DetachParams, RevokeParams, RpcError};
+use roles::event::{Departure, HostLink, RevocationScope, Sign};
+use roles::mag::VisitorState;
 use roles::{Event, Now};
 use wire::mh::MnIdentifier;
 
@@ -100,34 +102,78 @@ pub(super) fn detach(
     Ok(types::Accepted { host })
 }
 
+/// The identifier of a host that has a session, from how it reads.
+fn known(engine: &Engine<Gateway>, now: Now, identifier: &str) -> Result<MnIdentifier, RpcError> {
+    let is_meant = |known: &MnIdentifier| known.to_string() == identifier;
+    let (known, list) = match engine.role() {
+        Gateway::Lma(lma) => {
+            let mut known = lma.bindings(now).map(|view| view.mn_identifier);
+            (known.find(is_meant), "bindings")
+        }
+        Gateway::Mag(mag) => {
+            let mut known = mag.visitors(now).filter_map(|view| view.mn_identifier);
+            (known.find(is_meant), "visitors")
+        }
+    };
+    known.ok_or_else(|| {
+        RpcError::not_found(
+            format!("no host `{identifier}` has a session"),
+            format!("`{list}` lists them"),
+        )
+    })
+}
+
 pub(super) fn delete(
     engine: &mut Engine<Gateway>,
     now: Now,
     identifier: String,
 ) -> Result<types::Accepted, RpcError> {
-    let is_meant = |known: &MnIdentifier| known.to_string() == identifier;
-    let known = match engine.role() {
-        Gateway::Lma(lma) => {
-            let mut known = lma.bindings(now).map(|view| view.mn_identifier);
-            known.find(is_meant)
-        }
-        Gateway::Mag(mag) => {
-            let mut known = mag.visitors(now).filter_map(|view| view.mn_identifier);
-            known.find(is_meant)
-        }
-    };
-    let Some(mn_identifier) = known else {
-        return Err(RpcError::not_found(
-            format!("no host `{identifier}` has a session"),
-            format!(
-                "`{}` lists them",
-                match engine.role() {
-                    Gateway::Lma(_) => "bindings",
-                    Gateway::Mag(_) => "visitors",
-                }
-            ),
-        ));
-    };
+    let mn_identifier = known(engine, now, &identifier)?;
     engine.deliver(now, Event::Delete { mn_identifier });
     Ok(types::Accepted { host: identifier })
+}
+
+/// Sessions that there are, and messages that have gone out.
+fn tally(engine: &Engine<Gateway>, now: Now) -> (usize, u64) {
+    let attached = match engine.role() {
+        Gateway::Lma(lma) => lma.sessions(),
+        // One that leaves has no session any more, though its anchor has not said so yet.
+        Gateway::Mag(mag) => mag
+            .visitors(now)
+            .filter(|view| view.state != VisitorState::Leaving)
+            .count(),
+    };
+    (attached, engine.counters().get(Counter::MessageSent))
+}
+
+pub(super) fn revoke(
+    engine: &mut Engine<Gateway>,
+    now: Now,
+    params: RevokeParams,
+) -> Result<types::Revoked, RpcError> {
+    let scope = match (params.identifier, params.peer) {
+        (Some(identifier), _) => RevocationScope::Host {
+            mn_identifier: known(engine, now, &identifier)?,
+        },
+        (None, Some(address)) => RevocationScope::Peer { address },
+        (None, None) => RevocationScope::All,
+    };
+    let before = tally(engine, now);
+    let of_peer = match scope {
+        RevocationScope::Peer { address } => Some(address),
+        _ => None,
+    };
+    engine.deliver(now, Event::Revoke { scope });
+    let after = tally(engine, now);
+    let sessions = before.0.saturating_sub(after.0);
+    if let Some(peer) = of_peer.filter(|_| sessions == 0) {
+        return Err(RpcError::not_found(
+            format!("no session is shared with {peer}"),
+            "`bindings` of an LMA and `visitors` of a MAG list sessions with their peers",
+        ));
+    }
+    Ok(types::Revoked {
+        sessions,
+        messages: usize::try_from(after.1.saturating_sub(before.1)).unwrap_or(usize::MAX),
+    })
 }

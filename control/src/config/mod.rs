@@ -15,6 +15,7 @@ mod aaa;
 mod address;
 mod check;
 pub(crate) mod document;
+mod revocation;
 mod schema;
 
 pub use aaa::{Aaa, AaaClient, AaaDynamic, AaaServer, Unreachable};
@@ -23,6 +24,7 @@ pub use address::{
     InterfaceAddress, Ipv6Prefix, Prefix,
 };
 pub use document::{Error, Problem};
+pub use revocation::Revocation;
 pub use schema::{
     AttachOn, Config, Dhcpv6, Eal, ErrorSource, Gateway, Handoff, Hugepages, Idle, Interface,
     InterfaceKind, LearnFrom, Lma, Mag, Management, Pool, Port, Route, Rx, Store, Tables, Workers,

@@ -8,6 +8,7 @@ use wire::ether::MacAddr;
 use crate::store::Durability;
 
 use super::address::{InterfaceAddress, Ipv6Prefix, Prefix};
+use super::revocation::Revocation;
 
 /// The whole configuration of a gateway, as the file says it and defaults complete it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -346,6 +347,12 @@ pub struct Lma {
     /// Hop limit of outer headers.
     #[serde(default = "defaults::tunnel_hop_limit")]
     pub tunnel_hop_limit: u8,
+    /// Whether a MAG that a host has left is told so (RFC 5846 section 3.4.1).
+    #[serde(default = "defaults::enabled")]
+    pub revoke_on_handover: bool,
+    /// `[lma.revocation]`.
+    #[serde(default)]
+    pub revocation: Revocation,
 }
 
 /// A pool that home network prefixes are allocated from.
@@ -426,6 +433,9 @@ pub struct Mag {
     /// `[mag.dhcpv6]`: hosts are relayed to DHCPv6 servers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dhcpv6: Option<Dhcpv6>,
+    /// `[mag.revocation]`.
+    #[serde(default)]
+    pub revocation: Revocation,
 }
 
 /// `[mag.dhcpv6]`: the relay agent for hosts that are served (RFC 5213 section 6.11).

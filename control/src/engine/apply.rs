@@ -109,6 +109,7 @@ impl<R: Role> Engine<R> {
                 Effect::Defend { link, target } => self.defend(link, target),
                 Effect::Authenticate { link } => self.authenticate(now, link, queue),
                 Effect::Watch { link, address } => self.watch(now, link, address),
+                Effect::Probe { link, address } => self.probe(link, address),
                 Effect::Unwatch { link } => {
                     self.hosts.unwatch(link);
                     if let Some(relay) = &mut self.dhcp {
@@ -333,9 +334,7 @@ impl<R: Role> Engine<R> {
             Look::NotWatched => return,
             Look::Again(after) => after,
             Look::Ask(address, after) => {
-                let interface = InterfaceId(link.interface);
-                let address = address.into();
-                self.solicit(Neighbour { interface, address }, Some(link.mac));
+                self.probe(link, address);
                 after
             }
             Look::Gone => {
@@ -345,6 +344,13 @@ impl<R: Role> Engine<R> {
             }
         };
         self.wheel.set(Alarm::Host(link), now.monotonic + after);
+    }
+
+    /// Asks a host whether it is there.
+    fn probe(&mut self, link: HostLink, address: Ipv6Addr) {
+        let interface = InterfaceId(link.interface);
+        let address = address.into();
+        self.solicit(Neighbour { interface, address }, Some(link.mac));
     }
 
     /// How many packets a host has sent from the prefixes that lead to it.

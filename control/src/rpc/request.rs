@@ -6,6 +6,7 @@ use super::types;
 use super::watching::{CaptureParams, StopParams, TalkersParams, TraceParams};
 use serde::Serialize;
 use serde_json::{json, Map, Value};
+use std::net::Ipv6Addr;
 use wire::ether::MacAddr;
 
 /// A method, for documentation and suggestions.
@@ -141,6 +142,9 @@ methods! {
     Detach = "detach" (DetachParams) -> Accepted;
     /// Deletes the session of a host, whatever its state.
     Delete = "delete" (DeleteParams) -> Accepted;
+    /// Ends bindings and tells the peers that share them (RFC 5846): those of one host, those with one
+    /// peer, or all.
+    Revoke = "revoke" (RevokeParams) -> Revoked;
     /// Reads the policy file and the routes again. When something is wrong with them, nothing changes.
     Reload = "reload" -> Reloaded;
     /// Sends a `notice` notification on this connection for whatever happens from now on.
@@ -191,6 +195,16 @@ objects! {
         pub mac: Option<MacAddr>,
         /// The host's identifier.
         pub identifier: Option<String>,
+    }
+
+    /// Parameters of `revoke`: one of the three.
+    pub struct RevokeParams {
+        /// The host's identifier.
+        pub identifier: Option<String>,
+        /// The peer: a MAG's address at an LMA, an LMA's at a MAG.
+        pub peer: Option<Ipv6Addr>,
+        /// Everything, by `true`.
+        pub all: Option<bool>,
     }
 
     /// Parameters of `delete`.
@@ -246,6 +260,20 @@ impl DetachParams {
             return Err(invalid(
                 "`detach` needs the host by `mac` or by `identifier`",
                 "give one of the two",
+            ));
+        }
+        Ok(self)
+    }
+}
+
+impl RevokeParams {
+    fn check(self) -> Result<Self, RpcError> {
+        let all = self.all == Some(true);
+        let given = [self.identifier.is_some(), self.peer.is_some(), all];
+        if given.iter().filter(|given| **given).count() != 1 {
+            return Err(invalid(
+                "`revoke` needs a host by `identifier`, a `peer`, or `all`",
+                "give one of the three",
             ));
         }
         Ok(self)

@@ -346,6 +346,14 @@ objects! {
         pub host: String,
     }
 
+    /// That bindings were revoked. What their peers say to it, notices tell.
+    pub struct Revoked {
+        /// Sessions that ended here.
+        pub sessions: usize,
+        /// Revocations and de-registrations that went out to tell peers.
+        pub messages: usize,
+    }
+
     /// That policy, routes and `gateway.drain_timeout` were read again and are in force.
     pub struct Reloaded {
         /// Hosts that the policy lists.

@@ -121,6 +121,22 @@ impl TimedNotice {
             } => {
                 format!("{} binding down: {prefix}", name(mn_identifier))
             }
+            Notice::RevocationSent { peer, trigger } => {
+                format!("revocation sent to {peer}: {trigger}")
+            }
+            Notice::RevocationAnswered { peer, status } => {
+                format!("revocation answered by {peer}: status {status}")
+            }
+            Notice::RevocationUnanswered { peer } => {
+                format!("revocation not answered by {peer}, given up")
+            }
+            Notice::Revoked {
+                peer,
+                trigger,
+                status,
+            } => {
+                format!("revocation by {peer} for {trigger} answered: status {status}")
+            }
             Notice::MessageIgnored { from, reason } => {
                 format!("message from {from} ignored: {reason}")
             }

@@ -455,6 +455,32 @@ fn numbers_are_within_reason() {
 }
 
 #[test]
+fn revocation_is_within_reason() {
+    let pools = "pools = [{ prefix = \"2001:db8:1000::/40\" }]";
+    for (line, expected) in [
+        (
+            "initial_delay_ms = 499",
+            "test.toml:26: 499 is out of range; give 500 to 2000",
+        ),
+        (
+            "initial_delay_ms = 2001",
+            "test.toml:26: 2001 is out of range; give 500 to 2000",
+        ),
+        (
+            "max_retries = 11",
+            "test.toml:26: 11 is out of range; give 0 to 10",
+        ),
+        (
+            "acept = false",
+            "test.toml:26: unknown key `acept`; did you mean \"accept\"?",
+        ),
+    ] {
+        let spoiled = format!("{pools}\n[lma.revocation]\n{line}");
+        refused(LMA, pools, &spoiled, expected);
+    }
+}
+
+#[test]
 fn everything_that_is_wrong_is_said_at_once_in_the_order_of_the_file() {
     let spoiled = LMA
         .replacen("cores = [1]", "cores = [9]", 1)

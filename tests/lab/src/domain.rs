@@ -4,10 +4,11 @@ use crate::command;
 use crate::gateway::{Configuration, Gateway, Programs};
 use crate::rpc::Notices;
 use crate::topology::{Kernel, Topology};
-use anyhow::{Context, Result};
+use anyhow::{ensure, Context, Result};
 use serde_json::Value;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 /// Names of the gateways, as their files in conf/demo are called.
 pub const GATEWAYS: [&str; 3] = ["lma", "mag1", "mag2"];
@@ -89,6 +90,38 @@ impl Domain {
         let mut line = vec![program.as_str(), "--socket", &socket];
         line.extend(words);
         command::run(&line)
+    }
+
+    /// Waits until nothing of any host is left in the visitor list of a MAG.
+    ///
+    /// # Errors
+    /// When something still is after `limit`.
+    pub fn wait_forgotten(&self, name: &str, limit: Duration) -> Result<()> {
+        let end = Instant::now() + limit;
+        loop {
+            let visitors = self.gateway(name)?.call("visitors", Value::Null)?;
+            if visitors.as_array().is_some_and(Vec::is_empty) {
+                return Ok(());
+            }
+            ensure!(Instant::now() < end, "{name} still has {visitors}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Sees to it that a MAG which a host has left knows that: from the LMA's revocation, or from the
+    /// access network should that be lost on its way.
+    ///
+    /// # Errors
+    /// When it still has the host after `limit`.
+    pub fn tell_of_departure(&self, name: &str, mac: &str, limit: Duration) -> Result<()> {
+        if self
+            .wait_forgotten(name, Duration::from_millis(500))
+            .is_err()
+        {
+            // It may have heard in this very moment.
+            let _ = self.anchorctl(name, &["detach", mac]);
+        }
+        self.wait_forgotten(name, limit)
     }
 
     /// What one looks at first when something went wrong: every gateway's counters and the end of its log.

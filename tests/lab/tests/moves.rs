@@ -56,7 +56,7 @@ fn care_of(domain: &Domain) -> Result<String> {
 /// The host comes to MAG2, and is back at MAG1 while the acknowledgement for MAG2 is still on its way:
 /// the last move wins, one binding is left, and the TCP session goes on byte for byte.
 ///
-/// Proves S1-41.
+/// Proves S1-20, S1-41.
 #[test]
 fn a_move_in_the_middle_of_a_move() -> Result<()> {
     let delay = Impairment {
@@ -109,15 +109,13 @@ fn a_move_in_the_middle_of_a_move() -> Result<()> {
     }
     let settled_us = now_us();
     pinger.wait_through(settled_us, LIMIT)?;
-    domain.anchorctl("mag2", &["detach", MN_MAC])?;
-    domain.notices.wait(
-        "the word for the goodbye of MAG2",
-        opened,
-        LIMIT,
-        |notice| {
-            notice.gateway == "lma" && notice.field("reason") == "deregistration_from_elsewhere"
-        },
-    )?;
+    // MAG2 has learnt from the LMA that the host is gone; MAG1, for whom an older revocation was on its
+    // way, that it is not.
+    domain.wait_forgotten("mag2", LIMIT)?;
+    let revoked = |notice: &&Notice| notice.kind == "revoked";
+    let all = domain.notices.all();
+    let refused = all.iter().filter(revoked).find(|it| it.gateway == "mag1");
+    assert_eq!(refused.map(|it| it.field("status")), Some("132".to_owned()));
     let after_us = now_us();
     pinger.wait_through(after_us, LIMIT)?;
     assert_eq!(care_of(&domain)?, "2001:db8:c::11");
@@ -159,7 +157,7 @@ fn handovers_over_a_core_that_loses_delays_and_reorders() -> Result<()> {
             .wait("an acknowledgement", from, LIMIT, |notice| {
                 notice.gateway == mag && notice.kind == "acknowledgement_received"
             })?;
-        domain.anchorctl(old, &["detach", MN_MAC])?;
+        domain.tell_of_departure(old, MN_MAC, LIMIT)?;
         let settled_us = now_us();
         pinger.wait_through(settled_us, LIMIT)?;
     }

@@ -50,7 +50,7 @@ fn a_session_survives_two_hundred_handovers() -> Result<()> {
                 notice.gateway == names[new] && notice.kind == "acknowledgement_received"
             })?;
         if handover % 4 >= 2 {
-            domain.anchorctl(names[old], &["detach", MN_MAC])?;
+            domain.tell_of_departure(names[old], MN_MAC, LIMIT)?;
         }
         pinger.wait_through(now_us(), LIMIT)?;
         std::thread::sleep(STAY);

@@ -44,7 +44,7 @@ fn demonstrate(run: &Run) -> Result<Value> {
 /// the access links there is neither tunnel nor mobility header; the correspondent's link never shows
 /// a MAG's address; both MAGs advertise the same router, to the host alone.
 ///
-/// Proves S1-15, S1-16, S1-30, S1-31, S1-32, S1-34, S1-41, S1-42, S1-43, S1-44, S1-45.
+/// Proves S1-15, S1-16, S1-18, S1-20, S1-30, S1-31, S1-32, S1-34, S1-41, S1-42, S1-43, S1-44, S1-45.
 #[test]
 fn a_host_moves_and_its_sessions_go_on() -> Result<()> {
     let run = Run::start()?;
@@ -84,6 +84,8 @@ fn a_host_moves_and_its_sessions_go_on() -> Result<()> {
         panic!("{} captures", captures.len());
     };
     core_link(core);
+    let core = named[1].as_str().context("not a path")?;
+    revocations(Path::new(core))?;
     correspondent_link(internet);
     access_link(access1);
     access_link(access2);
@@ -184,6 +186,26 @@ fn core_link(core: &[Frame]) {
     // Registration at both, de-registration at both, and answers.
     let messages = |kind: &str| core.iter().filter(|frame| frame.mobility == kind).count();
     assert!(messages("5") >= 4 && messages("6") >= 4);
+}
+
+/// The first handover is revoked at the MAG that the host has left, which acknowledges that: as tshark
+/// reads it.
+fn revocations(core: &Path) -> Result<()> {
+    let [lma, old] = [LMA.to_string(), MAGS[0].to_string()];
+    let fields = ["ipv6.src", "ipv6.dst", "mip6.bri_seqnr"];
+    let indications = read(core, "mip6.bri_br.type == 1 && mip6.bri_ip == 1", &fields)?;
+    let told: Vec<_> = indications
+        .iter()
+        .filter(|told| told[0] == lma && told[1] == old)
+        .collect();
+    assert!(!told.is_empty(), "{indications:?}");
+    let accepted = "mip6.bri_br.type == 2 && mip6.bri_ap == 1 && mip6.bri_status == 0";
+    let answers = read(core, accepted, &fields)?;
+    let answered = |answer: &&Vec<String>| {
+        answer[0] == old && answer[1] == lma && told.iter().any(|told| told[2] == answer[2])
+    };
+    assert_eq!(answers.iter().filter(answered).count(), 1, "{answers:?}");
+    Ok(())
 }
 
 fn correspondent_link(internet: &[Frame]) {

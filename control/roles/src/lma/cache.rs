@@ -33,6 +33,8 @@ pub(super) struct Entry {
     pub(super) deadline: Duration,
     /// An update of another interface that waits for the de-registration of this session.
     pub(super) held: Option<Box<Held>>,
+    /// Number of the last revocation that told a former gateway of a move.
+    pub(super) revoking: Option<u16>,
 }
 
 impl Entry {

@@ -1,6 +1,7 @@
 //! How a local mobility anchor is set up.
 
 use crate::pool::Pools;
+use crate::revocation::RevocationConfig;
 use serde::Serialize;
 use std::net::Ipv6Addr;
 use std::time::Duration;
@@ -28,6 +29,10 @@ pub struct LmaConfig {
     pub refresh_advice: Option<Duration>,
     /// How many released prefixes are remembered for their former holders.
     pub remembered_prefixes: usize,
+    /// Whether a gateway that a host has left is told so by a revocation (RFC 5846 section 3.4.1).
+    pub revoke_on_handover: bool,
+    /// How revocations are sent and taken.
+    pub revocation: RevocationConfig,
 }
 
 impl LmaConfig {
@@ -44,6 +49,8 @@ impl LmaConfig {
             timestamp_window: Duration::from_millis(300),
             refresh_advice: None,
             remembered_prefixes: capacity,
+            revoke_on_handover: true,
+            revocation: RevocationConfig::default(),
         }
     }
 }

@@ -36,6 +36,9 @@
 //!   session that it waits for.
 //! - After a change of policy, bindings that it no longer allows end at once; their gateways learn
 //!   why at the next refresh. The operator's deletion ends a binding until the next refresh.
+//! - A handover is revoked at the former gateway, if so configured, while the new one is answered; the
+//!   binding of that gateway is gone here by then, so what it says to the revocation changes nothing.
+//!   What the operator revokes ends at once.
 //! - A refused `Bind` (the table was full against all promises) ends the session and is answered
 //!   with 130; for the refusal to be the only answer, the effects after the refused one must not be
 //!   applied.
@@ -52,6 +55,7 @@ mod counters;
 mod lookup;
 mod policy;
 mod restore;
+mod revoke;
 mod update;
 mod view;
 mod wait;
@@ -65,6 +69,7 @@ use crate::effect::{Effect, Notice};
 use crate::event::Timer;
 use crate::message::{can_answer, ignored, ErrorSender, PerSecond};
 use crate::pool::Prefixes;
+use crate::revocation::Revocations;
 use crate::store::{Key, Record};
 use crate::{BoundPrefix, Event, Now, Role};
 use cache::Cache;
@@ -82,6 +87,7 @@ pub struct Lma {
     cache: Cache,
     counters: Counters<LmaCounter>,
     errors: ErrorSender,
+    revocations: Revocations,
     /// Refusals that strangers may have: under made-up names they would be ever more packets to
     /// nowhere.
     strangers: PerSecond<100>,
@@ -100,6 +106,7 @@ impl Lma {
             cache: Cache::default(),
             counters: Counters::new(),
             errors: ErrorSender::default(),
+            revocations: Revocations::default(),
             strangers: PerSecond::default(),
             installing: None,
             config,
@@ -163,10 +170,13 @@ impl Lma {
                 self.ignore(from, LmaCounter::UnexpectedRefreshRequest, effects);
             }
             Message::BindingError(_) => self.ignore(from, LmaCounter::BindingErrors, effects),
-            Message::Heartbeat(_)
-            | Message::RevocationIndication(_)
-            | Message::RevocationAcknowledgement(_)
-            | Message::Other { .. } => {
+            Message::RevocationIndication(indication) => {
+                self.on_revocation_indication(now, (from, to), indication, effects);
+            }
+            Message::RevocationAcknowledgement(answer) => {
+                self.on_revocation_acknowledgement(from, answer, effects);
+            }
+            Message::Heartbeat(_) | Message::Other { .. } => {
                 self.errors.unrecognized(now.monotonic, from, to, effects);
                 self.ignore(from, LmaCounter::UnknownType, effects);
             }
@@ -202,6 +212,11 @@ impl Lma {
             return;
         };
         let installing = self.installing.take();
+        // What would have told its former gateway was not sent.
+        let entry = self.cache.get(session);
+        if let Some(sequence) = entry.and_then(|entry| entry.revoking) {
+            self.revocations.cancel(sequence, effects);
+        }
         self.remove(now, session, LmaCounter::BindingsNotInstalled, effects);
         if let Some((_, held)) = installing.filter(|(installed, _)| *installed == session) {
             self.answer_not_installed(&held, effects);
@@ -252,6 +267,10 @@ impl Role for Lma {
             Event::Timer {
                 timer: Timer::AssignWait { session },
             } => self.on_assign_wait(now, *session, effects),
+            Event::Timer {
+                timer: Timer::Revocation { sequence },
+            } => self.on_revocation_timer(*sequence, effects),
+            Event::Revoke { scope } => self.on_revoke(now, scope, effects),
             Event::Policy { policy } => self.on_policy(now, policy, effects),
             Event::Delete { mn_identifier } => {
                 if let Some(session) = self.cache.find(mn_identifier) {

@@ -121,6 +121,7 @@ impl Entry {
             },
             deadline,
             held: None,
+            revoking: None,
         }
     }
 }

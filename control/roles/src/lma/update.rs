@@ -3,6 +3,7 @@
 use super::cache::Entry;
 use super::counters::LmaCounter;
 use super::lookup::{find, Lookup};
+use super::revoke::Former;
 use super::view::BindingState;
 use super::Lma;
 use crate::effect::{Effect, Notice, Path, TunnelEnds};
@@ -233,6 +234,7 @@ impl Lma {
             state: BindingState::Active,
             deadline: now.monotonic,
             held: None,
+            revoking: None,
         });
         self.counters.add(LmaCounter::BindingsCreated);
         self.install(now, received, request, session, None, effects);
@@ -250,8 +252,13 @@ impl Lma {
         let Some(entry) = self.cache.get(session) else {
             return;
         };
-        let before = (entry.care_of, entry.state);
-        self.counters.add(if before.0 == request.care_of {
+        let before = Former {
+            care_of: entry.care_of,
+            state: entry.state,
+            access_technology: entry.access_technology,
+            timestamp: entry.timestamp,
+        };
+        self.counters.add(if before.care_of == request.care_of {
             LmaCounter::BindingsRefreshed
         } else {
             LmaCounter::BindingsMoved
@@ -266,7 +273,7 @@ impl Lma {
         received: &Received<'_>,
         request: &Request<'_>,
         session: u64,
-        before: Option<(Ipv6Addr, BindingState)>,
+        before: Option<Former>,
         effects: &mut Vec<Effect>,
     ) {
         let most = u32::try_from(self.config.max_lifetime.as_secs()).unwrap_or(u32::MAX);
@@ -285,7 +292,9 @@ impl Lma {
             remote: request.care_of,
         };
         let (host, bound) = (entry.mn_identifier.clone(), entry.bound());
-        let changed = before != Some((request.care_of, BindingState::Active));
+        let changed = before.is_none_or(|before| {
+            before.care_of != request.care_of || before.state != BindingState::Active
+        });
         if changed {
             let path = Path::Anchor { tunnel };
             effects.extend(bound.iter().map(|&prefix| Effect::Bind { prefix, path }));
@@ -302,13 +311,16 @@ impl Lma {
         }
         self.store(now, session, effects);
         self.accept(received, session, granted, effects);
+        if let Some(former) = before {
+            self.revoke_former(session, former, effects);
+        }
         for prefix in bound.into_iter().filter(|_| changed) {
             let mn_identifier = host.clone();
             let notice = match before {
-                Some((from, _)) if from != request.care_of => Notice::BindingMoved {
+                Some(former) if former.care_of != request.care_of => Notice::BindingMoved {
                     mn_identifier,
                     prefix,
-                    from,
+                    from: former.care_of,
                     to: request.care_of,
                 },
                 _ => Notice::BindingUp {

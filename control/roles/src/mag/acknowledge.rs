@@ -129,7 +129,7 @@ impl Mag {
         match target {
             Target::Leaving => self.left(now, host, answer, effects),
             Target::Visitor(link) if answer.status.is_accepted() => {
-                self.accepted(now, from, link, sent.at, answer, &options, effects);
+                self.accepted(now, from, link, sent, answer, &options, effects);
             }
             Target::Visitor(link) => {
                 // The anchor tells its own time when it minds ours (RFC 5213 section 5.5).
@@ -210,7 +210,7 @@ impl Mag {
         now: Now,
         from: Ipv6Addr,
         link: HostLink,
-        sent: Duration,
+        sent: Transmission,
         answer: &BindingAcknowledgement,
         options: &ProxyOptions<'_>,
         effects: &mut Vec<Effect>,
@@ -263,14 +263,15 @@ impl Mag {
         let jitter = crate::backoff::fraction(&mut self.core.rng, after / 16);
         let bound = Bound {
             since: now.monotonic,
-            refresh: sent + after - jitter,
-            expiry: sent + whole,
+            refresh: sent.at + after - jitter,
+            expiry: sent.at + whole,
         };
         registration.bound = Some(bound);
+        registration.accepted = registration.accepted.max(sent.timestamp);
         registration.doubted = false;
         // A host that came up after the update had gone out may have been elsewhere in between, and
         // the anchor have heard of that later: it is told once more.
-        registration.arrived = registration.arrived.filter(|&at| at > sent);
+        registration.arrived = registration.arrived.filter(|&at| at > sent.at);
         let next = match registration.arrived {
             Some(_) => bound.since + self.core.config.initial_bindack_timeout,
             None => bound.refresh,

@@ -223,6 +223,7 @@ impl Mag {
             list,
             prefixes,
             bound: None,
+            accepted: None,
             arrived: None,
             doubted: false,
             announced: false,
@@ -232,7 +233,7 @@ impl Mag {
         });
     }
 
-    fn anchor_of(&self, link: HostLink) -> Option<Ipv6Addr> {
+    pub(super) fn anchor_of(&self, link: HostLink) -> Option<Ipv6Addr> {
         let registration = self.visitors.get(&link)?.registration.as_ref()?;
         Some(registration.list.lma)
     }

@@ -1,5 +1,6 @@
 //! How a mobile access gateway is set up.
 
+use crate::revocation::RevocationConfig;
 use serde::Serialize;
 use std::net::Ipv6Addr;
 use std::time::Duration;
@@ -44,6 +45,8 @@ pub struct MagConfig {
     /// again takes its hosts up where they were, and a binding that nobody takes up ends with its
     /// lifetime.
     pub deregister_on_shutdown: bool,
+    /// How revocations are sent and taken (RFC 5846).
+    pub revocation: RevocationConfig,
     /// Seed of the jitter and of the first sequence number.
     pub seed: u64,
 }
@@ -111,6 +114,7 @@ impl MagConfig {
             remembered_refusals: 4096,
             advertising: Advertising::default(),
             deregister_on_shutdown: false,
+            revocation: RevocationConfig::default(),
             seed,
         }
     }

@@ -37,6 +37,8 @@
 //! | operator deletes | - | as gone | as gone | as gone | nothing | - |
 //! | access policy changed, for all or for this host | asked again | asked again, served meanwhile | the same | the same | - | asked again |
 //! | table refuses | - | - | unbound, RA withdrawn, PBU lifetime 0; refused | as bound | - | - |
+//! | revoked by its anchor for a handover | - | unbound, forgotten; but 132 when the host came since | the same | the same | forgotten | - |
+//! | revoked otherwise | - | as gone, without a PBU; not taken back by a mere packet | the same, RA withdrawn | the same | forgotten | - |
 //! | going down | - | if so configured: as gone | the same, RA withdrawn | the same | - | - |
 //!
 //! A PBA that does not echo the options of its update is ignored, and the update is not sent again
@@ -51,6 +53,7 @@ mod counters;
 mod leave;
 mod refusal;
 mod restore;
+mod revoke;
 mod update;
 mod view;
 mod visitor;
@@ -62,7 +65,8 @@ pub use view::{VisitorAddress, VisitorState, VisitorView};
 use crate::counters::{Counter, CounterView};
 use crate::effect::Effect;
 use crate::event::{Departure, HostLink, Timer};
-use crate::message::{can_answer, ignored, refuse_plain, ErrorSender};
+use crate::message::{can_answer, ignored, refuse_plain, ErrorSender, PerSecond};
+use crate::revocation::Revocations;
 use crate::store::Record;
 use crate::{BoundPrefix, Event, Now, Role};
 use hashbrown::HashMap;
@@ -88,6 +92,9 @@ pub struct Mag {
     leaving: BTreeMap<MnIdentifier, Leaving>,
     refusals: Refusals,
     errors: ErrorSender,
+    revocations: Revocations,
+    /// Indications that are answered: who is an anchor is known by its answers alone.
+    revocation_answers: PerSecond<1000>,
 }
 
 impl Mag {
@@ -102,6 +109,8 @@ impl Mag {
             leaving: BTreeMap::new(),
             refusals: Refusals::default(),
             errors: ErrorSender::default(),
+            revocations: Revocations::default(),
+            revocation_answers: PerSecond::default(),
         }
     }
 
@@ -170,10 +179,16 @@ impl Mag {
                 self.ignore(from, MagCounter::UnexpectedUpdate, effects);
             }
             Message::BindingError(_) => self.ignore(from, MagCounter::BindingErrors, effects),
-            Message::Heartbeat(_)
-            | Message::RevocationIndication(_)
-            | Message::RevocationAcknowledgement(_)
-            | Message::Other { .. } => {
+            Message::RevocationIndication(_) if !can_answer(from) => {
+                self.ignore(from, MagCounter::SourceNotUnicast, effects);
+            }
+            Message::RevocationIndication(indication) => {
+                self.on_revocation_indication(now, (from, to), indication, effects);
+            }
+            Message::RevocationAcknowledgement(answer) => {
+                self.on_revocation_acknowledgement(from, answer, effects);
+            }
+            Message::Heartbeat(_) | Message::Other { .. } => {
                 self.errors.unrecognized(now.monotonic, from, to, effects);
                 self.ignore(from, MagCounter::UnknownType, effects);
             }
@@ -206,6 +221,7 @@ impl Mag {
             Timer::Deregistration { mn_identifier } => {
                 self.on_deregistration_timer(now, mn_identifier, effects);
             }
+            Timer::Revocation { sequence } => self.on_revocation_timer(*sequence, effects),
             // An anchor's.
             Timer::BindingExpiry { .. } | Timer::AssignWait { .. } => {}
         }
@@ -319,6 +335,7 @@ impl Role for Mag {
                     self.on_host_gone(now, link, Departure::Operator, effects);
                 }
             }
+            Event::Revoke { scope } => self.on_revoke(now, scope, effects),
             Event::Refused { prefix } => self.on_refused(now, *prefix, effects),
             Event::Shutdown => self.on_shutdown(now, effects),
             Event::Restored {

@@ -129,6 +129,7 @@ impl Registration {
             profile: record.profile.clone(),
             prefixes: record.prefixes.clone(),
             bound: Some(bound),
+            accepted: None,
             arrived: None,
             doubted: false,
             announced: true,

@@ -67,6 +67,11 @@ impl Update {
         sent.find(|one| one.sequence == sequence).copied()
     }
 
+    /// Timestamp of its last sending.
+    pub(super) fn last_timestamp(&self) -> Option<NtpTime> {
+        self.sent.back()?.timestamp
+    }
+
     /// It no longer says what it said: answers to what was sent are no answers to it.
     pub(super) fn forget_transmissions(&mut self) {
         self.sent.clear();

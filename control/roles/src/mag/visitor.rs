@@ -12,7 +12,7 @@ use crate::store::VisitorRecord;
 use crate::BoundPrefix;
 use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
-use wire::mh::HomeNetworkPrefix;
+use wire::mh::{HomeNetworkPrefix, NtpTime};
 
 /// A host on an access link.
 #[derive(Clone, Debug)]
@@ -56,6 +56,8 @@ pub(super) struct Registration {
     /// Bound, or to be asked for; none: the anchor is to choose.
     pub(super) prefixes: Vec<HomeNetworkPrefix>,
     pub(super) bound: Option<Bound>,
+    /// Timestamp of the last update that the anchor accepted, if it had one.
+    pub(super) accepted: Option<NtpTime>,
     /// When the host came up on its link, unless its anchor has been told since.
     pub(super) arrived: Option<Duration>,
     /// Whether its anchor has it with another gateway; the next sign of it here says otherwise.

@@ -374,6 +374,14 @@ impl Domain {
                     self.plan(now + 4000, Happening::Notice(at_node, link, why));
                 }
             }
+            Effect::Probe { link, address } => {
+                if self.is_there(at_node, link) {
+                    let sign = Sign::Packet { source: address };
+                    let delay = self.rng.random_range(1..5);
+                    let event = Event::HostSeen { link, sign };
+                    self.plan(now + delay, Happening::Tell(at_node, event));
+                }
+            }
             Effect::Unwatch { link } => {
                 node.watched.remove(&link);
             }

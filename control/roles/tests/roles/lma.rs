@@ -469,3 +469,38 @@ fn counters_are_declared_once() {
         assert!(views.iter().all(|view| !view.description.ends_with('.')));
     }
 }
+
+/// A mobile node's own registration, from a known gateway's address or from elsewhere, for the prefix
+/// and identifier of a proxy binding: refused, and the proxy binding does not notice. Proves S1-17.
+#[test]
+fn a_plain_registration_touches_no_proxy_binding() {
+    let mut lma = lma();
+    let effects = tell(&mut lma, 1000, pbu("mn", 1000).event());
+    let prefix = given(&effects);
+    let before: Vec<_> = lma.bindings(at(2000)).collect();
+    for (from, lifetime) in [(MAG1, 75), (MAG1, 0), (MAG2, 75), (STRANGER, 0)] {
+        let plain = Message::BindingUpdate(BindingUpdate {
+            sequence: 40_000,
+            flags: UpdateFlags::ACKNOWLEDGE.with(UpdateFlags::HOME_REGISTRATION),
+            lifetime: Lifetime(lifetime),
+            options: vec![
+                MobilityOption::MnIdentifier(nai("mn")),
+                MobilityOption::HomeNetworkPrefix(prefix),
+                MobilityOption::AlternateCareOfAddress(ip(STRANGER)),
+            ],
+        });
+        let effects = tell(&mut lma, 2000, message_event(from, LMA, plain));
+        let answer = pba(&effects);
+        assert!(!answer.status.is_accepted());
+        assert!(!answer.flags.contains(AcknowledgementFlags::PROXY));
+        let acts = |effect: &Effect| !matches!(effect, Effect::Send { .. } | Effect::Notify { .. });
+        assert_eq!(position(&effects, acts), None);
+        assert!(lma.bindings(at(2000)).eq(before.iter().cloned()));
+    }
+    // And its gateway goes on with it as before.
+    let effects = tell(&mut lma, 3000, pbu("mn", 3000).event());
+    assert_eq!(
+        (status(&effects), given(&effects)),
+        (Status::ACCEPTED, prefix)
+    );
+}

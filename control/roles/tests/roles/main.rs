@@ -11,4 +11,5 @@ mod mag_elsewhere;
 mod mag_registration;
 mod recordings;
 mod restart;
+mod revocation;
 mod scenario;

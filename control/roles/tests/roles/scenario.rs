@@ -217,10 +217,13 @@ pub fn sent(effects: &[Effect]) -> Vec<(Ipv6Addr, Ipv6Addr, &Message)> {
     sends.collect()
 }
 
-/// The one acknowledgement that effects send.
+/// The one acknowledgement that effects send; a revocation may go out with it.
 pub fn pba(effects: &[Effect]) -> &BindingAcknowledgement {
     match sent(effects).as_slice() {
-        [(_, _, Message::BindingAcknowledgement(answer))] => answer,
+        [(_, _, Message::BindingAcknowledgement(answer))]
+        | [(_, _, Message::BindingAcknowledgement(answer)), (_, _, Message::RevocationIndication(_))] => {
+            answer
+        }
         other => panic!("not one acknowledgement: {other:?}"),
     }
 }

@@ -132,6 +132,7 @@ pub(super) fn lma(document: &mut Document, config: &Config, lma: &Lma) {
             ("tunnel_hop_limit", lma.tunnel_hop_limit.into(), 1..=255),
         ],
     );
+    lma.revocation.check(document, "lma");
 }
 
 pub(super) fn mag(document: &mut Document, config: &Config, mag: &Mag) {
@@ -192,6 +193,7 @@ pub(super) fn mag(document: &mut Document, config: &Config, mag: &Mag) {
             ("tunnel_hop_limit", mag.tunnel_hop_limit.into(), 1..=255),
         ],
     );
+    mag.revocation.check(document, "mag");
 }
 
 /// A list of `[mag]` that names things, each once.

@@ -1,0 +1,253 @@
+//! Revocation at an anchor (RFC 5846 sections 8.1 and 8.2).
+
+use super::counters::LmaCounter;
+use super::view::BindingState;
+use super::Lma;
+use crate::effect::{Effect, Notice};
+use crate::event::RevocationScope;
+use crate::message::ProxyOptions;
+use crate::revocation::{answer, check, not_among, Overdue};
+use crate::Now;
+use std::net::Ipv6Addr;
+use wire::mh::{
+    AccessTechnology, HomeNetworkPrefix, MnIdentifier, MobilityOption, NtpTime,
+    RevocationAcknowledgement, RevocationIndication, RevocationStatus, RevocationTrigger,
+};
+
+/// Where a session was before an update moved it.
+#[derive(Clone, Copy)]
+pub(super) struct Former {
+    pub(super) care_of: Ipv6Addr,
+    pub(super) state: BindingState,
+    pub(super) access_technology: AccessTechnology,
+    /// Of the last update that was accepted from there.
+    pub(super) timestamp: Option<NtpTime>,
+}
+
+impl Lma {
+    /// A session has moved: its former gateway is told that the host is no longer there, and one
+    /// that has it again is no longer told so.
+    ///
+    /// The indication carries the timestamp of the last update that was accepted from there. So a
+    /// gateway to which the host has come back in the meantime sees that an indication was overtaken.
+    pub(super) fn revoke_former(
+        &mut self,
+        session: u64,
+        former: Former,
+        effects: &mut Vec<Effect>,
+    ) {
+        let Some(entry) = self.cache.get_mut(session) else {
+            return;
+        };
+        if let Some(sequence) = entry.revoking {
+            if self.revocations.peer(sequence) == Some(entry.care_of) {
+                entry.revoking = None;
+                self.revocations.cancel(sequence, effects);
+            }
+        }
+        let moved = former.care_of != entry.care_of && former.state == BindingState::Active;
+        if !moved || !self.config.revoke_on_handover {
+            return;
+        }
+        let trigger = match (former.access_technology, entry.access_technology) {
+            (before, after) if before == after => RevocationTrigger::HANDOVER_SAME_ACCESS,
+            (AccessTechnology(0), _) | (_, AccessTechnology(0)) => {
+                RevocationTrigger::HANDOVER_UNKNOWN
+            }
+            _ => RevocationTrigger::HANDOVER_DIFFERENT_ACCESS,
+        };
+        let mut options = named(&entry.mn_identifier, &entry.prefixes);
+        options.extend(former.timestamp.map(MobilityOption::Timestamp));
+        let sequence = self.indicate(former.care_of, trigger, options, effects);
+        if let Some(entry) = self.cache.get_mut(session) {
+            entry.revoking = sequence;
+        }
+    }
+
+    /// Sends an indication, if there is room for one more.
+    fn indicate(
+        &mut self,
+        peer: Ipv6Addr,
+        trigger: RevocationTrigger,
+        options: Vec<MobilityOption>,
+        effects: &mut Vec<Effect>,
+    ) -> Option<u16> {
+        let (config, ends) = (self.config.revocation, (self.config.address, peer));
+        let sent = self
+            .revocations
+            .send(&config, ends, trigger, options, effects);
+        self.counters.add(match sent {
+            Some(_) => LmaCounter::RevocationsSent,
+            None => LmaCounter::RevocationsGivenUp,
+        });
+        sent
+    }
+
+    /// The operator revokes.
+    pub(super) fn on_revoke(
+        &mut self,
+        now: Now,
+        scope: &RevocationScope,
+        effects: &mut Vec<Effect>,
+    ) {
+        match scope {
+            RevocationScope::Host { mn_identifier } => {
+                let Some(entry) = self.cache.of(mn_identifier) else {
+                    return;
+                };
+                let options = named(&entry.mn_identifier, &entry.prefixes);
+                let (session, peer) = (entry.session, entry.care_of);
+                self.remove(now, session, LmaCounter::BindingsRevoked, effects);
+                let trigger = RevocationTrigger::ADMINISTRATIVE;
+                self.indicate(peer, trigger, options, effects);
+            }
+            RevocationScope::Peer { address } => {
+                let of_peer = self.cache.iter().filter(|entry| entry.care_of == *address);
+                let sessions = of_peer.map(|entry| entry.session).collect();
+                self.revoke_peer(now, *address, sessions, effects);
+            }
+            RevocationScope::All => {
+                let entries = self.cache.iter();
+                let mut peers: Vec<(Ipv6Addr, u64)> = entries
+                    .map(|entry| (entry.care_of, entry.session))
+                    .collect();
+                peers.sort_unstable();
+                for shared in peers.chunk_by(|one, next| one.0 == next.0) {
+                    let Some(&(peer, _)) = shared.first() else {
+                        continue;
+                    };
+                    let sessions = shared.iter().map(|&(_, session)| session).collect();
+                    self.revoke_peer(now, peer, sessions, effects);
+                }
+            }
+        }
+    }
+
+    /// Ends all sessions with a gateway, and tells it in one message without options.
+    fn revoke_peer(
+        &mut self,
+        now: Now,
+        peer: Ipv6Addr,
+        sessions: Vec<u64>,
+        effects: &mut Vec<Effect>,
+    ) {
+        if sessions.is_empty() {
+            return;
+        }
+        for session in sessions {
+            self.remove(now, session, LmaCounter::BindingsRevoked, effects);
+        }
+        self.indicate(peer, RevocationTrigger::PER_PEER, Vec::new(), effects);
+    }
+
+    pub(super) fn on_revocation_acknowledgement(
+        &mut self,
+        from: Ipv6Addr,
+        message: &RevocationAcknowledgement,
+        effects: &mut Vec<Effect>,
+    ) {
+        if !self.revocations.acknowledge(from, message, effects) {
+            return self.ignore(from, LmaCounter::UnexpectedRevocationAnswer, effects);
+        }
+        self.counters.add(if message.status.is_accepted() {
+            LmaCounter::RevocationsAcknowledged
+        } else {
+            LmaCounter::RevocationsRefused
+        });
+    }
+
+    pub(super) fn on_revocation_timer(&mut self, sequence: u16, effects: &mut Vec<Effect>) {
+        let (config, local) = (self.config.revocation, self.config.address);
+        match self.revocations.overdue(&config, local, sequence, effects) {
+            Overdue::Again => self.counters.add(LmaCounter::RevocationsRetransmitted),
+            Overdue::GivenUp => self.counters.add(LmaCounter::RevocationsGivenUp),
+            Overdue::Unknown => {}
+        }
+    }
+
+    /// A gateway revokes. Strangers are not told what is here.
+    pub(super) fn on_revocation_indication(
+        &mut self,
+        now: Now,
+        (from, to): (Ipv6Addr, Ipv6Addr),
+        indication: &RevocationIndication,
+        effects: &mut Vec<Effect>,
+    ) {
+        if !self.admission.knows_mag(from) {
+            return self.ignore(from, LmaCounter::RevocationByStranger, effects);
+        }
+        let (status, options) = match self.revoked(now, from, indication, effects) {
+            Ok(failed) if failed.is_empty() => (RevocationStatus::SUCCESS, failed),
+            Ok(failed) => (RevocationStatus::PARTIAL_SUCCESS, failed),
+            Err(status) => (status, Vec::new()),
+        };
+        self.counters.add(if status.is_accepted() {
+            LmaCounter::RevocationsAccepted
+        } else {
+            LmaCounter::RevocationsDenied
+        });
+        effects.push(Effect::Send {
+            from: to,
+            to: from,
+            message: answer(indication, status, options),
+        });
+        effects.push(Effect::Notify {
+            notice: Notice::Revoked {
+                peer: from,
+                trigger: indication.trigger,
+                status,
+            },
+        });
+    }
+
+    /// Ends what an indication names, and returns what of it there was not.
+    fn revoked(
+        &mut self,
+        now: Now,
+        from: Ipv6Addr,
+        indication: &RevocationIndication,
+        effects: &mut Vec<Effect>,
+    ) -> Result<Vec<MobilityOption>, RevocationStatus> {
+        let options = ProxyOptions::read(&indication.options);
+        let global = check(&self.config.revocation, indication)?;
+        let care_of = options.alternate_care_of.unwrap_or(from);
+        let Some(host) = options.mn_identifier else {
+            return Err(if global {
+                RevocationStatus::GLOBAL_NOT_AUTHORIZED
+            } else {
+                RevocationStatus::IDENTITY_REQUIRED
+            });
+        };
+        if global {
+            // Which hosts share an identifier is the anchor's to say, not a gateway's.
+            if indication.trigger != RevocationTrigger::PER_PEER {
+                return Err(RevocationStatus::FUNCTION_NOT_SUPPORTED);
+            }
+            let theirs = self.cache.iter().filter(|entry| entry.care_of == care_of);
+            let sessions: Vec<u64> = theirs.map(|entry| entry.session).collect();
+            if care_of != from && !self.admission.knows_mag(care_of) || sessions.is_empty() {
+                return Err(RevocationStatus::NO_BINDING);
+            }
+            for session in sessions {
+                self.remove(now, session, LmaCounter::BindingsRevoked, effects);
+            }
+            return Ok(Vec::new());
+        }
+        let entry = self.cache.of(host);
+        let Some(entry) = entry.filter(|entry| entry.care_of == care_of) else {
+            return Err(RevocationStatus::NO_BINDING);
+        };
+        let failed = not_among(&options.named_prefixes(), &entry.prefixes)?;
+        let session = entry.session;
+        self.remove(now, session, LmaCounter::BindingsRevoked, effects);
+        Ok(failed)
+    }
+}
+
+/// The options that name a session.
+fn named(host: &MnIdentifier, prefixes: &[HomeNetworkPrefix]) -> Vec<MobilityOption> {
+    let mut options = vec![MobilityOption::MnIdentifier(host.clone())];
+    let prefixes = prefixes.iter().copied();
+    options.extend(prefixes.map(MobilityOption::HomeNetworkPrefix));
+    options
+}

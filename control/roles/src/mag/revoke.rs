@@ -1,0 +1,262 @@
+//! Revocation at a gateway (RFC 5846 sections 9.1 and 9.2).
+
+use super::counters::MagCounter;
+use super::refusal::Hold;
+use super::update::Update;
+use super::visitor::Registration;
+use super::Mag;
+use crate::effect::{Effect, Notice};
+use crate::event::{Departure, HostLink, RevocationScope, Timer};
+use crate::message::ProxyOptions;
+use crate::revocation::{answer, check, not_among, Overdue};
+use crate::Now;
+use std::collections::BTreeSet;
+use std::net::Ipv6Addr;
+use wire::mh::{
+    HandoffIndicator, MnIdentifier, MobilityOption, NtpTime, RevocationAcknowledgement,
+    RevocationIndication, RevocationStatus, RevocationTrigger,
+};
+
+impl Mag {
+    /// An anchor revokes. What it names is no longer served by the time that it is answered (S1-28).
+    pub(super) fn on_revocation_indication(
+        &mut self,
+        now: Now,
+        (from, to): (Ipv6Addr, Ipv6Addr),
+        indication: &RevocationIndication,
+        effects: &mut Vec<Effect>,
+    ) {
+        if !self.revocation_answers.take(now.monotonic) {
+            return self.ignore(from, MagCounter::RevocationsUnanswered, effects);
+        }
+        let (status, options) = match self.revoked(now, from, indication, effects) {
+            Ok(failed) if failed.is_empty() => (RevocationStatus::SUCCESS, failed),
+            Ok(failed) => (RevocationStatus::PARTIAL_SUCCESS, failed),
+            Err(status) => (status, Vec::new()),
+        };
+        self.core.counters.add(if status.is_accepted() {
+            MagCounter::RevocationsAccepted
+        } else {
+            MagCounter::RevocationsDenied
+        });
+        effects.push(Effect::Send {
+            from: to,
+            to: from,
+            message: answer(indication, status, options),
+        });
+        effects.push(Effect::Notify {
+            notice: Notice::Revoked {
+                peer: from,
+                trigger: indication.trigger,
+                status,
+            },
+        });
+    }
+
+    /// Ends what an indication names, and returns what of it there was not.
+    fn revoked(
+        &mut self,
+        now: Now,
+        from: Ipv6Addr,
+        indication: &RevocationIndication,
+        effects: &mut Vec<Effect>,
+    ) -> Result<Vec<MobilityOption>, RevocationStatus> {
+        let global = check(&self.core.config.revocation, indication)?;
+        let options = ProxyOptions::read(&indication.options);
+        let trigger = indication.trigger;
+        if global {
+            let meant: Vec<MnIdentifier> = match (trigger, options.mn_identifier) {
+                (RevocationTrigger::PER_PEER, _) if !indication.options.is_empty() => {
+                    return Err(RevocationStatus::FUNCTION_NOT_SUPPORTED);
+                }
+                (RevocationTrigger::PER_PEER, _) => self.anchored_by(from),
+                (_, Some(group)) => {
+                    let mut hosts = self.anchored_by(from);
+                    hosts.retain(|host| belongs(host, group));
+                    hosts
+                }
+                (_, None) => return Err(RevocationStatus::IDENTITY_REQUIRED),
+            };
+            if meant.is_empty() {
+                return Err(if trigger == RevocationTrigger::PER_PEER {
+                    RevocationStatus::NO_BINDING
+                } else {
+                    RevocationStatus::IDENTITY_REQUIRED
+                });
+            }
+            for host in meant {
+                self.drop_host(now, &host, true, effects);
+            }
+            return Ok(Vec::new());
+        }
+        let host = options
+            .mn_identifier
+            .ok_or(RevocationStatus::IDENTITY_REQUIRED)?;
+        let visitor = self.by_identifier.get(host).copied();
+        let visitor = visitor.and_then(|link| self.visitors.get(&link));
+        let here = visitor.and_then(|visitor| visitor.registration.as_ref());
+        let here = here.filter(|registration| registration.list.lma == from);
+        let left = self.leaving.get(host);
+        let left = left.filter(|leaving| leaving.list.lma == from);
+        let held = match (here, left) {
+            (Some(here), _) => &here.prefixes,
+            (None, Some(left)) => &left.prefixes,
+            (None, None) => return Err(RevocationStatus::NO_BINDING),
+        };
+        let failed = not_among(&options.named_prefixes(), held)?;
+        let came_since = here.is_some_and(|here| here.has_come_since(options.timestamp));
+        if trigger.is_handover() && came_since {
+            return Err(RevocationStatus::ATTACHED);
+        }
+        self.drop_host(now, host, !trigger.is_handover(), effects);
+        Ok(failed)
+    }
+
+    /// The hosts that an anchor has here, those that are leaving among them, in order.
+    fn anchored_by(&self, lma: Ipv6Addr) -> Vec<MnIdentifier> {
+        let here = self.visitors.values();
+        let here = here.filter_map(|visitor| visitor.registration.as_ref());
+        let here = here.map(|registration| &registration.list);
+        let left = self.leaving.values().map(|leaving| &leaving.list);
+        let hosts: BTreeSet<&MnIdentifier> = here
+            .chain(left)
+            .filter(|list| list.lma == lma)
+            .map(|list| &list.mn_identifier)
+            .collect();
+        hosts.into_iter().cloned().collect()
+    }
+
+    /// Takes a host out of the visitor list without a word to its anchor. One that may still be on
+    /// the link is told, and does not come back by a mere packet for a while.
+    fn drop_host(
+        &mut self,
+        now: Now,
+        host: &MnIdentifier,
+        present: bool,
+        effects: &mut Vec<Effect>,
+    ) {
+        if self.leaving.remove(host).is_some() {
+            let mn_identifier = host.clone();
+            let timer = Timer::Deregistration { mn_identifier };
+            effects.push(Effect::CancelTimer { timer });
+        }
+        let Some(link) = self.by_identifier.get(host).copied() else {
+            return;
+        };
+        self.core.counters.add(MagCounter::HostsRevoked);
+        self.end(now, link, present, false, effects);
+        let visitor = self.visitors.remove(&link);
+        if present {
+            let hold = Hold::PacketsUntil(now.monotonic + self.core.config.refusal_hold);
+            let most = self.core.config.remembered_refusals;
+            return self.refusals.insert(link, hold, most);
+        }
+        // The other gateway may have been the one to notice late. A host that is here after all, and
+        // has nothing to say of itself, is to say so.
+        let address = visitor.and_then(|visitor| {
+            let host = visitor.host;
+            host.link_local
+                .or_else(|| Some(host.addresses.first()?.address))
+        });
+        effects.extend(address.map(|address| Effect::Probe { link, address }));
+    }
+
+    /// The operator revokes. Of one host, its de-registration says the same.
+    pub(super) fn on_revoke(
+        &mut self,
+        now: Now,
+        scope: &RevocationScope,
+        effects: &mut Vec<Effect>,
+    ) {
+        match scope {
+            RevocationScope::Host { mn_identifier } => {
+                if let Some(&link) = self.by_identifier.get(mn_identifier) {
+                    self.on_host_gone(now, link, Departure::Operator, effects);
+                }
+            }
+            RevocationScope::Peer { address } => self.revoke_anchor(now, *address, effects),
+            RevocationScope::All => {
+                let anchor = |link: &HostLink| self.anchor_of(*link);
+                let here = self.visitors.keys().filter_map(anchor);
+                let left = self.leaving.values().map(|leaving| leaving.list.lma);
+                let anchors: BTreeSet<Ipv6Addr> = here.chain(left).collect();
+                for anchor in anchors {
+                    self.revoke_anchor(now, anchor, effects);
+                }
+            }
+        }
+    }
+
+    /// Ends all that is shared with an anchor, and tells it in one message that carries this
+    /// gateway's identity.
+    fn revoke_anchor(&mut self, now: Now, lma: Ipv6Addr, effects: &mut Vec<Effect>) {
+        let hosts = self.anchored_by(lma);
+        if hosts.is_empty() {
+            return;
+        }
+        for host in hosts {
+            self.drop_host(now, &host, true, effects);
+        }
+        let (config, local) = (self.core.config.revocation, self.core.config.address);
+        let identity = MnIdentifier::Nai(local.to_string());
+        let options = vec![MobilityOption::MnIdentifier(identity)];
+        let trigger = RevocationTrigger::PER_PEER;
+        let sent = self
+            .revocations
+            .send(&config, (local, lma), trigger, options, effects);
+        self.core.counters.add(match sent {
+            Some(_) => MagCounter::RevocationsSent,
+            None => MagCounter::RevocationsGivenUp,
+        });
+    }
+
+    pub(super) fn on_revocation_acknowledgement(
+        &mut self,
+        from: Ipv6Addr,
+        message: &RevocationAcknowledgement,
+        effects: &mut Vec<Effect>,
+    ) {
+        if !self.revocations.acknowledge(from, message, effects) {
+            return self.ignore(from, MagCounter::UnexpectedRevocationAnswer, effects);
+        }
+        self.core.counters.add(if message.status.is_accepted() {
+            MagCounter::RevocationsAcknowledged
+        } else {
+            MagCounter::RevocationsRefused
+        });
+    }
+
+    pub(super) fn on_revocation_timer(&mut self, sequence: u16, effects: &mut Vec<Effect>) {
+        let (config, local) = (self.core.config.revocation, self.core.config.address);
+        let counters = &mut self.core.counters;
+        match self.revocations.overdue(&config, local, sequence, effects) {
+            Overdue::Again => counters.add(MagCounter::RevocationsRetransmitted),
+            Overdue::GivenUp => counters.add(MagCounter::RevocationsGivenUp),
+            Overdue::Unknown => {}
+        }
+    }
+}
+
+impl Registration {
+    /// Whether the host has come here since the anchor accepted what was sent at `known`: it has come
+    /// up on its link and the anchor is to be told, or has been told by a later update.
+    fn has_come_since(&self, known: Option<NtpTime>) -> bool {
+        let telling = self.list.update.as_ref();
+        let told = telling.and_then(Update::last_timestamp).max(self.accepted);
+        let overtaken = match (told, known) {
+            (Some(told), Some(known)) => told > known,
+            _ => telling.is_some_and(|update| update.handoff != HandoffIndicator::NOT_CHANGED),
+        };
+        self.arrived.is_some() || overtaken
+    }
+}
+
+/// Whether a host is the one that is named, or of the realm that is named as `@realm`.
+fn belongs(host: &MnIdentifier, group: &MnIdentifier) -> bool {
+    match (host, group) {
+        (MnIdentifier::Nai(host), MnIdentifier::Nai(realm)) if realm.starts_with('@') => {
+            host.ends_with(realm.as_str())
+        }
+        _ => host == group,
+    }
+}

@@ -1,0 +1,278 @@
+//! What both roles share of binding revocation (RFC 5846): the indications that wait for their
+//! acknowledgement, and what is wrong with one that came.
+//!
+//! ```text
+//!   revoke ──► BRI ──► wait InitMINDelayBRIs ──► BRI ──► ... BRIMaxRetriesNumber ──► given up
+//!                 └──► BRA with its number, from its peer ──► done, whatever the status
+//! ```
+//!
+//! The bindings themselves end, or move, when the first indication goes out: what was revoked is not
+//! forwarded for while a peer that is down keeps silent (RFC 5846 section 8.1 allows that). A peer
+//! that refuses has nothing to say about it; its status is counted and told.
+
+use crate::effect::{Effect, Notice};
+use crate::event::Timer;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::net::Ipv6Addr;
+use std::time::Duration;
+use wire::mh::{
+    HomeNetworkPrefix, Message, MobilityOption, RevocationAcknowledgement, RevocationFlags,
+    RevocationIndication, RevocationStatus, RevocationTrigger,
+};
+
+/// How a node revokes, and what it lets others revoke (RFC 5846 section 11).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct RevocationConfig {
+    /// Whether peers may revoke bindings here; else they are answered with 135.
+    pub accept: bool,
+    /// Whether a peer may revoke all that it shares with this node in one message; else it is
+    /// answered with 130.
+    pub accept_global: bool,
+    /// BRIMaxRetriesNumber: how often an indication is sent again.
+    pub max_retries: u32,
+    /// InitMINDelayBRIs: wait before the first time, which doubles each time.
+    pub initial_delay: Duration,
+    /// MAX_BRACK_TIMEOUT: longest wait.
+    pub max_delay: Duration,
+}
+
+impl Default for RevocationConfig {
+    fn default() -> Self {
+        Self {
+            accept: true,
+            accept_global: true,
+            max_retries: 1,
+            initial_delay: Duration::from_secs(1),
+            max_delay: Duration::from_secs(2),
+        }
+    }
+}
+
+/// Indications outstanding at most; each has a number of its own out of 65536.
+const MOST: usize = 60_000;
+
+/// An indication that waits for its acknowledgement.
+#[derive(Clone, Debug)]
+struct Outstanding {
+    peer: Ipv6Addr,
+    indication: RevocationIndication,
+    retries_left: u32,
+    delay: Duration,
+}
+
+/// The indications that wait for their acknowledgement, by sequence number.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Revocations {
+    outstanding: BTreeMap<u16, Outstanding>,
+    last: u16,
+}
+
+/// What became of an indication when its timer ran out.
+pub(crate) enum Overdue {
+    Again,
+    GivenUp,
+    Unknown,
+}
+
+impl Revocations {
+    /// Sends an indication from `local` to `peer` and returns its number; `None` when too many are
+    /// outstanding already.
+    pub(crate) fn send(
+        &mut self,
+        config: &RevocationConfig,
+        (local, peer): (Ipv6Addr, Ipv6Addr),
+        trigger: RevocationTrigger,
+        options: Vec<MobilityOption>,
+        effects: &mut Vec<Effect>,
+    ) -> Option<u16> {
+        if self.outstanding.len() >= MOST {
+            return None;
+        }
+        let sequence = loop {
+            self.last = self.last.wrapping_add(1);
+            if !self.outstanding.contains_key(&self.last) {
+                break self.last;
+            }
+        };
+        let flags = if trigger.allows_single() {
+            RevocationFlags::PROXY
+        } else {
+            RevocationFlags::PROXY.with(RevocationFlags::GLOBAL)
+        };
+        let indication = RevocationIndication {
+            trigger,
+            sequence,
+            flags,
+            options,
+        };
+        effects.push(Effect::Send {
+            from: local,
+            to: peer,
+            message: Message::RevocationIndication(indication.clone()),
+        });
+        effects.push(Effect::SetTimer {
+            timer: Timer::Revocation { sequence },
+            after: config.initial_delay,
+        });
+        effects.push(Effect::Notify {
+            notice: Notice::RevocationSent { peer, trigger },
+        });
+        self.outstanding.insert(
+            sequence,
+            Outstanding {
+                peer,
+                indication,
+                retries_left: config.max_retries,
+                delay: config.initial_delay,
+            },
+        );
+        Some(sequence)
+    }
+
+    /// Takes an acknowledgement; whether it answers an indication that is outstanding with the peer
+    /// that it comes from.
+    pub(crate) fn acknowledge(
+        &mut self,
+        from: Ipv6Addr,
+        answer: &RevocationAcknowledgement,
+        effects: &mut Vec<Effect>,
+    ) -> bool {
+        let sequence = answer.sequence;
+        let expected = self.outstanding.get(&sequence);
+        if expected
+            .is_none_or(|sent| sent.peer != from || !answer.flags.contains(sent.indication.flags))
+        {
+            return false;
+        }
+        self.cancel(sequence, effects);
+        effects.push(Effect::Notify {
+            notice: Notice::RevocationAnswered {
+                peer: from,
+                status: answer.status,
+            },
+        });
+        true
+    }
+
+    /// Whom an outstanding indication is for.
+    pub(crate) fn peer(&self, sequence: u16) -> Option<Ipv6Addr> {
+        self.outstanding.get(&sequence).map(|sent| sent.peer)
+    }
+
+    /// What an indication says need not be said any more.
+    pub(crate) fn cancel(&mut self, sequence: u16, effects: &mut Vec<Effect>) {
+        if self.outstanding.remove(&sequence).is_some() {
+            let timer = Timer::Revocation { sequence };
+            effects.push(Effect::CancelTimer { timer });
+        }
+    }
+
+    /// No acknowledgement came in time: sends the indication again, or gives up.
+    pub(crate) fn overdue(
+        &mut self,
+        config: &RevocationConfig,
+        local: Ipv6Addr,
+        sequence: u16,
+        effects: &mut Vec<Effect>,
+    ) -> Overdue {
+        let Some(sent) = self.outstanding.get_mut(&sequence) else {
+            return Overdue::Unknown;
+        };
+        let peer = sent.peer;
+        if sent.retries_left == 0 {
+            self.outstanding.remove(&sequence);
+            effects.push(Effect::Notify {
+                notice: Notice::RevocationUnanswered { peer },
+            });
+            return Overdue::GivenUp;
+        }
+        sent.retries_left -= 1;
+        sent.delay = sent.delay.saturating_mul(2).min(config.max_delay);
+        effects.push(Effect::Send {
+            from: local,
+            to: peer,
+            message: Message::RevocationIndication(sent.indication.clone()),
+        });
+        effects.push(Effect::SetTimer {
+            timer: Timer::Revocation { sequence },
+            after: sent.delay,
+        });
+        Overdue::Again
+    }
+}
+
+/// What is wrong with an indication whoever it is for, in the order of RFC 5846 section 6.2.1;
+/// whether it is for many bindings.
+pub(crate) fn check(
+    config: &RevocationConfig,
+    indication: &RevocationIndication,
+) -> Result<bool, RevocationStatus> {
+    let flags = indication.flags;
+    let trigger = indication.trigger;
+    if !flags.contains(RevocationFlags::PROXY) {
+        return Err(RevocationStatus::FUNCTION_NOT_SUPPORTED);
+    }
+    if !config.accept {
+        return Err(RevocationStatus::PROXY_NOT_SUPPORTED);
+    }
+    if !matches!(trigger.0, 0..=7 | 128 | 129) {
+        return Err(RevocationStatus::TRIGGER_NOT_SUPPORTED);
+    }
+    let global = flags.contains(RevocationFlags::GLOBAL);
+    let allowed = if global {
+        trigger.allows_global()
+    } else {
+        trigger.allows_single()
+    };
+    if !allowed {
+        return Err(RevocationStatus::FUNCTION_NOT_SUPPORTED);
+    }
+    if flags.contains(RevocationFlags::IPV4_ONLY) {
+        let named =
+            |option: &MobilityOption| matches!(option, MobilityOption::Ipv4HomeAddressRequest(_));
+        // No binding here has an IPv4 home address.
+        return Err(if indication.options.iter().any(named) {
+            RevocationStatus::NO_BINDING
+        } else {
+            RevocationStatus::IPV4_HOME_ADDRESS_REQUIRED
+        });
+    }
+    if global && !config.accept_global {
+        return Err(RevocationStatus::GLOBAL_NOT_AUTHORIZED);
+    }
+    Ok(global)
+}
+
+/// The prefixes of `named` that a session does not have, for the acknowledgement; when it has none
+/// of them, it is not the session that was meant.
+pub(crate) fn not_among(
+    named: &[HomeNetworkPrefix],
+    held: &[HomeNetworkPrefix],
+) -> Result<Vec<MobilityOption>, RevocationStatus> {
+    let absent = named.iter().filter(|prefix| !held.contains(prefix));
+    let absent: Vec<_> = absent
+        .map(|&prefix| MobilityOption::HomeNetworkPrefix(prefix))
+        .collect();
+    if !named.is_empty() && absent.len() == named.len() {
+        return Err(RevocationStatus::NO_BINDING);
+    }
+    Ok(absent)
+}
+
+/// The acknowledgement of an indication.
+pub(crate) fn answer(
+    indication: &RevocationIndication,
+    status: RevocationStatus,
+    options: Vec<MobilityOption>,
+) -> Message {
+    let ours = RevocationFlags::PROXY
+        .with(RevocationFlags::IPV4_ONLY)
+        .with(RevocationFlags::GLOBAL);
+    Message::RevocationAcknowledgement(RevocationAcknowledgement {
+        status,
+        sequence: indication.sequence,
+        flags: RevocationFlags(indication.flags.0 & ours.0),
+        options,
+    })
+}
