@@ -165,7 +165,9 @@ fn an_option_that_must_be_known_is_answered_and_the_message_is_not_taken() {
 }
 
 /// A Previous MAAR option of another length than 34 is passed over and counted; the message is
-/// answered. Proves S2-33.
+/// answered.
+///
+/// Proves S2-33.
 #[test]
 fn a_previous_maar_of_the_wrong_length_is_passed_over_and_counted() {
     let mut world = domain();

@@ -301,7 +301,9 @@ fn flags_that_came_later() {
     judge(&cases);
 }
 
-/// Every status of the common space that has a name, under its number. Proves S1-08.
+/// Every status of the common space that has a name, under its number.
+///
+/// Proves S1-08.
 #[test]
 fn statuses() {
     let named = (0..=255)

@@ -471,7 +471,9 @@ fn counters_are_declared_once() {
 }
 
 /// A mobile node's own registration, from a known gateway's address or from elsewhere, for the prefix
-/// and identifier of a proxy binding: refused, and the proxy binding does not notice. Proves S1-17.
+/// and identifier of a proxy binding: refused, and the proxy binding does not notice.
+///
+/// Proves S1-17.
 #[test]
 fn a_plain_registration_touches_no_proxy_binding() {
     let mut lma = lma();
