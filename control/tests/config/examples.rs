@@ -3,7 +3,7 @@
 use super::{load, machine, root, LMA, MAG};
 use control::config::{
     Aaa, AaaClient, AaaDynamic, AaaServer, Config, Eal, ErrorSource, Gateway, Interface, Lma, Mag,
-    Management, Pool, Port, Route, Rx, Tables, Workers,
+    Management, Pool, Port, Revocation, Route, Rx, Store, Tables, Workers,
 };
 use serde::de::{self, DeserializeOwned, Visitor};
 use std::path::PathBuf;
@@ -168,7 +168,7 @@ fn the_reference_names_every_key_of_the_schema() {
     let text = uncommented();
     let table: toml::Table =
         toml::from_str(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
-    let sections: [(&str, &[&str]); 17] = [
+    let sections: [(&str, &[&str]); 19] = [
         ("gateway", fields_of::<Gateway>()),
         ("eal", fields_of::<Eal>()),
         ("workers", fields_of::<Workers>()),
@@ -186,6 +186,8 @@ fn the_reference_names_every_key_of_the_schema() {
         ("lma", fields_of::<Lma>()),
         ("mag", fields_of::<Mag>()),
         ("pools", fields_of::<Pool>()),
+        ("revocation", fields_of::<Revocation>()),
+        ("store", fields_of::<Store>()),
     ];
     for section in fields_of::<Config>() {
         assert!(
@@ -195,7 +197,7 @@ fn the_reference_names_every_key_of_the_schema() {
     }
     for (section, keys) in sections {
         let value = match section {
-            "pools" => &table["lma"]["pools"],
+            "pools" | "revocation" => &table["lma"][section],
             "rx" => &table["workers"]["rx"],
             "server" | "dynamic" => &table["aaa"][section],
             "client" => &table["aaa"]["dynamic"]["client"],
