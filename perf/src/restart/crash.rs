@@ -82,7 +82,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         let wait = Duration::from_millis(random.random_range(0..=arguments.within_ms));
         std::thread::sleep(wait);
         gateway.crash()?;
-        storm.stop()?;
+        storm.end()?;
         let heard = read(&journal)?;
         let acknowledged = heard.len();
         all.extend(heard);

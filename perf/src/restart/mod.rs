@@ -14,8 +14,6 @@ pub mod measure;
 use crate::gateway::{self, Gateway, Kept, Setting};
 use crate::traffic::plan::Plan;
 use anyhow::{ensure, Context, Result};
-use nix::sys::signal::{kill, Signal};
-use nix::unistd::Pid;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -71,11 +69,11 @@ impl Storm {
         Ok(())
     }
 
-    /// Lets it write its journal and end, with what it has.
-    fn stop(self) -> Result<()> {
-        let id = i32::try_from(self.0.id())?;
-        // Our own child, not waited for yet.
-        kill(Pid::from_raw(id), Signal::SIGINT)?;
-        self.wait()
+    /// Ends it. How it ends says nothing: its own end of a memory interface whose peer is gone is no
+    /// firm ground, and its journal is whole at every moment.
+    fn end(mut self) -> Result<()> {
+        self.0.kill()?;
+        self.0.wait()?;
+        Ok(())
     }
 }

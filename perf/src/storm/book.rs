@@ -13,12 +13,12 @@ use hdrhistogram::Histogram;
 use packet::{Buf, Burst, PortId, RxTx};
 use serde::Serialize;
 use std::collections::{BTreeMap, VecDeque};
-use std::fmt::Write as _;
-use std::net::Ipv6Addr;
+use std::fs::File;
+use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 use wire::ether::MacAddr;
-use wire::mh::{HandoffIndicator, NtpTime};
+use wire::mh::HandoffIndicator;
 
 /// Tries per host and round; also the sequence numbers that a round has.
 const TRIES: u16 = 8;
@@ -90,15 +90,6 @@ struct Host {
     done: bool,
 }
 
-/// What an anchor has acknowledged last for a host.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Acknowledged {
-    /// Access gateway that it was acknowledged to.
-    pub care_of: Ipv6Addr,
-    /// Timestamp of the update.
-    pub timestamp: NtpTime,
-}
-
 /// A storm under way.
 pub struct Storm {
     plan: Arc<Plan>,
@@ -122,7 +113,7 @@ pub struct Storm {
     repeated: u64,
     latency: Histogram<u64>,
     frame: Vec<u8>,
-    acknowledged: Vec<Option<Acknowledged>>,
+    journal: Option<File>,
 }
 
 impl Storm {
@@ -151,7 +142,7 @@ impl Storm {
             repeated: 0,
             latency: Histogram::new_with_bounds(1, 1 << 38, 3)?,
             frame: Vec::new(),
-            acknowledged: vec![None; count],
+            journal: None,
         })
     }
 
@@ -342,18 +333,15 @@ impl Storm {
         self.hosts.fill(Host::default());
     }
 
-    /// Writes what was acknowledged last for each host, a line each: host, access gateway, timestamp.
+    /// Writes a line to the new file at `path` for each registration that is answered well from now on:
+    /// host, access gateway, and the timestamp of the update. Each is there at once, however this
+    /// process ends.
     ///
     /// # Errors
-    /// When the file cannot be written.
-    pub fn journal(&self, path: &Path) -> anyhow::Result<()> {
-        let mut text = String::new();
-        for (host, last) in self.acknowledged.iter().enumerate() {
-            if let Some(last) = last {
-                writeln!(text, "{host} {} {}", last.care_of, last.timestamp.0)?;
-            }
-        }
-        Ok(std::fs::write(path, text)?)
+    /// When there can be no such file.
+    pub fn journal(&mut self, path: &Path) -> std::io::Result<()> {
+        self.journal = Some(File::create(path)?);
+        Ok(())
     }
 
     /// Enters an answer.
@@ -385,12 +373,10 @@ impl Storm {
         }
         state.done = true;
         let due = state.due;
-        let last = self
-            .acknowledged
-            .get_mut(usize::try_from(answer.host).unwrap_or(usize::MAX));
-        if let (Some(last), Some(timestamp)) = (last, answer.timestamp) {
-            let care_of = answer.to;
-            *last = Some(Acknowledged { care_of, timestamp });
+        if let (Some(journal), Some(timestamp)) = (&mut self.journal, answer.timestamp) {
+            let line = format!("{} {} {}\n", answer.host, answer.to, timestamp.0);
+            // What cannot be written counts as not heard.
+            let _ = journal.write_all(line.as_bytes());
         }
         self.answered += 1;
         self.last = now;

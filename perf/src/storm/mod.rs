@@ -75,7 +75,7 @@ pub struct Arguments {
     /// Whether that anchord keeps its bindings.
     #[arg(long, value_enum, default_value = "off", conflicts_with = "port")]
     store: Kept,
-    /// Write the last answer of every host to this file at the end: host, access gateway and the
+    /// Write a line to this file for each host that is answered, at once: host, access gateway and the
     /// timestamp of the update.
     #[arg(long, value_name = "FILE")]
     journal: Option<PathBuf>,
@@ -263,7 +263,10 @@ fn against(
         lifetime: arguments.lifetime,
         hz: hz(),
     };
-    let storm = Storm::new(Arc::clone(plan), course, ports.gateway)?;
+    let mut storm = Storm::new(Arc::clone(plan), course, ports.gateway)?;
+    if let Some(path) = &arguments.journal {
+        storm.journal(path)?;
+    }
     let (core, mut outside) = ports.take()?;
     let traffic = match (arguments.traffic, &mut outside) {
         (Some(rate), Some(side)) => Some(traffic(plan, side, rate)?),
@@ -286,9 +289,6 @@ fn against(
     if let Some(mut status) = signalling {
         report.anchord_signalling = Some(status["signalling"].take());
         report.anchord_store = Some(status["store"].take()).filter(|it| !it.is_null());
-    }
-    if let Some(path) = &arguments.journal {
-        work.storm.journal(path)?;
     }
     if let (Some(before), Some(after)) = (before, after) {
         let spent = threads::difference(&before, &after);
