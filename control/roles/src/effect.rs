@@ -7,10 +7,10 @@ use crate::event::{HostLink, Timer};
 use crate::store::{Key, Record};
 use crate::BoundPrefix;
 use serde::{Deserialize, Serialize};
-use std::net::Ipv6Addr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 use wire::mh::{
-    HomeNetworkPrefix, Message, MnIdentifier, RevocationStatus, RevocationTrigger, Status,
+    DhcpMode, HomeNetworkPrefix, Message, MnIdentifier, RevocationStatus, RevocationTrigger, Status,
 };
 
 /// Something to do.
@@ -67,6 +67,13 @@ pub enum Effect {
         /// The address.
         target: Ipv6Addr,
     },
+    /// Be the IPv4 default router of a host and serve its DHCPv4 client, or no longer.
+    ServeIpv4 {
+        /// The host.
+        link: HostLink,
+        /// What it has; `None`: nothing any more.
+        service: Option<Ipv4Service>,
+    },
     /// Ask who this host is and whether it may attach; [`Event::Authenticated`] answers.
     ///
     /// [`Event::Authenticated`]: crate::Event::Authenticated
@@ -79,7 +86,7 @@ pub enum Effect {
         /// The host.
         link: HostLink,
         /// Its address, if one is known.
-        address: Option<Ipv6Addr>,
+        address: Option<IpAddr>,
     },
     /// Ask a host that is no longer served whether it is there, once. If it is, its answer is a sign
     /// of it like any other.
@@ -111,6 +118,19 @@ pub enum Effect {
         /// What.
         notice: Notice,
     },
+}
+
+/// What a host has of IPv4 (RFC 5844 section 3.2.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ipv4Service {
+    /// Its IPv4 home address.
+    pub address: Ipv4Addr,
+    /// Length of its home network's prefix in bits, 1 to 32.
+    pub prefix_length: u8,
+    /// Its default router: the gateway that serves it, under this address.
+    pub router: Ipv4Addr,
+    /// What the gateway is to its DHCPv4 client.
+    pub dhcp: DhcpMode,
 }
 
 /// Both ends of a bidirectional tunnel, as the gateway that installs it sees them.

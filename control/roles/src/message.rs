@@ -1,13 +1,13 @@
 //! What the roles read out of mobility messages, and the answers that do not depend on a role.
 
 use crate::effect::{Effect, Notice};
-use std::net::Ipv6Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 use wire::ipv6::address::stays_on_link;
 use wire::mh::{
     AccessTechnology, AcknowledgementFlags, BindingAcknowledgement, BindingError, BindingUpdate,
-    HandoffIndicator, HomeNetworkPrefix, Lifetime, Message, MnIdentifier, MobilityOption, NtpTime,
-    Status,
+    DhcpMode, HandoffIndicator, HomeNetworkPrefix, Ipv4HomeAddress, Ipv4HomeAddressAnswer,
+    Lifetime, Message, MnIdentifier, MobilityOption, NtpTime, Status,
 };
 
 /// The options of a proxy binding update or acknowledgement, by kind. Options that neither has are
@@ -24,6 +24,12 @@ pub(crate) struct ProxyOptions<'a> {
     pub(crate) timestamp: Option<NtpTime>,
     pub(crate) alternate_care_of: Option<Ipv6Addr>,
     pub(crate) refresh_advice: Option<Lifetime>,
+    pub(crate) ipv4_request: Option<Ipv4HomeAddress>,
+    /// More than one IPv4 home address is asked for.
+    pub(crate) many_ipv4_requests: bool,
+    pub(crate) ipv4_reply: Option<Ipv4HomeAddressAnswer>,
+    pub(crate) ipv4_router: Option<Ipv4Addr>,
+    pub(crate) dhcp_mode: Option<DhcpMode>,
     /// An option came twice that may come once.
     pub(crate) repeated: bool,
 }
@@ -54,6 +60,18 @@ impl<'a> ProxyOptions<'a> {
                     read.refresh_advice.replace(*interval);
                     false
                 }
+                MobilityOption::Ipv4HomeAddressRequest(home) => {
+                    let before = read.ipv4_request.replace(*home).is_some();
+                    read.many_ipv4_requests |= before;
+                    false
+                }
+                MobilityOption::Ipv4HomeAddressReply(answer) => {
+                    read.ipv4_reply.replace(*answer).is_some()
+                }
+                MobilityOption::Ipv4DefaultRouter(router) => {
+                    read.ipv4_router.replace(*router).is_some()
+                }
+                MobilityOption::Ipv4DhcpMode(mode) => read.dhcp_mode.replace(*mode).is_some(),
                 _ => false,
             };
             read.repeated |= before;

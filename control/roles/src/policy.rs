@@ -20,9 +20,13 @@ pub struct Profile {
     /// O flag of its home link (S1-35).
     #[serde(default)]
     pub other: bool,
-    /// Its IPv4 home address, when policy knows it (RFC 5844 section 3.1).
+    /// The IPv4 home address that is asked for; unspecified: the LMA chooses; `None`: the host has no
+    /// IPv4 (RFC 5844 section 3.2.2).
     #[serde(default)]
     pub ipv4_home_address: Option<Ipv4HomeAddress>,
+    /// Whether the host has IPv6.
+    #[serde(default = "enabled")]
+    pub ipv6: bool,
     /// The service that it is to be registered for (RFC 5149).
     #[serde(default)]
     pub service_selection: Option<String>,
@@ -37,7 +41,7 @@ pub struct Profile {
 pub struct Ipv4HomeAddress {
     /// The address.
     pub address: Ipv4Addr,
-    /// Length of the prefix of its home link, 1 to 32.
+    /// Length of the prefix of its home link, 1 to 32; 0 when it is not known.
     pub length: u8,
 }
 
@@ -60,6 +64,15 @@ pub struct AnchoredHost {
     /// Prefixes that are always this host's; empty: from the pools.
     #[serde(default)]
     pub home_network_prefixes: Vec<HomeNetworkPrefix>,
+    /// IPv4 home address that is always this host's; from the home networks when there is none.
+    #[serde(default)]
+    pub ipv4_home_address: Option<Ipv4Addr>,
+    /// Whether it may have IPv4; else status 170.
+    #[serde(default = "enabled")]
+    pub ipv4: bool,
+    /// Whether it may have IPv6; else status 172.
+    #[serde(default = "enabled")]
+    pub ipv6: bool,
     /// Whether the proxy mobility service is on for it; else status 152.
     #[serde(default = "enabled")]
     pub proxy_registration: bool,

@@ -14,11 +14,12 @@
 //! Records outlive the version that wrote them. A field that is new has a default, so that older
 //! records are still read.
 
+use crate::effect::Ipv4Service;
 use crate::event::HostLink;
 use crate::mag::VisitorAddress;
 use crate::policy::Profile;
 use serde::{Deserialize, Serialize};
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 use wire::mh::{AccessTechnology, HandoffIndicator, HomeNetworkPrefix, MnIdentifier, NtpTime};
 
@@ -69,6 +70,9 @@ pub struct BindingRecord {
     pub mn_identifier: MnIdentifier,
     /// Its home network prefixes, sorted.
     pub prefixes: Vec<HomeNetworkPrefix>,
+    /// Its IPv4 home address, if it has one.
+    #[serde(default)]
+    pub ipv4_home_address: Option<Ipv4Addr>,
     /// Proxy care-of address.
     pub care_of: Ipv6Addr,
     /// Link-layer identifier of the attached interface, if the gateway told it.
@@ -107,6 +111,9 @@ pub struct VisitorRecord {
     pub profile: Profile,
     /// Its home network prefixes.
     pub prefixes: Vec<HomeNetworkPrefix>,
+    /// What it has of IPv4.
+    #[serde(default)]
+    pub ipv4: Option<Ipv4Service>,
     /// Sequence number of the last update that was sent.
     pub sequence: u16,
     /// When its binding is to be refreshed, since 1970.

@@ -2,6 +2,7 @@
 
 use super::cache::Entry;
 use super::counters::LmaCounter;
+use super::ipv4::Refusal;
 use super::update::Received;
 use super::wait::Held;
 use super::Lma;
@@ -47,7 +48,8 @@ impl Lma {
             timestamp: None,
             refresh_advice: advice.filter(|&after| after < granted && after != Lifetime::ZERO),
         };
-        let message = acknowledge(received, &outcome);
+        let ipv4 = self.answer_ipv4(received, None, Some(entry));
+        let message = acknowledge(received, &outcome, ipv4);
         self.send_answer(received, Status::ACCEPTED, message, effects);
     }
 
@@ -56,9 +58,10 @@ impl Lma {
         &mut self,
         now: Now,
         received: &Received<'_>,
-        status: Status,
+        refused: impl Into<Refusal>,
         effects: &mut Vec<Effect>,
     ) {
+        let Refusal { status, ipv4 } = refused.into();
         let stranger = status == Status::MAG_NOT_AUTHORIZED_FOR_PROXY_REG
             && !self.admission.knows_mag(received.from);
         if stranger && !self.strangers.take(now.monotonic) {
@@ -77,7 +80,8 @@ impl Lma {
             }
             _ => {}
         }
-        let message = acknowledge(received, &outcome);
+        let ipv4 = self.answer_ipv4(received, Some(ipv4), None);
+        let message = acknowledge(received, &outcome, ipv4);
         self.send_answer(received, status, message, effects);
     }
 
@@ -85,7 +89,9 @@ impl Lma {
     pub(super) fn answer_not_installed(&mut self, held: &Held, effects: &mut Vec<Effect>) {
         let received = Received::read(held.from, held.to, &held.update);
         let status = Status::INSUFFICIENT_RESOURCES;
-        let message = acknowledge(&received, &refusal(&received, status));
+        let ipv4 = Refusal::from(status).ipv4;
+        let ipv4 = self.answer_ipv4(&received, Some(ipv4), None);
+        let message = acknowledge(&received, &refusal(&received, status), ipv4);
         self.send_answer(&received, status, message, effects);
     }
 
@@ -127,16 +133,25 @@ fn refusal(received: &Received<'_>, status: Status) -> Outcome<'static> {
 
 /// The acknowledgement: the update's options, with what the anchor has to say in their places. The
 /// four that are mandatory are there even if the update left them out.
-fn acknowledge(received: &Received<'_>, outcome: &Outcome<'_>) -> Message {
+fn acknowledge(
+    received: &Received<'_>,
+    outcome: &Outcome<'_>,
+    ipv4: Vec<MobilityOption>,
+) -> Message {
     let asked = &received.options;
     let host = asked.mn_identifier.cloned();
     let mut options = vec![MobilityOption::MnIdentifier(
         host.unwrap_or_else(|| MnIdentifier::Nai(String::new())),
     )];
     let prefixes = match outcome.entry {
-        Some(entry) => entry.prefixes.as_slice(),
-        None if asked.prefixes.is_empty() => &[HomeNetworkPrefix::REQUEST],
-        None => asked.prefixes.as_slice(),
+        Some(entry) if !asked.prefixes.is_empty() && !entry.prefixes.is_empty() => {
+            entry.prefixes.as_slice()
+        }
+        // Only what was asked for is answered (RFC 5844 section 3.1.2.6).
+        _ if asked.prefixes.is_empty() && asked.ipv4_request.is_none() => {
+            &[HomeNetworkPrefix::REQUEST]
+        }
+        _ => asked.prefixes.as_slice(),
     };
     options.extend(
         prefixes
@@ -144,6 +159,7 @@ fn acknowledge(received: &Received<'_>, outcome: &Outcome<'_>) -> Message {
             .copied()
             .map(MobilityOption::HomeNetworkPrefix),
     );
+    options.extend(ipv4);
     let handoff = asked.handoff.unwrap_or(HandoffIndicator(0));
     options.push(MobilityOption::HandoffIndicator(handoff));
     let technology = asked.access_technology.unwrap_or(AccessTechnology(0));

@@ -5,7 +5,7 @@ use super::wait::Held;
 use crate::BoundPrefix;
 use hashbrown::HashMap;
 use std::collections::BTreeMap;
-use std::net::Ipv6Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 use wire::mh::{AccessTechnology, HandoffIndicator, HomeNetworkPrefix, MnIdentifier, NtpTime};
 
@@ -16,6 +16,8 @@ pub(super) struct Entry {
     pub(super) mn_identifier: MnIdentifier,
     /// Sorted.
     pub(super) prefixes: Vec<HomeNetworkPrefix>,
+    /// Its IPv4 home address, if it has one.
+    pub(super) ipv4: Option<Ipv4Addr>,
     pub(super) care_of: Ipv6Addr,
     pub(super) link_layer: Option<Vec<u8>>,
     pub(super) access_technology: AccessTechnology,
@@ -40,7 +42,8 @@ pub(super) struct Entry {
 impl Entry {
     /// What is bound for it.
     pub(super) fn bound(&self) -> Vec<BoundPrefix> {
-        self.prefixes.iter().copied().map(BoundPrefix::V6).collect()
+        let prefixes = self.prefixes.iter().copied().map(BoundPrefix::V6);
+        prefixes.chain(self.ipv4.map(BoundPrefix::V4)).collect()
     }
 
     pub(super) fn view(&self, now: Duration, anchor: Ipv6Addr) -> BindingView {
@@ -48,6 +51,7 @@ impl Entry {
             session: self.session,
             mn_identifier: self.mn_identifier.clone(),
             prefixes: self.prefixes.clone(),
+            ipv4_home_address: self.ipv4,
             care_of: self.care_of,
             anchor,
             state: self.state,

@@ -3,8 +3,9 @@
 use crate::pool::Pools;
 use crate::revocation::RevocationConfig;
 use serde::Serialize;
-use std::net::Ipv6Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
+use wire::mh::DhcpMode;
 
 /// Configuration of a local mobility anchor (RFC 5213 section 9.1).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -27,6 +28,10 @@ pub struct LmaConfig {
     /// Binding Refresh Advice to give with a lifetime that is longer (RFC 6275 section 6.2.4); to
     /// be left out where bindings survive a restart (RFC 6275 section 10.3.1).
     pub refresh_advice: Option<Duration>,
+    /// IPv4 home networks; none: no host is served with IPv4.
+    pub ipv4_networks: Vec<Ipv4Network>,
+    /// What gateways are to be to the DHCPv4 clients of hosts (RFC 5844 section 3.3.4).
+    pub dhcp_mode: DhcpMode,
     /// How many released prefixes are remembered for their former holders.
     pub remembered_prefixes: usize,
     /// Whether a gateway that a host has left is told so by a revocation (RFC 5846 section 3.4.1).
@@ -48,9 +53,47 @@ impl LmaConfig {
             max_delay_before_new_bce_assign: Duration::from_millis(1500),
             timestamp_window: Duration::from_millis(300),
             refresh_advice: None,
+            ipv4_networks: Vec::new(),
+            dhcp_mode: DhcpMode::Server,
             remembered_prefixes: capacity,
             revoke_on_handover: true,
             revocation: RevocationConfig::default(),
         }
+    }
+}
+
+/// An IPv4 home network (RFC 5844 section 3.1.3): the addresses of hosts are of it, and packets for
+/// them come to the anchor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Ipv4Network {
+    /// Its first address; bits past `length` are zero.
+    pub prefix: Ipv4Addr,
+    /// Length of its prefix in bits, 1 to 30.
+    pub length: u8,
+    /// The default router that hosts are told of, which is the gateway that serves them.
+    pub router: Ipv4Addr,
+    /// Whether its addresses are given to hosts for which policy fixes none.
+    pub dynamic: bool,
+}
+
+impl Ipv4Network {
+    /// The bits of an address that are the host's.
+    const fn host_bits(&self) -> u32 {
+        match u32::MAX.checked_shr(self.length as u32) {
+            Some(bits) => bits,
+            None => 0,
+        }
+    }
+
+    /// Whether an address is of this network.
+    pub const fn contains(&self, address: Ipv4Addr) -> bool {
+        (address.to_bits() ^ self.prefix.to_bits()) & !self.host_bits() == 0
+    }
+
+    /// Addresses that no host can have: the network's own, its broadcast address and the router's.
+    pub const fn reserved(&self) -> [Ipv4Addr; 3] {
+        let first = self.prefix.to_bits();
+        let last = Ipv4Addr::from_bits(first | self.host_bits());
+        [self.prefix, last, self.router]
     }
 }

@@ -43,6 +43,10 @@ counters! {
         RevocationsGivenUp = "revocations_given_up": "Revocations that were never answered, or not sent because too many were outstanding",
         RevocationsAccepted = "revocations_accepted": "Revocations by gateways that were carried out",
         RevocationsDenied = "revocations_denied": "Revocations by gateways that were answered with a refusal",
+        StatusNoIpv4 = "status_not_authorized_for_ipv4_service": "Updates answered with 170: no IPv4 for this mobile node, or none here",
+        StatusNotIpv4Address = "status_not_authorized_for_ipv4_address": "Updates answered with 171: the IPv4 home address is not this mobile node's, or none can be chosen",
+        StatusNoIpv6 = "status_not_authorized_for_ipv6_service": "Updates answered with 172: no IPv6 for this mobile node",
+        StatusManyIpv4 = "status_multiple_ipv4_home_addresses": "Updates answered with 173: more than one IPv4 home address was asked for",
         NotOurAddress = "not_our_address": "Messages ignored: not for the anchor's address",
         StrangersUnanswered = "strangers_unanswered": "Updates of unknown gateways ignored: more than a hundred of a second are not answered",
         SourceNotUnicast = "source_not_unicast": "Messages ignored: their source is no address that can be answered from here",
@@ -79,6 +83,10 @@ impl LmaCounter {
             Status::MISSING_MN_IDENTIFIER_OPTION => Self::StatusMissingIdentifier,
             Status::MISSING_HANDOFF_INDICATOR_OPTION => Self::StatusMissingHandoff,
             Status::MISSING_ACCESS_TECH_TYPE_OPTION => Self::StatusMissingAccess,
+            Status::NOT_AUTHORIZED_FOR_IPV4_MOBILITY_SERVICE => Self::StatusNoIpv4,
+            Status::NOT_AUTHORIZED_FOR_IPV4_HOME_ADDRESS => Self::StatusNotIpv4Address,
+            Status::NOT_AUTHORIZED_FOR_IPV6_MOBILITY_SERVICE => Self::StatusNoIpv6,
+            Status::MULTIPLE_IPV4_HOME_ADDRESSES_NOT_SUPPORTED => Self::StatusManyIpv4,
             _ => Self::StatusUnspecified,
         }
     }

@@ -1,9 +1,11 @@
 //! Which session an update is about (RFC 5213 section 5.4.1).
 
 use super::cache::{Cache, Entry};
+use super::ipv4::Addresses;
 use super::update::Request;
 use super::view::BindingState;
 use crate::pool::Prefixes;
+use std::net::Ipv4Addr;
 use wire::mh::{HandoffIndicator, Status};
 
 /// What an update asks for.
@@ -25,13 +27,25 @@ pub(super) enum Lookup {
 
 /// Finds the session of an update. At most one session has the identifier, so "one and only one
 /// entry" of the RFC is "an entry" here.
-pub(super) fn find(cache: &Cache, prefixes: &Prefixes, request: &Request<'_>) -> Lookup {
+pub(super) fn find(
+    cache: &Cache,
+    prefixes: &Prefixes,
+    addresses: &Addresses,
+    request: &Request<'_>,
+) -> Lookup {
     let own = cache.of(request.mn_identifier);
-    let found = if request.named.is_empty() {
-        own.map_or(Lookup::Create, |entry| by_interface(entry, request))
-    } else {
-        by_prefix(own, prefixes, request)
+    let asked = request.ipv4.map(|asked| asked.address);
+    let asked = asked.filter(|address| !address.is_unspecified());
+    let found = match asked {
+        _ if !request.named.is_empty() => by_prefix(own, prefixes, request),
+        Some(address) => by_address(own, addresses, address, request),
+        None => own.map_or(Lookup::Create, |entry| by_interface(entry, request)),
     };
+    // A session has one IPv4 home address.
+    let differs = |entry: &Entry| asked.is_some() && entry.ipv4.is_some() && entry.ipv4 != asked;
+    if matches!(found, Lookup::Update(_)) && own.is_some_and(differs) {
+        return Lookup::Refuse(Status::BCE_PBU_PREFIX_SET_DO_NOT_MATCH);
+    }
     let Some(entry) = own else {
         return match found {
             Lookup::Create if request.is_deregistration() => Lookup::NoSession,
@@ -42,7 +56,8 @@ pub(super) fn find(cache: &Cache, prefixes: &Prefixes, request: &Request<'_>) ->
         // None is created to be ended (5.4.1.1 rule 6). A gateway that tells neither prefix nor
         // interface can mean only the session that is with it.
         Lookup::Create | Lookup::Wait(_) | Lookup::Second if request.is_deregistration() => {
-            let tells_nothing = request.named.is_empty() && request.link_layer.is_none();
+            let tells_nothing =
+                request.named.is_empty() && asked.is_none() && request.link_layer.is_none();
             if tells_nothing && entry.care_of == request.care_of {
                 Lookup::Update(entry.session)
             } else {
@@ -81,12 +96,41 @@ fn by_prefix(own: Option<&Entry>, prefixes: &Prefixes, request: &Request<'_>) ->
     let Some(entry) = own else {
         return Lookup::Create;
     };
+    if entry.prefixes.is_empty() {
+        return by_interface(entry, request);
+    }
     if holders.count() == 0 {
         return Lookup::Second;
     }
     if entry.prefixes != request.named {
         return Lookup::Refuse(Status::BCE_PBU_PREFIX_SET_DO_NOT_MATCH);
     }
+    by_key(entry, request)
+}
+
+/// RFC 5844 section 3.1.2.7: no prefix is named, but an IPv4 home address is.
+fn by_address(
+    own: Option<&Entry>,
+    addresses: &Addresses,
+    address: Ipv4Addr,
+    request: &Request<'_>,
+) -> Lookup {
+    let holder = addresses.holder(address);
+    if holder.is_some_and(|holder| holder != request.mn_identifier) {
+        return Lookup::Refuse(Status::NOT_AUTHORIZED_FOR_IPV4_HOME_ADDRESS);
+    }
+    match own {
+        None => Lookup::Create,
+        Some(entry) if entry.ipv4.is_none() => by_interface(entry, request),
+        Some(entry) if entry.ipv4 != Some(address) => {
+            Lookup::Refuse(Status::BCE_PBU_PREFIX_SET_DO_NOT_MATCH)
+        }
+        Some(entry) => by_key(entry, request),
+    }
+}
+
+/// An update that names what the session has.
+fn by_key(entry: &Entry, request: &Request<'_>) -> Lookup {
     let same_technology = entry.access_technology == request.access_technology;
     let same_interface = match (request.link_layer, &entry.link_layer) {
         (Some(asked), Some(known)) => asked == known.as_slice(),

@@ -52,6 +52,7 @@ mod answer;
 mod cache;
 mod config;
 mod counters;
+mod ipv4;
 mod lookup;
 mod policy;
 mod restore;
@@ -60,7 +61,7 @@ mod update;
 mod view;
 mod wait;
 
-pub use config::LmaConfig;
+pub use config::{Ipv4Network, LmaConfig};
 pub use counters::LmaCounter;
 pub use view::{BindingState, BindingView};
 
@@ -73,6 +74,7 @@ use crate::revocation::Revocations;
 use crate::store::{Key, Record};
 use crate::{BoundPrefix, Event, Now, Role};
 use cache::Cache;
+use ipv4::Addresses;
 use policy::Admission;
 use std::net::Ipv6Addr;
 use wait::Held;
@@ -84,6 +86,7 @@ pub struct Lma {
     config: LmaConfig,
     admission: Admission,
     prefixes: Prefixes,
+    addresses: Addresses,
     cache: Cache,
     counters: Counters<LmaCounter>,
     errors: ErrorSender,
@@ -103,6 +106,7 @@ impl Lma {
         Self {
             admission: Admission::default(),
             prefixes: Prefixes::new(config.pools.clone(), config.remembered_prefixes),
+            addresses: Addresses::new(&config.ipv4_networks, config.remembered_prefixes),
             cache: Cache::default(),
             counters: Counters::new(),
             errors: ErrorSender::default(),
@@ -206,7 +210,7 @@ impl Lma {
     fn on_refused(&mut self, now: Now, prefix: BoundPrefix, effects: &mut Vec<Effect>) {
         let holder = match prefix {
             BoundPrefix::V6(prefix) => self.prefixes.holder(prefix),
-            BoundPrefix::V4(_) => None,
+            BoundPrefix::V4(address) => self.addresses.holder(address),
         };
         let Some(session) = holder.and_then(|holder| self.cache.find(holder)) else {
             return;
@@ -231,6 +235,9 @@ impl Lma {
         self.counters.add(why);
         for &prefix in &entry.prefixes {
             self.prefixes.release(prefix);
+        }
+        if let Some(address) = entry.ipv4 {
+            self.addresses.release(address);
         }
         let bound = entry.bound();
         effects.extend(bound.iter().map(|&prefix| Effect::Unbind { prefix }));

@@ -7,7 +7,7 @@ use crate::effect::Effect;
 use crate::policy::{AnchoredHost, LmaPolicy};
 use crate::Now;
 use hashbrown::{HashMap, HashSet};
-use std::net::Ipv6Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use wire::mh::{HomeNetworkPrefix, MnIdentifier, Status};
 
 /// The policy, made to be asked.
@@ -53,6 +53,30 @@ impl Admission {
     }
 }
 
+impl Admission {
+    /// Whether a host may have what it asks for: IPv6, IPv4 (RFC 5844 section 3.1.2.1).
+    pub(super) fn admits_families(
+        &self,
+        host: &MnIdentifier,
+        ipv6: bool,
+        ipv4: bool,
+    ) -> Result<(), Status> {
+        let listed = self.hosts.get(host);
+        if ipv6 && listed.is_some_and(|listed| !listed.ipv6) {
+            return Err(Status::NOT_AUTHORIZED_FOR_IPV6_MOBILITY_SERVICE);
+        }
+        if ipv4 && listed.is_some_and(|listed| !listed.ipv4) {
+            return Err(Status::NOT_AUTHORIZED_FOR_IPV4_MOBILITY_SERVICE);
+        }
+        Ok(())
+    }
+
+    /// The IPv4 home address that is fixed for a host.
+    pub(super) fn fixed_ipv4(&self, host: &MnIdentifier) -> Option<Ipv4Addr> {
+        self.hosts.get(host)?.ipv4_home_address
+    }
+}
+
 impl Lma {
     /// The policy was read. What it no longer allows ends now.
     pub(super) fn on_policy(&mut self, now: Now, policy: &LmaPolicy, effects: &mut Vec<Effect>) {
@@ -60,6 +84,11 @@ impl Lma {
         let hosts = policy.hosts.iter();
         self.prefixes
             .fix(hosts.flat_map(|host| host.home_network_prefixes.iter().copied()));
+        let fixed = policy
+            .hosts
+            .iter()
+            .filter_map(|host| host.ipv4_home_address);
+        self.addresses.fix(fixed);
         let ended: Vec<u64> = self
             .cache
             .iter()
@@ -76,6 +105,15 @@ impl Lma {
         self.admission.knows_mag(entry.care_of)
             && self.admission.admits(&entry.mn_identifier).is_ok()
             && self.may_hold(&entry.mn_identifier, &entry.prefixes)
+            && self.may_have_families(entry)
+    }
+
+    fn may_have_families(&self, entry: &Entry) -> bool {
+        let host = &entry.mn_identifier;
+        let (ipv6, ipv4) = (!entry.prefixes.is_empty(), entry.ipv4);
+        let fixed = self.admission.fixed_ipv4(host);
+        let admitted = self.admission.admits_families(host, ipv6, ipv4.is_some());
+        admitted.is_ok() && ipv4.is_none_or(|address| self.addresses.may_hold(address, fixed))
     }
 
     /// Whether `prefixes` are the ones that policy fixes for `host`, or some of them; or from the
@@ -115,8 +153,7 @@ impl Lma {
             _ => return Err(Status::NOT_AUTHORIZED_FOR_HOME_NETWORK_PREFIX),
         };
         let is_held = |prefix: &HomeNetworkPrefix| self.prefixes.holder(*prefix).is_some();
-        let after = self.prefixes.held().saturating_add(assigned.len());
-        if assigned.iter().any(is_held) || after > self.config.capacity {
+        if assigned.iter().any(is_held) || !self.has_room_for(assigned.len()) {
             return Err(Status::INSUFFICIENT_RESOURCES);
         }
         Ok(assigned)

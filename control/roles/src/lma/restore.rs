@@ -36,7 +36,7 @@ impl Lma {
         let left = record.ends.saturating_sub(now.wall).min(longest);
         let entry = Entry::restored(record, now.monotonic + left);
         let is_taken = |prefix| self.prefixes.holder(prefix).is_some();
-        let after = self.prefixes.held().saturating_add(entry.prefixes.len());
+        let bound = entry.bound();
         let why_not = if left.is_zero() {
             Some(match pending {
                 true => LmaCounter::BindingsDeleted,
@@ -44,11 +44,14 @@ impl Lma {
             })
         } else if !self.may_be_bound(&entry) {
             Some(LmaCounter::BindingsWithdrawn)
-        } else if entry.prefixes.is_empty()
+        } else if bound.is_empty()
             || entry.prefixes.iter().any(|&prefix| is_taken(prefix))
             || self.cache.find(&entry.mn_identifier).is_some()
             || self.cache.get(entry.session).is_some()
-            || after > self.config.capacity
+            || entry
+                .ipv4
+                .is_some_and(|it| self.addresses.holder(it).is_some())
+            || !self.has_room_for(bound.len())
         {
             Some(LmaCounter::BindingsNotInstalled)
         } else {
@@ -72,7 +75,10 @@ impl Lma {
         for &prefix in &entry.prefixes {
             self.prefixes.take(prefix, &entry.mn_identifier);
         }
-        let bound = entry.bound().into_iter();
+        if let Some(address) = entry.ipv4 {
+            self.addresses.take(address, &entry.mn_identifier);
+        }
+        let bound = bound.into_iter();
         effects.extend(bound.map(|prefix| Effect::Bind { prefix, path }));
         self.cache.insert(entry);
         self.counters.add(LmaCounter::BindingsRestored);
@@ -89,6 +95,7 @@ impl Entry {
             session: self.session,
             mn_identifier: self.mn_identifier.clone(),
             prefixes: self.prefixes.clone(),
+            ipv4_home_address: self.ipv4,
             care_of: self.care_of,
             link_layer: self.link_layer.clone(),
             access_technology: self.access_technology,
@@ -107,6 +114,7 @@ impl Entry {
             session: record.session,
             mn_identifier: record.mn_identifier.clone(),
             prefixes: record.prefixes.clone(),
+            ipv4: record.ipv4_home_address,
             care_of: record.care_of,
             link_layer: record.link_layer.clone(),
             access_technology: record.access_technology,

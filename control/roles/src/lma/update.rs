@@ -10,12 +10,12 @@ use crate::effect::{Effect, Notice, Path, TunnelEnds};
 use crate::event::Timer;
 use crate::message::{can_answer, refuse_plain, ProxyOptions};
 use crate::pool::stable_hash;
-use crate::{sequence, timestamp, Now};
+use crate::{sequence, timestamp, BoundPrefix, Now};
 use std::net::Ipv6Addr;
 use std::time::Duration;
 use wire::mh::{
-    AccessTechnology, BindingUpdate, HandoffIndicator, HomeNetworkPrefix, Lifetime, MnIdentifier,
-    Status, UpdateFlags,
+    AccessTechnology, BindingUpdate, HandoffIndicator, HomeNetworkPrefix, Ipv4HomeAddress,
+    Lifetime, MnIdentifier, Status, UpdateFlags,
 };
 
 /// An update that has all its mandatory options.
@@ -23,6 +23,10 @@ pub(super) struct Request<'a> {
     pub(super) mn_identifier: &'a MnIdentifier,
     /// The prefixes that are asked for by value, sorted.
     pub(super) named: Vec<HomeNetworkPrefix>,
+    /// Whether it is about home network prefixes at all.
+    pub(super) ipv6: bool,
+    /// The IPv4 home address that is asked for; unspecified: any.
+    pub(super) ipv4: Option<Ipv4HomeAddress>,
     pub(super) handoff: HandoffIndicator,
     pub(super) access_technology: AccessTechnology,
     /// `None` also when it is all zero (RFC 5213 section 5.1).
@@ -120,7 +124,7 @@ impl Lma {
             Ok(request) => request,
             Err(status) => return self.refuse(now, received, status, effects),
         };
-        match find(&self.cache, &self.prefixes, &request) {
+        match find(&self.cache, &self.prefixes, &self.addresses, &request) {
             Lookup::Create => self.create(now, received, &request, effects),
             Lookup::Update(session) if request.is_deregistration() => {
                 self.deregister(now, received, &request, session, effects);
@@ -164,12 +168,23 @@ impl Lma {
         if order == Order::Check {
             self.check_order(now, received, mn_identifier)?;
         }
-        if options.prefixes.is_empty() {
+        let (ipv6, ipv4) = (!options.prefixes.is_empty(), options.ipv4_request);
+        if !ipv6 && ipv4.is_none() {
             return Err(Status::MISSING_HOME_NETWORK_PREFIX_OPTION);
+        }
+        self.admission
+            .admits_families(mn_identifier, ipv6, ipv4.is_some())?;
+        if ipv4.is_some() && !self.addresses.are_there() {
+            return Err(Status::NOT_AUTHORIZED_FOR_IPV4_MOBILITY_SERVICE);
+        }
+        if options.many_ipv4_requests {
+            return Err(Status::MULTIPLE_IPV4_HOME_ADDRESSES_NOT_SUPPORTED);
         }
         Ok(Request {
             mn_identifier,
             named: options.named_prefixes(),
+            ipv6,
+            ipv4,
             handoff: options
                 .handoff
                 .ok_or(Status::MISSING_HANDOFF_INDICATOR_OPTION)?,
@@ -211,10 +226,21 @@ impl Lma {
         request: &Request<'_>,
         effects: &mut Vec<Effect>,
     ) {
-        let prefixes = match self.assign(request.mn_identifier, &request.named) {
-            Ok(prefixes) => prefixes,
-            Err(status) => return self.refuse(now, received, status, effects),
+        let prefixes = match request.ipv6 {
+            true => self.assign(request.mn_identifier, &request.named),
+            false => Ok(Vec::new()),
         };
+        let (prefixes, ipv4) = match (prefixes, self.assign_ipv4(request)) {
+            (Ok(prefixes), Ok(ipv4)) => (prefixes, ipv4),
+            (Err(status), _) => return self.refuse(now, received, status, effects),
+            (_, Err(refusal)) => return self.refuse(now, received, refusal, effects),
+        };
+        if !self.has_room_for(prefixes.len() + usize::from(ipv4.is_some())) {
+            return self.refuse(now, received, Status::INSUFFICIENT_RESOURCES, effects);
+        }
+        if let Some(address) = ipv4 {
+            self.addresses.take(address, request.mn_identifier);
+        }
         for &prefix in &prefixes {
             self.prefixes.take(prefix, request.mn_identifier);
         }
@@ -223,6 +249,7 @@ impl Lma {
             session,
             mn_identifier: request.mn_identifier.clone(),
             prefixes,
+            ipv4,
             care_of: request.care_of,
             link_layer: None,
             access_technology: request.access_technology,
@@ -263,7 +290,45 @@ impl Lma {
         } else {
             LmaCounter::BindingsMoved
         });
+        let stays = before.care_of == request.care_of && before.state == BindingState::Active;
+        match self.match_families(request, session, effects) {
+            Err(refusal) => return self.refuse(now, received, refusal, effects),
+            // What has moved is bound anew whole.
+            Ok(added) if stays => {
+                self.bind_added(now, received, session, added, effects);
+            }
+            Ok(_) => {}
+        }
         self.install(now, received, request, session, Some(before), effects);
+    }
+
+    /// Binds what a session that stays where it is has got in addition.
+    fn bind_added(
+        &mut self,
+        now: Now,
+        received: &Received<'_>,
+        session: u64,
+        added: Vec<BoundPrefix>,
+        effects: &mut Vec<Effect>,
+    ) {
+        let Some(entry) = self.cache.get(session).filter(|_| !added.is_empty()) else {
+            return;
+        };
+        let tunnel = TunnelEnds {
+            local: self.config.address,
+            remote: entry.care_of,
+        };
+        let path = Path::Anchor { tunnel };
+        let mn_identifier = entry.mn_identifier.clone();
+        effects.extend(added.iter().map(|&prefix| Effect::Bind { prefix, path }));
+        self.installing = Some((session, received.held(now.monotonic)));
+        effects.extend(added.into_iter().map(|prefix| Effect::Notify {
+            notice: Notice::BindingUp {
+                mn_identifier: mn_identifier.clone(),
+                prefix,
+                tunnel,
+            },
+        }));
     }
 
     /// Writes an accepted registration into the entry, makes its packets go there, and says so.
@@ -347,6 +412,13 @@ impl Lma {
         };
         if entry.care_of != request.care_of {
             return self.ignore(received.from, LmaCounter::NotTheCareOfAddress, effects);
+        }
+        if entry.state == BindingState::Active && entry.is_left_in_part_by(request) {
+            entry.sequence = received.update.sequence;
+            entry.timestamp = entry.timestamp.max(received.options.timestamp);
+            self.deregister_in_part(request, session, effects);
+            self.store(now, session, effects);
+            return self.accept(received, session, Lifetime::ZERO, effects);
         }
         let repeated = entry.state == BindingState::Pending;
         entry.accept(received, request);

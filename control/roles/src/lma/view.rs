@@ -1,7 +1,7 @@
 //! The binding cache as an operator sees it.
 
 use serde::Serialize;
-use std::net::Ipv6Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 use wire::mh::{AccessTechnology, HandoffIndicator, HomeNetworkPrefix, MnIdentifier, NtpTime};
 
@@ -24,6 +24,8 @@ pub struct BindingView {
     pub mn_identifier: MnIdentifier,
     /// Its home network prefixes.
     pub prefixes: Vec<HomeNetworkPrefix>,
+    /// Its IPv4 home address, if it has one.
+    pub ipv4_home_address: Option<Ipv4Addr>,
     /// Proxy care-of address: the far end of the tunnel.
     pub care_of: Ipv6Addr,
     /// Our end of the tunnel.

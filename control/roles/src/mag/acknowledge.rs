@@ -1,6 +1,7 @@
 //! Proxy Binding Acknowledgements, and what else an anchor may send (RFC 5213 section 6.9.1.2).
 
 use super::counters::MagCounter;
+use super::ipv4;
 use super::refusal::Hold;
 use super::update::{ListEntry, Transmission, Update};
 use super::visitor::Bound;
@@ -13,7 +14,7 @@ use std::net::Ipv6Addr;
 use std::time::Duration;
 use wire::mh::{
     AcknowledgementFlags, BindingAcknowledgement, BindingRefreshRequest, HandoffIndicator,
-    HomeNetworkPrefix, Lifetime, MnIdentifier, NtpTime, Status,
+    HomeNetworkPrefix, Ipv4HomeAddress, Lifetime, MnIdentifier, NtpTime, Status,
 };
 
 /// How far an anchor's clock may be from ours for its timestamp mismatch to mean that the update was
@@ -36,6 +37,8 @@ enum Remedy {
     WaitUnserved,
     /// Ask for whatever prefix the anchor has to give.
     AskAnew,
+    /// Ask for what is left to ask for after a refusal of one family.
+    AskAgain,
     /// Stop serving the host, which has come to another gateway since, until it shows itself here,
     /// or until it would have been missed by then.
     Doubt,
@@ -215,12 +218,23 @@ impl Mag {
         options: &ProxyOptions<'_>,
         effects: &mut Vec<Effect>,
     ) {
+        let visitor = self.visitors.get(&link);
+        let Some(list) = visitor.and_then(|v| Some(&v.registration.as_ref()?.list)) else {
+            return;
+        };
         let mut prefixes = options.named_prefixes();
-        prefixes.retain(|prefix| prefix.length > 0 && prefix.is_well_formed());
-        if prefixes.is_empty() || answer.lifetime == Lifetime::ZERO {
+        prefixes.retain(|prefix| list.ipv6 && prefix.length > 0 && prefix.is_well_formed());
+        let service = ipv4::given(options).filter(|_| list.ipv4.is_some());
+        if prefixes.is_empty() && service.is_none() || answer.lifetime == Lifetime::ZERO {
             return self.ignore(from, MagCounter::WithoutPrefix, effects);
         }
-        let given: Vec<BoundPrefix> = prefixes.iter().copied().map(BoundPrefix::V6).collect();
+        let addresses = service.map(|service| BoundPrefix::V4(service.address));
+        let given: Vec<BoundPrefix> = prefixes
+            .iter()
+            .copied()
+            .map(BoundPrefix::V6)
+            .chain(addresses)
+            .collect();
         if !self.make_room(now, link, &given, effects) {
             return;
         }
@@ -236,6 +250,13 @@ impl Mag {
         let was_bound = registration.bound.is_some();
         let before = registration.bound_prefixes();
         registration.prefixes = prefixes;
+        let served = std::mem::replace(&mut registration.ipv4, service);
+        if let Some(service) = service {
+            registration.list.ipv4 = Some(Ipv4HomeAddress {
+                address: service.address,
+                prefix_length: service.prefix_length,
+            });
+        }
         let tunnel = registration.tunnel(self.core.config.address);
         let path = registration.path(self.core.config.address);
         let (mut fresh, mut gone) = (Vec::new(), Vec::new());
@@ -252,6 +273,20 @@ impl Mag {
         for &prefix in &gone {
             self.by_prefix.remove(&prefix);
             effects.push(Effect::Unbind { prefix });
+        }
+        if !was_bound || served != service {
+            let had = served.filter(|_| was_bound && service.is_none());
+            effects.extend(had.map(|_| Effect::ServeIpv4 {
+                link,
+                service: None,
+            }));
+            effects.extend(registration.serve_ipv4(true));
+        }
+        if let Some(service) = service.filter(|_| !was_bound && !registration.list.ipv6) {
+            effects.push(Effect::Watch {
+                link,
+                address: Some(service.address.into()),
+            });
         }
         // The lifetime counts from the sending of the update (RFC 6275 section 11.7.3).
         let lifetime = answer.lifetime.min(update.lifetime);
@@ -288,7 +323,8 @@ impl Mag {
             timer: Timer::VisitorExpiry { link },
             after: bound.expiry.saturating_sub(now.monotonic),
         });
-        if !fresh.is_empty() || !gone.is_empty() {
+        let changed = !v6(&fresh).is_empty() || !v6(&gone).is_empty();
+        if changed {
             let core = &mut self.core;
             let host = &mut visitor.host;
             host.advertise(now.monotonic, core, registration, &v6(&gone), effects);
@@ -346,6 +382,7 @@ impl Mag {
             let visitor = self.visitors.get_mut(&loser);
             if let Some(registration) = visitor.and_then(|v| v.registration.as_mut()) {
                 registration.prefixes.clear();
+                registration.list.ipv4 = registration.list.ipv4.map(|_| ipv4::ANY);
                 let unknown = HandoffIndicator::UNKNOWN;
                 let lifetime = self.core.lifetime();
                 let list = &mut registration.list;
@@ -383,14 +420,25 @@ impl Mag {
         let Some(registration) = visitor.and_then(|v| v.registration.as_mut()) else {
             return;
         };
+        if registration.list.update.is_none() {
+            return;
+        }
+        let less = registration.list.settle_for_less(answer.status);
         let Some(update) = registration.list.update.as_mut() else {
             return;
         };
         let refresh = update.handoff == HandoffIndicator::NOT_CHANGED;
-        let named_prefixes = !update.prefixes.is_empty();
-        let remedy = Remedy::of(answer.status, named_prefixes, refresh, clocks_agree);
+        let named_ipv4 = registration
+            .list
+            .ipv4
+            .is_some_and(|asked| asked != ipv4::ANY);
+        let named_prefixes = !update.prefixes.is_empty() || named_ipv4;
+        let remedy = match less {
+            true => Remedy::AskAgain,
+            false => Remedy::of(answer.status, named_prefixes, refresh, clocks_agree),
+        };
         self.core.counters.add(match remedy {
-            Remedy::Correct | Remedy::AskAnew => MagCounter::RefusedCorrectable,
+            Remedy::Correct | Remedy::AskAnew | Remedy::AskAgain => MagCounter::RefusedCorrectable,
             Remedy::Wait | Remedy::WaitUnserved => MagCounter::RefusedTransient,
             Remedy::Doubt => MagCounter::HostsElsewhere,
             Remedy::GiveUp => MagCounter::RefusedByAnchor,
@@ -405,11 +453,11 @@ impl Mag {
                 }
             }
             Remedy::Wait => self.core.retry_late(&mut registration.list, effects),
-            Remedy::WaitUnserved | Remedy::AskAnew => {
+            Remedy::WaitUnserved | Remedy::AskAnew | Remedy::AskAgain => {
                 update.handoff = HandoffIndicator::UNKNOWN;
                 update.forget_transmissions();
                 let anew = matches!(remedy, Remedy::AskAnew);
-                let at_once = update.correct() && anew;
+                let at_once = update.correct() && !matches!(remedy, Remedy::WaitUnserved);
                 if anew {
                     update.prefixes.clear();
                 }
@@ -420,6 +468,7 @@ impl Mag {
                 };
                 if anew {
                     registration.prefixes.clear();
+                    registration.list.ipv4 = registration.list.ipv4.map(|_| ipv4::ANY);
                 }
                 if at_once {
                     self.core.transmit(now, &mut registration.list, effects);
@@ -474,7 +523,7 @@ impl Mag {
             }
             // The timer runs on; the next transmission may fare better.
             Remedy::Correct | Remedy::Wait | Remedy::WaitUnserved => return,
-            Remedy::AskAnew | Remedy::Doubt | Remedy::GiveUp => {}
+            Remedy::AskAnew | Remedy::AskAgain | Remedy::Doubt | Remedy::GiveUp => {}
         }
         self.leaving.remove(host);
         let mn_identifier = host.clone();

@@ -1,6 +1,7 @@
 //! Hosts that show themselves, and the answer to who they are (RFC 5213 section 6.9.1.1).
 
 use super::counters::MagCounter;
+use super::ipv4;
 use super::refusal::Hold;
 use super::update::ListEntry;
 use super::visitor::{Host, Registration, Visitor};
@@ -148,7 +149,10 @@ impl Mag {
             let renamed = !named.is_empty()
                 && *named != had.home_network_prefixes
                 && *named != registration.prefixes;
-            let same = list.mn_identifier == profile.mn_identifier && list.lma == profile.lma;
+            let families = (profile.ipv6, profile.ipv4_home_address);
+            let same = list.mn_identifier == profile.mn_identifier
+                && list.lma == profile.lma
+                && families == (had.ipv6, had.ipv4_home_address);
             if same && !renamed {
                 let told = (registration.profile.managed, registration.profile.other);
                 if registration.profile != *profile {
@@ -191,6 +195,8 @@ impl Mag {
             mn_identifier: profile.mn_identifier.clone(),
             lma: profile.lma,
             link,
+            ipv6: profile.ipv6,
+            ipv4: ipv4::wanted(profile),
             sequence: self.core.next_sequence(),
             rate: Default::default(),
             update: None,
@@ -222,6 +228,7 @@ impl Mag {
             profile: profile.clone(),
             list,
             prefixes,
+            ipv4: None,
             bound: None,
             accepted: None,
             arrived: None,
@@ -265,6 +272,11 @@ impl Mag {
                 self.by_prefix.insert(prefix, link);
                 effects.push(Effect::Bind { prefix, path });
             }
+            effects.extend(registration.ipv4.map(|_| Effect::ServeIpv4 {
+                link: old,
+                service: None,
+            }));
+            effects.extend(registration.serve_ipv4(true));
             let key = Key::Visitor { link: old };
             effects.push(Effect::Forget { key });
             effects.extend(registration.store(now, &visitor.host));

@@ -122,6 +122,7 @@ impl Mag {
             self.by_prefix.remove(&prefix);
             effects.push(Effect::Unbind { prefix });
         }
+        effects.extend(registration.serve_ipv4(false));
         let link = registration.list.link;
         let key = Key::Visitor { link };
         effects.push(Effect::Forget { key });

@@ -50,6 +50,7 @@ mod address;
 mod attach;
 mod config;
 mod counters;
+mod ipv4;
 mod leave;
 mod refusal;
 mod restore;

@@ -5,6 +5,7 @@
 //! the usual interval: the one that it heard last stands.
 
 use super::counters::MagCounter;
+use super::ipv4;
 use super::update::ListEntry;
 use super::view::VisitorAddress;
 use super::visitor::{Bound, Host, Registration, Visitor};
@@ -15,6 +16,7 @@ use crate::event::Timer;
 use crate::store::{Key, Record, VisitorRecord};
 use crate::{BoundPrefix, Now};
 use std::time::Duration;
+use wire::mh::Ipv4HomeAddress;
 
 impl Mag {
     /// A visitor as it was when the gateway ended.
@@ -31,7 +33,7 @@ impl Mag {
         let after = self.by_prefix.len().saturating_add(record.prefixes.len());
         let why_not = if left.is_zero() {
             Some(MagCounter::BindingsExpired)
-        } else if record.prefixes.is_empty()
+        } else if record.prefixes.is_empty() && record.ipv4.is_none()
             || self.visitors.contains_key(&link)
             || self
                 .by_identifier
@@ -73,6 +75,7 @@ impl Mag {
                 self.by_prefix.insert(prefix, link);
                 effects.push(Effect::Bind { prefix, path });
             }
+            effects.extend(registration.serve_ipv4(true));
         }
         effects.push(visitor.host.watch());
         self.occupy(&visitor.host);
@@ -109,6 +112,7 @@ impl Registration {
             dhcp_server: self.dhcp_server,
             profile: self.profile.clone(),
             prefixes: self.prefixes.clone(),
+            ipv4: self.ipv4,
             sequence: self.list.sequence,
             refresh: wall(bound.refresh),
             ends: wall(bound.expiry),
@@ -122,12 +126,24 @@ impl Registration {
                 mn_identifier: record.profile.mn_identifier.clone(),
                 lma: record.profile.lma,
                 link: record.link,
+                // What the anchor refused before, it is asked for anew.
+                ipv6: record.profile.ipv6,
+                ipv4: record.ipv4.map_or_else(
+                    || ipv4::wanted(&record.profile),
+                    |has| {
+                        Some(Ipv4HomeAddress {
+                            address: has.address,
+                            prefix_length: has.prefix_length,
+                        })
+                    },
+                ),
                 sequence: record.sequence,
                 rate: Default::default(),
                 update: None,
             },
             profile: record.profile.clone(),
             prefixes: record.prefixes.clone(),
+            ipv4: record.ipv4,
             bound: Some(bound),
             accepted: None,
             arrived: None,

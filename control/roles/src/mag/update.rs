@@ -15,8 +15,8 @@ use std::collections::VecDeque;
 use std::net::Ipv6Addr;
 use std::time::Duration;
 use wire::mh::{
-    BindingUpdate, HandoffIndicator, HomeNetworkPrefix, Lifetime, Message, MnIdentifier,
-    MobilityOption, NtpTime, UpdateFlags,
+    BindingUpdate, HandoffIndicator, HomeNetworkPrefix, Ipv4HomeAddress, Lifetime, Message,
+    MnIdentifier, MobilityOption, NtpTime, UpdateFlags,
 };
 
 /// Transmissions of one update that an acknowledgement may answer.
@@ -90,6 +90,10 @@ pub(super) struct ListEntry {
     pub(super) mn_identifier: MnIdentifier,
     pub(super) lma: Ipv6Addr,
     pub(super) link: HostLink,
+    /// Whether home network prefixes are asked for.
+    pub(super) ipv6: bool,
+    /// The IPv4 home address that the host has or that is asked for, if it is.
+    pub(super) ipv4: Option<Ipv4HomeAddress>,
     /// Of the last update.
     pub(super) sequence: u16,
     pub(super) rate: RateLimit,
@@ -228,12 +232,15 @@ impl Core {
 
     fn message(&self, entry: &ListEntry, update: &Update, stamp: Option<NtpTime>) -> Message {
         let mut options = vec![MobilityOption::MnIdentifier(entry.mn_identifier.clone())];
-        let named = update.prefixes.iter().copied();
-        options.extend(named.map(MobilityOption::HomeNetworkPrefix));
-        if update.prefixes.is_empty() {
+        if entry.ipv6 {
+            let named = update.prefixes.iter().copied();
+            options.extend(named.map(MobilityOption::HomeNetworkPrefix));
+        }
+        if entry.ipv6 && update.prefixes.is_empty() {
             let request = HomeNetworkPrefix::REQUEST;
             options.push(MobilityOption::HomeNetworkPrefix(request));
         }
+        options.extend(entry.ipv4.map(MobilityOption::Ipv4HomeAddressRequest));
         options.push(MobilityOption::HandoffIndicator(update.handoff));
         let technology = self.config.access_technology;
         options.push(MobilityOption::AccessTechnology(technology));

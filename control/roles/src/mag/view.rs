@@ -2,6 +2,7 @@
 
 use super::leave::Leaving;
 use super::visitor::{Held, Visitor};
+use crate::effect::Ipv4Service;
 use crate::effect::Learned;
 use crate::event::HostLink;
 use serde::{Deserialize, Serialize};
@@ -61,6 +62,8 @@ pub struct VisitorView {
     pub dhcp_server: Option<IpAddr>,
     /// Its home network prefixes: bound, or asked for.
     pub prefixes: Vec<HomeNetworkPrefix>,
+    /// What it has of IPv4, once that is bound.
+    pub ipv4: Option<Ipv4Service>,
     /// Its anchor, which is the far end of the tunnel.
     pub lma: Option<Ipv6Addr>,
     /// Our end of the tunnel.
@@ -89,6 +92,9 @@ impl Visitor {
             addresses: self.host.addresses.iter().map(VisitorAddress::of).collect(),
             dhcp_server: registration.and_then(|r| r.dhcp_server),
             prefixes: registration.map_or_else(Vec::new, |r| r.prefixes.clone()),
+            ipv4: registration
+                .filter(|_| bound.is_some())
+                .and_then(|r| r.ipv4),
             lma: registration.map(|r| r.list.lma),
             care_of,
             lifetime_left: bound.map(|bound| bound.expiry.saturating_sub(now)),
@@ -107,6 +113,7 @@ impl Leaving {
             addresses: Vec::new(),
             dhcp_server: None,
             prefixes: self.prefixes.clone(),
+            ipv4: None,
             lma: Some(self.list.lma),
             care_of,
             lifetime_left: None,

@@ -5,7 +5,9 @@ use super::counters::MagCounter;
 use super::update::{Core, ListEntry};
 use super::view::VisitorAddress;
 use crate::backoff::fraction;
-use crate::effect::{AdvertisedPrefix, Advertisement, Effect, Learned, Notice, Path, TunnelEnds};
+use crate::effect::{
+    AdvertisedPrefix, Advertisement, Effect, Ipv4Service, Learned, Notice, Path, TunnelEnds,
+};
 use crate::event::{HostLink, Timer};
 use crate::policy::Profile;
 use crate::store::VisitorRecord;
@@ -55,6 +57,8 @@ pub(super) struct Registration {
     pub(super) list: ListEntry,
     /// Bound, or to be asked for; none: the anchor is to choose.
     pub(super) prefixes: Vec<HomeNetworkPrefix>,
+    /// What it has of IPv4: bound with the prefixes.
+    pub(super) ipv4: Option<Ipv4Service>,
     pub(super) bound: Option<Bound>,
     /// Timestamp of the last update that the anchor accepted, if it had one.
     pub(super) accepted: Option<NtpTime>,
@@ -115,7 +119,7 @@ impl Host {
         let first = self.addresses.first().map(|held| held.address);
         Effect::Watch {
             link: self.link,
-            address: self.link_local.or(first),
+            address: self.link_local.or(first).map(IpAddr::V6),
         }
     }
 
@@ -128,6 +132,10 @@ impl Host {
         gone: &[HomeNetworkPrefix],
         effects: &mut Vec<Effect>,
     ) {
+        if registration.prefixes.is_empty() && gone.is_empty() {
+            // A host without IPv6 has no IPv6 router either (RFC 5844 section 3).
+            return;
+        }
         let Advertising {
             interval,
             router_lifetime,
@@ -170,6 +178,9 @@ impl Host {
         registration: &Registration,
         effects: &mut Vec<Effect>,
     ) {
+        if registration.prefixes.is_empty() {
+            return;
+        }
         core.counters.add(MagCounter::AdvertisementsWithdrawing);
         let advertisement = Advertisement {
             prefixes: registration.prefixes.iter().map(withdrawn).collect(),
@@ -247,7 +258,9 @@ impl Registration {
 
     /// What is bound for it, when it is bound.
     pub(super) fn bound_prefixes(&self) -> Vec<BoundPrefix> {
-        self.prefixes.iter().copied().map(BoundPrefix::V6).collect()
+        let prefixes = self.prefixes.iter().copied().map(BoundPrefix::V6);
+        let ipv4 = self.ipv4.map(|ipv4| BoundPrefix::V4(ipv4.address));
+        prefixes.chain(ipv4).collect()
     }
 
     pub(super) fn binding_down(&self, prefix: BoundPrefix) -> Effect {

@@ -360,6 +360,7 @@ impl Domain {
                     managed: false,
                     other: false,
                     ipv4_home_address: None,
+                    ipv6: true,
                     service_selection: None,
                     learn_addresses: true,
                 });
@@ -367,6 +368,7 @@ impl Domain {
                 let event = Event::Authenticated { link, profile };
                 self.plan(now + delay, Happening::Tell(at_node, event));
             }
+            Effect::ServeIpv4 { .. } => {}
             Effect::Watch { link, .. } => {
                 node.watched.insert(link);
                 if !self.is_there(at_node, link) {

@@ -76,6 +76,9 @@ fn fixing(prefixes: &[&str]) -> Event {
     let host = AnchoredHost {
         mn_identifier: nai("fixed"),
         home_network_prefixes: prefixes.iter().map(|p| prefix(p)).collect(),
+        ipv4_home_address: None,
+        ipv4: true,
+        ipv6: true,
         proxy_registration: true,
     };
     let hosts = vec![host];

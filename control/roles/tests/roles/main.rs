@@ -3,6 +3,7 @@
 
 mod addresses;
 mod domain;
+mod ipv4;
 mod lma;
 mod lma_handover;
 mod lma_pools;

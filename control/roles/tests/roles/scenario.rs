@@ -72,6 +72,9 @@ pub fn policy() -> LmaPolicy {
     let host = |name, prefixes: &[&str], proxy_registration| AnchoredHost {
         mn_identifier: nai(name),
         home_network_prefixes: prefixes.iter().map(|p| prefix(p)).collect(),
+        ipv4_home_address: None,
+        ipv4: true,
+        ipv6: true,
         proxy_registration,
     };
     LmaPolicy {
@@ -306,6 +309,7 @@ pub fn profile(host: &str) -> Profile {
         managed: false,
         other: true,
         ipv4_home_address: None,
+        ipv6: true,
         service_selection: None,
         learn_addresses: true,
     }
