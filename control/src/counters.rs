@@ -71,6 +71,14 @@ counters! {
     ArpConflict = "arp_conflict", "ARP packets of somebody else from an address of ours.";
     ArpRequestSent = "arp_request_sent", "ARP requests sent.";
     ArpReplySent = "arp_reply_sent", "ARP replies sent.";
+    Dhcpv4Received = "dhcpv4_received", "DHCPv4 messages of hosts.";
+    Dhcpv4Malformed = "dhcpv4_malformed", "DHCPv4 messages of hosts that are broken.";
+    Dhcpv4Offered = "dhcpv4_offered", "IPv4 home addresses offered to hosts.";
+    Dhcpv4Leased = "dhcpv4_leased", "Acknowledgements to DHCPv4 clients.";
+    Dhcpv4Refused = "dhcpv4_refused", "DHCPv4 requests for an address that is not the host's, refused.";
+    Dhcpv4GivenUp = "dhcpv4_given_up", "Hosts that gave their IPv4 address back or found it in use.";
+    Dhcpv4Ignored = "dhcpv4_ignored", "DHCPv4 messages not answered: for another server, from behind another host, or no client's.";
+    Dhcpv4Unrelayed = "dhcpv4_unrelayed", "DHCPv4 messages of hosts whose anchor wants them relayed, which this gateway does not do.";
     NeighbourFailed = "neighbour_failed", "Neighbours that did not answer.";
     NeighbourFull = "neighbour_full", "Neighbours not resolved because the neighbour cache is full.";
     AdjacencyFull = "adjacency_full", "Neighbours resolved that found no room in the adjacency table.";

@@ -1,9 +1,11 @@
 //! Whole packets and frames of the gateway's own, and taking punted ones apart.
 
-use std::net::Ipv6Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use wire::arp;
+use wire::checksum;
 use wire::ether::{self, ethertype, MacAddr};
 use wire::icmpv6::{code, ErrorMessage};
+use wire::ipv4;
 use wire::ipv6::{self, next_header, ChainError, Header, HeaderError, HeaderOption, HeaderOptions};
 use wire::mh::Message;
 use wire::nd::NdMessage;
@@ -12,6 +14,9 @@ use zerocopy::IntoBytes;
 
 /// Octets of an Ethernet header.
 pub const ETHER_LEN: usize = 14;
+
+/// Octets of a UDP header.
+const UDP_LEN: usize = 8;
 
 /// EtherType of IPv6.
 const ETHER_IPV6: [u8; 2] = [0x86, 0xdd];
@@ -272,6 +277,49 @@ pub fn udp_packet(
     let bytes = datagram.emit(source, destination)?;
     let kind = next_header::UDP;
     Some(ipv6_packet(source, destination, kind, HOP_LIMIT, &bytes))
+}
+
+/// A frame that carries a UDP datagram over IPv4 between two ends, addresses with ports.
+pub fn datagram_frame(
+    macs: (MacAddr, MacAddr),
+    (source, destination): ((Ipv4Addr, u16), (Ipv4Addr, u16)),
+    payload: &[u8],
+) -> Vec<u8> {
+    let length = u16::try_from(UDP_LEN + payload.len()).unwrap_or(u16::MAX);
+    let mut datagram = Vec::with_capacity(length.into());
+    for field in [source.1, destination.1, length, 0] {
+        datagram.extend(field.to_be_bytes());
+    }
+    datagram.extend(payload);
+    let (from, to) = (source.0.octets(), destination.0.octets());
+    // Zero stands for none.
+    let sum = match datagram_sum(from, to, &datagram) {
+        0 => u16::MAX,
+        sum => sum,
+    };
+    if let Some(field) = datagram.get_mut(6..8) {
+        field.copy_from_slice(&sum.to_be_bytes());
+    }
+    let total = length.saturating_add(ipv4::HEADER_LEN as u16);
+    let header = ipv4::Header::new(
+        source.0,
+        destination.0,
+        ipv4::protocol::UDP,
+        HOP_LIMIT,
+        total,
+    );
+    let link = ether::Header::new(macs.1, macs.0, ethertype::IPV4);
+    [link.as_bytes(), header.as_bytes(), &datagram].concat()
+}
+
+/// The checksum over a UDP datagram and its addresses: 0 for one whose own is right (RFC 768).
+pub fn datagram_sum(source: [u8; 4], destination: [u8; 4], datagram: &[u8]) -> u16 {
+    let length = u16::try_from(datagram.len()).unwrap_or(u16::MAX);
+    let mut sum = checksum::add(0, &source);
+    sum = checksum::add(sum, &destination);
+    sum = checksum::add(sum, &u16::from(ipv4::protocol::UDP).to_be_bytes());
+    sum = checksum::add(sum, &length.to_be_bytes());
+    checksum::finish(checksum::add(sum, datagram))
 }
 
 /// A frame that carries an ARP packet.

@@ -22,7 +22,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 use wire::ether::MacAddr;
 use wire::ipv6::address::link_local;
-use wire::mh::AccessTechnology;
+use wire::mh::{AccessTechnology, DhcpMode};
 
 /// The share of the adjacency table that neighbours on core links may take; the rest is for hosts.
 const NEIGHBOUR_SHARE: usize = 4;
@@ -288,6 +288,10 @@ pub fn assemble(
 ) -> Result<(Gateway, Setup), SetupError> {
     let seed: u64 = rand::random();
     let tunnel_mtu = config.role().tunnel_mtu();
+    let dhcpv4_lease = match config.role() {
+        config::Role::Mag(mag) => Duration::from_secs(mag.dhcpv4_lease.into()),
+        config::Role::Lma(_) => Duration::ZERO,
+    };
     let (role, tunnel_hop_limit, reachability) = match config.role() {
         config::Role::Lma(lma) => {
             let role = Gateway::Lma(Lma::new(lma_config(lma, room)?));
@@ -318,6 +322,7 @@ pub fn assemble(
         dhcp,
         tunnel_hop_limit,
         tunnel_mtu,
+        dhcpv4_lease,
         reachability,
         neighbours: room.neighbours(),
         seed,
@@ -353,6 +358,15 @@ fn lma_config(lma: &config::Lma, room: Room) -> Result<LmaConfig, BadPool> {
         timestamp_window: millis(lma.timestamp_window_ms),
         revoke_on_handover: lma.revoke_on_handover,
         revocation: lma.revocation.config(),
+        ipv4_networks: lma
+            .ipv4_networks
+            .iter()
+            .map(config::Ipv4Network::made)
+            .collect(),
+        dhcp_mode: match lma.dhcpv4 {
+            config::Dhcpv4::Server => DhcpMode::Server,
+            config::Dhcpv4::Relay => DhcpMode::Relay,
+        },
         ..LmaConfig::new(lma.address, Pools::new(pools)?, room.bindings)
     })
 }

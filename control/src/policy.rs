@@ -9,12 +9,13 @@ use crate::config::document::{place, Document};
 use crate::config::{overlap, Error, Ipv6Prefix};
 use hashbrown::HashMap;
 use roles::event::HostLink;
-use roles::policy::{AnchoredHost, LmaPolicy, Profile};
+use roles::policy::{AnchoredHost, Ipv4HomeAddress, LmaPolicy, Profile};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
-use std::net::Ipv6Addr;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 use wire::ether::MacAddr;
+use wire::ipv4::address::{is_group, never_a_source};
 use wire::mh::MnIdentifier;
 
 /// Longest identifier in octets that fits its option: 255 less the subtype (RFC 4283 section 3).
@@ -87,6 +88,15 @@ pub struct Host {
     /// Whether its addresses may be learned from what it sends (S1-36).
     #[serde(default = "enabled")]
     pub learn_addresses: bool,
+    /// Whether it has IPv4, with an address that the LMA chooses (RFC 5844 section 3.2.2).
+    #[serde(default)]
+    pub ipv4: bool,
+    /// Its IPv4 home address, which the LMA is asked for.
+    #[serde(default)]
+    pub ipv4_home_address: Option<Ipv4Addr>,
+    /// Whether it has IPv6.
+    #[serde(default = "enabled")]
+    pub ipv6: bool,
 }
 
 /// `[default]` of a MAG: what goes for hosts that are not listed.
@@ -107,6 +117,12 @@ pub struct DefaultHost {
     /// Whether their addresses may be learned from what they send.
     #[serde(default = "enabled")]
     pub learn_addresses: bool,
+    /// Whether they have IPv4, with an address that the LMA chooses (RFC 5844 section 3.2.2).
+    #[serde(default)]
+    pub ipv4: bool,
+    /// Whether they have IPv6.
+    #[serde(default = "enabled")]
+    pub ipv6: bool,
 }
 
 impl FilePolicy {
@@ -131,6 +147,12 @@ impl FilePolicy {
                 document.problem(way, text);
             }
             anchor(&mut document, place!["default", "lma"], default.lma);
+            families(
+                &mut document,
+                place!["default", "ipv6"],
+                default.ipv4,
+                default.ipv6,
+            );
         }
         drop(given);
         document.finish()?;
@@ -141,7 +163,8 @@ impl FilePolicy {
                 home_network_prefixes: host.home_network_prefixes,
                 managed: host.managed,
                 other: host.other,
-                ipv4_home_address: None,
+                ipv4_home_address: wanted(host.ipv4, host.ipv4_home_address),
+                ipv6: host.ipv6,
                 service_selection: None,
                 learn_addresses: host.learn_addresses,
             };
@@ -199,10 +222,31 @@ impl DefaultHost {
             home_network_prefixes: Vec::new(),
             managed: self.managed,
             other: self.other,
-            ipv4_home_address: None,
+            ipv4_home_address: wanted(self.ipv4, None),
+            ipv6: self.ipv6,
             service_selection: None,
             learn_addresses: self.learn_addresses,
         }
+    }
+}
+
+/// What is asked for of IPv4.
+fn wanted(ipv4: bool, address: Option<Ipv4Addr>) -> Option<Ipv4HomeAddress> {
+    (ipv4 || address.is_some()).then_some(Ipv4HomeAddress {
+        address: address.unwrap_or(Ipv4Addr::UNSPECIFIED),
+        length: 0,
+    })
+}
+
+/// A host needs one family at least.
+fn families(
+    document: &mut Document,
+    way: &[crate::config::document::Step],
+    ipv4: bool,
+    ipv6: bool,
+) {
+    if !ipv4 && !ipv6 {
+        document.problem(way, "without IPv6 it needs IPv4; set ipv4 = true");
     }
 }
 
@@ -216,6 +260,8 @@ struct Given<'a> {
     identifiers: HashMap<&'a str, Option<MacAddr>>,
     /// Prefixes by their first address. No two overlap, or the file is refused.
     prefixes: BTreeMap<Ipv6Addr, Ipv6Prefix>,
+    /// IPv4 home addresses.
+    ipv4: BTreeSet<Ipv4Addr>,
 }
 
 impl Given<'_> {
@@ -244,6 +290,9 @@ fn check_host<'a>(document: &mut Document, index: usize, host: &'a Host, given: 
     }
     check_identifier(document, index, &host.identifier, Some(host.mac), given);
     anchor(document, place!["host", index, "lma"], host.lma);
+    let ipv4 = host.ipv4 || host.ipv4_home_address.is_some();
+    families(document, place!["host", index, "ipv6"], ipv4, host.ipv6);
+    ipv4_home_address(document, index, host.ipv4_home_address, given);
     prefixes(document, index, &host.home_network_prefixes, given);
 }
 
@@ -287,6 +336,15 @@ pub struct AnchoredHostEntry {
     /// Prefixes that are always this host's; from the pools when there are none.
     #[serde(default)]
     pub home_network_prefixes: Vec<Ipv6Prefix>,
+    /// IPv4 home address that is always this host's; from the home networks when there is none.
+    #[serde(default)]
+    pub ipv4_home_address: Option<Ipv4Addr>,
+    /// Whether it may have IPv4; else its updates for it get status 170.
+    #[serde(default = "enabled")]
+    pub ipv4: bool,
+    /// Whether it may have IPv6; else its updates for it get status 172.
+    #[serde(default = "enabled")]
+    pub ipv6: bool,
     /// Whether the proxy mobility service is on for it; else its updates get status 152.
     #[serde(default = "enabled")]
     pub proxy_registration: bool,
@@ -312,6 +370,13 @@ pub fn load_lma(file: &Path) -> Result<LmaPolicy, Error> {
     let mut given = Given::default();
     for (index, host) in read.host.iter().enumerate() {
         check_identifier(&mut document, index, &host.identifier, None, &mut given);
+        families(
+            &mut document,
+            place!["host", index, "ipv6"],
+            host.ipv4,
+            host.ipv6,
+        );
+        ipv4_home_address(&mut document, index, host.ipv4_home_address, &mut given);
         prefixes(
             &mut document,
             index,
@@ -324,6 +389,9 @@ pub fn load_lma(file: &Path) -> Result<LmaPolicy, Error> {
     let hosts = read.host.into_iter().map(|host| AnchoredHost {
         mn_identifier: MnIdentifier::Nai(host.identifier),
         home_network_prefixes: host.home_network_prefixes,
+        ipv4_home_address: host.ipv4_home_address,
+        ipv4: host.ipv4,
+        ipv6: host.ipv6,
         proxy_registration: host.proxy_registration,
     });
     Ok(LmaPolicy {
@@ -355,6 +423,27 @@ fn anchor(document: &mut Document, way: &[crate::config::document::Step], addres
             way,
             format!("`{address}` is no gateway's address; give a global one"),
         );
+    }
+}
+
+/// The IPv4 home address of the `index`th host: one that a host can have, and nobody else's.
+fn ipv4_home_address(
+    document: &mut Document,
+    index: usize,
+    own: Option<Ipv4Addr>,
+    given: &mut Given<'_>,
+) {
+    let Some(address) = own else {
+        return;
+    };
+    let way = place!["host", index, "ipv4_home_address"];
+    if never_a_source(address) || is_group(address) || address.is_link_local() {
+        document.problem(
+            way,
+            format!("{address} cannot be a host's address; leave it out and the LMA chooses"),
+        );
+    } else if !given.ipv4.insert(address) {
+        document.problem(way, format!("{address} is given already; it is one host's"));
     }
 }
 

@@ -78,6 +78,7 @@ impl Default for PuntRates {
         // A host that comes up needs one of each; those that come up with it need theirs.
         let host = PuntRate::new(Rate::new(2, 4), Rate::new(5_000, 512));
         rates.set(Punt::UnknownHost, host);
+        rates.set(Punt::Dhcpv4, host);
         rates.set(Punt::RouterSolicitation, host);
         rates.set(Punt::Dhcp, host);
         // There are few servers, each for many hosts.

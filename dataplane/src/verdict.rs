@@ -75,7 +75,8 @@ reasons! {
         IcmpError = "An ICMPv6 error for one of our addresses.",
         Dhcp = "A DHCPv6 message of a host on an access interface.",
         DhcpServer = "A DHCPv6 message for a relay agent, from a server that the control plane expects.",
-        Arp = "An ARP packet that asks for one of our addresses or tells a neighbour's.",
+        Arp = "An ARP packet that asks for one of our addresses or tells a neighbour's; on an access interface, any.",
+        Dhcpv4 = "On an access interface, a DHCPv4 client's message.",
     }
 }
 

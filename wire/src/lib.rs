@@ -7,7 +7,7 @@
 //!   structs that lie over packet bytes. The data plane reads and writes them in place; nothing is
 //!   allocated.
 //!   [`udp`] and [`dhcpv6`] point into the octets as well: a relay changes nothing that it need not.
-//! - **Representations** ([`mh`], [`nd`]) are owned values of a whole message. `parse` takes any
+//! - **Representations** ([`mh`], [`nd`], [`dhcpv4`]) are owned values of a whole message. `parse` takes any
 //!   bytes and answers with a value or a named error, `emit` writes the value; what this crate does
 //!   not know survives the round trip.
 //!
@@ -16,6 +16,7 @@
 
 pub mod arp;
 pub mod checksum;
+pub mod dhcpv4;
 pub mod dhcpv6;
 pub mod ether;
 pub mod icmpv4;

@@ -8,7 +8,8 @@ use crate::routing::Target;
 use crate::rpc::{types, PageParams, RpcError};
 use dataplane::counters::BindingTotals;
 use dataplane::key::InterfaceId;
-use roles::Now;
+use roles::{BoundPrefix, Now};
+use std::net::Ipv4Addr;
 use wire::mh::HomeNetworkPrefix;
 
 /// The routes: own addresses, on-link prefixes, static routes.
@@ -80,10 +81,12 @@ pub(super) fn interface_name(engine: &Engine<Gateway>, interface: InterfaceId) -
 fn traffic(
     engine: &mut Engine<Gateway>,
     prefixes: &[HomeNetworkPrefix],
+    ipv4: Option<Ipv4Addr>,
 ) -> (types::Traffic, types::Traffic) {
     let mut sum = (types::Traffic::default(), types::Traffic::default());
-    for prefix in prefixes {
-        let BindingTotals { up, down, .. } = engine.totals((*prefix).into());
+    let prefixes = prefixes.iter().copied().map(BoundPrefix::V6);
+    for prefix in prefixes.chain(ipv4.map(BoundPrefix::V4)) {
+        let BindingTotals { up, down, .. } = engine.totals(prefix);
         for (sum, part) in [(&mut sum.0, up), (&mut sum.1, down)] {
             sum.packets += part.packets;
             sum.bytes += part.bytes;
@@ -105,7 +108,7 @@ pub(super) fn bindings(
     };
     let views = page.of(lma.sessions(), lma.bindings(now))?;
     let binding = |view: roles::lma::BindingView| {
-        let (up, down) = traffic(engine, &view.prefixes);
+        let (up, down) = traffic(engine, &view.prefixes, view.ipv4_home_address);
         types::Binding {
             identifier: view.mn_identifier.to_string(),
             state: match view.state {
@@ -121,6 +124,7 @@ pub(super) fn bindings(
             timestamp: view.timestamp.map(|time| time.to_unix().as_secs_f64()),
             remaining_secs: view.lifetime_left.as_secs_f64(),
             prefixes: view.prefixes,
+            ipv4_home_address: view.ipv4_home_address,
             up,
             down,
         }
@@ -160,7 +164,7 @@ pub(super) fn visitors(
     };
     let views = page.of(mag.sessions(), mag.visitors(now))?;
     let visitor = |view: roles::mag::VisitorView| {
-        let (up, down) = traffic(engine, &view.prefixes);
+        let (up, down) = traffic(engine, &view.prefixes, view.ipv4.map(|ipv4| ipv4.address));
         let link = engine.routing().link(InterfaceId(view.link.interface));
         let router = link.map(|link| (link.link_local, link.interface.mac));
         types::Visitor {
@@ -181,6 +185,8 @@ pub(super) fn visitors(
             }
             .to_owned(),
             prefixes: view.prefixes,
+            ipv4_home_address: view.ipv4.map(|ipv4| ipv4.address),
+            ipv4_default_router: view.ipv4.map(|ipv4| ipv4.router),
             lma: view.lma,
             proxy_care_of_address: view.care_of,
             sequence: view.sequence,

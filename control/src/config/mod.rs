@@ -26,8 +26,9 @@ pub use address::{
 pub use document::{Error, Problem};
 pub use revocation::Revocation;
 pub use schema::{
-    AttachOn, Config, Dhcpv6, Eal, ErrorSource, Gateway, Handoff, Hugepages, Idle, Interface,
-    InterfaceKind, LearnFrom, Lma, Mag, Management, Pool, Port, Route, Rx, Store, Tables, Workers,
+    AttachOn, Config, Dhcpv4, Dhcpv6, Eal, ErrorSource, Gateway, Handoff, Hugepages, Idle,
+    Interface, InterfaceKind, Ipv4Network, LearnFrom, Lma, Mag, Management, Pool, Port, Route, Rx,
+    Store, Tables, Workers,
 };
 
 use crate::policy::{self, FilePolicy};

@@ -328,6 +328,12 @@ pub struct Lma {
     /// Prefixes for hosts whose policy names none.
     #[serde(default)]
     pub pools: Vec<Pool>,
+    /// IPv4 home networks: what hosts have IPv4 addresses of. None: no host has IPv4.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ipv4_networks: Vec<Ipv4Network>,
+    /// What MAGs are to be to the DHCPv4 clients of hosts (RFC 5844 section 3.3.4).
+    #[serde(default)]
+    pub dhcpv4: Dhcpv4,
     /// Longest lifetime in seconds that is granted.
     #[serde(default = "defaults::max_lifetime")]
     pub max_lifetime: u32,
@@ -364,6 +370,49 @@ pub struct Pool {
     /// Length of the prefix that one host gets.
     #[serde(default = "defaults::pool_length")]
     pub length: u8,
+}
+
+/// An IPv4 home network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ipv4Network {
+    /// All of it.
+    pub prefix: Prefix,
+    /// The default router that its hosts are told of: the MAG that serves them answers to it. The
+    /// first address when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub router: Option<Ipv4Addr>,
+    /// Whether hosts whose policy names no address get one of it.
+    #[serde(default = "defaults::enabled")]
+    pub dynamic: bool,
+}
+
+impl Ipv4Network {
+    /// As the role has it; of a prefix of another family, which does not load, nothing.
+    pub fn made(&self) -> roles::lma::Ipv4Network {
+        let prefix = match self.prefix.prefix {
+            IpAddr::V4(prefix) => prefix,
+            IpAddr::V6(_) => Ipv4Addr::UNSPECIFIED,
+        };
+        let first = Ipv4Addr::from_bits(prefix.to_bits().saturating_add(1));
+        roles::lma::Ipv4Network {
+            prefix,
+            length: self.prefix.length,
+            router: self.router.unwrap_or(first),
+            dynamic: self.dynamic,
+        }
+    }
+}
+
+/// What a MAG is to a DHCPv4 client.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Dhcpv4 {
+    /// Its server.
+    #[default]
+    Server,
+    /// Its relay agent.
+    Relay,
 }
 
 /// `[mag]`: a mobile access gateway (RFC 5213 section 6).
@@ -424,6 +473,9 @@ pub struct Mag {
     /// on all MAGs between which hosts move.
     #[serde(default = "defaults::access_technology")]
     pub access_technology: u8,
+    /// Seconds for which a DHCPv4 lease lasts.
+    #[serde(default = "defaults::dhcpv4_lease")]
+    pub dhcpv4_lease: u32,
     /// Largest packet that a tunnel carries, in octets; filled in from the link's when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tunnel_mtu: Option<u16>,
@@ -554,6 +606,9 @@ mod defaults {
     }
     pub(super) const fn max_unicast_solicit() -> u8 {
         3
+    }
+    pub(super) const fn dhcpv4_lease() -> u32 {
+        600
     }
     pub(super) const fn access_technology() -> u8 {
         3

@@ -11,6 +11,9 @@
 //!              router          └──► Event::Leases ──► role ──► its anchor is told
 //! ```
 //!
+//! To DHCPv4 clients the gateway is the server itself: their address comes from their anchor ([`v4`]).
+//!
 //! Neither sends nor waits: the engine gives it octets and takes octets.
 
+pub mod v4;
 pub mod v6;

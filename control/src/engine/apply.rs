@@ -23,7 +23,7 @@ use roles::effect::{Advertisement, Notice, Path, TunnelEnds};
 use roles::event::{Departure, HostLink};
 use roles::{BoundPrefix, Effect, Event, Now, Role};
 use std::collections::VecDeque;
-use std::net::Ipv6Addr;
+use std::net::{IpAddr, Ipv6Addr};
 use wire::ipv6::address::ALL_NODES;
 use wire::mh::Message;
 use wire::nd::{NdMessage, NdOption, PrefixInformation, RouterAdvertisement, RouterFlags};
@@ -106,10 +106,11 @@ impl<R: Role> Engine<R> {
                     };
                     self.send_when_kept(what, kept);
                 }
+                Effect::ServeIpv4 { link, service } => self.serve_ipv4(link, service),
                 Effect::Defend { link, target } => self.defend(link, target),
                 Effect::Authenticate { link } => self.authenticate(now, link, queue),
                 Effect::Watch { link, address } => self.watch(now, link, address),
-                Effect::Probe { link, address } => self.probe(link, address),
+                Effect::Probe { link, address } => self.probe(link, address.into()),
                 Effect::Unwatch { link } => {
                     self.hosts.unwatch(link);
                     if let Some(relay) = &mut self.dhcp {
@@ -320,7 +321,7 @@ impl<R: Role> Engine<R> {
     }
 
     /// Begins to watch a host.
-    fn watch(&mut self, now: Now, link: HostLink, address: Option<Ipv6Addr>) {
+    fn watch(&mut self, now: Now, link: HostLink, address: Option<IpAddr>) {
         let packets = self.packets_from(link);
         if let Some(after) = self.hosts.watch(link, address, packets) {
             self.wheel.set(Alarm::Host(link), now.monotonic + after);
@@ -347,9 +348,8 @@ impl<R: Role> Engine<R> {
     }
 
     /// Asks a host whether it is there.
-    fn probe(&mut self, link: HostLink, address: Ipv6Addr) {
+    fn probe(&mut self, link: HostLink, address: IpAddr) {
         let interface = InterfaceId(link.interface);
-        let address = address.into();
         self.solicit(Neighbour { interface, address }, Some(link.mac));
     }
 

@@ -5,6 +5,7 @@
 //!   request for ours      ─► reply, and on a core link its sender is a neighbour that told its address
 //!   reply to us           ─► like a solicited Neighbour Advertisement
 //!   announcement          ─► like an unsolicited one that overrides
+//!   a host's request for anything that it reaches through us ─► reply ([`ipv4`](super::ipv4))
 //! ```
 //!
 //! A reply carries no mark that says whether it answers anything; one that came to our link-layer
@@ -16,6 +17,7 @@ use crate::frame;
 use crate::neighbour::{Advertised, Neighbour};
 use crate::routing::is_access;
 use dataplane::key::InterfaceId;
+use roles::event::HostLink;
 use roles::{Now, Role};
 use std::net::{IpAddr, Ipv4Addr};
 use wire::arp::Packet;
@@ -38,6 +40,18 @@ impl<R: Role> Engine<R> {
         // Nobody has a group's address, and frames for it would reach everyone.
         if mac.is_group() || mac != frame.header.source || mac == link.interface.mac {
             return self.out.counters.count(Counter::ArpMalformed);
+        }
+        if is_access(link) {
+            let host = HostLink {
+                interface: interface.0,
+                mac,
+            };
+            self.hosts.heard(host);
+            if packet.is_request() && self.answers_for(host, packet.target()) {
+                let ours = link.interface.mac;
+                let reply = packet.reply_to(ours, packet.target());
+                return self.send_arp(interface, (ours, mac), &reply);
+            }
         }
         if link.owns(sender) {
             if self.log.take(now.monotonic, &mut self.out.counters) {
@@ -90,8 +104,16 @@ impl<R: Role> Engine<R> {
         let Some(link) = self.routing.link(interface) else {
             return;
         };
-        let Some(IpAddr::V4(source)) = link.source_for(target.into()) else {
-            return;
+        // A host that is asked whether it is still there knows its router.
+        let host = mac.map(|mac| HostLink {
+            interface: interface.0,
+            mac,
+        });
+        let router = host.and_then(|host| Some(self.ipv4.service(host)?.router));
+        let source = match (router, link.source_for(target.into())) {
+            (Some(router), _) => router,
+            (None, Some(IpAddr::V4(source))) => source,
+            _ => return,
         };
         let ours = link.interface.mac;
         let request = Packet::request(ours, source, target);

@@ -121,7 +121,7 @@ impl<R: Role> Engine<R> {
                 let source = Ipv6Addr::UNSPECIFIED;
                 self.host_seen(now, link, Sign::Packet { source });
             }
-        } else if self.hosts.address(link) != Some(address) {
+        } else if self.hosts.address(link) != Some(address.into()) {
             self.host_seen(now, link, sign);
         }
     }

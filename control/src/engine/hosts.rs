@@ -22,7 +22,7 @@ use hashbrown::HashMap;
 use roles::event::HostLink;
 use roles::BoundPrefix;
 use std::collections::BTreeSet;
-use std::net::Ipv6Addr;
+use std::net::IpAddr;
 use std::time::Duration;
 
 /// How hosts are watched.
@@ -57,7 +57,7 @@ struct Adjacency {
 /// A host that is watched.
 #[derive(Clone, Copy, Debug)]
 struct Watch {
-    address: Option<Ipv6Addr>,
+    address: Option<IpAddr>,
     sent: u8,
     /// It showed itself since it was looked at last.
     heard: bool,
@@ -73,7 +73,7 @@ pub(super) enum Look {
     /// Look again after this time.
     Again(Duration),
     /// Ask it, and look again after this time.
-    Ask(Ipv6Addr, Duration),
+    Ask(IpAddr, Duration),
     /// It does not answer.
     Gone,
 }
@@ -144,7 +144,7 @@ impl Hosts {
     pub(super) fn watch(
         &mut self,
         link: HostLink,
-        address: Option<Ipv6Addr>,
+        address: Option<IpAddr>,
         packets: u64,
     ) -> Option<Duration> {
         let known = self.watches.get(&link).and_then(|watch| watch.address);
@@ -169,7 +169,7 @@ impl Hosts {
     }
 
     /// The address that a host is asked for by, if one is known.
-    pub(super) fn address(&self, link: HostLink) -> Option<Ipv6Addr> {
+    pub(super) fn address(&self, link: HostLink) -> Option<IpAddr> {
         self.watches.get(&link).and_then(|watch| watch.address)
     }
 
@@ -220,7 +220,7 @@ mod tests {
         }
     }
 
-    fn address() -> Ipv6Addr {
+    fn address() -> IpAddr {
         "fe80::1234".parse().unwrap()
     }
 

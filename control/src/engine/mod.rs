@@ -24,6 +24,7 @@ mod discovery;
 mod hold;
 mod hosts;
 mod icmp;
+mod ipv4;
 pub(crate) mod limit;
 mod outlet;
 mod relay;
@@ -114,6 +115,8 @@ pub struct Setup {
     pub tunnel_hop_limit: u8,
     /// Largest packet in octets that a tunnel carries.
     pub tunnel_mtu: u16,
+    /// How long DHCPv4 leases to hosts last.
+    pub dhcpv4_lease: Duration,
     /// How hosts on access links are watched.
     pub reachability: Reachability,
     /// The DHCPv6 relay agent, if there is one.
@@ -177,6 +180,7 @@ pub struct Engine<R> {
     hosts: Hosts,
     dhcp: Option<crate::dhcp::v6::Relay>,
     sessions: Sessions,
+    ipv4: ipv4::Ipv4Hosts,
     notices: Notices,
     talkers: Talkers,
     recorder: Option<Recorder>,
@@ -226,6 +230,7 @@ impl<R: Role> Engine<R> {
             hosts: Hosts::new(setup.reachability),
             dhcp: setup.dhcp.map(crate::dhcp::v6::Relay::new),
             sessions: Sessions::new(setup.on_terms, setup.ledger),
+            ipv4: ipv4::Ipv4Hosts::new(setup.dhcpv4_lease, setup.tunnel_mtu),
             notices: setup.notices,
             talkers: Talkers::default(),
             recorder: setup.recorder,
@@ -398,6 +403,7 @@ impl<R: Role> Engine<R> {
             Punt::IcmpError => self.icmp_error(now, frame),
             Punt::Dhcp | Punt::DhcpServer => self.dhcp(now, interface, frame),
             Punt::Arp => self.arp(now, interface, frame),
+            Punt::Dhcpv4 => self.dhcpv4(now, interface, frame),
         }
     }
 

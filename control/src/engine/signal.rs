@@ -8,6 +8,7 @@ use dataplane::key::InterfaceId;
 use roles::event::{HostLink, Sign};
 use roles::{Event, Now, Role};
 use std::net::Ipv6Addr;
+use wire::ether::{ethertype, Frame};
 use wire::icmpv6::{may_send_error, ErrorMessage};
 use wire::ipv6::next_header;
 use wire::mh::{BindingError, Message, MobilityOption};
@@ -111,17 +112,21 @@ impl<R: Role> Engine<R> {
 
     /// The first packet of a host that is not attached, on an access link.
     pub(super) fn unknown_host(&mut self, now: Now, interface: InterfaceId, bytes: &[u8]) {
-        let Ok(received) = Received::of(bytes) else {
-            return self.out.counters.count(Counter::PacketMalformed);
+        // An IPv4 source tells nothing that is not to be had from the anchor.
+        let (mac, source) = match (Received::of(bytes), Frame::parse(bytes)) {
+            (Ok(received), _) => (received.mac, received.source),
+            (Err(_), Ok(frame)) if frame.ethertype == ethertype::IPV4 => {
+                (frame.header.source, Ipv6Addr::UNSPECIFIED)
+            }
+            _ => return self.out.counters.count(Counter::PacketMalformed),
         };
-        if received.mac.is_group() {
+        if mac.is_group() {
             return self.out.counters.count(Counter::PacketMalformed);
         }
         let link = HostLink {
             interface: interface.0,
-            mac: received.mac,
+            mac,
         };
-        let source = received.source;
         self.host_seen(now, link, Sign::Packet { source });
     }
 

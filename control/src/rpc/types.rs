@@ -6,7 +6,7 @@ use crate::config::Prefix;
 use roles::effect::Notice;
 use roles::Now;
 use serde::{Deserialize, Serialize};
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use wire::ether::MacAddr;
 use wire::mh::HomeNetworkPrefix;
 
@@ -247,6 +247,8 @@ objects! {
         pub identifier: String,
         /// Its home network prefixes.
         pub prefixes: Vec<HomeNetworkPrefix>,
+        /// Its IPv4 home address, if it has one.
+        pub ipv4_home_address: Option<Ipv4Addr>,
         /// `active`, or `pending`: de-registered, MinDelayBeforeBCEDelete not over.
         pub state: String,
         /// The MAG that serves it.
@@ -300,6 +302,10 @@ objects! {
         pub state: String,
         /// Its home network prefixes.
         pub prefixes: Vec<HomeNetworkPrefix>,
+        /// Its IPv4 home address, once that is bound.
+        pub ipv4_home_address: Option<Ipv4Addr>,
+        /// Its IPv4 default router, which is this gateway.
+        pub ipv4_default_router: Option<Ipv4Addr>,
         /// The LMA that anchors it.
         pub lma: Option<Ipv6Addr>,
         /// Our end of its tunnel.

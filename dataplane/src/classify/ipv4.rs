@@ -8,9 +8,10 @@
 use super::own::Own;
 use super::packet::{Fields, Plan};
 use super::{Meta, Origin};
-use crate::verdict::Drop;
+use crate::verdict::{Drop, Punt};
 use std::net::Ipv4Addr;
 use wire::checksum;
+use wire::dhcpv4::SERVER_PORT;
 use wire::icmpv4::{self, kind};
 use wire::ipv4::address::{is_group, mapped, never_a_destination, never_a_source, unmapped};
 use wire::ipv4::{option_kind, protocol, Header, HeaderError, HeaderOptions, Parts};
@@ -101,7 +102,7 @@ fn group(source: Ipv4Addr, meta: &Meta) -> Plan {
 }
 
 /// Looks at a packet for one of our addresses.
-pub(crate) fn unicast(data: &[u8], fields: &Fields) -> Own {
+pub(crate) fn unicast(data: &[u8], fields: &Fields, meta: &Meta) -> Own {
     let Ok((header, _)) = Header::ref_from_prefix(data) else {
         return Own::Drop(Drop::Ipv4Malformed);
     };
@@ -110,11 +111,35 @@ pub(crate) fn unicast(data: &[u8], fields: &Fields) -> Own {
     }
     match fields.next_header {
         protocol::ICMP => icmp(data, fields, header.header_len()),
+        protocol::UDP if asks_for_lease(data, fields, meta) => Own::Punt(Punt::Dhcpv4),
         protocol::UDP | protocol::TCP => Own::Port,
         protocol::IGMP => Own::Other(Drop::Unanswerable),
         // The octet that names the protocol.
         _ => Own::Protocol { pointer: 9 },
     }
+}
+
+/// Looks at a packet to a group, or to everyone on the link.
+pub(crate) fn multicast(data: &[u8], fields: &Fields, meta: &Meta) -> Own {
+    if asks_for_lease(data, fields, meta) {
+        Own::Punt(Punt::Dhcpv4)
+    } else {
+        Own::Other(Drop::MulticastUnwanted)
+    }
+}
+
+/// Whether a packet is a host's message to DHCPv4 servers.
+fn asks_for_lease(data: &[u8], fields: &Fields, meta: &Meta) -> bool {
+    if !meta.access || meta.origin != Origin::Link || fields.next_header != protocol::UDP {
+        return false;
+    }
+    let Ok((header, _)) = Header::ref_from_prefix(data) else {
+        return false;
+    };
+    let port = data
+        .get(header.header_len() + 2..)
+        .and_then(|rest| rest.first_chunk());
+    !header.is_fragment() && port == Some(&SERVER_PORT.to_be_bytes())
 }
 
 fn icmp(data: &[u8], fields: &Fields, at: usize) -> Own {

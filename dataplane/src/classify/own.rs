@@ -43,7 +43,7 @@ pub(crate) enum Own {
 /// Looks at a packet for one of our unicast addresses.
 pub(crate) fn unicast(data: &[u8], fields: &Fields, meta: &Meta) -> Own {
     if meta.family == Family::V4 {
-        return ipv4::unicast(data, fields);
+        return ipv4::unicast(data, fields, meta);
     }
     let chain = match chain(data, fields) {
         Ok(chain) => chain,
@@ -76,7 +76,7 @@ fn bound_to_link(fields: &Fields) -> bool {
 /// Looks at a packet to a group.
 pub(crate) fn multicast(data: &[u8], fields: &Fields, meta: &Meta) -> Own {
     if meta.family == Family::V4 {
-        return Own::Other(Drop::MulticastUnwanted);
+        return ipv4::multicast(data, fields, meta);
     }
     match chain(data, fields) {
         Ok(chain) if chain.upper == next_header::ICMPV6 => match icmp(data, fields, meta, &chain) {

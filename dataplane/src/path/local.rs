@@ -145,8 +145,9 @@ impl<T: RxTx, M: Meter> Path<T, M> {
         }
     }
 
-    /// An ARP packet. Control hears of those that ask for us or tell a neighbour's address; questions
-    /// between others are none of its business, and there can be many.
+    /// An ARP packet. Control hears of those that ask for us or tell a neighbour's address, and of
+    /// hosts' questions, for to a host its home network is behind us; questions between others are none
+    /// of its business, and there can be many.
     pub(super) fn arp(&mut self, buf: T::Buf, meta: Meta, view: &View<'_>, io: &mut T) {
         let data = buf.data().get(meta.at..).unwrap_or_default();
         let Ok(message) = arp::Packet::parse(data).copied() else {
@@ -159,7 +160,7 @@ impl<T: RxTx, M: Meter> Path<T, M> {
         let packet = Packet { buf, meta, fields };
         let ours = view.fib.route(meta.domain, message.target()) == Some(NextHop::Local);
         let tells = !message.is_request() || message.is_announcement();
-        if ours || tells {
+        if ours || tells || meta.access {
             self.punt(packet, Punt::Arp, view, io);
         } else {
             self.host_stack_or(packet, Err(Drop::ArpUnwanted), view, io);

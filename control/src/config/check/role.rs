@@ -6,7 +6,7 @@ use crate::config::address::overlap;
 use crate::config::document::{place, Document};
 use crate::config::schema::{Config, Interface, InterfaceKind, Lma, Mag};
 use crate::config::{MIN_TUNNEL_MTU, OUTER_HEADER};
-use std::net::Ipv6Addr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::ops::RangeInclusive;
 
 /// The longest finite lifetime that a Binding Update can say, in seconds (units of four).
@@ -113,6 +113,7 @@ pub(super) fn lma(document: &mut Document, config: &Config, lma: &Lma) {
             );
         }
     }
+    ipv4_networks(document, config, lma);
     ranges(
         document,
         "lma",
@@ -133,6 +134,42 @@ pub(super) fn lma(document: &mut Document, config: &Config, lma: &Lma) {
         ],
     );
     lma.revocation.check(document, "lma");
+}
+
+/// IPv4 home networks: each of addresses that hosts can have, with a router of it, and no two the same.
+fn ipv4_networks(document: &mut Document, config: &Config, lma: &Lma) {
+    for (index, network) in lma.ipv4_networks.iter().enumerate() {
+        let way = place!["lma", "ipv4_networks", index];
+        let prefix = network.prefix;
+        let IpAddr::V4(first) = prefix.prefix else {
+            document.problem(
+                way,
+                format!("{prefix} is no IPv4 prefix; `pools` are for IPv6"),
+            );
+            continue;
+        };
+        let usable = first.octets()[0] != 0 && !first.is_multicast() && !first.is_loopback();
+        if !usable || !(8..=30).contains(&prefix.length) {
+            let text = format!(
+                "hosts cannot have addresses of {prefix}; give a unicast prefix of 8 to 30 bits"
+            );
+            document.problem(way, text);
+            continue;
+        }
+        let made = network.made();
+        let [nobodys, everyones, router] = made.reserved();
+        if !made.contains(router) || router == nobodys || router == everyones {
+            let text = format!("the router {router} is no address of {prefix}; give one of it");
+            document.problem(way, text);
+        }
+        let earlier = lma.ipv4_networks.iter().take(index);
+        let known = earlier.map(|other| other.prefix);
+        let links = links(config);
+        let taken = known.chain(links.iter().map(|(_, _, taken)| *taken));
+        if let Some(other) = taken.into_iter().find(|other| overlap(*other, prefix)) {
+            document.problem(way, format!("{prefix} overlaps {other}"));
+        }
+    }
 }
 
 pub(super) fn mag(document: &mut Document, config: &Config, mag: &Mag) {
@@ -190,6 +227,7 @@ pub(super) fn mag(document: &mut Document, config: &Config, mag: &Mag) {
                 1..=100,
             ),
             ("access_technology", mag.access_technology.into(), 1..=255),
+            ("dhcpv4_lease", mag.dhcpv4_lease, 60..=31_536_000),
             ("tunnel_hop_limit", mag.tunnel_hop_limit.into(), 1..=255),
         ],
     );
