@@ -7,6 +7,7 @@ mod bytes;
 mod dhcp;
 mod discovery;
 mod host;
+mod ipv4;
 mod malformed;
 mod policy;
 mod refused;

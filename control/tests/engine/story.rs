@@ -170,7 +170,30 @@ pub fn domain_keeping(capacities: [Capacity; 3], more: &str, stores: [Option<Kee
     let places = (0..).zip(capacities).zip(stores);
     let nodes =
         places.map(|((place, capacity), store)| gateway(place, capacity, more, begin(), store));
-    let nodes = nodes.collect();
+    join(nodes.collect())
+}
+
+/// The domain with other configurations, made from its own, and other policies.
+pub fn domain_with_policies(
+    lma: impl Fn(String) -> String,
+    lma_policy: &str,
+    mag: impl Fn(String) -> String,
+    mag_policy: &str,
+) -> World {
+    let now = begin();
+    let mag = |node, address: &str| {
+        let config = mag(mag_config(address));
+        Node::new(node, &config, mag_policy, CAPACITY, now)
+    };
+    let lma = lma(LMA_CONFIG.to_owned());
+    join(vec![
+        Node::new(0, &lma, lma_policy, CAPACITY, now),
+        mag(1, "2001:db8:c::11"),
+        mag(2, "2001:db8:c::12"),
+    ])
+}
+
+fn join(nodes: Vec<Node>) -> World {
     let core = (0..3).map(|node| Member::Port(node, 0));
     let wires = vec![
         core.chain([Member::End(CORE)]).collect(),
