@@ -2,8 +2,8 @@
 
 use super::{load, machine, root, LMA, MAG};
 use control::config::{
-    Aaa, AaaClient, AaaDynamic, AaaServer, Config, Eal, ErrorSource, Gateway, Interface, Lma, Mag,
-    Management, Pool, Port, Revocation, Route, Rx, Store, Tables, Workers,
+    Aaa, AaaClient, AaaDynamic, AaaServer, Config, Eal, ErrorSource, Gateway, Interface,
+    Ipv4Network, Lma, Mag, Management, Pool, Port, Revocation, Route, Rx, Store, Tables, Workers,
 };
 use serde::de::{self, DeserializeOwned, Visitor};
 use std::path::PathBuf;
@@ -152,8 +152,12 @@ fn uncommented() -> String {
             .map_or(line, |(line, _)| line)
             .trim_end();
         let key = line.split_once(" = ").map(|(key, _)| key);
-        let is_key =
-            |key: &str| !key.is_empty() && key.chars().all(|c| c.is_ascii_lowercase() || c == '_');
+        let is_key = |key: &str| {
+            !key.is_empty()
+                && key
+                    .chars()
+                    .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+        };
         (line.starts_with('[') && line.ends_with(']')) || key.is_some_and(is_key)
     };
     let lines = text.lines().map(|line| match line.strip_prefix("# ") {
@@ -168,7 +172,7 @@ fn the_reference_names_every_key_of_the_schema() {
     let text = uncommented();
     let table: toml::Table =
         toml::from_str(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
-    let sections: [(&str, &[&str]); 19] = [
+    let sections: [(&str, &[&str]); 20] = [
         ("gateway", fields_of::<Gateway>()),
         ("eal", fields_of::<Eal>()),
         ("workers", fields_of::<Workers>()),
@@ -186,6 +190,7 @@ fn the_reference_names_every_key_of_the_schema() {
         ("lma", fields_of::<Lma>()),
         ("mag", fields_of::<Mag>()),
         ("pools", fields_of::<Pool>()),
+        ("ipv4_networks", fields_of::<Ipv4Network>()),
         ("revocation", fields_of::<Revocation>()),
         ("store", fields_of::<Store>()),
     ];
@@ -197,7 +202,7 @@ fn the_reference_names_every_key_of_the_schema() {
     }
     for (section, keys) in sections {
         let value = match section {
-            "pools" | "revocation" => &table["lma"][section],
+            "pools" | "ipv4_networks" | "revocation" => &table["lma"][section],
             "rx" => &table["workers"]["rx"],
             "server" | "dynamic" => &table["aaa"][section],
             "client" => &table["aaa"]["dynamic"]["client"],

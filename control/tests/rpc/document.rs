@@ -68,6 +68,7 @@ const PLAIN: &[&str] = &[
     "i32",
     "f64",
     "IpAddr",
+    "Ipv4Addr",
     "Ipv6Addr",
     "MacAddr",
     "HomeNetworkPrefix",

@@ -8,7 +8,7 @@ import random
 import sys
 
 from scapy.all import (
-    ARP, ICMP, IP, TCP, UDP, Dot1Q, Ether, ICMPv6DestUnreach, ICMPv6EchoReply, ICMPv6EchoRequest,
+    ARP, BOOTP, DHCP, ICMP, IP, TCP, UDP, Dot1Q, Ether, ICMPv6DestUnreach, ICMPv6EchoReply, ICMPv6EchoRequest,
     ICMPv6ND_NA, ICMPv6ND_NS, ICMPv6ND_RA, ICMPv6ND_RS, ICMPv6PacketTooBig, IPv6,
     IPv6ExtHdrDestOpt, IPv6ExtHdrFragment, IPv6ExtHdrHopByHop, IPv6ExtHdrRouting, MIP6MH_BU, PadN, Raw,
     RawPcapWriter, RouterAlert, fragment,
@@ -1022,6 +1022,30 @@ def ipv4_host():
             Ether(src="02:00:00:00:aa:09", dst=ACCESS) / from_mn1_4(1),
             Ether(src="02:00:00:00:aa:09", dst=ACCESS) / IP(src="198.51.100.9", dst=CN_4) / udp() / Raw(b"knock"),
             mn1(ARP(op=1, hwsrc=MN1, psrc=MN1_4, pdst="198.51.100.1"), "ff:ff:ff:ff:ff:ff"),
+        ],
+    }
+
+
+@case("mag", "A host's DHCPv4 messages come to control, by broadcast or to the gateway; others' do not.")
+def dhcpv4():
+    def asks(kind, src="0.0.0.0", dst="255.255.255.255", **options):
+        chaddr = bytes.fromhex(MN1.replace(":", ""))
+        packet = IP(src=src, dst=dst) / UDP(sport=68, dport=67) / BOOTP(chaddr=chaddr, xid=7)
+        return packet / DHCP(options=[("message-type", kind), "end"])
+
+    return {
+        0: [
+            # From elsewhere, and out of a tunnel.
+            Ether(src=LMA_CORE, dst="ff:ff:ff:ff:ff:ff") / asks("discover"),
+            down(asks("request", CN_4, MN1_4)),
+        ],
+        1: [
+            mn1(asks("discover"), "ff:ff:ff:ff:ff:ff"),
+            mn1(asks("request", MN1_4)),
+            # To a server beyond, through the tunnel.
+            mn1(asks("request", MN1_4, CN_4)),
+            # Other broadcasts are the host's own stack's, or nobody's.
+            mn1(IP(src="0.0.0.0", dst="255.255.255.255") / UDP(sport=68, dport=69), "ff:ff:ff:ff:ff:ff"),
         ],
     }
 
