@@ -41,6 +41,7 @@ fn binding(session: u64, sequence: u16) -> Record {
     Record::Binding(BindingRecord {
         session,
         mn_identifier: MnIdentifier::Nai(format!("{session}@example.net")),
+        ipv4_home_address: Some([10, 1, 0, 7].into()),
         prefixes: vec![prefix(session)],
         care_of: "2001:db8:c::11".parse().unwrap(),
         link_layer: Some(vec![2, 0, 0, 0, 0, 255]),
@@ -67,8 +68,10 @@ fn visitor(interface: u16, host: u8) -> Record {
             learned: Learned::Dad,
         }],
         dhcp_server: Some("2001:db8:c::53".parse().unwrap()),
+        ipv4: None,
         profile: Profile {
             mn_identifier: MnIdentifier::Nai(format!("{host}@example.net")),
+            ipv6: true,
             lma: "2001:db8:c::1".parse().unwrap(),
             home_network_prefixes: Vec::new(),
             managed: true,
