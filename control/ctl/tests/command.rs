@@ -154,6 +154,8 @@ fn answer(request: Request) -> Result<Reply, RpcError> {
             identifier: Some("mn1@example.net".into()),
             interface: "access".into(),
             mac,
+            ipv4_home_address: None,
+            ipv4_default_router: None,
             link_local: None,
             addresses: vec![t::VisitorAddress {
                 address: "2001:db8:1000:1::7".parse().expect("an address"),
