@@ -346,9 +346,10 @@ fn exchange(mag: &mut Mag, lma: &mut Lma, ms: u64, effects: &[Effect]) -> Vec<Ef
     };
     let message = message.clone();
     let answer = tell(lma, ms, Event::Message { from, to, message });
-    let [(from, to, message)] = sent(&answer)[..] else {
-        panic!("no answer: {answer:?}");
-    };
+    // After a move, a revocation goes out as well.
+    let answers = |message: &Message| matches!(message, Message::BindingAcknowledgement(_));
+    let told = sent(&answer).into_iter().find(|told| answers(told.2));
+    let (from, to, message) = told.expect("an answer");
     let message = message.clone();
     tell(mag, ms, Event::Message { from, to, message })
 }
