@@ -329,8 +329,6 @@ pub fn assemble(
         notices,
         recorder,
         store: None,
-        on_terms: false,
-        ledger: None,
     };
     Ok((role, setup))
 }

@@ -239,11 +239,10 @@ async fn control(params: Params) -> Result<(), Error> {
     )?;
     let kept = params.store.as_ref().map(Keeper::told);
     setup.store = params.store;
-    if let Some(aaa) = &mut aaa {
-        setup.on_terms = true;
-        setup.ledger = aaa.take_ledger();
-    }
     let mut engine = Engine::new(setup, role, params.writer, params.rings, now);
+    if let Some(aaa) = &mut aaa {
+        engine.serve_on_terms(aaa.take_ledger());
+    }
     engine.start(now);
     if let Some(policy) = anchor {
         engine.deliver(now, Event::Policy { policy });

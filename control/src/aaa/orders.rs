@@ -73,7 +73,7 @@ pub(super) enum Received {
     /// Send this back.
     Reply(Vec<u8>),
     /// Carry this out, then say what came of it.
-    Act(Ticket, Order),
+    Act(Ticket, Box<Order>),
 }
 
 /// A client that may give orders.
@@ -158,7 +158,7 @@ impl Orders {
             disconnect: datagram.first() == Some(&40),
         };
         match trusted.order {
-            Ok(order) => Received::Act(ticket, order),
+            Ok(order) => Received::Act(ticket, Box::new(order)),
             Err(cause) => match self.answered(&ticket, Err(cause)) {
                 Some((_, answer)) => Received::Reply(answer),
                 None => Received::Drop,

@@ -50,7 +50,7 @@ pub enum Told {
     /// An order, to be carried out.
     Order {
         /// The order.
-        order: Order,
+        order: Box<Order>,
         /// Where to say what came of it. Dropped unused, it is answered as out of resources.
         done: Done,
     },

@@ -26,7 +26,7 @@ impl Desk {
                     engine.unanswered(now, link);
                 }
             },
-            Told::Order { order, done } => done.say(engine.order(now, order)),
+            Told::Order { order, done } => done.say(engine.order(now, *order)),
             Told::Server {
                 server,
                 accounting,
@@ -41,6 +41,7 @@ impl Desk {
                 tell(engine, now, notice);
             }
         }
+        engine.flush();
     }
 }
 

@@ -36,7 +36,6 @@ mod tunnels;
 pub use hosts::Reachability;
 pub use outlet::Outlet;
 
-use crate::aaa::Ledger;
 use crate::counters::Counters;
 use crate::latency::{Latency, Summary};
 use crate::neighbour::{Neighbour, Neighbours};
@@ -131,10 +130,6 @@ pub struct Setup {
     pub recorder: Option<Recorder>,
     /// What is kept across a restart, if anything is.
     pub store: Option<Keeper>,
-    /// Whether hosts are served on terms that AAA sets.
-    pub on_terms: bool,
-    /// Where accounting records go, if account is kept.
-    pub ledger: Option<Ledger>,
 }
 
 /// A binding as it stands in the table.
@@ -229,7 +224,7 @@ impl<R: Role> Engine<R> {
             bindings: HashMap::new(),
             hosts: Hosts::new(setup.reachability),
             dhcp: setup.dhcp.map(crate::dhcp::v6::Relay::new),
-            sessions: Sessions::new(setup.on_terms, setup.ledger),
+            sessions: Sessions::default(),
             ipv4: ipv4::Ipv4Hosts::new(setup.dhcpv4_lease, setup.tunnel_mtu),
             notices: setup.notices,
             talkers: Talkers::default(),

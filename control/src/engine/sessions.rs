@@ -26,7 +26,7 @@ use hashbrown::HashMap;
 use roles::event::{Departure, HostLink};
 use roles::policy::Profile;
 use roles::{BoundPrefix, Event, Now, Role};
-use std::collections::BTreeMap;
+use std::collections::btree_map::{BTreeMap, Entry};
 use std::net::Ipv6Addr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -96,6 +96,7 @@ struct Session {
 
 /// All sessions.
 pub(super) struct Sessions {
+    /// Whether hosts are served on terms of AAA; else there are none.
     enabled: bool,
     ledger: Option<Ledger>,
     hosts: HashMap<HostLink, Session>,
@@ -106,12 +107,11 @@ pub(super) struct Sessions {
     anchors: Vec<Ipv6Addr>,
 }
 
-impl Sessions {
-    /// None yet. Unless `enabled` there never are.
-    pub(super) fn new(enabled: bool, ledger: Option<Ledger>) -> Self {
+impl Default for Sessions {
+    fn default() -> Self {
         Self {
-            enabled,
-            ledger,
+            enabled: false,
+            ledger: None,
             hosts: HashMap::new(),
             names: HashMap::new(),
             touched: Vec::new(),
@@ -119,7 +119,9 @@ impl Sessions {
             anchors: Vec::new(),
         }
     }
+}
 
+impl Sessions {
     /// From now on what ends, ends because of this.
     pub(super) fn because_of(&mut self, event: &Event) {
         if self.enabled {
@@ -152,8 +154,8 @@ impl Sessions {
     /// The binding of a prefix leads to the host now; it has counted this before.
     pub(super) fn bound(&mut self, link: HostLink, prefix: BoundPrefix, now: BindingTotals) {
         if let Some(session) = self.hosts.get_mut(&link) {
-            if !session.prefixes.contains_key(&prefix) {
-                session.prefixes.insert(prefix, now);
+            if let Entry::Vacant(place) = session.prefixes.entry(prefix) {
+                place.insert(now);
                 session.changed = true;
                 self.touched.push(link);
             }
@@ -221,6 +223,12 @@ impl Session {
 }
 
 impl<R: Role> Engine<R> {
+    /// Serves hosts on terms of AAA from now on, and keeps account in `ledger`, if there is one.
+    pub fn serve_on_terms(&mut self, ledger: Option<Ledger>) {
+        self.sessions.enabled = true;
+        self.sessions.ledger = ledger;
+    }
+
     /// The answer to a question that policy has passed on; `None`: the host may not attach.
     pub fn authorized(&mut self, now: Now, link: HostLink, grant: Option<Grant>) {
         let profile = grant.map(|grant| self.granted(now, link, grant));
@@ -265,9 +273,14 @@ impl<R: Role> Engine<R> {
                     changed: false,
                 };
                 sessions.hosts.insert(link, session);
+                // A binding that a restart has brought back was there before.
+                for prefix in self.hosts.prefixes(link) {
+                    let totals = self.totals(prefix);
+                    self.sessions.bound(link, prefix, totals);
+                }
             }
         }
-        sessions.touched.push(link);
+        self.sessions.touched.push(link);
         profile
     }
 
@@ -388,8 +401,10 @@ impl<R: Role> Engine<R> {
             return;
         }
         match session.next(now.monotonic) {
-            Some(due) => drop(self.wheel.set(Alarm::Session(link), due)),
-            None => drop(self.wheel.cancel(&Alarm::Session(link))),
+            Some(due) => self.wheel.set(Alarm::Session(link), due),
+            None => {
+                self.wheel.cancel(&Alarm::Session(link));
+            }
         }
     }
 

@@ -490,3 +490,63 @@ fn everything_that_is_wrong_is_said_at_once_in_the_order_of_the_file() {
     let lines: Vec<_> = error.problems.iter().map(|problem| problem.line).collect();
     assert_eq!(lines, [Some(5), Some(13), Some(19)], "{error}");
 }
+
+const AAA: &str = r#"
+[aaa]
+user_name = "{mac}"
+[[aaa.server]]
+address = "192.0.2.1:1812"
+secret_file = "no-such-secret"
+"#;
+
+#[test]
+fn what_is_wrong_with_aaa_is_said_with_its_line() {
+    let error = load(&format!("{MAG}{AAA}"), "").expect_err("there is no secret");
+    let said = said(&error);
+    assert_eq!(said.len(), 1, "{said:?}");
+    let line = MAG.lines().count() + 6;
+    assert!(
+        said[0].starts_with(&format!("test.toml:{line}: ")),
+        "{said:?}"
+    );
+    assert!(
+        said[0].contains("no-such-secret cannot be read"),
+        "{said:?}"
+    );
+    for (from, to, expected) in [
+        (
+            "user_name",
+            "usr_name",
+            "unknown key `usr_name`; did you mean \"user_name\"?",
+        ),
+        (
+            "\"{mac}\"",
+            "\"host\"",
+            "must contain {mac} or {nai}, or all hosts would have one name",
+        ),
+        (
+            "\"{mac}\"",
+            "\"{mac}{name}\"",
+            "is no name; {mac} and {nai} are the placeholders",
+        ),
+        (":1812", ":0", "is no server's; give its address and port"),
+        (
+            "user_name",
+            "when_unreachable = \"keeep\"\nuser_name",
+            "unknown value `keeep`; did you mean \"keep\"?",
+        ),
+        (
+            "user_name",
+            "dead_time = 0\nuser_name",
+            "0 is out of range; give 1 to 86400",
+        ),
+    ] {
+        let error = load(&format!("{MAG}{}", AAA.replacen(from, to, 1)), "").expect_err(expected);
+        assert!(error.to_string().contains(expected), "{error}");
+    }
+    let error = load(&format!("{LMA}{AAA}"), LMA_POLICY).expect_err("an LMA asks nobody");
+    assert!(
+        error.to_string().contains("only a MAG asks who hosts are"),
+        "{error}"
+    );
+}

@@ -1,6 +1,7 @@
 //! Whole gateways in one process: engines with their real tables, rings and workers over plain
 //! memory, joined by wires that the test moves frames along, on a clock that the test steps.
 
+mod account;
 mod addresses;
 mod arp;
 mod bytes;
