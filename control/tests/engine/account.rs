@@ -3,16 +3,15 @@
 use crate::host::Host;
 use crate::story::{attach, domain, meet, visitors, CN, MAG1, MN};
 use crate::world::World;
+use control::aaa::authorization::Defaults;
 use control::aaa::{
     AaaCounters, Authorization, Cause, ErrorCause, Grant, Ledger, Order, Record, RecordKind,
     Selector, Terms, What,
 };
 use control::policy::{AccessPolicy, Answer};
 use roles::event::HostLink;
-use roles::policy::Profile;
 use std::time::Duration;
 use tokio::sync::mpsc::Receiver;
-use wire::mh::MnIdentifier;
 
 /// Somebody else is asked, whose answers the test gives.
 struct Elsewhere;
@@ -24,21 +23,18 @@ impl AccessPolicy for Elsewhere {
 }
 
 fn grant(name: &str, terms: Terms) -> Grant {
+    let defaults = Defaults {
+        lma: "2001:db8:c::1".parse().ok(),
+        managed: false,
+        other: false,
+        interim_interval: Duration::ZERO,
+    };
+    let granted = Authorization::default().grant(name, &defaults);
+    let granted = granted.expect("an LMA is named");
+    let user_name = granted.terms.user_name;
     Grant {
-        profile: Profile {
-            mn_identifier: MnIdentifier::Nai(name.to_owned()),
-            lma: "2001:db8:c::1".parse().expect("an address"),
-            home_network_prefixes: Vec::new(),
-            managed: false,
-            other: false,
-            learn_addresses: true,
-            ipv4_home_address: None,
-            service_selection: None,
-        },
-        terms: Terms {
-            user_name: name.to_owned(),
-            ..terms
-        },
+        terms: Terms { user_name, ..terms },
+        ..granted
     }
 }
 
