@@ -38,6 +38,12 @@ counters! {
     MessageUnknownType = "message_unknown_type", "Mobility messages of a type that is not known here; answered with a Binding Error.";
     MessageOptionSkipped = "message_option_skipped", "Mobility options of a known type in a form that it does not have, which were passed over: a Previous MAAR option whose length is not 34, and such.";
     MessageDraining = "message_draining", "Mobility messages not taken because the gateway is going down.";
+    MessageNoAssociation = "message_no_association", "Mobility messages discarded: we share no keys with their sender, and they are authenticated or have to be.";
+    MessageUnauthenticated = "message_unauthenticated", "Mobility messages of a gateway that we share keys with, without authentication; refused with 146 or discarded.";
+    MessageForged = "message_forged", "Mobility messages whose authentication is wrong or by a key that is not known; refused with 146 or discarded.";
+    MessageNoTimestamp = "message_no_timestamp", "Authenticated mobility messages without the timestamp that keeps them from being replayed; refused with 145 or discarded.";
+    MessageReplayed = "message_replayed", "Authenticated mobility messages whose timestamp is far from our time or was used before; refused with 144 or discarded.";
+    MessageUnmatched = "message_unmatched", "Authenticated acknowledgements whose timestamp is of no update that waits for one; discarded.";
     ProblemSent = "problem_sent", "ICMPv6 Parameter Problems sent.";
     BindingErrorSent = "binding_error_sent", "Binding Errors sent.";
     AnswerLimited = "answer_limited", "Error answers that the rate limit kept back.";

@@ -7,7 +7,6 @@ use wire::ether::{self, ethertype, MacAddr};
 use wire::icmpv6::{code, ErrorMessage};
 use wire::ipv4;
 use wire::ipv6::{self, next_header, ChainError, Header, HeaderError, HeaderOption, HeaderOptions};
-use wire::mh::Message;
 use wire::nd::NdMessage;
 use wire::udp::Datagram;
 use zerocopy::IntoBytes;
@@ -207,20 +206,10 @@ fn ipv6_packet(
     packet
 }
 
-/// A packet that carries a mobility message.
-///
-/// # Errors
-///
-/// What [`Message::emit`] says.
-pub fn mobility_packet(
-    source: Ipv6Addr,
-    destination: Ipv6Addr,
-    message: &Message,
-) -> Result<Vec<u8>, wire::mh::EmitError> {
-    let mut bytes = Vec::with_capacity(128);
-    message.emit(source, destination, &mut bytes)?;
+/// A packet that carries the octets of a mobility message.
+pub fn mobility_packet(source: Ipv6Addr, destination: Ipv6Addr, octets: &[u8]) -> Vec<u8> {
     let kind = next_header::MOBILITY;
-    Ok(ipv6_packet(source, destination, kind, HOP_LIMIT, &bytes))
+    ipv6_packet(source, destination, kind, HOP_LIMIT, octets)
 }
 
 /// A packet that carries an ICMPv6 error about `packet` to its sender.

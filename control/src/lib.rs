@@ -2,6 +2,7 @@
 //! and the control socket.
 
 pub mod aaa;
+pub mod authentication;
 mod calls;
 pub mod config;
 pub mod counters;
@@ -15,6 +16,7 @@ pub mod management;
 pub mod metrics;
 pub mod neighbour;
 pub mod policy;
+mod private;
 pub mod record;
 pub mod routing;
 pub mod rpc;

@@ -243,6 +243,7 @@ async fn control(params: Params) -> Result<(), Error> {
     if let Some(aaa) = &mut aaa {
         engine.serve_on_terms(aaa.take_ledger());
     }
+    engine.set_associations(config.load_associations()?);
     engine.start(now);
     if let Some(policy) = anchor {
         engine.deliver(now, Event::Policy { policy });

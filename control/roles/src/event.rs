@@ -6,7 +6,7 @@ use crate::BoundPrefix;
 use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, Ipv6Addr};
 use wire::ether::MacAddr;
-use wire::mh::{Message, MnIdentifier};
+use wire::mh::{BindingUpdate, Message, MnIdentifier, Status};
 
 /// Where a host is on a shared access link: what RFC 5213's point-to-point link stands for here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -29,6 +29,18 @@ pub enum Event {
         to: Ipv6Addr,
         /// The message.
         message: Message,
+    },
+    /// A binding update for one of our addresses that is not what its sender made, or not new. Nothing
+    /// in it is to be believed.
+    Unauthenticated {
+        /// Source of the packet.
+        from: Ipv6Addr,
+        /// Destination of the packet, one of our addresses.
+        to: Ipv6Addr,
+        /// The update.
+        update: BindingUpdate,
+        /// What it is to be answered with (RFC 4285 sections 5.3 and 6).
+        status: Status,
     },
     /// A host showed itself on an access link.
     HostSeen {

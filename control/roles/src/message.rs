@@ -7,7 +7,7 @@ use wire::ipv6::address::stays_on_link;
 use wire::mh::{
     AccessTechnology, AcknowledgementFlags, BindingAcknowledgement, BindingError, BindingUpdate,
     DhcpMode, HandoffIndicator, HomeNetworkPrefix, Ipv4HomeAddress, Ipv4HomeAddressAnswer,
-    Lifetime, Message, MnIdentifier, MobilityOption, NtpTime, Status,
+    Lifetime, Message, MnIdentifier, MobilityOption, NtpTime, ReplayTimestamp, Status,
 };
 
 /// The options of a proxy binding update or acknowledgement, by kind. Options that neither has are
@@ -30,6 +30,8 @@ pub(crate) struct ProxyOptions<'a> {
     pub(crate) ipv4_reply: Option<Ipv4HomeAddressAnswer>,
     pub(crate) ipv4_router: Option<Ipv4Addr>,
     pub(crate) dhcp_mode: Option<DhcpMode>,
+    /// Of a message that is authenticated, and has been.
+    pub(crate) replay: Option<ReplayTimestamp>,
     /// An option came twice that may come once.
     pub(crate) repeated: bool,
 }
@@ -72,6 +74,7 @@ impl<'a> ProxyOptions<'a> {
                     read.ipv4_router.replace(*router).is_some()
                 }
                 MobilityOption::Ipv4DhcpMode(mode) => read.dhcp_mode.replace(*mode).is_some(),
+                MobilityOption::ReplayProtection(stamp) => read.replay.replace(*stamp).is_some(),
                 _ => false,
             };
             read.repeated |= before;

@@ -1,4 +1,4 @@
-//! What is read again while the gateway runs: policy, routes and the time to drain. All of it is in
+//! What is read again while the gateway runs: policy, keys, routes and the time to drain. All of it is in
 //! force or nothing is, and what takes a restart is named.
 
 use super::Desk;
@@ -28,6 +28,7 @@ impl Desk {
             return Err(refused(&"another role takes a restart"));
         }
         let policy = read.load_policy().map_err(|error| refused(&error))?;
+        let associations = read.load_associations().map_err(|error| refused(&error))?;
         let config = self.taken_from(&read);
         let lost = |route: &&Route| gateway::target(&config, route).is_none();
         if let Some(route) = config.route.iter().find(lost) {
@@ -44,6 +45,7 @@ impl Desk {
             routes: config.route.len(),
             ignored: differences(&config, &read),
         };
+        engine.set_associations(associations);
         engine.reroute(now, routing, gateway::peers(&config, applied.peers));
         if let Some(policy) = applied.anchor {
             engine.deliver(now, Event::Policy { policy });
@@ -69,6 +71,7 @@ impl Desk {
         let mut config = self.config.clone();
         config.gateway.drain_timeout = read.gateway.drain_timeout;
         config.route.clone_from(&read.route);
+        config.authentication.clone_from(&read.authentication);
         match (&mut config.lma, &mut config.mag, &read.lma, &read.mag) {
             (Some(lma), _, Some(read), _) => lma.policy.clone_from(&read.policy),
             (_, Some(mag), _, Some(read)) => mag.policy.clone_from(&read.policy),

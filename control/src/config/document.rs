@@ -81,13 +81,16 @@ impl Document {
     /// Reads a file and turns it into `T`; unknown keys and wrong types are answered with line and
     /// suggestion.
     pub(crate) fn read<T: DeserializeOwned>(file: &Path) -> Result<(Self, T), Error> {
-        let text = std::fs::read_to_string(file).map_err(|error| Error {
-            problems: vec![Problem {
-                file: file.to_owned(),
-                line: None,
-                message: format!("cannot be read: {error}"),
-            }],
-        })?;
+        let text = std::fs::read_to_string(file)
+            .map_err(|error| Self::unusable(file, format!("cannot be read: {error}")))?;
+        Self::parse(file, text)
+    }
+
+    /// The same with a text that has been read already.
+    pub(crate) fn parse<T: DeserializeOwned>(
+        file: &Path,
+        text: String,
+    ) -> Result<(Self, T), Error> {
         let document = Self {
             file: file.to_owned(),
             text,
@@ -132,6 +135,17 @@ impl Document {
         }
         Error {
             problems: document.problems,
+        }
+    }
+
+    /// That a file cannot be used at all.
+    pub(crate) fn unusable(file: &Path, message: String) -> Error {
+        Error {
+            problems: vec![Problem {
+                file: file.to_owned(),
+                line: None,
+                message,
+            }],
         }
     }
 

@@ -26,11 +26,12 @@ pub use address::{
 pub use document::{Error, Problem};
 pub use revocation::Revocation;
 pub use schema::{
-    AttachOn, Config, Dhcpv4, Dhcpv6, Eal, ErrorSource, Gateway, Handoff, Hugepages, Idle,
-    Interface, InterfaceKind, Ipv4Network, LearnFrom, Lma, Mag, Management, Pool, Port, Route, Rx,
-    Store, Tables, Workers,
+    AttachOn, Authentication, Config, Dhcpv4, Dhcpv6, Eal, ErrorSource, Gateway, Handoff,
+    Hugepages, Idle, Interface, InterfaceKind, Ipv4Network, LearnFrom, Lma, Mag, Management, Pool,
+    Port, Route, Rx, Store, Tables, Workers,
 };
 
+use crate::authentication::{self, Associations};
 use crate::policy::{self, FilePolicy};
 use dataplane::key::InterfaceId;
 use document::Document;
@@ -146,6 +147,7 @@ impl Config {
         document.finish()?;
         config.complete(file.parent().unwrap_or(Path::new("")));
         config.load_policy()?;
+        config.load_associations()?;
         Ok(config)
     }
 
@@ -183,6 +185,9 @@ impl Config {
         if let Some(aaa) = &mut self.aaa {
             aaa.complete(&self.gateway.name, rebase);
         }
+        if let Some(authentication) = &mut self.authentication {
+            rebase(&mut authentication.keys);
+        }
         if let Some(lma) = &mut self.lma {
             rebase(&mut lma.policy);
             lma.tunnel_mtu.get_or_insert(tunnel_mtu);
@@ -216,6 +221,17 @@ impl Config {
         match self.role() {
             Role::Lma(lma) => policy::load_lma(&lma.policy).map(Policy::Lma),
             Role::Mag(mag) => FilePolicy::load(&mag.policy).map(Policy::Mag),
+        }
+    }
+
+    /// Reads the keys that we share with other gateways, at start and for every reload.
+    ///
+    /// # Errors
+    /// All that is wrong with the file, as [`load`](Self::load) says it, or that others may read it.
+    pub fn load_associations(&self) -> Result<Associations, Error> {
+        match &self.authentication {
+            Some(it) => authentication::load(&it.keys, it.required),
+            None => Ok(Associations::default()),
         }
     }
 

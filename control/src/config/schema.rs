@@ -45,6 +45,9 @@ pub struct Config {
     /// `[aaa]`: RADIUS servers say who may attach.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub aaa: Option<super::aaa::Aaa>,
+    /// `[authentication]`: keys that we share with other gateways.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub authentication: Option<Authentication>,
     /// `[lma]`: the gateway is a local mobility anchor.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lma: Option<Lma>,
@@ -315,6 +318,17 @@ pub struct Store {
     pub path: Option<PathBuf>,
     /// What a binding that was acknowledged survives.
     pub durability: Durability,
+}
+
+/// `[authentication]`: signalling that is authenticated by shared keys (RFC 4285).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Authentication {
+    /// File of keys, readable for nobody else; relative to the file's directory.
+    pub keys: PathBuf,
+    /// Whether mobility messages of gateways that we share no keys with are discarded.
+    #[serde(default = "defaults::enabled")]
+    pub required: bool,
 }
 
 /// `[lma]`: a local mobility anchor (RFC 5213 section 5).

@@ -238,14 +238,14 @@ impl<R: Role> Engine<R> {
 
     /// Sends a mobility message.
     pub(super) fn send(&mut self, from: Ipv6Addr, to: Ipv6Addr, message: &Message) {
-        let packet = match frame::mobility_packet(from, to, message) {
-            Ok(packet) => packet,
+        let octets = match self.associations.seal(self.wall, from, to, message) {
+            Ok(octets) => octets,
             Err(error) => {
                 tracing::error!(%to, %error, "a mobility message cannot be written");
                 return self.out.counters.count(Counter::MessageUnsendable);
             }
         };
-        if !self.out.packet(&packet) {
+        if !self.out.packet(&frame::mobility_packet(from, to, &octets)) {
             return;
         }
         self.out.counters.count(Counter::MessageSent);

@@ -36,6 +36,7 @@ mod tunnels;
 pub use hosts::Reachability;
 pub use outlet::Outlet;
 
+use crate::authentication::Associations;
 use crate::counters::Counters;
 use crate::latency::{Latency, Summary};
 use crate::neighbour::{Neighbour, Neighbours};
@@ -188,6 +189,10 @@ pub struct Engine<R> {
     taken_at: Option<Instant>,
     answers: limit::Limit,
     log: limit::Log,
+    /// Keys that we share with other gateways.
+    associations: Associations,
+    /// Wall-clock time of what is being worked on.
+    wall: Duration,
     /// Hosts that policy has yet to be asked about.
     unasked: VecDeque<HostLink>,
     /// The host that was refused last, and why.
@@ -236,6 +241,8 @@ impl<R: Role> Engine<R> {
             taken_at: None,
             answers: limit::Limit::of_answers(),
             log: limit::Log::default(),
+            associations: Associations::default(),
+            wall: now.wall,
             unasked: VecDeque::new(),
             refused: None,
             homeless: false,
@@ -348,6 +355,7 @@ impl<R: Role> Engine<R> {
     /// Tells the role that something happened, and applies what it wants done. Events that follow
     /// (a refusal, the answer of policy) are delivered at once, refusals first.
     pub fn deliver(&mut self, now: Now, event: Event) {
+        self.wall = now.wall;
         let mut queue = VecDeque::from([event]);
         let mut effects: Vec<Effect> = Vec::new();
         for _ in 0..FOLLOW_UPS {
@@ -457,6 +465,13 @@ impl<R: Role> Engine<R> {
         self.access = Some(access);
         self.unasked.clear();
         self.deliver(now, Event::AccessPolicyChanged);
+    }
+
+    /// From now on messages are authenticated by these keys. What is known of the timestamps of peers that
+    /// stay is kept.
+    pub fn set_associations(&mut self, associations: Associations) {
+        let earlier = std::mem::replace(&mut self.associations, associations);
+        self.associations.replace(earlier);
     }
 
     /// What was counted for the binding of a prefix; zeros when there is none.

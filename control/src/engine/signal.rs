@@ -2,6 +2,7 @@
 //! 9.2 gives for what is wrong with it.
 
 use super::Engine;
+use crate::authentication::Refused;
 use crate::counters::Counter;
 use crate::frame::{self, Received, Refusal};
 use dataplane::key::InterfaceId;
@@ -38,6 +39,11 @@ impl<R: Role> Engine<R> {
                 self.binding_error(now, &received);
             }
             Ok(message) => {
+                if let Err(refused) =
+                    self.authenticate_message(now, &received, &message, upper.bytes)
+                {
+                    return self.unauthenticated(now, &received, message, refused);
+                }
                 for option in message.options() {
                     if matches!(option, MobilityOption::Skipped { .. }) {
                         self.out.counters.count(Counter::MessageOptionSkipped);
@@ -59,6 +65,51 @@ impl<R: Role> Engine<R> {
                 }
             }
         }
+    }
+
+    /// Whether a message is from whom it says, and new.
+    fn authenticate_message(
+        &mut self,
+        now: Now,
+        received: &Received<'_>,
+        message: &Message,
+        octets: &[u8],
+    ) -> Result<(), Refused> {
+        let (from, to) = (received.source, received.destination);
+        let associations = &mut self.associations;
+        associations.check(now.wall, from, to, message, octets)
+    }
+
+    /// A message that is not taken. Only an update may be answered, by the role.
+    fn unauthenticated(
+        &mut self,
+        now: Now,
+        received: &Received<'_>,
+        message: Message,
+        refused: Refused,
+    ) {
+        self.out.counters.count(match refused {
+            Refused::NoAssociation => Counter::MessageNoAssociation,
+            Refused::Unauthenticated => Counter::MessageUnauthenticated,
+            Refused::Forged => Counter::MessageForged,
+            Refused::NoTimestamp => Counter::MessageNoTimestamp,
+            Refused::Replayed => Counter::MessageReplayed,
+            Refused::Unmatched => Counter::MessageUnmatched,
+        });
+        let (Message::BindingUpdate(update), Some(status)) = (message, refused.status()) else {
+            return;
+        };
+        // Anyone can send what is refused, in anyone's name.
+        if !self.answers.take(now.monotonic) {
+            return self.out.counters.count(Counter::AnswerLimited);
+        }
+        let event = Event::Unauthenticated {
+            from: received.source,
+            to: received.destination,
+            update,
+            status,
+        };
+        self.deliver(now, event);
     }
 
     /// A packet whose extension headers ended its journey.
@@ -103,7 +154,11 @@ impl<R: Role> Engine<R> {
             options: Vec::new(),
         });
         let from = received.destination;
-        if let Ok(packet) = frame::mobility_packet(from, received.source, &message) {
+        if let Ok(octets) = self
+            .associations
+            .seal(now.wall, from, received.source, &message)
+        {
+            let packet = frame::mobility_packet(from, received.source, &octets);
             if self.out.packet(&packet) {
                 self.out.counters.count(Counter::BindingErrorSent);
             }

@@ -4,6 +4,7 @@
 mod account;
 mod addresses;
 mod arp;
+mod authentication;
 mod bytes;
 mod dhcp;
 mod discovery;

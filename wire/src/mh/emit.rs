@@ -11,6 +11,24 @@ use super::{FIXED_LEN, NEXT_HEADER, PAYLOAD_PROTO_NONE};
 use crate::checksum;
 use std::net::Ipv6Addr;
 
+/// Writes the checksum of a whole message into it, whatever stood there (RFC 6275 section 6.1.1).
+/// The addresses are those of the pseudo-header.
+pub fn set_checksum(source: Ipv6Addr, destination: Ipv6Addr, message: &mut [u8]) {
+    if let Some(field) = message.get_mut(4..6) {
+        field.fill(0);
+    }
+    let sum = checksum::pseudo_header_v6(
+        &source.octets(),
+        &destination.octets(),
+        u32::try_from(message.len()).unwrap_or(u32::MAX),
+        NEXT_HEADER,
+    );
+    let check = checksum::finish(checksum::add(sum, message)).to_be_bytes();
+    if let Some(field) = message.get_mut(4..6) {
+        field.copy_from_slice(&check);
+    }
+}
+
 impl Message {
     /// Appends the whole message, from Payload Proto to the last padding octet, to `out`. The
     /// addresses are those of the pseudo-header, as in [`Message::parse`].
@@ -70,17 +88,8 @@ impl Message {
         }
         emit_padding(total - (out.len() - start), out);
 
-        let sum = checksum::pseudo_header_v6(
-            &source.octets(),
-            &destination.octets(),
-            u32::from(header_len) * 8 + 8,
-            NEXT_HEADER,
-        );
         if let Some(message) = out.get_mut(start..) {
-            let check = checksum::finish(checksum::add(sum, message)).to_be_bytes();
-            if let Some(field) = message.get_mut(4..6) {
-                field.copy_from_slice(&check);
-            }
+            set_checksum(source, destination, message);
         }
         Ok(())
     }

@@ -10,7 +10,7 @@
 //! ```
 
 mod anchor;
-mod authentication;
+pub mod authentication;
 mod display;
 mod emit;
 mod emit_option;
@@ -30,6 +30,7 @@ mod tests;
 
 pub use anchor::{AssignedHomeAddress, Experimental, MnGroupIdentifier, PreviousMaar};
 pub use authentication::{Authentication, ReplayTimestamp};
+pub use emit::set_checksum;
 pub use error::{EmitError, Error};
 pub use flags::{AcknowledgementFlags, RevocationFlags, UpdateFlags};
 pub use heartbeat::Heartbeat;
@@ -124,6 +125,20 @@ impl Message {
             Self::RevocationAcknowledgement(message) => &message.options,
             Self::Other { .. } => &[],
         }
+    }
+
+    /// Its options, to be added to; `None` where it has none that are known.
+    pub fn options_mut(&mut self) -> Option<&mut Vec<MobilityOption>> {
+        Some(match self {
+            Self::BindingRefreshRequest(message) => &mut message.options,
+            Self::BindingUpdate(message) => &mut message.options,
+            Self::BindingAcknowledgement(message) => &mut message.options,
+            Self::BindingError(message) => &mut message.options,
+            Self::Heartbeat(message) => &mut message.options,
+            Self::RevocationIndication(message) => &mut message.options,
+            Self::RevocationAcknowledgement(message) => &mut message.options,
+            Self::Other { .. } => return None,
+        })
     }
 }
 

@@ -7,10 +7,13 @@ use super::update::Received;
 use super::wait::Held;
 use super::Lma;
 use crate::effect::{Effect, Notice};
+use crate::message::can_answer;
 use crate::Now;
+use std::net::Ipv6Addr;
 use wire::mh::{
-    AccessTechnology, AcknowledgementFlags, BindingAcknowledgement, HandoffIndicator,
-    HomeNetworkPrefix, Lifetime, Message, MnIdentifier, MobilityOption, NtpTime, Status,
+    AccessTechnology, AcknowledgementFlags, BindingAcknowledgement, BindingUpdate,
+    HandoffIndicator, HomeNetworkPrefix, Lifetime, Message, MnIdentifier, MobilityOption, NtpTime,
+    ReplayTimestamp, Status,
 };
 
 /// What an acknowledgement says that the update does not.
@@ -23,6 +26,8 @@ struct Outcome<'a> {
     /// Goes in the place of the update's timestamp.
     timestamp: Option<NtpTime>,
     refresh_advice: Option<Lifetime>,
+    /// Our own time, where the update's replay protection timestamp is not valid.
+    replay: Option<ReplayTimestamp>,
 }
 
 impl Lma {
@@ -47,6 +52,7 @@ impl Lma {
             entry: Some(entry),
             timestamp: None,
             refresh_advice: advice.filter(|&after| after < granted && after != Lifetime::ZERO),
+            replay: None,
         };
         let ipv4 = self.answer_ipv4(received, None, Some(entry));
         let message = acknowledge(received, &outcome, ipv4);
@@ -78,11 +84,32 @@ impl Lma {
             Status::TIMESTAMP_MISMATCH | Status::TIMESTAMP_LOWER_THAN_PREV_ACCEPTED => {
                 outcome.timestamp = Some(NtpTime::from_unix(now.wall));
             }
+            Status::ID_MISMATCH => outcome.replay = Some(ReplayTimestamp::from_unix(now.wall)),
             _ => {}
         }
         let ipv4 = self.answer_ipv4(received, Some(ipv4), None);
         let message = acknowledge(received, &outcome, ipv4);
         self.send_answer(received, status, message, effects);
+    }
+
+    /// Says that an update is not believed: it may be anyone's, so it changes nothing.
+    pub(super) fn on_unauthenticated(
+        &mut self,
+        now: Now,
+        from: Ipv6Addr,
+        to: Ipv6Addr,
+        update: &BindingUpdate,
+        status: Status,
+        effects: &mut Vec<Effect>,
+    ) {
+        self.counters.add(LmaCounter::UpdatesReceived);
+        if to != self.config.address {
+            return self.ignore(from, LmaCounter::NotOurAddress, effects);
+        }
+        if !can_answer(from) {
+            return self.ignore(from, LmaCounter::SourceNotUnicast, effects);
+        }
+        self.refuse(now, &Received::read(from, to, update), status, effects);
     }
 
     /// Says that an update cannot be accepted after all.
@@ -128,6 +155,7 @@ fn refusal(received: &Received<'_>, status: Status) -> Outcome<'static> {
         entry: None,
         timestamp: None,
         refresh_advice: None,
+        replay: None,
     }
 }
 
@@ -167,6 +195,13 @@ fn acknowledge(
     if let Some(sent) = asked.timestamp {
         let time = outcome.timestamp.unwrap_or(sent);
         options.push(MobilityOption::Timestamp(time));
+    }
+    if let Some(sent) = asked.replay {
+        // Its lower half tells which update this answers (RFC 4285 section 6).
+        let time = outcome.replay.map_or(sent, |ours| {
+            ReplayTimestamp(ours.0 >> 32 << 32 | sent.0 & 0xffff_ffff)
+        });
+        options.push(MobilityOption::ReplayProtection(time));
     }
     if let Some(id) = asked.link_layer {
         options.push(MobilityOption::MnLinkLayerIdentifier(id.to_vec()));

@@ -268,6 +268,12 @@ impl Role for Lma {
             Event::Message { from, to, message } => {
                 self.on_message(now, *from, *to, message, effects);
             }
+            Event::Unauthenticated {
+                from,
+                to,
+                update,
+                status,
+            } => self.on_unauthenticated(now, *from, *to, update, *status, effects),
             Event::Timer {
                 timer: Timer::BindingExpiry { session },
             } => self.on_expiry(now, *session, effects),

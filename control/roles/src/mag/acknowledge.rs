@@ -49,9 +49,10 @@ enum Remedy {
 impl Remedy {
     const fn of(status: Status, named_prefixes: bool, refresh: bool, clocks_agree: bool) -> Self {
         match status {
-            Status::SEQUENCE_OUT_OF_WINDOW | Status::TIMESTAMP_LOWER_THAN_PREV_ACCEPTED => {
-                Self::Correct
-            }
+            // Authenticated updates carry the anchor's time from then on.
+            Status::SEQUENCE_OUT_OF_WINDOW
+            | Status::TIMESTAMP_LOWER_THAN_PREV_ACCEPTED
+            | Status::ID_MISMATCH => Self::Correct,
             // Either the update was late on its way and a fresh one will do, or the clock has to be set
             // first, by its own time source.
             Status::TIMESTAMP_MISMATCH if clocks_agree => Self::Correct,

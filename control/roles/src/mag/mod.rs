@@ -343,7 +343,10 @@ impl Role for Mag {
                 record: Record::Visitor(visitor),
             } => self.on_restored(now, visitor, effects),
             // An anchor's.
-            Event::Policy { .. } | Event::Restored { .. } | Event::Started { .. } => {}
+            Event::Policy { .. }
+            | Event::Restored { .. }
+            | Event::Started { .. }
+            | Event::Unauthenticated { .. } => {}
         }
     }
 }
