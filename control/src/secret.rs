@@ -1,9 +1,8 @@
 //! Secrets in files: read only from files that nobody else can read, never printed.
 
+use crate::private;
 use std::fmt;
-use std::fs::File;
 use std::io::Read;
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 /// Octets that a secret may have; RADIUS servers take no longer ones either.
@@ -22,18 +21,9 @@ impl fmt::Debug for Secret {
 /// Why a file gives no secret: one sentence, with what to do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unusable {
-    /// It cannot be read.
-    #[error("cannot be read: {0}")]
-    Unreadable(String),
-    /// It is a directory, a pipe, or something else.
-    #[error("is no regular file; put the secret into one")]
-    NoFile,
-    /// Others can read or change it.
-    #[error("is open to others (mode {0:04o}); `chmod 600` it")]
-    Open(u32),
-    /// It belongs to somebody else.
-    #[error("belongs to user {0}; it must be root's or that of the user whom anchord runs as")]
-    Foreign(u32),
+    /// Somebody else can read it, or nobody.
+    #[error(transparent)]
+    File(#[from] private::Unusable),
     /// There is nothing in it, or too much.
     #[error("holds no secret; write 1 to 256 octets in one line")]
     Content,
@@ -51,26 +41,13 @@ impl Secret {
     /// # Errors
     /// See [`Unusable`].
     pub fn read(path: &Path) -> Result<Self, Unusable> {
-        let unreadable = |error: std::io::Error| Unusable::Unreadable(error.to_string());
-        // What is opened is what is looked at: a name could change hands in between.
-        let mut file = File::open(path).map_err(unreadable)?;
-        let status = file.metadata().map_err(unreadable)?;
-        if !status.is_file() {
-            return Err(Unusable::NoFile);
-        }
-        if status.mode() & 0o077 != 0 {
-            return Err(Unusable::Open(status.mode() & 0o7777));
-        }
-        let us = nix::unistd::geteuid().as_raw();
-        if status.uid() != 0 && status.uid() != us {
-            return Err(Unusable::Foreign(status.uid()));
-        }
+        let mut file = private::open(path)?;
         let mut octets = Vec::new();
         let most = LONGEST as u64 + 2;
         file.by_ref()
             .take(most)
             .read_to_end(&mut octets)
-            .map_err(unreadable)?;
+            .map_err(|error| private::Unusable::Unreadable(error.to_string()))?;
         while octets.last().is_some_and(|last| b"\r\n".contains(last)) {
             octets.pop();
         }
@@ -109,10 +86,9 @@ mod tests {
 
     #[test]
     fn what_others_can_read_is_no_secret() {
-        for mode in [0o640, 0o604, 0o620, 0o644] {
-            let read = Secret::read(file("secret\n", mode).path());
-            assert_eq!(read, Err(Unusable::Open(mode)));
-        }
+        let read = Secret::read(file("secret\n", 0o640).path());
+        let open = private::Unusable::Open(0o640);
+        assert_eq!(read, Err(Unusable::File(open)));
         let long = "x".repeat(257);
         for content in ["", "\n", "two\nlines\n", &long] {
             assert_eq!(
@@ -120,11 +96,7 @@ mod tests {
                 Err(Unusable::Content)
             );
         }
-        let directory = tempfile::tempdir().expect("a directory");
-        let mode = std::fs::Permissions::from_mode(0o700);
-        std::fs::set_permissions(directory.path(), mode).expect("set");
-        assert_eq!(Secret::read(directory.path()), Err(Unusable::NoFile));
         let missing = Secret::read(Path::new("/nonexistent/secret"));
-        assert!(matches!(missing, Err(Unusable::Unreadable(_))));
+        assert!(matches!(missing, Err(Unusable::File(_))));
     }
 }

@@ -76,8 +76,10 @@ impl Replay {
         };
         self.unanswered.remove(&ours);
         self.ahead = (theirs >> 32) as i64 - wall.as_secs() as i64;
-        // Their time may be before what we have sent.
-        self.last = 0;
+        // Their time may be before what we have sent; what they would take must not be sent again.
+        if ReplayTimestamp::of_unix(self.last).abs_diff(stamp) > self.close_enough {
+            self.last = 0;
+        }
         true
     }
 

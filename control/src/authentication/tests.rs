@@ -86,12 +86,12 @@ fn authentication_data_are_those_that_somebody_else_computes() {
     let sha256 = key(Kind::MnHa, 257, Algorithm::HmacSha256);
     assert_eq!(
         data(&[sha256], &heartbeat()),
-        ["28da47a5265ba5f5146be7797afdeae6"]
+        ["ab8feafa4fecbcb8a15958410ace3366"]
     );
     let aaa = key(Kind::MnAaa, 3, Algorithm::HmacSha1);
     assert_eq!(
         data(&[aaa.clone(), gateways()], &update()),
-        ["8b1916d13e1137eef07796ae", "182077931ab959ebec3a70ab"]
+        ["8b1916d13e1137eef07796ae", "dd9ffc262c09d79d41f93f8c"]
     );
     assert_eq!(
         data(&[aaa, gateways()], &heartbeat()),
@@ -269,6 +269,19 @@ key = "000102030405060708090a0b0c0d0e0f00"
         assert_eq!(read(GOOD, 0o600), Ok(1));
         let open = read(GOOD, 0o640).unwrap_err();
         assert_eq!(open, "keys: is open to others (mode 0640); `chmod 600` it");
+    }
+
+    #[test]
+    fn the_example_is_read() {
+        let example = concat!(env!("CARGO_MANIFEST_DIR"), "/../conf/keys.example");
+        let text = std::fs::read_to_string(example).expect("readable");
+        assert_eq!(read(&text, 0o600), Ok(1));
+        let commented = text.lines().map(|line| match line.strip_prefix("# ") {
+            Some(key) if key.contains(" = ") => key,
+            _ => line,
+        });
+        let all: Vec<&str> = commented.collect();
+        assert_eq!(read(&all.join("\n"), 0o600), Ok(1));
     }
 
     #[test]

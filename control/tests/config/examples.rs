@@ -2,8 +2,9 @@
 
 use super::{load, machine, root, LMA, MAG};
 use control::config::{
-    Aaa, AaaClient, AaaDynamic, AaaServer, Config, Eal, ErrorSource, Gateway, Interface,
-    Ipv4Network, Lma, Mag, Management, Pool, Port, Revocation, Route, Rx, Store, Tables, Workers,
+    Aaa, AaaClient, AaaDynamic, AaaServer, Authentication, Config, Eal, ErrorSource, Gateway,
+    Interface, Ipv4Network, Lma, Mag, Management, Pool, Port, Revocation, Route, Rx, Store, Tables,
+    Workers,
 };
 use serde::de::{self, DeserializeOwned, Visitor};
 use std::path::PathBuf;
@@ -172,7 +173,7 @@ fn the_reference_names_every_key_of_the_schema() {
     let text = uncommented();
     let table: toml::Table =
         toml::from_str(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
-    let sections: [(&str, &[&str]); 20] = [
+    let sections: [(&str, &[&str]); 21] = [
         ("gateway", fields_of::<Gateway>()),
         ("eal", fields_of::<Eal>()),
         ("workers", fields_of::<Workers>()),
@@ -187,6 +188,7 @@ fn the_reference_names_every_key_of_the_schema() {
         ("server", fields_of::<AaaServer>()),
         ("dynamic", fields_of::<AaaDynamic>()),
         ("client", fields_of::<AaaClient>()),
+        ("authentication", fields_of::<Authentication>()),
         ("lma", fields_of::<Lma>()),
         ("mag", fields_of::<Mag>()),
         ("pools", fields_of::<Pool>()),
