@@ -91,6 +91,8 @@ fn a_host_that_the_server_lets_in_is_served_accounted_for_and_ended_by_order() -
     domain.network.plug(&second, 0)?;
     first.wait_for_address(LIMIT)?;
     second.wait_for_address(LIMIT)?;
+    // Neighbours on the way have been found by then.
+    assert!(first.reaches(CN, LIMIT));
     let cn = CN.to_string();
     let flood = [
         "ping", "-6", "-q", "-c", "20", "-i", "0.01", "-s", "1000", &cn,
