@@ -23,7 +23,7 @@ fn configuration(directory: &Path) -> String {
         .replace("/run/anchorage/lma.sock", &place("lma.sock"))
         .replace(
             "[store]",
-            &format!("[store]\npath = \"{}\"", place("lma.redb")),
+            &format!("[store]\npath = \"{}\"", place("state/lma.redb")),
         )
         .replace("net_af_packet0,iface=core0", "net_null0,no-rx=1")
         .replace("net_af_packet1,iface=inet0", "net_null1,no-rx=1")
