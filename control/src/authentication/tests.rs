@@ -1,6 +1,7 @@
 use super::*;
 use wire::mh::{
-    AcknowledgementFlags, BindingAcknowledgement, BindingUpdate, Heartbeat, Lifetime, UpdateFlags,
+    AcknowledgementFlags, BindingAcknowledgement, BindingUpdate, Heartbeat, Lifetime,
+    RevocationFlags, RevocationIndication, RevocationTrigger, UpdateFlags,
 };
 
 const LMA: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0xc, 0, 0, 0, 0, 1);
@@ -128,6 +129,28 @@ fn a_message_is_taken_from_who_has_the_key_and_as_it_was_sent() {
     let mut other = with(MAG, &[key(Kind::MnHa, 300, Algorithm::HmacSha1)], None);
     let checked = other.check(NOON, MAG, LMA, &message, &octets);
     assert_eq!(checked, Err(Refused::Forged));
+}
+
+/// Proves S1-09.
+#[test]
+fn a_forged_revocation_is_not_taken() {
+    let revocation = Message::RevocationIndication(RevocationIndication {
+        trigger: RevocationTrigger(4),
+        sequence: 9,
+        flags: RevocationFlags(0x8000),
+        options: Vec::new(),
+    });
+    let mut lma = with(MAG, &[gateways()], Some(7));
+    let mut mag = with(LMA, &[gateways()], Some(7));
+    let octets = lma.seal(NOON, LMA, MAG, &revocation).expect("sealed");
+    let sealed = Message::parse(LMA, MAG, &octets).expect("parsed");
+    assert_eq!(mag.check(NOON, LMA, MAG, &sealed, &octets), Ok(()));
+    let again = mag.check(NOON, LMA, MAG, &sealed, &octets);
+    assert_eq!(again, Err(Refused::Replayed));
+    let mut plain = Vec::new();
+    revocation.emit(LMA, MAG, &mut plain).expect("emitted");
+    let checked = mag.check(NOON, LMA, MAG, &revocation, &plain);
+    assert_eq!(checked, Err(Refused::Unauthenticated));
 }
 
 #[test]
