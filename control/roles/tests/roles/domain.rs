@@ -57,7 +57,7 @@ struct Host {
 }
 
 enum Happening {
-    Tell(usize, Event),
+    Tell(usize, Box<Event>),
     Timer(usize, Timer, u64),
     Move(usize, Option<Place>),
     Solicit(usize, u64),
@@ -157,7 +157,7 @@ impl Domain {
 
     fn happen(&mut self, what: Happening) {
         match what {
-            Happening::Tell(node, event) => self.tell(node, event),
+            Happening::Tell(node, event) => self.tell(node, *event),
             Happening::Timer(node, timer, generation) => {
                 if self.nodes[node].timers.get(&timer) == Some(&generation) {
                     self.nodes[node].timers.remove(&timer);
@@ -331,7 +331,7 @@ impl Domain {
                     let message = message.clone();
                     let event = Event::Message { from, to, message };
                     let delay = self.rng.random_range(1..120);
-                    self.plan(now + delay, Happening::Tell(node.unwrap(), event));
+                    self.plan(now + delay, Happening::Tell(node.unwrap(), Box::new(event)));
                 }
             }
             Effect::Advertise {
@@ -366,7 +366,7 @@ impl Domain {
                 });
                 let delay = self.rng.random_range(0..5);
                 let event = Event::Authenticated { link, profile };
-                self.plan(now + delay, Happening::Tell(at_node, event));
+                self.plan(now + delay, Happening::Tell(at_node, Box::new(event)));
             }
             Effect::ServeIpv4 { .. } => {}
             Effect::Watch { link, .. } => {
@@ -381,7 +381,7 @@ impl Domain {
                     let sign = Sign::Packet { source: address };
                     let delay = self.rng.random_range(1..5);
                     let event = Event::HostSeen { link, sign };
-                    self.plan(now + delay, Happening::Tell(at_node, event));
+                    self.plan(now + delay, Happening::Tell(at_node, Box::new(event)));
                 }
             }
             Effect::Unwatch { link } => {
