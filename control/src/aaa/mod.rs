@@ -17,9 +17,9 @@
 //!                                                   └──────────┘
 //! ```
 //!
-//! [`client`] (retransmission, failover, dead servers) and [`orders`] (RFC 5176: authenticator, replay)
-//! are state machines without IO or clock; [`codec`] is the only place that knows what RADIUS looks like
-//! on the wire; [`task`] moves datagrams between them and the kernel. The engine keeps what was granted
+//! `client` (retransmission, failover, dead servers) and `orders` (RFC 5176: authenticator, replay)
+//! are state machines without IO or clock; `codec` is the only place that knows what RADIUS looks like
+//! on the wire; `task` moves datagrams between them and the kernel. The engine keeps what was granted
 //! to each host, and its session's clock and counters, in its `sessions`.
 //!
 //! An answer counts only when both its response authenticator and its Message-Authenticator are right:

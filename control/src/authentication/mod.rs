@@ -22,14 +22,12 @@
 //! **Replay.** An acknowledgement carries the timestamp of its update, and counts once. Every other
 //! message carries a new one, above all that its sender has used. It has to be close to our own time and one
 //! that we have not had. The RFC wants it above all earlier ones; but between two gateways messages
-//! of many hosts are on the way at once and may overtake each other, so the last [`REMEMBERED`] are kept
+//! of many hosts are on the way at once and may overtake each other, so the last 65,536 are kept
 //! instead, and what is below all of these is too old. The order of one host's updates is RFC 5213's.
 //!
 //! **Rollover.** Every key of an association is taken, the first of its kind is used. Add the new
 //! key behind the old one on both sides, then move it to the front on both, then remove the old one:
 //! with a reload after each step, no message is lost.
-//!
-//! [`REMEMBERED`]: replay::REMEMBERED
 
 mod file;
 mod key;

@@ -1,4 +1,4 @@
-//! From a hash to the index of a record: buckets of one cache line (see [`super::bucket`]), two for
+//! From a hash to the index of a record: buckets of one cache line (see `bucket`), two for
 //! every key.
 //!
 //! A key lives in one of two buckets. When both are full, the writer looks breadth-first for a short
