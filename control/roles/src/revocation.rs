@@ -260,19 +260,38 @@ pub(crate) fn not_among(
     Ok(absent)
 }
 
-/// The acknowledgement of an indication.
-pub(crate) fn answer(
+/// Acknowledges an indication: with what of it there was not, or with the status that refuses it.
+/// Returns whether it was followed.
+pub(crate) fn acknowledge(
+    (from, to): (Ipv6Addr, Ipv6Addr),
     indication: &RevocationIndication,
-    status: RevocationStatus,
-    options: Vec<MobilityOption>,
-) -> Message {
+    outcome: Result<Vec<MobilityOption>, RevocationStatus>,
+    effects: &mut Vec<Effect>,
+) -> bool {
+    let (status, options) = match outcome {
+        Ok(absent) if absent.is_empty() => (RevocationStatus::SUCCESS, absent),
+        Ok(absent) => (RevocationStatus::PARTIAL_SUCCESS, absent),
+        Err(status) => (status, Vec::new()),
+    };
     let ours = RevocationFlags::PROXY
         .with(RevocationFlags::IPV4_ONLY)
         .with(RevocationFlags::GLOBAL);
-    Message::RevocationAcknowledgement(RevocationAcknowledgement {
-        status,
-        sequence: indication.sequence,
-        flags: RevocationFlags(indication.flags.0 & ours.0),
-        options,
-    })
+    effects.push(Effect::Send {
+        from: to,
+        to: from,
+        message: Message::RevocationAcknowledgement(RevocationAcknowledgement {
+            status,
+            sequence: indication.sequence,
+            flags: RevocationFlags(indication.flags.0 & ours.0),
+            options,
+        }),
+    });
+    effects.push(Effect::Notify {
+        notice: Notice::Revoked {
+            peer: from,
+            trigger: indication.trigger,
+            status,
+        },
+    });
+    status.is_accepted()
 }

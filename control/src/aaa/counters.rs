@@ -1,62 +1,41 @@
 //! What is counted of AAA, declared once with its description.
 
+use crate::counters::counters;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::Arc;
 
-macro_rules! counters {
-    ($($variant:ident = $name:literal, $text:literal;)*) => {
-        /// Something that is counted of AAA.
-        #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-        pub enum AaaCounter {
-            $(#[doc = $text] $variant,)*
-        }
-
-        impl AaaCounter {
-            /// All of them, in order.
-            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
-
-            /// Its stable name.
-            pub const fn name(self) -> &'static str {
-                match self { $(Self::$variant => $name,)* }
-            }
-
-            /// What it counts, one sentence.
-            pub const fn describe(self) -> &'static str {
-                match self { $(Self::$variant => $text,)* }
-            }
-        }
-    };
-}
-
 counters! {
-    Asked = "access_requests", "Access-Requests sent, retransmissions left out.";
-    Accepted = "access_accepted", "Access-Accepts taken.";
-    Rejected = "access_rejected", "Access-Rejects taken, and challenges, which count as such.";
-    AcceptUnusable = "access_accept_unusable", "Access-Accepts that count as rejects: an attribute is broken, or nobody names an LMA.";
-    Unanswered = "access_unanswered", "Questions that no server answered.";
-    QuestionsLost = "access_questions_lost", "Questions not asked because too many were open.";
-    Retransmitted = "retransmitted", "Requests sent again to the same server.";
-    FailedOver = "failed_over", "Requests that went on to another server.";
-    ServersLost = "servers_lost", "Times that a server was found dead.";
-    AnswerMalformed = "answer_malformed", "Answers dropped: not RADIUS, or of the wrong kind.";
-    AnswerUnexpected = "answer_unexpected", "Answers dropped: nothing with their identifier is open.";
-    AnswerForged = "answer_bad_authenticator", "Answers dropped: their response authenticator is wrong.";
-    AnswerUnsigned = "answer_without_message_authenticator", "Answers dropped: they have no Message-Authenticator.";
-    AnswerMissigned = "answer_bad_message_authenticator", "Answers dropped: their Message-Authenticator is wrong.";
-    RecordsSent = "accounting_requests", "Accounting-Requests sent, retransmissions left out.";
-    RecordsAcknowledged = "accounting_acknowledged", "Accounting-Requests that a server acknowledged.";
-    RecordsRetried = "accounting_retried", "Accounting records that no server acknowledged and that are tried again later.";
-    RecordsLost = "accounting_lost", "Accounting records given up: the queue was full, servers answered others but not these, or the gateway ended.";
-    DisconnectTaken = "disconnect_acknowledged", "Disconnect-Requests followed.";
-    DisconnectRefused = "disconnect_refused", "Disconnect-Requests answered with an error.";
-    ChangeTaken = "change_acknowledged", "CoA-Requests followed.";
-    ChangeRefused = "change_refused", "CoA-Requests answered with an error.";
-    OrderStranger = "order_from_stranger", "CoA- and Disconnect-Requests dropped: not from a configured client.";
-    OrderMalformed = "order_malformed", "CoA- and Disconnect-Requests dropped: not RADIUS, or of another kind.";
-    OrderForged = "order_bad_authenticator", "CoA- and Disconnect-Requests dropped: an authenticator is wrong.";
-    OrderStale = "order_stale", "CoA- and Disconnect-Requests dropped: their Event-Timestamp is missing or outside the window.";
-    OrderRepeated = "order_repeated", "CoA- and Disconnect-Requests that came again and got the answer that they had got.";
-    OrderTooMany = "order_too_many", "CoA- and Disconnect-Requests dropped: a client sent more within the window than can be told apart.";
+    /// Something that is counted of AAA.
+    pub enum AaaCounter {
+        Asked = "access_requests", "Access-Requests sent, retransmissions left out.";
+        Accepted = "access_accepted", "Access-Accepts taken.";
+        Rejected = "access_rejected", "Access-Rejects taken, and challenges, which count as such.";
+        AcceptUnusable = "access_accept_unusable", "Access-Accepts that count as rejects: an attribute is broken, or nobody names an LMA.";
+        Unanswered = "access_unanswered", "Questions that no server answered.";
+        QuestionsLost = "access_questions_lost", "Questions not asked because too many were open.";
+        Retransmitted = "retransmitted", "Requests sent again to the same server.";
+        FailedOver = "failed_over", "Requests that went on to another server.";
+        ServersLost = "servers_lost", "Times that a server was found dead.";
+        AnswerMalformed = "answer_malformed", "Answers dropped: not RADIUS, or of the wrong kind.";
+        AnswerUnexpected = "answer_unexpected", "Answers dropped: nothing with their identifier is open.";
+        AnswerForged = "answer_bad_authenticator", "Answers dropped: their response authenticator is wrong.";
+        AnswerUnsigned = "answer_without_message_authenticator", "Answers dropped: they have no Message-Authenticator.";
+        AnswerMissigned = "answer_bad_message_authenticator", "Answers dropped: their Message-Authenticator is wrong.";
+        RecordsSent = "accounting_requests", "Accounting-Requests sent, retransmissions left out.";
+        RecordsAcknowledged = "accounting_acknowledged", "Accounting-Requests that a server acknowledged.";
+        RecordsRetried = "accounting_retried", "Accounting records that no server acknowledged and that are tried again later.";
+        RecordsLost = "accounting_lost", "Accounting records given up: the queue was full, servers answered others but not these, or the gateway ended.";
+        DisconnectTaken = "disconnect_acknowledged", "Disconnect-Requests followed.";
+        DisconnectRefused = "disconnect_refused", "Disconnect-Requests answered with an error.";
+        ChangeTaken = "change_acknowledged", "CoA-Requests followed.";
+        ChangeRefused = "change_refused", "CoA-Requests answered with an error.";
+        OrderStranger = "order_from_stranger", "CoA- and Disconnect-Requests dropped: not from a configured client.";
+        OrderMalformed = "order_malformed", "CoA- and Disconnect-Requests dropped: not RADIUS, or of another kind.";
+        OrderForged = "order_bad_authenticator", "CoA- and Disconnect-Requests dropped: an authenticator is wrong.";
+        OrderStale = "order_stale", "CoA- and Disconnect-Requests dropped: their Event-Timestamp is missing or outside the window.";
+        OrderRepeated = "order_repeated", "CoA- and Disconnect-Requests that came again and got the answer that they had got.";
+        OrderTooMany = "order_too_many", "CoA- and Disconnect-Requests dropped: a client sent more within the window than can be told apart.";
+    }
 }
 
 /// The counts. Clones count together.

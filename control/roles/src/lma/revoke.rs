@@ -3,10 +3,10 @@
 use super::counters::LmaCounter;
 use super::view::BindingState;
 use super::Lma;
-use crate::effect::{Effect, Notice};
+use crate::effect::Effect;
 use crate::event::RevocationScope;
 use crate::message::ProxyOptions;
-use crate::revocation::{answer, check, not_among, Overdue};
+use crate::revocation::{acknowledge, check, not_among, Overdue};
 use crate::Now;
 use std::net::Ipv6Addr;
 use wire::mh::{
@@ -176,27 +176,12 @@ impl Lma {
         if !self.admission.knows_mag(from) {
             return self.ignore(from, LmaCounter::RevocationByStranger, effects);
         }
-        let (status, options) = match self.revoked(now, from, indication, effects) {
-            Ok(failed) if failed.is_empty() => (RevocationStatus::SUCCESS, failed),
-            Ok(failed) => (RevocationStatus::PARTIAL_SUCCESS, failed),
-            Err(status) => (status, Vec::new()),
-        };
-        self.counters.add(if status.is_accepted() {
+        let outcome = self.revoked(now, from, indication, effects);
+        let followed = acknowledge((from, to), indication, outcome, effects);
+        self.counters.add(if followed {
             LmaCounter::RevocationsAccepted
         } else {
             LmaCounter::RevocationsDenied
-        });
-        effects.push(Effect::Send {
-            from: to,
-            to: from,
-            message: answer(indication, status, options),
-        });
-        effects.push(Effect::Notify {
-            notice: Notice::Revoked {
-                peer: from,
-                trigger: indication.trigger,
-                status,
-            },
         });
     }
 

@@ -5,10 +5,10 @@ use super::refusal::Hold;
 use super::update::Update;
 use super::visitor::Registration;
 use super::Mag;
-use crate::effect::{Effect, Notice};
+use crate::effect::Effect;
 use crate::event::{Departure, HostLink, RevocationScope, Timer};
 use crate::message::ProxyOptions;
-use crate::revocation::{answer, check, not_among, Overdue};
+use crate::revocation::{acknowledge, check, not_among, Overdue};
 use crate::Now;
 use std::collections::BTreeSet;
 use std::net::Ipv6Addr;
@@ -29,27 +29,12 @@ impl Mag {
         if !self.revocation_answers.take(now.monotonic) {
             return self.ignore(from, MagCounter::RevocationsUnanswered, effects);
         }
-        let (status, options) = match self.revoked(now, from, indication, effects) {
-            Ok(failed) if failed.is_empty() => (RevocationStatus::SUCCESS, failed),
-            Ok(failed) => (RevocationStatus::PARTIAL_SUCCESS, failed),
-            Err(status) => (status, Vec::new()),
-        };
-        self.core.counters.add(if status.is_accepted() {
+        let outcome = self.revoked(now, from, indication, effects);
+        let followed = acknowledge((from, to), indication, outcome, effects);
+        self.core.counters.add(if followed {
             MagCounter::RevocationsAccepted
         } else {
             MagCounter::RevocationsDenied
-        });
-        effects.push(Effect::Send {
-            from: to,
-            to: from,
-            message: answer(indication, status, options),
-        });
-        effects.push(Effect::Notify {
-            notice: Notice::Revoked {
-                peer: from,
-                trigger: indication.trigger,
-                status,
-            },
         });
     }
 
