@@ -59,14 +59,24 @@ pub fn write_update(
             MobilityOption::Timestamp(NtpTime::from_unix(since)),
         ],
     });
+    write(&message, (registration.from, anchor), (own, gateway), out)
+}
+
+/// Writes the frame of a message between these addresses into `out`, in place of what is there.
+pub(super) fn write(
+    message: &Message,
+    (from, to): (Ipv6Addr, Ipv6Addr),
+    (own, gateway): (MacAddr, MacAddr),
+    out: &mut Vec<u8>,
+) -> bool {
     out.clear();
     let length = message.emitted_len();
     let Ok(payload) = u16::try_from(length) else {
         return false;
     };
     let header = Header::new(
-        registration.from.octets(),
-        anchor.octets(),
+        from.octets(),
+        to.octets(),
         next_header::MOBILITY,
         64,
         payload,
@@ -74,7 +84,7 @@ pub fn write_update(
     out.reserve(ether::HEADER_LEN + ipv6::HEADER_LEN + length);
     out.extend(ether::Header::new(gateway, own, ethertype::IPV6).as_bytes());
     out.extend(header.as_bytes());
-    message.emit(registration.from, anchor, out).is_ok()
+    message.emit(from, to, out).is_ok()
 }
 
 /// An acknowledgement, as far as it is checked.

@@ -13,6 +13,7 @@
 
 mod book;
 mod message;
+mod revocation;
 pub mod threads;
 
 pub use book::{Course, Storm};
@@ -111,6 +112,8 @@ pub struct Report {
     wrong: BTreeMap<String, u64>,
     /// Right answers beyond the first for a host and round.
     repeated: u64,
+    /// Revocations that the anchor sent to gateways that hosts had left; each was acknowledged.
+    revocations: u64,
     /// From the due time of an update to its answer.
     latency_us: Latency,
     /// Processor seconds of the anchor's threads, by name; absent for one that we did not start.
@@ -434,6 +437,7 @@ impl Report {
                 .map(|(wrong, count)| (format!("{wrong:?}"), *count))
                 .collect(),
             repeated: storm.repeated(),
+            revocations: storm.revocations(),
             latency_us: Latency::of(storm.latency(), hz()),
             anchord_cpu_seconds: None,
             control_us_per_registration: None,
