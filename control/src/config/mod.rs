@@ -16,6 +16,7 @@ mod address;
 mod check;
 pub(crate) mod document;
 mod revocation;
+mod role;
 mod schema;
 
 pub use aaa::{Aaa, AaaClient, AaaDynamic, AaaServer, Unreachable};
@@ -25,10 +26,10 @@ pub use address::{
 };
 pub use document::{Error, Problem};
 pub use revocation::Revocation;
+pub use role::{AttachOn, Dhcpv4, Dhcpv6, Ipv4Network, LearnFrom, Lma, Mag, Pool};
 pub use schema::{
-    AttachOn, Authentication, Config, Dhcpv4, Dhcpv6, Eal, ErrorSource, Gateway, Handoff,
-    Hugepages, Idle, Interface, InterfaceKind, Ipv4Network, LearnFrom, Lma, Mag, Management, Pool,
-    Port, Route, Rx, Store, Tables, Workers,
+    Authentication, Config, Eal, ErrorSource, Gateway, Handoff, Hugepages, Idle, Interface,
+    InterfaceKind, Management, Port, Route, Rx, Store, Tables, Workers,
 };
 
 use crate::authentication::{self, Associations};
