@@ -2,13 +2,14 @@
 
 use super::counters::MagCounter;
 use super::ipv4;
-use super::refusal::Hold;
-use super::update::{ListEntry, Transmission, Update};
+use super::update::ListEntry;
 use super::visitor::Bound;
 use super::Mag;
 use crate::effect::{Effect, Notice};
 use crate::event::{HostLink, Timer};
 use crate::message::ProxyOptions;
+use crate::outstanding::{Transmission, Update};
+use crate::refusal::Hold;
 use crate::{BoundPrefix, Now};
 use std::net::Ipv6Addr;
 use std::time::Duration;

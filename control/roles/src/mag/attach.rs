@@ -2,13 +2,13 @@
 
 use super::counters::MagCounter;
 use super::ipv4;
-use super::refusal::Hold;
 use super::update::ListEntry;
 use super::visitor::{Host, Registration, Visitor};
 use super::Mag;
 use crate::effect::{Effect, Notice};
 use crate::event::{HostLink, Sign, Timer};
 use crate::policy::Profile;
+use crate::refusal::Hold;
 use crate::store::Key;
 use crate::Now;
 use std::net::Ipv6Addr;

@@ -1,12 +1,12 @@
 //! Hosts that leave, or are no longer served (RFC 5213 sections 6.9.1.4 and 6.13).
 
 use super::counters::MagCounter;
-use super::refusal::Hold;
 use super::update::ListEntry;
 use super::visitor::Registration;
 use super::Mag;
 use crate::effect::{Effect, Notice};
 use crate::event::{Departure, HostLink, Timer};
+use crate::refusal::Hold;
 use crate::store::Key;
 use crate::{BoundPrefix, Now};
 use std::net::Ipv6Addr;

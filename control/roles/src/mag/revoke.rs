@@ -1,13 +1,13 @@
 //! Revocation at a gateway (RFC 5846 sections 9.1 and 9.2).
 
 use super::counters::MagCounter;
-use super::refusal::Hold;
-use super::update::Update;
 use super::visitor::Registration;
 use super::Mag;
 use crate::effect::Effect;
 use crate::event::{Departure, HostLink, RevocationScope, Timer};
 use crate::message::ProxyOptions;
+use crate::outstanding::Update;
+use crate::refusal::Hold;
 use crate::revocation::{acknowledge, check, not_among, Overdue};
 use crate::Now;
 use std::collections::BTreeSet;

@@ -7,23 +7,16 @@ use crate::backoff::{Backoff, RateLimit};
 use crate::counters::Counters;
 use crate::effect::{Effect, Notice};
 use crate::event::{HostLink, Timer};
+use crate::outstanding::{Transmission, Update};
 use crate::timestamp::Stamper;
 use crate::Now;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
-use std::collections::VecDeque;
 use std::net::Ipv6Addr;
-use std::time::Duration;
 use wire::mh::{
     BindingUpdate, HandoffIndicator, HomeNetworkPrefix, Ipv4HomeAddress, Lifetime, Message,
     MnIdentifier, MobilityOption, NtpTime, UpdateFlags,
 };
-
-/// Transmissions of one update that an acknowledgement may answer.
-const ANSWERABLE: usize = 4;
-
-/// How often an update is corrected and sent again at once before it waits its turn.
-const CORRECTIONS: u8 = 3;
 
 /// What all hosts of a gateway share.
 #[derive(Clone, Debug)]
@@ -33,55 +26,6 @@ pub(super) struct Core {
     pub(super) rng: StdRng,
     sequence: u16,
     stamper: Stamper,
-}
-
-/// One sending of an update.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Transmission {
-    pub(super) sequence: u16,
-    pub(super) at: Duration,
-    pub(super) timestamp: Option<NtpTime>,
-}
-
-/// An update that is not acknowledged yet.
-#[derive(Clone, Debug)]
-pub(super) struct Update {
-    pub(super) handoff: HandoffIndicator,
-    /// Zero: a de-registration.
-    pub(super) lifetime: Lifetime,
-    /// The prefixes that it names; none: the anchor is to choose.
-    pub(super) prefixes: Vec<HomeNetworkPrefix>,
-    pub(super) backoff: Backoff,
-    sent: VecDeque<Transmission>,
-    /// When it went out first.
-    pub(super) first: Option<Duration>,
-    /// How often it went out.
-    pub(super) transmissions: u32,
-    corrections: u8,
-}
-
-impl Update {
-    /// The sending that has this sequence number.
-    pub(super) fn transmission(&self, sequence: u16) -> Option<Transmission> {
-        let mut sent = self.sent.iter().rev();
-        sent.find(|one| one.sequence == sequence).copied()
-    }
-
-    /// Timestamp of its last sending.
-    pub(super) fn last_timestamp(&self) -> Option<NtpTime> {
-        self.sent.back()?.timestamp
-    }
-
-    /// It no longer says what it said: answers to what was sent are no answers to it.
-    pub(super) fn forget_transmissions(&mut self) {
-        self.sent.clear();
-    }
-
-    /// Whether it may be corrected and sent again at once.
-    pub(super) fn correct(&mut self) -> bool {
-        self.corrections = self.corrections.saturating_add(1);
-        self.corrections <= CORRECTIONS
-    }
 }
 
 /// One entry of the binding update list.
@@ -148,16 +92,8 @@ impl Core {
         effects: &mut Vec<Effect>,
     ) {
         let config = &self.config;
-        entry.update = Some(Update {
-            handoff,
-            lifetime,
-            prefixes,
-            backoff: Backoff::new(config.initial_bindack_timeout, config.max_bindack_timeout),
-            sent: VecDeque::with_capacity(ANSWERABLE),
-            first: None,
-            transmissions: 0,
-            corrections: 0,
-        });
+        let backoff = Backoff::new(config.initial_bindack_timeout, config.max_bindack_timeout);
+        entry.update = Some(Update::new(handoff, lifetime, prefixes, backoff));
         self.transmit(now, entry, effects);
     }
 
@@ -183,19 +119,14 @@ impl Core {
         let Some(update) = entry.update.as_mut() else {
             return;
         };
-        if update.sent.len() == ANSWERABLE {
-            update.sent.pop_front();
-        }
-        update.sent.push_back(Transmission {
+        let again = update.goes_out(Transmission {
             sequence: entry.sequence,
             at: now.monotonic,
             timestamp: stamp,
         });
-        update.first.get_or_insert(now.monotonic);
-        if update.transmissions > 0 {
+        if again {
             self.counters.add(MagCounter::UpdatesRetransmitted);
         }
-        update.transmissions = update.transmissions.saturating_add(1);
         self.counters.add(MagCounter::UpdatesSent);
         let after = update.backoff.step(&mut self.rng);
         let Some(update) = entry.update.as_ref() else {

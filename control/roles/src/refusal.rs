@@ -6,7 +6,7 @@ use std::time::Duration;
 
 /// For how long a host is left alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Hold {
+pub(crate) enum Hold {
     /// Until then, whatever it sends.
     Until(Duration),
     /// Until then it does not attach by mere packets: the operator has detached it.
@@ -28,13 +28,13 @@ impl Hold {
 
 /// A bounded number of refused hosts; the one refused longest ago makes room.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Refusals {
+pub(crate) struct Refusals {
     by_link: BTreeMap<HostLink, Hold>,
     order: VecDeque<HostLink>,
 }
 
 impl Refusals {
-    pub(super) fn insert(&mut self, link: HostLink, hold: Hold, most: usize) {
+    pub(crate) fn insert(&mut self, link: HostLink, hold: Hold, most: usize) {
         if most == 0 {
             return;
         }
@@ -50,7 +50,7 @@ impl Refusals {
     }
 
     /// Whether a host that shows this sign is to be left alone. If not, its refusal is forgotten.
-    pub(super) fn stands(&mut self, now: Duration, link: HostLink, sign: Sign) -> bool {
+    pub(crate) fn stands(&mut self, now: Duration, link: HostLink, sign: Sign) -> bool {
         let Some(&hold) = self.by_link.get(&link) else {
             return false;
         };
@@ -68,7 +68,7 @@ impl Refusals {
 
     /// Forgets the hosts that were refused, in order, and says which; hosts that the operator has
     /// detached stay.
-    pub(super) fn take_refused(&mut self) -> Vec<HostLink> {
+    pub(crate) fn take_refused(&mut self) -> Vec<HostLink> {
         let detached = |hold: &Hold| matches!(hold, Hold::PacketsUntil(_));
         let refused = self.by_link.iter().filter(|(_, hold)| !detached(hold));
         let refused: Vec<HostLink> = refused.map(|(&link, _)| link).collect();
