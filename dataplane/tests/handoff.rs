@@ -97,6 +97,16 @@ impl Crew {
         self.gateway.tables.verdict_totals().of(verdict)
     }
 
+    /// One pass each, in turn, as two cores would, until nobody finds anything.
+    fn in_turn(&mut self) {
+        loop {
+            let found = self.workers.iter_mut().map(|it| it.poll_at(START));
+            if found.sum::<usize>() == 0 {
+                return;
+            }
+        }
+    }
+
     /// All that was received has one end, over all workers, and no buffer is out.
     fn balances(&self, received: u64) {
         let totals = self.gateway.tables.verdict_totals();
@@ -126,14 +136,7 @@ fn in_order(sent: &[Vec<(u8, u32)>]) {
 fn one_queue_feeds_both_workers_and_flows_stay_in_order() {
     let mut crew = Crew::new(true, &[0, 1], 4096);
     crew.receive(50, 2_000);
-    // One pass each, in turn, as two cores would.
-    while crew
-        .workers
-        .iter_mut()
-        .map(|it| it.poll_at(START))
-        .sum::<usize>()
-        > 0
-    {}
+    crew.in_turn();
     let sent = crew.sent();
     in_order(&sent);
     assert_eq!(sent.iter().map(Vec::len).sum::<usize>(), 2_000);
@@ -218,13 +221,7 @@ fn a_worker_that_stands_still_costs_its_own_packets_only() {
 fn a_worker_without_a_queue_sends_by_another() {
     let mut crew = Crew::new(true, &[0, 0], 8192);
     crew.receive(50, 1_000);
-    while crew
-        .workers
-        .iter_mut()
-        .map(|it| it.poll_at(START))
-        .sum::<usize>()
-        > 0
-    {}
+    crew.in_turn();
     let sent = crew.sent();
     assert_eq!((sent[0].len(), sent[1].len()), (1_000, 0));
     let mut flows: Vec<(u8, u32)> = sent.concat();
@@ -273,24 +270,12 @@ fn a_port_that_is_down_is_down_for_all_workers() {
     };
     link(&mut crew, false);
     crew.receive(50, 1_000);
-    while crew
-        .workers
-        .iter_mut()
-        .map(|it| it.poll_at(START))
-        .sum::<usize>()
-        > 0
-    {}
+    crew.in_turn();
     assert_eq!(crew.count(Verdict::Drop(Drop::PortDown)), 1_000);
     crew.balances(1_000);
     link(&mut crew, true);
     crew.receive(50, 500);
-    while crew
-        .workers
-        .iter_mut()
-        .map(|it| it.poll_at(START))
-        .sum::<usize>()
-        > 0
-    {}
+    crew.in_turn();
     assert_eq!(crew.sent()[0].len(), 500);
     crew.balances(1_500);
 

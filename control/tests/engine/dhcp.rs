@@ -58,6 +58,15 @@ fn client(kind: u8, transaction: u8, name: &[u8]) -> Vec<u8> {
     message
 }
 
+/// A domain whose access gateway relays to a server, and a host that it serves.
+fn served() -> (World, Host, Host) {
+    let (mut world, server) = relaying();
+    let mut mn = Host::new(MN, 1);
+    attach(&mut world, &mut mn);
+    world.hear(CORE);
+    (world, server, mn)
+}
+
 /// An association with one address.
 fn association(address: Ipv6Addr, valid: u32) -> Vec<u8> {
     let mut inner = Vec::new();
@@ -133,10 +142,7 @@ fn of_prefix(mn: &Host, last: u128) -> Ipv6Addr {
 /// Proves S1-25, S1-27, S1-34, S1-38, S1-39.
 #[test]
 fn a_host_gets_its_address_from_the_server_and_its_anchor_hears_of_it() {
-    let (mut world, server) = relaying();
-    let mut mn = Host::new(MN, 1);
-    attach(&mut world, &mut mn);
-    world.hear(CORE);
+    let (mut world, server, mut mn) = served();
     let asked = client(kind::REQUEST, 7, b"one");
     send(&mut world, &mn, &asked);
     let relayed = at_server(&mut world);
@@ -235,10 +241,7 @@ fn only_a_host_that_is_served_is_relayed() {
 /// Proves S1-37, S1-38.
 #[test]
 fn a_lease_that_is_not_of_the_hosts_prefix_does_not_reach_it() {
-    let (mut world, server) = relaying();
-    let mut mn = Host::new(MN, 1);
-    attach(&mut world, &mut mn);
-    world.hear(CORE);
+    let (mut world, server, mut mn) = served();
     send(&mut world, &mn, &client(kind::REQUEST, 7, b"one"));
     let asked = at_server(&mut world).remove(0);
     let foreign = association(ip("2001:db8:77::1"), 600);
@@ -253,10 +256,7 @@ fn a_lease_that_is_not_of_the_hosts_prefix_does_not_reach_it() {
 
 #[test]
 fn what_a_host_must_not_send_goes_nowhere() {
-    let (mut world, server) = relaying();
-    let mut mn = Host::new(MN, 1);
-    attach(&mut world, &mut mn);
-    world.hear(CORE);
+    let (mut world, server, mut mn) = served();
     let mut relayed = relay_header(kind::RELAY_FORWARD, 9, ip("2001:db8::1"), ip("fe80::9"));
     put(
         code::RELAY_MESSAGE,
@@ -294,10 +294,7 @@ fn what_a_host_must_not_send_goes_nowhere() {
 
 #[test]
 fn answers_of_strangers_and_answers_to_nothing_do_not_reach_a_host() {
-    let (mut world, server) = relaying();
-    let mut mn = Host::new(MN, 1);
-    attach(&mut world, &mut mn);
-    world.hear(CORE);
+    let (mut world, server, mut mn) = served();
     send(&mut world, &mn, &client(kind::REQUEST, 7, b"one"));
     let asked = at_server(&mut world).remove(0);
     let given = association(of_prefix(&mn, 1), 60);
@@ -320,10 +317,7 @@ fn answers_of_strangers_and_answers_to_nothing_do_not_reach_a_host() {
 
 #[test]
 fn a_host_cannot_use_the_server_up() {
-    let (mut world, _) = relaying();
-    let mut mn = Host::new(MN, 1);
-    attach(&mut world, &mut mn);
-    world.hear(CORE);
+    let (mut world, _, mut mn) = served();
     let mut relayed = 0;
     for number in 0..200_u8 {
         send(
