@@ -96,6 +96,11 @@ impl<W: Write> File<W> {
         Ok(())
     }
 
+    /// Lets go of what is held back for a larger write.
+    fn flush(&mut self) -> Result<(), Failure> {
+        self.writer.get_mut().flush().map_err(Failure::Output)
+    }
+
     /// The number of a port's interface, which is described when it first comes up.
     fn interface(&mut self, port: &str) -> Result<u32, Failure> {
         let known = self.ports.iter().position(|known| known == port);
@@ -144,6 +149,10 @@ impl<W: Write> File<W> {
 pub fn run(client: &mut Client, out: impl Write) -> Result<(WatchEnded, u64), Failure> {
     let mut file = File::new(out)?;
     loop {
+        // Who watches the file, or reads us by a pipe, sees a packet that nothing follows.
+        if client.is_drained() {
+            file.flush()?;
+        }
         let (_, method, params) = trace::next(client)?;
         match method.as_str() {
             "captured" => file.put(&trace::read(params)?)?,

@@ -101,6 +101,11 @@ impl Client {
         }
     }
 
+    /// Whether all that has come so far has been read, so that the next line may be long in coming.
+    pub fn is_drained(&self) -> bool {
+        self.stream.buffer().is_empty()
+    }
+
     /// The next line, without its newline.
     pub fn line(&mut self) -> Result<String, Failure> {
         let mut line = String::new();

@@ -13,6 +13,9 @@ use std::time::Duration;
 /// a long transfer.
 const KEPT: &str = "512";
 
+/// Octets that hold every frame of any link.
+const WHOLE: &str = "262144";
+
 /// Longest time that a frame takes from the link into the file.
 const LAG: Duration = Duration::from_millis(200);
 
@@ -30,13 +33,25 @@ impl Capture {
     /// # Errors
     /// When tcpdump does not start.
     pub fn start(at: End<'_>, path: &Path) -> Result<Self> {
+        Self::keep(at, path, KEPT)
+    }
+
+    /// The same with every frame kept whole, for who puts fragments together.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn start_whole(at: End<'_>, path: &Path) -> Result<Self> {
+        Self::keep(at, path, WHOLE)
+    }
+
+    fn keep(at: End<'_>, path: &Path, octets: &str) -> Result<Self> {
         let file = path.to_str().context("a path that is not text")?;
         let words = [
             "tcpdump",
             "-i",
             at.interface,
             "-s",
-            KEPT,
+            octets,
             "-B",
             "16384",
             "-Z",

@@ -2,9 +2,12 @@
 //! all the same, in fragments (RFC 2473 section 7.1).
 
 use anyhow::{Context, Result};
+use lab::capture::Capture;
 use lab::domain::{default_conf, Domain};
 use lab::gateway::{Configuration, Programs};
-use lab::topology::{Plan, Topology, CN, MN_MAC};
+use lab::judge::{count, read};
+use lab::network::End;
+use lab::topology::{Plan, Topology, CN, LMA, MAGS, MN_MAC};
 use lab::transfer::Transfer;
 use serde_json::Value;
 use std::path::Path;
@@ -36,6 +39,29 @@ fn counter(domain: &Domain, gateway: &str, name: &str) -> Result<u64> {
     Ok(named.filter_map(|counter| counter["value"].as_u64()).sum())
 }
 
+/// tshark, which puts fragments together itself, finds a whole echo in each pair of them, nothing that
+/// overlaps or is missing, and nothing on the link that is longer than it carries.
+fn judge(trail: &Path) -> Result<()> {
+    assert_eq!(count(trail, "_ws.malformed")?, 0);
+    let wrong = "ipv6.fragment.overlap || ipv6.fragment.multipletails || ipv6.fragment.error";
+    assert_eq!(count(trail, wrong)?, 0);
+    let longest = CORE_MTU + 14;
+    assert_eq!(count(trail, &format!("frame.len > {longest}"))?, 0);
+    let inner = "ipv6.fragment.count == 2 && icmpv6.type in {128,129}";
+    let fields = ["ipv6.src", "ipv6.dst", "ipv6.reassembled.length"];
+    let whole = read(trail, inner, &fields)?;
+    let (lma, mag) = (LMA.to_string(), MAGS[0].to_string());
+    for (from, to) in [(&mag, &lma), (&lma, &mag)] {
+        let outer =
+            |frame: &&Vec<String>| frame[0].starts_with(&**from) && frame[1].starts_with(&**to);
+        let echoes: Vec<_> = whole.iter().filter(outer).collect();
+        assert!(echoes.len() >= 10, "{from} to {to}: {whole:?}");
+        let length = |frame: &&Vec<String>| frame[2] == CORE_MTU.to_string();
+        assert!(echoes.iter().all(length), "{echoes:?}");
+    }
+    Ok(())
+}
+
 /// Pings of 1280 octets, which nobody may fragment on the way, are answered whole, and a TCP session goes
 /// through byte for byte.
 #[test]
@@ -52,6 +78,8 @@ fn packets_of_1280_octets_cross_a_core_that_carries_no_more() -> Result<()> {
     mn.wait_for_address(LIMIT)?;
     assert!(mn.reaches(CN, LIMIT), "{}", domain.troubles());
 
+    let trail = domain.network.run.directory().join("core.pcap");
+    let capture = Capture::start_whole(End::of(&domain.network.switch, "core-lma"), &trail)?;
     let cn = CN.to_string();
     // 40 octets of IPv6 and 8 of ICMPv6 in front.
     let size = (CORE_MTU - 48).to_string();
@@ -60,6 +88,7 @@ fn packets_of_1280_octets_cross_a_core_that_carries_no_more() -> Result<()> {
     ];
     let answered = mn.namespace.run(&ping).with_context(|| domain.troubles())?;
     assert!(answered.contains(" 0% packet loss"), "{answered}");
+    judge(&capture.stop()?)?;
 
     let log = domain.network.run.directory().join("hosts.log");
     let (from, to) = (&mn.namespace, &domain.network.cn.namespace);
