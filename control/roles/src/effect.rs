@@ -304,6 +304,45 @@ pub enum Notice {
         /// Its prefix.
         prefix: BoundPrefix,
     },
+    /// CMD: a host came to the domain, or came back to it.
+    SessionUp {
+        /// Who.
+        mn_identifier: MnIdentifier,
+        /// The MAAR that serves it.
+        maar: Ipv6Addr,
+        /// Its prefixes there.
+        prefixes: Vec<HomeNetworkPrefix>,
+    },
+    /// CMD: a host moved to another MAAR.
+    SessionMoved {
+        /// Who.
+        mn_identifier: MnIdentifier,
+        /// The MAAR that served it.
+        from: Ipv6Addr,
+        /// The one that does now.
+        to: Ipv6Addr,
+    },
+    /// CMD: a host has left the domain; its previous MAARs are told to let go.
+    SessionDown {
+        /// Who.
+        mn_identifier: MnIdentifier,
+    },
+    /// CMD: a previous MAAR answered what it was told about a host.
+    AnchorAnswered {
+        /// Which host.
+        mn_identifier: MnIdentifier,
+        /// The MAAR.
+        maar: Ipv6Addr,
+        /// The outcome.
+        status: Status,
+    },
+    /// CMD: a previous MAAR never answered what it was told about a host.
+    AnchorSilent {
+        /// Which host.
+        mn_identifier: MnIdentifier,
+        /// The MAAR.
+        maar: Ipv6Addr,
+    },
     /// A Binding Revocation Indication went out.
     RevocationSent {
         /// To whom.

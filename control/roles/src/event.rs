@@ -1,5 +1,6 @@
 //! What can happen to a role.
 
+use crate::cmd::{CmdMode, MaarPeer};
 use crate::policy::{LmaPolicy, Profile};
 use crate::store::Record;
 use crate::BoundPrefix;
@@ -83,6 +84,16 @@ pub enum Event {
     Policy {
         /// All of it.
         policy: LmaPolicy,
+    },
+    /// CMD: the MAARs of the domain were read, at start and at every reload.
+    Maars {
+        /// All of them.
+        maars: Vec<MaarPeer>,
+    },
+    /// CMD: from now on hosts that move are dealt with in this mode (S2-27).
+    Mode {
+        /// The mode.
+        mode: CmdMode,
     },
     /// The access policy was read again: every attached host is to be looked at anew.
     AccessPolicyChanged,
@@ -199,7 +210,7 @@ impl Departure {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Timer {
-    /// LMA: the lifetime of a binding, or MinDelayBeforeBCEDelete after a de-registration, ends.
+    /// LMA, CMD: the lifetime of a binding, or MinDelayBeforeBCEDelete after a de-registration, ends.
     BindingExpiry {
         /// Whose binding.
         session: u64,
@@ -210,6 +221,20 @@ pub enum Timer {
         /// The session that is in its way.
         session: u64,
     },
+    /// CMD: the previous MAARs of a host have had their time to answer (RFC 8885 section 3.2).
+    Aggregation {
+        /// Whose.
+        session: u64,
+    },
+    /// CMD: send an update to a previous MAAR again, or now (RFC 8885 section 3.6).
+    AnchorUpdate {
+        /// For whom.
+        session: u64,
+        /// To which MAAR.
+        maar: Ipv6Addr,
+    },
+    /// CMD: more updates to MAARs may go out (RFC 8885 section 3.2).
+    Pacing,
     /// Send a revocation again, or give it up (RFC 5846 section 6.3).
     Revocation {
         /// Its sequence number.

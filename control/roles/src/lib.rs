@@ -14,6 +14,7 @@
 
 mod backoff;
 mod bound;
+pub mod cmd;
 pub mod counters;
 pub mod effect;
 pub mod event;

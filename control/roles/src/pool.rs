@@ -141,7 +141,7 @@ impl Pools {
 }
 
 /// Whether the two share an address.
-fn overlap(one: HomeNetworkPrefix, other: HomeNetworkPrefix) -> bool {
+pub(crate) fn overlap(one: HomeNetworkPrefix, other: HomeNetworkPrefix) -> bool {
     if one.length <= other.length {
         one.contains(other.prefix)
     } else {

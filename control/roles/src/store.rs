@@ -21,7 +21,9 @@ use crate::policy::Profile;
 use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
-use wire::mh::{AccessTechnology, HandoffIndicator, HomeNetworkPrefix, MnIdentifier, NtpTime};
+use wire::mh::{
+    AccessTechnology, HandoffIndicator, HomeNetworkPrefix, MnIdentifier, MobilityOption, NtpTime,
+};
 
 /// Something that is kept.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,6 +33,8 @@ pub enum Record {
     Binding(BindingRecord),
     /// MAG: an entry of the binding update list, with the host that it is for.
     Visitor(VisitorRecord),
+    /// CMD: an entry of the binding cache.
+    Session(SessionRecord),
 }
 
 impl Record {
@@ -41,6 +45,9 @@ impl Record {
                 session: binding.session,
             },
             Self::Visitor(visitor) => Key::Visitor { link: visitor.link },
+            Self::Session(session) => Key::Session {
+                session: session.session,
+            },
         }
     }
 }
@@ -58,6 +65,11 @@ pub enum Key {
     Visitor {
         /// Where it is.
         link: HostLink,
+    },
+    /// A host at a CMD.
+    Session {
+        /// Its session.
+        session: u64,
     },
 }
 
@@ -120,4 +132,48 @@ pub struct VisitorRecord {
     pub refresh: Duration,
     /// When its binding ends if it is not refreshed, since 1970.
     pub ends: Duration,
+}
+
+/// A binding cache entry of a CMD (RFC 8885 section 3.2) as its MAARs know it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionRecord {
+    /// Number of the session.
+    pub session: u64,
+    /// The mobile node.
+    pub mn_identifier: MnIdentifier,
+    /// The MAAR that serves it.
+    pub serving: Option<Ipv6Addr>,
+    /// The MAARs that anchor its prefixes, the serving one last.
+    pub anchors: Vec<AnchorRecord>,
+    /// Whether it is de-registered and waits for its host to come back; without that and without a
+    /// serving MAAR it is over, and its anchors are to let go.
+    pub pending: bool,
+    /// Link-layer identifier of the attached interface, if the MAAR told it.
+    pub link_layer: Option<Vec<u8>>,
+    /// How the mobile node is attached.
+    pub access_technology: AccessTechnology,
+    /// Handoff Indicator of the last accepted update.
+    pub handoff: HandoffIndicator,
+    /// Sequence number of the last accepted update.
+    pub sequence: u16,
+    /// Timestamp of the latest accepted update that had one.
+    pub timestamp: Option<NtpTime>,
+    /// Lifetime that was granted, in units of four seconds.
+    pub granted: u16,
+}
+
+/// A MAAR that anchors prefixes of a host.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AnchorRecord {
+    /// Its address.
+    pub address: Ipv6Addr,
+    /// The prefixes.
+    pub prefixes: Vec<HomeNetworkPrefix>,
+    /// Those that it is to let go of.
+    pub leaving: Vec<HomeNetworkPrefix>,
+    /// The serving MAAR that it knows of.
+    pub told: Option<Ipv6Addr>,
+    /// What it has told of its interface towards the host (RFC 8885 sections 4.4, 4.7 and 4.8).
+    #[serde(default)]
+    pub attributes: Vec<MobilityOption>,
 }

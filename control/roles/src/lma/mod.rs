@@ -300,6 +300,8 @@ impl Role for Lma {
             | Event::Authenticated { .. }
             | Event::HostGone { .. }
             | Event::Leases { .. }
+            | Event::Maars { .. }
+            | Event::Mode { .. }
             | Event::AccessPolicyChanged
             | Event::AccessPolicyChangedFor { .. }
             | Event::Started { .. }

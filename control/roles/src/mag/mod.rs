@@ -222,8 +222,12 @@ impl Mag {
                 self.on_deregistration_timer(now, mn_identifier, effects);
             }
             Timer::Revocation { sequence } => self.on_revocation_timer(*sequence, effects),
-            // An anchor's.
-            Timer::BindingExpiry { .. } | Timer::AssignWait { .. } => {}
+            // An anchor's, or a database's.
+            Timer::BindingExpiry { .. }
+            | Timer::AssignWait { .. }
+            | Timer::Aggregation { .. }
+            | Timer::AnchorUpdate { .. }
+            | Timer::Pacing => {}
         }
     }
 
@@ -341,8 +345,10 @@ impl Role for Mag {
             Event::Restored {
                 record: Record::Visitor(visitor),
             } => self.on_restored(now, visitor, effects),
-            // An anchor's.
+            // An anchor's, or a database's.
             Event::Policy { .. }
+            | Event::Maars { .. }
+            | Event::Mode { .. }
             | Event::Restored { .. }
             | Event::Started { .. }
             | Event::Unauthenticated { .. } => {}
