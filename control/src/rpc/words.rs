@@ -121,6 +121,38 @@ impl TimedNotice {
             } => {
                 format!("{} binding down: {prefix}", name(mn_identifier))
             }
+            Notice::SessionUp {
+                mn_identifier,
+                maar,
+                prefixes,
+            } => {
+                let prefixes: Vec<_> = prefixes.iter().map(ToString::to_string).collect();
+                let name = name(mn_identifier);
+                format!("{name} came to {maar}: {}", prefixes.join(", "))
+            }
+            Notice::SessionMoved {
+                mn_identifier,
+                from,
+                to,
+            } => format!("{} moved from {from} to {to}", name(mn_identifier)),
+            Notice::SessionDown { mn_identifier } => {
+                format!("{} left the domain", name(mn_identifier))
+            }
+            Notice::AnchorAnswered {
+                mn_identifier,
+                maar,
+                status,
+            } => {
+                let name = name(mn_identifier);
+                format!("{name} previous MAAR {maar} answered: status {status}")
+            }
+            Notice::AnchorSilent {
+                mn_identifier,
+                maar,
+            } => {
+                let name = name(mn_identifier);
+                format!("{name} previous MAAR {maar} did not answer, given up")
+            }
             Notice::RevocationSent { peer, trigger } => {
                 format!("revocation sent to {peer}: {trigger}")
             }

@@ -5,6 +5,7 @@
 //!   records   key ─► record, each field under its name (MessagePack)
 //!             00 session                the LMA's bindings
 //!             01 interface, mac         the MAG's visitors
+//!             02 session                the CMD's hosts
 //! ```
 //!
 //! A file that was left in the middle of a commit is as it was after the one before. Every page has a
@@ -43,7 +44,7 @@ pub struct Place {
     pub path: PathBuf,
     /// What a commit survives.
     pub durability: Durability,
-    /// The gateway's role: `lma` or `mag`.
+    /// The gateway's role: `lma`, `mag` or `cmd`.
     pub role: &'static str,
     /// The role's address: our end of all that is bound.
     pub address: Ipv6Addr,
@@ -263,6 +264,10 @@ fn key(key: &Key) -> Vec<u8> {
             octets.push(1);
             octets.extend(link.interface.to_be_bytes());
             octets.extend(link.mac.0);
+        }
+        Key::Session { session } => {
+            octets.push(2);
+            octets.extend(session.to_be_bytes());
         }
     }
     octets

@@ -2,6 +2,8 @@
 //! virtual time.
 
 mod addresses;
+mod cmd;
+mod cmd_scenario;
 mod domain;
 mod ipv4;
 mod lma;
