@@ -19,11 +19,14 @@
 //! `anchor-perf wire` is a bad wire on purpose: it joins two interfaces and delays, loses, reorders
 //! and doubles what passes, by decisions that a seed fixes. See [`wire`].
 //!
+//! `anchor-perf domain` simulates a whole mobility domain with the gateway's own roles. See [`domain`].
+//!
 //! `anchor-perf table` measures the binding table against DPDK's hash table ([`table`]), and
 //! `anchor-perf update` how fast bindings change while workers forward ([`update`]).
 
 mod bench;
 mod compare;
+mod domain;
 mod eal;
 mod forward;
 mod gateway;
@@ -85,6 +88,8 @@ enum Command {
     Update(update::Arguments),
     /// Measure how long a packet waits for a worker that is idle, by idle mode.
     Wakeup(wakeup::Arguments),
+    /// Simulate a whole domain, with the gateway's own roles, on virtual time.
+    Domain(domain::Arguments),
     /// Join two interfaces by a wire that delays, loses, reorders and doubles packets.
     Wire(wire::Arguments),
 }
@@ -106,6 +111,7 @@ fn main() -> ExitCode {
         Command::Crash(arguments) => restart::crash::run(&arguments),
         Command::Update(arguments) => update::run(&arguments),
         Command::Wakeup(arguments) => wakeup::run(&arguments),
+        Command::Domain(arguments) => domain::run(&arguments),
         Command::Wire(arguments) => wire::run(&arguments),
     };
     match outcome {

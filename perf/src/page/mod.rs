@@ -10,7 +10,7 @@
 //! A file that is not there was not measured: its rows say so, its plot stays as it is.
 
 pub mod machine;
-mod plots;
+pub mod plots;
 mod results;
 mod tables;
 

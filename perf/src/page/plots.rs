@@ -25,14 +25,17 @@ const COLOURS: [RGBColor; 5] = [
 #[derive(Clone, Debug, PartialEq)]
 pub struct Line {
     /// What it shows.
-    name: String,
-    points: Vec<(f64, f64)>,
+    pub name: String,
+    /// Across and up.
+    pub points: Vec<(f64, f64)>,
 }
 
 /// How an axis runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Scale {
+pub enum Scale {
+    /// Evenly.
     Linear,
+    /// By powers.
     Logarithmic,
 }
 
@@ -40,12 +43,17 @@ enum Scale {
 #[derive(Clone, Debug)]
 pub struct Plot {
     /// Name of its files.
-    file: &'static str,
-    title: String,
-    across: &'static str,
-    up: &'static str,
-    scale: Scale,
-    lines: Vec<Line>,
+    pub file: &'static str,
+    /// What stands above it.
+    pub title: String,
+    /// What the axis across shows.
+    pub across: &'static str,
+    /// What the axis upwards shows.
+    pub up: &'static str,
+    /// How the axis across runs.
+    pub scale: Scale,
+    /// Its lines.
+    pub lines: Vec<Line>,
 }
 
 /// All plots that there are results for.

@@ -1,0 +1,253 @@
+//! What a run counts and measures.
+
+use hdrhistogram::Histogram;
+use serde::Serialize;
+use wire::mh::Message;
+
+/// Handovers with more previous anchors are counted with the last.
+pub const MOST_ANCHORS: usize = 10;
+
+/// A distribution of times up to an hour, with three digits.
+pub struct Times(Histogram<u64>);
+
+/// Some points of a distribution of times, in milliseconds.
+#[derive(Clone, Debug, Default, Serialize, PartialEq)]
+pub struct Quantiles {
+    /// How many times there are.
+    pub count: u64,
+    /// The mean.
+    pub mean: f64,
+    /// The median.
+    pub p50: f64,
+    /// What 90 % do not exceed.
+    pub p90: f64,
+    /// What 99 % do not exceed.
+    pub p99: f64,
+    /// What 99.9 % do not exceed.
+    pub p999: f64,
+    /// The longest.
+    pub max: f64,
+}
+
+impl Default for Times {
+    fn default() -> Self {
+        let hour = 3_600_000_000;
+        Self(Histogram::new_with_max(hour, 3).expect("three digits up to an hour are a histogram"))
+    }
+}
+
+impl Times {
+    /// Enters a time in microseconds.
+    pub fn enter(&mut self, us: u64) {
+        self.0.saturating_record(us);
+    }
+
+    /// A point of it, in milliseconds.
+    pub fn quantile(&self, part: f64) -> f64 {
+        self.0.value_at_quantile(part) as f64 / 1e3
+    }
+
+    /// How many times there are.
+    pub fn count(&self) -> u64 {
+        self.0.len()
+    }
+
+    /// Its points.
+    pub fn quantiles(&self) -> Quantiles {
+        Quantiles {
+            count: self.count(),
+            mean: round(self.0.mean() / 1e3),
+            p50: self.quantile(0.5),
+            p90: self.quantile(0.9),
+            p99: self.quantile(0.99),
+            p999: self.quantile(0.999),
+            max: self.0.max() as f64 / 1e3,
+        }
+    }
+}
+
+/// Three digits behind the point.
+pub fn round(figure: f64) -> f64 {
+    (figure * 1e3).round() / 1e3
+}
+
+/// Messages by kind.
+#[derive(Clone, Copy, Debug, Default, Serialize, PartialEq, Eq)]
+pub struct Kinds {
+    /// Proxy Binding Updates.
+    pub updates: u64,
+    /// Proxy Binding Acknowledgements.
+    pub acknowledgements: u64,
+    /// Binding Revocation Indications and Acknowledgements.
+    pub revocations: u64,
+    /// All others.
+    pub others: u64,
+}
+
+impl Kinds {
+    /// Counts a message.
+    pub fn count(&mut self, message: &Message) {
+        *match message {
+            Message::BindingUpdate(_) => &mut self.updates,
+            Message::BindingAcknowledgement(_) => &mut self.acknowledgements,
+            Message::RevocationIndication(_) | Message::RevocationAcknowledgement(_) => {
+                &mut self.revocations
+            }
+            _ => &mut self.others,
+        } += 1;
+    }
+}
+
+/// The tables at one time.
+#[derive(Clone, Copy, Debug, Serialize, PartialEq)]
+pub struct Sample {
+    /// When, in minutes.
+    pub minute: u64,
+    /// Tunnels of a gateway, on the average; the central node left out.
+    pub mean: f64,
+    /// Half of the gateways have no more.
+    pub p50: usize,
+    /// 99 % of the gateways have no more.
+    pub p99: usize,
+    /// The most that one has.
+    pub max: usize,
+    /// Tunnels of the central node.
+    pub centre: usize,
+    /// Prefixes in the tables for every host in the domain.
+    pub prefixes_per_host: f64,
+}
+
+/// Handovers by the number of other gateways that anchored the host.
+#[derive(Default)]
+pub struct ByAnchors {
+    /// Handovers that settled.
+    pub handovers: u64,
+    /// Messages about them until they had.
+    pub messages: u64,
+    /// Until every session was through again.
+    pub sessions: Times,
+}
+
+/// Load on the central node.
+#[derive(Default)]
+pub struct Centre {
+    /// Messages that came.
+    pub received: u64,
+    /// Messages that it sent.
+    pub sent: u64,
+    /// Messages in the second that is being counted, received and sent.
+    second: (u64, u64),
+    /// The most in a second, once all hosts have come.
+    pub peak: u64,
+    /// How long messages waited for the one before them to be done with, in microseconds.
+    pub waited: Times,
+}
+
+impl Centre {
+    /// Counts a message in the second of `now`.
+    pub fn count(&mut self, now: u64) {
+        let second = now / 1_000_000;
+        if self.second.0 != second {
+            self.second = (second, 0);
+        }
+        self.second.1 += 1;
+        self.peak = self.peak.max(self.second.1);
+    }
+}
+
+/// All that is counted.
+#[derive(Default)]
+pub struct Figures {
+    /// Hosts that came to the domain.
+    pub attachments: u64,
+    /// Hosts that went from one gateway to another.
+    pub handovers: u64,
+    /// Handovers of hosts that moved on before they had settled.
+    pub cut_short: u64,
+    /// Hosts that left the domain.
+    pub departures: u64,
+    /// Messages by kind.
+    pub messages: Kinds,
+    /// Messages about hosts that had just come to the domain.
+    pub attachment_messages: u64,
+    /// Messages about hosts that had settled, or were gone: refreshes and de-registrations.
+    pub upkeep_messages: u64,
+    /// Messages that were lost.
+    pub lost: u64,
+    /// Handovers by the number of previous anchors, from none.
+    pub by_anchors: Vec<ByAnchors>,
+    /// First frame to an address to begin sessions with: of hosts that are new.
+    pub first_address: Times,
+    /// The same, of hosts that moved.
+    pub address: Times,
+    /// First frame to the first packet of the last session that was interrupted.
+    pub sessions: Times,
+    /// Sessions that began.
+    pub begun: u64,
+    /// Sessions whose prefix was taken away while they went on.
+    pub broken: u64,
+    /// How long sessions went on, all together.
+    pub traffic_us: u128,
+    /// How much of that through a tunnel.
+    pub tunnelled_us: u128,
+    /// The same, times the one-way delay of the tunnel in microseconds.
+    pub detour_us: u128,
+    /// Load on the central node.
+    pub centre: Centre,
+    /// The tables, minute by minute.
+    pub samples: Vec<Sample>,
+    /// Times that a host was held against the laws.
+    pub inspections: u64,
+    /// Nodes that crashed.
+    pub crashes: u64,
+    /// Things that happened.
+    pub events: u64,
+}
+
+impl Figures {
+    /// Nothing counted.
+    pub fn new() -> Self {
+        Self {
+            by_anchors: (0..=MOST_ANCHORS).map(|_| ByAnchors::default()).collect(),
+            ..Self::default()
+        }
+    }
+
+    /// The handovers with so many previous anchors.
+    pub fn with_anchors(&mut self, anchors: usize) -> &mut ByAnchors {
+        &mut self.by_anchors[anchors.min(MOST_ANCHORS)]
+    }
+
+    /// Counts traffic of sessions, through a tunnel of this delay, if through any.
+    pub fn traffic(&mut self, us: u64, tunnel_us: Option<u64>) {
+        self.traffic_us += u128::from(us);
+        if let Some(delay) = tunnel_us {
+            self.tunnelled_us += u128::from(us);
+            self.detour_us += u128::from(us) * u128::from(delay);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_peak_is_the_fullest_second() {
+        let mut centre = Centre::default();
+        for now in [0, 999_999, 1_000_000, 1_000_001, 1_500_000, 2_000_000] {
+            centre.count(now);
+        }
+        assert_eq!(centre.peak, 3);
+    }
+
+    #[test]
+    fn quantiles_are_in_milliseconds() {
+        let mut times = Times::default();
+        (1..=1000).for_each(|ms| times.enter(ms * 1000));
+        let all = times.quantiles();
+        assert_eq!(all.count, 1000);
+        assert!((all.p50 - 500.0).abs() < 1.0, "{all:?}");
+        assert!((all.p99 - 990.0).abs() < 1.5, "{all:?}");
+    }
+}

@@ -1,0 +1,114 @@
+//! The laws: what holds for every host once signalling has settled, and for all when it is over.
+//!
+//! - A host that is in the domain is served: it has an address to begin sessions with.
+//! - A prefix of it that is in use has exactly one anchor, and exactly one gateway hands its packets to the
+//!   host: the one that the host is with, by a path that leads from the one to the other.
+//! - Of a host that has left, nothing is in any table once its lifetimes are over.
+//!
+//! Two more hold at every moment, and are looked at with every change of a table (`apply`): packets do not
+//! go round, and nobody anchors a prefix of another's pool.
+
+use super::ground::Place;
+use super::host::Held;
+use super::routes::{HostNumber, Way};
+use super::world::{World, SECOND};
+
+impl World {
+    /// Holds a host against the laws, unless it or the network has just changed.
+    pub fn inspect(&mut self, number: HostNumber) {
+        let now = self.agenda.now();
+        if !self.trouble.is_calm(now) {
+            return;
+        }
+        let host = &self.hosts[number as usize];
+        let wait = match host.at {
+            Some(_) => self.scenario.settle_s * SECOND,
+            None => self.scenario.mend_us(),
+        };
+        if host.moves == 0 || now < host.since + wait {
+            return;
+        }
+        self.figures.inspections += 1;
+        let wrong = match host.at {
+            Some(at) => self.wrong_here(number, at),
+            None => self.wrong_away(number),
+        };
+        if let Some(what) = wrong {
+            self.violate(Some(number), what);
+        }
+    }
+
+    /// What is wrong with a host that has settled at a gateway.
+    fn wrong_here(&self, number: HostNumber, at: Place) -> Option<String> {
+        let now = self.agenda.now();
+        let host = &self.hosts[number as usize];
+        if !host.served {
+            return Some(format!("it is with gateway {at}, which does not serve it"));
+        }
+        let in_use = |held: &&Held| host.current == Some(held.prefix) || held.is_used(now);
+        host.held
+            .iter()
+            .filter(in_use)
+            .find_map(|held| self.wrong_path(held, at))
+    }
+
+    /// What is wrong with the path of a prefix in use.
+    fn wrong_path(&self, held: &Held, at: Place) -> Option<String> {
+        let (prefix, anchor) = (held.prefix, held.anchor);
+        let Some(route) = self.routes.get(prefix) else {
+            return Some(format!("{prefix} is in use and in no table"));
+        };
+        let told = || format!("its host is with gateway {at}: {:?}", route.holds);
+        let anchors = route.holds.iter().filter(|hold| hold.way.anchors()).count();
+        if anchors != 1 {
+            return Some(format!("{prefix} has {anchors} anchors; {}", told()));
+        }
+        let serving: Vec<Place> = route
+            .holds
+            .iter()
+            .filter(|hold| hold.way.serves())
+            .map(|hold| hold.place)
+            .collect();
+        if serving != [at] {
+            return Some(format!("{prefix} is served by {serving:?}; {}", told()));
+        }
+        let whole = if anchor == at {
+            route.at(at).map(|hold| hold.way) == Some(Way::Local)
+        } else {
+            route.first_packet(at, |_| 0).is_some()
+        };
+        (!whole).then(|| format!("{prefix} does not lead to its host; {}", told()))
+    }
+
+    /// What is left of a host that left long ago.
+    fn wrong_away(&self, number: HostNumber) -> Option<String> {
+        let host = &self.hosts[number as usize];
+        host.held.iter().find_map(|held| {
+            let route = self.routes.get(held.prefix)?;
+            Some(format!(
+                "it has left, and {} is in use: {:?}",
+                held.prefix, route.holds
+            ))
+        })
+    }
+
+    /// Holds the domain against the laws when every host has left it long ago.
+    pub fn inspect_end(&mut self) {
+        if let Some((prefix, route)) = self.routes.least() {
+            let (host, holds) = (route.host, route.holds.clone());
+            let what = format!("all have left, and {prefix} is in use: {holds:?}");
+            return self.violate(host, what);
+        }
+        for (place, node) in self.nodes.iter().enumerate() {
+            let sessions = node.process.sessions();
+            if sessions > 0 {
+                let what = format!("all have left, and gateway {place} has {sessions} sessions");
+                return self.violate(None, what);
+            }
+            if !node.kept.is_empty() {
+                let what = format!("all have left, and gateway {place} keeps {:?}", node.kept);
+                return self.violate(None, what);
+            }
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! A node of the domain: a role, its timers, and what it keeps across a restart.
+
+use super::agenda::Entry;
+use super::ground::Place;
+use super::lots::{Draw, Lots};
+use super::routes::HostNumber;
+use super::{Mode, Scenario};
+use hashbrown::HashMap;
+use rand::RngCore;
+use roles::event::Timer;
+use roles::lma::{Lma, LmaConfig};
+use roles::mag::{Mag, MagConfig};
+use roles::policy::{LmaPolicy, Profile};
+use roles::pool::{BadPool, Pool, Pools};
+use roles::store::{Key, Record};
+use roles::{Event, Role};
+use std::collections::BTreeMap;
+use std::net::Ipv6Addr;
+use std::time::Duration;
+use wire::ether::MacAddr;
+use wire::mh::{options, HomeNetworkPrefix, Message, MnIdentifier};
+
+/// Where the addresses of nodes begin.
+const NODES: u128 = 0x3fff_0000_0000_0000_0000_0000_0000_0001;
+/// 2001:db8::/32: where the prefixes of hosts come from.
+const HOSTS: u128 = 0x2001_0db8 << 96;
+
+/// The address of a node.
+pub const fn address(place: Place) -> Ipv6Addr {
+    Ipv6Addr::from_bits(NODES + place as u128)
+}
+
+/// The node with an address.
+pub const fn place_of(address: Ipv6Addr) -> Place {
+    address.to_bits().wrapping_sub(NODES) as Place
+}
+
+/// The link-layer address of a host.
+pub const fn mac_of(host: HostNumber) -> MacAddr {
+    let [a, b, c, d] = host.to_be_bytes();
+    MacAddr([2, 0, a, b, c, d])
+}
+
+/// The host with a link-layer address.
+pub const fn host_of(mac: MacAddr) -> HostNumber {
+    let [_, _, a, b, c, d] = mac.0;
+    HostNumber::from_be_bytes([a, b, c, d])
+}
+
+/// The identity of a host.
+pub fn identifier(host: HostNumber) -> MnIdentifier {
+    MnIdentifier::Nai(format!("{host}@d"))
+}
+
+/// The host with an identity.
+pub fn host_named(identifier: &MnIdentifier) -> Option<HostNumber> {
+    let text = std::str::from_utf8(identifier.as_bytes()).ok()?;
+    text.split_once('@')?.0.parse().ok()
+}
+
+/// The host that a message is about, if it names one.
+pub fn about(message: &Message) -> Option<HostNumber> {
+    options::mn_identifier(message.options()).and_then(host_named)
+}
+
+/// The state machine of a node.
+pub enum Process {
+    /// A local mobility anchor.
+    Lma(Box<Lma>),
+    /// A mobile access gateway.
+    Mag(Box<Mag>),
+}
+
+impl Process {
+    /// What is told what happens.
+    pub fn role(&mut self) -> &mut dyn Role {
+        match self {
+            Self::Lma(lma) => lma.as_mut(),
+            Self::Mag(mag) => mag.as_mut(),
+        }
+    }
+
+    /// Hosts that it has anything of.
+    pub fn sessions(&self) -> usize {
+        match self {
+            Self::Lma(lma) => lma.sessions(),
+            Self::Mag(mag) => mag.sessions(),
+        }
+    }
+}
+
+/// A node.
+pub struct Node {
+    /// Its role.
+    pub process: Process,
+    /// Its timers that run.
+    pub timers: HashMap<Timer, Entry>,
+    /// What it keeps, where nodes crash.
+    pub kept: BTreeMap<Key, Record>,
+    /// How far its clock goes ahead of the domain's, in microseconds.
+    pub ahead_us: u64,
+    /// Until when its processor is busy with messages that have come.
+    pub busy_until: u64,
+    /// Until when it is down.
+    pub down_until: u64,
+    /// How often it was started before.
+    pub restarts: u32,
+    /// Messages that it has sent.
+    pub sent: u64,
+}
+
+impl Node {
+    /// A node that starts for the first time.
+    pub fn new(scenario: &Scenario, place: Place) -> Result<Self, BadPool> {
+        Ok(Self {
+            process: process(scenario, place, 0)?,
+            timers: HashMap::new(),
+            kept: BTreeMap::new(),
+            ahead_us: 0,
+            busy_until: 0,
+            down_until: 0,
+            restarts: 0,
+            sent: 0,
+        })
+    }
+}
+
+/// The role of a node, after so many restarts.
+pub fn process(scenario: &Scenario, place: Place, restarts: u32) -> Result<Process, BadPool> {
+    let seed = Lots::of(scenario.seed, Draw::Role, place.into(), restarts.into()).next_u64();
+    let lifetime = Duration::from_secs(scenario.lifetime_s.into());
+    let room = scenario.hosts as usize + 1024;
+    match scenario.mode {
+        Mode::Central if place == scenario.gateways => {
+            let all = HomeNetworkPrefix {
+                prefix: Ipv6Addr::from_bits(HOSTS),
+                length: 32,
+            };
+            let pools = Pools::new([Pool::new(all, 64)?])?;
+            let mut config = LmaConfig::new(address(place), pools, room);
+            config.max_lifetime = lifetime;
+            Ok(Process::Lma(Box::new(Lma::new(config))))
+        }
+        Mode::Central => {
+            let mut config = MagConfig::new(address(place), room, seed);
+            config.lifetime = lifetime;
+            // Nothing of it leaves the access link.
+            config.advertising.interval = Duration::ZERO;
+            Ok(Process::Mag(Box::new(Mag::new(config))))
+        }
+    }
+}
+
+/// What a node is told at every start before anything else, but for what it kept.
+pub fn greeting(scenario: &Scenario, place: Place, restarts: u32) -> Vec<Event> {
+    let mut events = vec![Event::Started { restarts }];
+    if scenario.mode == Mode::Central && place == scenario.gateways {
+        let policy = LmaPolicy {
+            mags: (0..scenario.gateways).map(address).collect(),
+            hosts: Vec::new(),
+            serve_unlisted: true,
+        };
+        events.push(Event::Policy { policy });
+    }
+    events
+}
+
+/// What access policy says of a host.
+pub fn profile(scenario: &Scenario, host: HostNumber) -> Profile {
+    Profile {
+        mn_identifier: identifier(host),
+        lma: address(scenario.gateways),
+        home_network_prefixes: Vec::new(),
+        managed: false,
+        other: false,
+        ipv4_home_address: None,
+        ipv6: true,
+        service_selection: None,
+        learn_addresses: true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_addresses_lead_back() {
+        for number in [0, 1, 255, 70_000, 1_000_000, u32::MAX - 1] {
+            assert_eq!(place_of(address(number)), number);
+            assert_eq!(host_of(mac_of(number)), number);
+            assert_eq!(host_named(&identifier(number)), Some(number));
+        }
+        assert_eq!(host_named(&MnIdentifier::Nai("somebody".into())), None);
+    }
+}

@@ -1,0 +1,288 @@
+//! The data plane of the whole domain: who has which prefix in its table, and what for.
+//!
+//! ```text
+//!   Bind, Unbind ──► prefix ──► [ (gateway, way, since) … ]      one anchors, one serves
+//!                         └───► gateway ──► other end ──► prefixes in that tunnel
+//! ```
+
+use super::ground::Place;
+use hashbrown::HashMap;
+use roles::effect::Path;
+use roles::BoundPrefix;
+use std::net::{IpAddr, Ipv6Addr};
+
+/// A host by its number.
+pub type HostNumber = u32;
+
+/// A home network prefix of 64 bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Prefix(pub u64);
+
+impl Prefix {
+    /// Of the first 64 bits of an address.
+    pub const fn of(address: Ipv6Addr) -> Self {
+        Self((address.to_bits() >> 64) as u64)
+    }
+
+    /// Its first address.
+    pub const fn address(self) -> Ipv6Addr {
+        Ipv6Addr::from_bits((self.0 as u128) << 64)
+    }
+}
+
+impl TryFrom<BoundPrefix> for Prefix {
+    type Error = BoundPrefix;
+
+    fn try_from(bound: BoundPrefix) -> Result<Self, BoundPrefix> {
+        match bound.address() {
+            IpAddr::V6(address) => Ok(Self::of(address)),
+            IpAddr::V4(_) => Err(bound),
+        }
+    }
+}
+
+impl std::fmt::Display for Prefix {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/64", self.address())
+    }
+}
+
+/// Where a gateway sends the packets of a prefix.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// It anchors the prefix and serves its host: no tunnel.
+    Local,
+    /// It anchors the prefix; the host is behind a tunnel to there.
+    Anchor(Place),
+    /// It serves the host; the prefix is anchored there.
+    Access(Place),
+    /// It anchors the prefix and drops its packets until the host is back.
+    Pending,
+}
+
+impl Way {
+    /// Whether the gateway owns the prefix.
+    pub const fn anchors(self) -> bool {
+        matches!(self, Self::Local | Self::Anchor(_) | Self::Pending)
+    }
+
+    /// Whether it hands packets to the host.
+    pub const fn serves(self) -> bool {
+        matches!(self, Self::Local | Self::Access(_))
+    }
+
+    /// The other end of its tunnel.
+    pub const fn remote(self) -> Option<Place> {
+        match self {
+            Self::Anchor(remote) | Self::Access(remote) => Some(remote),
+            Self::Local | Self::Pending => None,
+        }
+    }
+}
+
+/// A prefix in the table of one gateway.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hold {
+    /// The gateway.
+    pub place: Place,
+    /// What it does with packets.
+    pub way: Way,
+    /// Since when, in microseconds.
+    pub since: u64,
+}
+
+/// What all gateways do with one prefix.
+#[derive(Clone, Debug, Default)]
+pub struct Route {
+    /// Whose it is, once that is known.
+    pub host: Option<HostNumber>,
+    /// Who has it.
+    pub holds: Vec<Hold>,
+}
+
+impl Route {
+    /// What a gateway does with it.
+    pub fn at(&self, place: Place) -> Option<Hold> {
+        self.holds.iter().copied().find(|hold| hold.place == place)
+    }
+
+    /// When the first packet can come through to a host with `serving`, given the delay of the tunnel:
+    /// the anchor sends it there, and by the time it arrives it is known what to do with it.
+    pub fn first_packet(&self, serving: Place, delay: impl Fn(Place) -> u64) -> Option<u64> {
+        let end = self.at(serving)?;
+        match end.way {
+            Way::Local => Some(end.since),
+            Way::Access(anchor) => {
+                let start = self.at(anchor)?;
+                (start.way == Way::Anchor(serving))
+                    .then(|| end.since.max(start.since + delay(anchor)))
+            }
+            Way::Anchor(_) | Way::Pending => None,
+        }
+    }
+
+    /// The gateways that a packet comes round to again, starting where `place` sends it; none when
+    /// it comes to an end.
+    pub fn loop_from(&self, place: Place) -> Option<Vec<Place>> {
+        let mut passed = vec![place];
+        let mut at = place;
+        while let Some(Way::Anchor(remote)) = self.at(at).map(|hold| hold.way) {
+            if passed.contains(&remote) {
+                passed.push(remote);
+                return Some(passed);
+            }
+            passed.push(remote);
+            at = remote;
+        }
+        None
+    }
+}
+
+/// The tables of all gateways.
+#[derive(Default)]
+pub struct Routes {
+    routes: HashMap<Prefix, Route>,
+    /// By gateway: the other ends of its tunnels, and how many prefixes are in each.
+    tunnels: Vec<HashMap<Place, u32>>,
+}
+
+impl Routes {
+    /// Empty tables of so many nodes.
+    pub fn new(nodes: usize) -> Self {
+        Self {
+            routes: HashMap::new(),
+            tunnels: vec![HashMap::new(); nodes],
+        }
+    }
+
+    /// What there is of a prefix.
+    pub fn get(&self, prefix: Prefix) -> Option<&Route> {
+        self.routes.get(&prefix)
+    }
+
+    /// How many prefixes are in some table.
+    pub fn len(&self) -> usize {
+        self.routes.len()
+    }
+
+    /// A prefix that is in some table, the least: for messages.
+    pub fn least(&self) -> Option<(Prefix, &Route)> {
+        let least = self.routes.iter().min_by_key(|(prefix, _)| **prefix);
+        least.map(|(prefix, route)| (*prefix, route))
+    }
+
+    /// How many tunnels each gateway has.
+    pub fn tunnels(&self) -> impl Iterator<Item = usize> + '_ {
+        self.tunnels.iter().map(HashMap::len)
+    }
+
+    /// Installs a prefix at a gateway, or moves it there.
+    pub fn bind(&mut self, prefix: Prefix, hold: Hold, host: Option<HostNumber>) -> &Route {
+        let route = self.routes.entry(prefix).or_default();
+        route.host = host.or(route.host);
+        let old = match route.holds.iter_mut().find(|it| it.place == hold.place) {
+            Some(held) if held.way == hold.way => return route,
+            Some(held) => std::mem::replace(held, hold).way.remote(),
+            None => {
+                route.holds.push(hold);
+                None
+            }
+        };
+        if let Some(tunnels) = self.tunnels.get_mut(hold.place as usize) {
+            count(tunnels, old, hold.way.remote());
+        }
+        route
+    }
+
+    /// Takes a prefix out of the table of a gateway. Whose it is, if the gateway served its host.
+    pub fn unbind(&mut self, prefix: Prefix, place: Place) -> Option<HostNumber> {
+        let route = self.routes.get_mut(&prefix)?;
+        let index = route.holds.iter().position(|hold| hold.place == place)?;
+        let hold = route.holds.remove(index);
+        let host = route.host.filter(|_| hold.way.serves());
+        if route.holds.is_empty() {
+            self.routes.remove(&prefix);
+        }
+        if let Some(tunnels) = self.tunnels.get_mut(place as usize) {
+            count(tunnels, hold.way.remote(), None);
+        }
+        host
+    }
+
+    /// Empties the table of a gateway that has crashed.
+    pub fn clear(&mut self, place: Place) {
+        self.routes.retain(|_, route| {
+            route.holds.retain(|hold| hold.place != place);
+            !route.holds.is_empty()
+        });
+        if let Some(tunnels) = self.tunnels.get_mut(place as usize) {
+            tunnels.clear();
+        }
+    }
+}
+
+fn count(tunnels: &mut HashMap<Place, u32>, old: Option<Place>, new: Option<Place>) {
+    if let Some(new) = new {
+        *tunnels.entry(new).or_default() += 1;
+    }
+    if let Some(old) = old {
+        if let Some(prefixes) = tunnels.get_mut(&old) {
+            *prefixes -= 1;
+            if *prefixes == 0 {
+                tunnels.remove(&old);
+            }
+        }
+    }
+}
+
+/// What a path comes to on the ground.
+pub fn way(path: &Path, place_of: impl Fn(Ipv6Addr) -> Place) -> (Way, Option<HostNumber>) {
+    match path {
+        Path::Anchor { tunnel } => (Way::Anchor(place_of(tunnel.remote)), None),
+        Path::Access { tunnel, link } => (
+            Way::Access(place_of(tunnel.remote)),
+            Some(super::node::host_of(link.mac)),
+        ),
+        Path::Pending => (Way::Pending, None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PREFIX: Prefix = Prefix(0x2001_0db8_0000_0001);
+
+    fn hold(place: Place, way: Way, since: u64) -> Hold {
+        Hold { place, way, since }
+    }
+
+    #[test]
+    fn a_packet_comes_through_when_both_ends_agree() {
+        let mut routes = Routes::new(3);
+        let first = |routes: &Routes| routes.get(PREFIX)?.first_packet(2, |_| 30);
+        routes.bind(PREFIX, hold(0, Way::Anchor(1), 100), None);
+        routes.bind(PREFIX, hold(2, Way::Access(0), 110), Some(7));
+        assert_eq!(first(&routes), None, "the anchor sends it elsewhere");
+        routes.bind(PREFIX, hold(0, Way::Anchor(2), 200), None);
+        assert_eq!(first(&routes), Some(230));
+        assert_eq!(routes.tunnels().collect::<Vec<_>>(), [1, 0, 1]);
+        assert_eq!(routes.unbind(PREFIX, 2), Some(7));
+        assert_eq!(first(&routes), None);
+        routes.bind(PREFIX, hold(2, Way::Access(0), 300), None);
+        assert_eq!(first(&routes), Some(300), "what is known once stays known");
+        routes.clear(0);
+        routes.unbind(PREFIX, 2);
+        assert_eq!((routes.len(), routes.tunnels().sum::<usize>()), (0, 0));
+    }
+
+    #[test]
+    fn a_loop_is_found_and_a_chain_is_none() {
+        let mut routes = Routes::new(3);
+        routes.bind(PREFIX, hold(0, Way::Anchor(1), 0), None);
+        let route = routes.bind(PREFIX, hold(1, Way::Anchor(2), 0), None);
+        assert_eq!(route.loop_from(0), None);
+        let route = routes.bind(PREFIX, hold(2, Way::Anchor(1), 0), None);
+        assert_eq!(route.loop_from(0), Some(vec![0, 1, 2, 1]));
+    }
+}

@@ -1,0 +1,558 @@
+//! The domain on virtual time: what happens, and what the nodes do about it.
+//!
+//! ```text
+//!           agenda ──► happening ──► Event ──► role ──► Effects ─┐
+//!             ▲                                                  │ tables, timers, messages
+//!             └──────────────────────────────────────────────────┘
+//! ```
+//!
+//! A message that comes is handled at once, but what a node says to it leaves when its processor is
+//! done with all that came before: a busy node answers late.
+
+use super::agenda::Agenda;
+use super::figures::{Figures, Sample};
+use super::ground::{Ground, Place};
+use super::host::{Arrival, Host};
+use super::lots::{Draw, Lots};
+use super::node::{self, Node};
+use super::routes::{HostNumber, Routes};
+use super::traffic::overlap;
+use super::trouble::{skew, Trouble};
+use super::{Scenario, Violation};
+use anyhow::Result;
+use roles::event::{Departure, HostLink, Sign, Timer};
+use roles::{Effect, Event, Now};
+use std::collections::VecDeque;
+use std::net::Ipv6Addr;
+use std::time::Duration;
+
+/// A second, in microseconds.
+pub const SECOND: u64 = 1_000_000;
+/// A frame on an access link, in microseconds.
+pub const ACCESS_US: u64 = 1_000;
+/// RTR_SOLICITATION_INTERVAL (RFC 4861 section 10).
+const SOLICIT_AGAIN: u64 = 4 * SECOND;
+/// The wall-clock time at which the domain starts.
+const EPOCH: Duration = Duration::from_secs(1_750_000_000);
+
+/// Something that happens.
+pub enum Happening {
+    /// A message comes to a node.
+    Message(Place, Box<Event>),
+    /// A timer of a node runs out.
+    Timer(Place, Timer),
+    /// A host goes somewhere.
+    Move(HostNumber),
+    /// A host leaves for good.
+    Depart(HostNumber),
+    /// A host that has come somewhere solicits, if that was its n-th move.
+    Solicit(HostNumber, u32),
+    /// A host that is not served sends a packet.
+    Speak(HostNumber, u32),
+    /// A gateway notices that a host is gone.
+    Notice(Place, HostNumber, Departure),
+    /// A host has had its time to settle, or all trace of one that left to go.
+    Settled(HostNumber, u32),
+    /// All hosts are held against the laws.
+    Inspect,
+    /// A node crashes, and starts again then.
+    Crash(Place, u64),
+    /// A node starts again.
+    Start(Place),
+    /// The tables are looked at.
+    Sample,
+}
+
+/// The domain.
+pub struct World {
+    pub scenario: Scenario,
+    pub ground: Ground,
+    pub agenda: Agenda<Happening>,
+    pub nodes: Vec<Node>,
+    pub hosts: Vec<Host>,
+    pub routes: Routes,
+    pub trouble: Trouble,
+    pub figures: Figures,
+    /// What nodes are told before anything else happens.
+    pub prompt: VecDeque<(Place, Event)>,
+    /// Whom the message that is being handled is about.
+    pub about: Option<HostNumber>,
+    /// What is against the laws.
+    pub broken: Option<(Option<HostNumber>, String)>,
+    effects: Vec<Effect>,
+}
+
+impl World {
+    /// The domain before anything has happened.
+    pub fn new(scenario: Scenario) -> Result<Self> {
+        let ground = Ground::new(scenario.measures());
+        let count = scenario.gateways + 1;
+        let nodes: Result<Vec<Node>, _> = (0..count)
+            .map(|place| Node::new(&scenario, place))
+            .collect();
+        let trouble = if scenario.faults {
+            let from = (scenario.ramp_s + scenario.settle_s) * SECOND;
+            let mend = scenario.mend_us();
+            Trouble::draw(scenario.seed, count, from, scenario.end_of_moves(), mend)
+        } else {
+            Trouble::default()
+        };
+        let mut world = Self {
+            ground,
+            agenda: Agenda::new(),
+            nodes: nodes?,
+            hosts: vec![Host::default(); scenario.hosts as usize],
+            routes: Routes::new(count as usize),
+            trouble,
+            figures: Figures::new(),
+            prompt: VecDeque::new(),
+            about: None,
+            broken: None,
+            effects: Vec::new(),
+            scenario,
+        };
+        world.plan();
+        Ok(world)
+    }
+
+    /// Enters what is sure to happen.
+    fn plan(&mut self) {
+        let scenario = &self.scenario;
+        for place in 0..=scenario.gateways {
+            if scenario.faults {
+                self.nodes[place as usize].ahead_us = skew(scenario.seed, place);
+            }
+            let events = node::greeting(scenario, place, 0);
+            self.prompt
+                .extend(events.into_iter().map(|event| (place, event)));
+        }
+        for host in 0..scenario.hosts {
+            let mut lots = Lots::of(scenario.seed, Draw::Stay, host.into(), u64::MAX);
+            let first = lots.below(scenario.ramp_s * SECOND);
+            let last = scenario.end_of_moves() + lots.below(10 * SECOND);
+            self.agenda.enter(first, Happening::Move(host));
+            self.agenda.enter(last, Happening::Depart(host));
+        }
+        for crash in self.trouble.crashes() {
+            self.agenda
+                .enter(crash.at, Happening::Crash(crash.place, crash.back));
+        }
+        for time in self.trouble.inspections() {
+            self.agenda.enter(time, Happening::Inspect);
+        }
+        if scenario.faults {
+            self.agenda
+                .enter(scenario.end_of_moves(), Happening::Inspect);
+        }
+        for minute in 1..=scenario.minutes {
+            self.agenda.enter(minute * 60 * SECOND, Happening::Sample);
+        }
+        self.heed();
+    }
+
+    /// Lets everything happen.
+    ///
+    /// # Errors
+    /// When something happens that is against the laws.
+    pub fn run(mut self) -> Result<Figures, Violation> {
+        let end = self.scenario.end();
+        while let Some(what) = self.agenda.next(end) {
+            self.figures.events += 1;
+            self.happen(what);
+            if self.broken.is_some() {
+                break;
+            }
+        }
+        if self.broken.is_none() {
+            self.inspect_end();
+        }
+        match self.broken.take() {
+            None => Ok(self.figures),
+            Some((host, what)) => Err(Violation {
+                seed: self.scenario.seed,
+                mode: self.scenario.mode,
+                at_us: self.agenda.now(),
+                host,
+                what,
+            }),
+        }
+    }
+
+    fn happen(&mut self, what: Happening) {
+        let now = self.agenda.now();
+        match what {
+            Happening::Message(to, event) => self.receive(to, *event),
+            Happening::Timer(place, timer) => {
+                self.nodes[place as usize].timers.remove(&timer);
+                self.tell(place, Event::Timer { timer }, 0);
+            }
+            Happening::Move(host) => self.go(host),
+            Happening::Depart(host) => {
+                self.leave_link(host);
+                self.hosts[host as usize].moves += 1;
+            }
+            Happening::Solicit(host, moves) => self.solicit(host, moves),
+            Happening::Speak(host, moves) => self.speak(host, moves),
+            Happening::Notice(place, host, why) => {
+                if self.hosts[host as usize].at != Some(place) {
+                    let link = link(host);
+                    self.tell(place, Event::HostGone { link, why }, 0);
+                }
+            }
+            Happening::Settled(host, moves) => self.settle(host, moves),
+            Happening::Inspect => {
+                (0..self.scenario.hosts).for_each(|host| self.inspect(host));
+            }
+            Happening::Crash(place, back) => {
+                let node = &mut self.nodes[place as usize];
+                node.down_until = back;
+                for (_, entry) in node.timers.drain() {
+                    self.agenda.strike(entry);
+                }
+                self.figures.crashes += 1;
+                self.routes.clear(place);
+                self.agenda.enter(back, Happening::Start(place));
+            }
+            Happening::Start(place) => self.start(place),
+            Happening::Sample => self.sample(now),
+        }
+    }
+
+    /// A node starts again, with what it kept.
+    fn start(&mut self, place: Place) {
+        let node = &mut self.nodes[place as usize];
+        node.restarts += 1;
+        match node::process(&self.scenario, place, node.restarts) {
+            Ok(process) => node.process = process,
+            Err(error) => return self.violate(None, error.to_string()),
+        }
+        let greeting = node::greeting(&self.scenario, place, node.restarts);
+        let kept: Vec<_> = node.kept.values().cloned().collect();
+        let restored = kept.into_iter().map(|record| Event::Restored { record });
+        self.prompt.extend(
+            greeting
+                .into_iter()
+                .chain(restored)
+                .map(|event| (place, event)),
+        );
+        self.heed();
+        // What its hosts send finds no binding, if theirs was lost.
+        for host in 0..self.scenario.hosts {
+            if self.hosts[host as usize].at == Some(place) {
+                self.plan_to_speak(host);
+            }
+        }
+    }
+
+    fn now_at(&self, place: Place) -> Now {
+        let since = Duration::from_micros(self.agenda.now());
+        let ahead = Duration::from_micros(self.nodes[place as usize].ahead_us);
+        Now {
+            monotonic: since,
+            wall: EPOCH + since + ahead,
+        }
+    }
+
+    /// Tells a node what happened to it. What it sends leaves so many microseconds later.
+    pub fn tell(&mut self, place: Place, event: Event, after: u64) {
+        self.put(place, &event, after);
+        self.heed();
+    }
+
+    /// Tells nodes what is to be told at once.
+    fn heed(&mut self) {
+        while let Some((place, event)) = self.prompt.pop_front() {
+            self.put(place, &event, 0);
+        }
+    }
+
+    fn put(&mut self, place: Place, event: &Event, after: u64) {
+        let now = self.now_at(place);
+        let node = &mut self.nodes[place as usize];
+        if node.down_until > self.agenda.now() {
+            return;
+        }
+        let mut effects = std::mem::take(&mut self.effects);
+        node.process.role().on(now, event, &mut effects);
+        for effect in effects.drain(..) {
+            self.apply(place, effect, after);
+        }
+        self.effects = effects;
+    }
+
+    /// A message comes.
+    fn receive(&mut self, to: Place, event: Event) {
+        let now = self.agenda.now();
+        let node = &mut self.nodes[to as usize];
+        if node.down_until > now {
+            self.figures.lost += 1;
+            return;
+        }
+        let waited = node.busy_until.saturating_sub(now);
+        node.busy_until = now + waited + self.scenario.service_us;
+        if to == self.ground.centre() {
+            self.figures.centre.received += 1;
+            self.figures.centre.waited.enter(waited);
+            self.count_at_centre();
+        }
+        if let Event::Message { message, .. } = &event {
+            self.about = node::about(message);
+        }
+        self.tell(to, event, waited + self.scenario.service_us);
+        self.about = None;
+    }
+
+    /// Counts a message for the load on the central node, once all hosts have come.
+    pub fn count_at_centre(&mut self) {
+        let now = self.agenda.now();
+        if now > self.scenario.ramp_s * SECOND && now < self.scenario.end_of_moves() {
+            self.figures.centre.count(now);
+        }
+    }
+
+    /// A host goes somewhere, or leaves for a while.
+    fn go(&mut self, host: HostNumber) {
+        let now = self.agenda.now();
+        if now >= self.scenario.end_of_moves() {
+            return;
+        }
+        let state = &self.hosts[host as usize];
+        let mut lots = Lots::of(
+            self.scenario.seed,
+            Draw::Stay,
+            host.into(),
+            state.moves.into(),
+        );
+        let stay = lots.exponential(self.scenario.residence_s as f64 * 1e6) as u64;
+        let to = match state.at {
+            Some(_) if lots.happens(self.scenario.leaves) => None,
+            Some(at) => Some(self.ground.next(at, &mut lots)),
+            None => Some(self.ground.anywhere(&mut lots)),
+        };
+        self.leave_link(host);
+        let state = &mut self.hosts[host as usize];
+        state.moves += 1;
+        state.since = now;
+        state.at = to;
+        let moves = state.moves;
+        self.agenda.enter(now + stay.max(1), Happening::Move(host));
+        let mut lots = Lots::of(self.scenario.seed, Draw::Link, host.into(), moves.into());
+        if to.is_some() {
+            let up = lots.below(20_000);
+            self.agenda.enter(now + up, Happening::Solicit(host, moves));
+        } else {
+            // Whoever switches off has said goodbye.
+            state.held.iter_mut().for_each(|held| held.sessions.clear());
+            self.figures.departures += 1;
+            let linger = self.scenario.mend_us();
+            self.agenda
+                .enter(now + linger, Happening::Settled(host, moves));
+        }
+    }
+
+    /// A host is no longer on the link that it was on.
+    fn leave_link(&mut self, host: HostNumber) {
+        let now = self.agenda.now();
+        let state = &self.hosts[host as usize];
+        let Some(old) = state.at else {
+            return;
+        };
+        let mut lots = Lots::of(
+            self.scenario.seed,
+            Draw::Link,
+            host.into(),
+            (u64::from(state.moves) << 1) | 1 << 63,
+        );
+        let (after, why) = if lots.happens(0.5) {
+            (lots.below(SECOND / 2), Departure::LinkDown)
+        } else {
+            (2 * SECOND + lots.below(3 * SECOND), Departure::Unreachable)
+        };
+        self.agenda
+            .enter(now + after, Happening::Notice(old, host, why));
+        self.account(host, old);
+        let state = &mut self.hosts[host as usize];
+        if state.arrival.take().is_some() {
+            self.figures.cut_short += 1;
+        }
+        state.at = None;
+        state.served = false;
+    }
+
+    /// Enters what the sessions of a host did in the stay that ends now.
+    fn account(&mut self, host: HostNumber, at: Place) {
+        let now = self.agenda.now();
+        let state = &mut self.hosts[host as usize];
+        let since = state.since;
+        for held in &mut state.held {
+            let shared = overlap(&held.sessions, since, now);
+            let tunnel = (held.anchor != at).then(|| self.ground.delay(held.anchor, at));
+            self.figures.traffic(shared, tunnel);
+            held.sessions.retain(|end| *end > now);
+        }
+        let Some(current) = state.current.filter(|_| state.served) else {
+            return;
+        };
+        let mut lots = Lots::of(
+            self.scenario.seed,
+            Draw::Sessions,
+            host.into(),
+            state.moves.into(),
+        );
+        let begun = self.scenario.habits().draw(since, now, &mut lots);
+        if let Some(held) = state.held.iter_mut().find(|held| held.prefix == current) {
+            let tunnel = (held.anchor != at).then(|| self.ground.delay(held.anchor, at));
+            held.sessions.extend(begun.outlasting);
+            self.figures.begun += begun.count;
+            self.figures.traffic(begun.within_us, tunnel);
+        }
+    }
+
+    /// A host that has come up on a link solicits, and again until it is answered.
+    fn solicit(&mut self, host: HostNumber, moves: u32) {
+        let now = self.agenda.now();
+        let state = &self.hosts[host as usize];
+        let (Some(at), true) = (state.at, state.moves == moves && !state.served) else {
+            return;
+        };
+        if state.arrival.is_none() && now < state.since + SECOND {
+            self.arrive(host, at);
+        }
+        let source = link_local(host);
+        let sign = Sign::RouterSolicitation { source };
+        let link = link(host);
+        self.tell(at, Event::HostSeen { link, sign }, 0);
+        self.agenda
+            .enter(now + SOLICIT_AGAIN, Happening::Solicit(host, moves));
+    }
+
+    /// The first frame of a host comes to a gateway.
+    fn arrive(&mut self, host: HostNumber, at: Place) {
+        let now = self.agenda.now();
+        let state = &mut self.hosts[host as usize];
+        let mut arrival = Arrival {
+            began: now,
+            ..Arrival::default()
+        };
+        let mut broken = 0;
+        for place in (0..state.held.len()).rev() {
+            let held = &state.held[place];
+            if self.routes.get(held.prefix).is_none() {
+                // The domain has let go of it.
+                broken += state.lose(held.prefix, now);
+                continue;
+            }
+            if held.anchor != at {
+                arrival.anchors += 1;
+            }
+            if held.is_used(now) {
+                arrival.waiting.push(held.prefix);
+            }
+        }
+        if state.held.is_empty() {
+            self.figures.attachments += 1;
+        } else {
+            self.figures.handovers += 1;
+        }
+        self.figures.broken += broken;
+        state.arrival = Some(Box::new(arrival));
+        let settled = now + self.scenario.settle_s * SECOND;
+        let moves = state.moves;
+        self.agenda.enter(settled, Happening::Settled(host, moves));
+    }
+
+    /// A host whose packets find no binding sends one now and then.
+    fn speak(&mut self, host: HostNumber, moves: u32) {
+        let state = &self.hosts[host as usize];
+        let (Some(at), true) = (state.at, state.moves == moves) else {
+            return;
+        };
+        let Some(current) = state.current.filter(|_| state.served) else {
+            return;
+        };
+        let hold = self.routes.get(current).and_then(|route| route.at(at));
+        if hold.is_some_and(|hold| hold.way.serves()) {
+            return;
+        }
+        let source = Ipv6Addr::from_bits(current.address().to_bits() | 1);
+        let sign = Sign::Packet { source };
+        let link = link(host);
+        self.tell(at, Event::HostSeen { link, sign }, 0);
+        self.plan_to_speak(host);
+    }
+
+    /// Enters that a host will send a packet.
+    pub fn plan_to_speak(&mut self, host: HostNumber) {
+        let now = self.agenda.now();
+        let moves = self.hosts[host as usize].moves;
+        let mut lots = Lots::of(self.scenario.seed, Draw::Link, host.into(), now);
+        let after = SECOND + lots.below(4 * SECOND);
+        self.agenda
+            .enter(now + after, Happening::Speak(host, moves));
+    }
+
+    /// A host has had its time.
+    fn settle(&mut self, host: HostNumber, moves: u32) {
+        if self.hosts[host as usize].moves != moves {
+            return;
+        }
+        self.inspect(host);
+        let state = &mut self.hosts[host as usize];
+        if state.at.is_none() {
+            state.held.clear();
+            state.current = None;
+        }
+        let Some(arrival) = state.arrival.take() else {
+            return;
+        };
+        if arrival.anchors > 0 {
+            let with = self.figures.with_anchors(arrival.anchors);
+            with.handovers += 1;
+            with.messages += u64::from(arrival.messages);
+        }
+    }
+
+    /// Looks at the tables.
+    fn sample(&mut self, now: u64) {
+        let mut tunnels: Vec<usize> = self.routes.tunnels().collect();
+        let centre = tunnels.pop().unwrap_or(0);
+        tunnels.sort_unstable();
+        let at = |part: f64| {
+            let last = tunnels.len().saturating_sub(1);
+            let place = (part * last as f64).round() as usize;
+            tunnels.get(place).copied().unwrap_or(0)
+        };
+        let here = self.hosts.iter().filter(|host| host.at.is_some()).count();
+        let round = super::figures::round;
+        let sample = Sample {
+            minute: now / (60 * SECOND),
+            mean: round(tunnels.iter().sum::<usize>() as f64 / tunnels.len().max(1) as f64),
+            p50: at(0.5),
+            p99: at(0.99),
+            max: at(1.0),
+            centre,
+            prefixes_per_host: round(self.routes.len() as f64 / here.max(1) as f64),
+        };
+        self.figures.samples.push(sample);
+    }
+
+    /// Enters that something is against the laws; what was first is told.
+    pub fn violate(&mut self, host: Option<HostNumber>, what: String) {
+        self.broken.get_or_insert((host, what));
+    }
+}
+
+/// The access link of a host, wherever it is.
+pub const fn link(host: HostNumber) -> HostLink {
+    HostLink {
+        interface: 0,
+        mac: node::mac_of(host),
+    }
+}
+
+/// The link-local address of a host.
+pub const fn link_local(host: HostNumber) -> Ipv6Addr {
+    let [a, b, c, d] = host.to_be_bytes();
+    let bits = u128::from_be_bytes([0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, a, 0xff, 0xfe, b, c, d]);
+    Ipv6Addr::from_bits(bits)
+}
