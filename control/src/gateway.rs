@@ -192,6 +192,7 @@ fn link(interface: &config::Interface, port: &PortInfo) -> Link {
             .map(|ours| (ours.address, ours.length))
             .collect(),
         link_local: own,
+        logical: Vec::new(),
     }
 }
 
@@ -324,6 +325,7 @@ pub fn assemble(
         tunnel_mtu,
         dhcpv4_lease,
         reachability,
+        unused_after: Duration::ZERO,
         neighbours: room.neighbours(),
         seed,
         notices,

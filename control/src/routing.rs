@@ -14,10 +14,12 @@
 use crate::config::{bits, covers, is_link_local, masked, nobodys};
 use crate::neighbour::Neighbour;
 use dataplane::key::{
-    AdjacencyId, Domain, Interface, InterfaceId, InterfaceKind, NextHop, Route, Topology,
+    self, AdjacencyId, Domain, Interface, InterfaceId, InterfaceKind, NextHop, Route, Topology,
 };
 use hashbrown::HashMap;
+use roles::effect::LogicalRouter;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use wire::ether::MacAddr;
 
 /// An interface with its addresses.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,13 +31,27 @@ pub struct Link {
     /// Our link-local address on it; on an access interface the one that every gateway of the
     /// domain shows.
     pub link_local: Ipv6Addr,
+    /// Routers that we are here beside that one, to hosts that have come by other anchors.
+    pub logical: Vec<LogicalRouter>,
 }
 
 impl Link {
+    /// Our link-layer address, as whoever looks for this address of ours is to know it.
+    pub fn mac_of(&self, address: Ipv6Addr) -> MacAddr {
+        let mut logical = self.logical.iter();
+        let logical = logical.find(|router| router.link_local == address);
+        logical.map_or(self.interface.mac, |router| router.mac)
+    }
+
     /// Whether `address` is one of ours here.
     pub fn owns(&self, address: impl Into<IpAddr>) -> bool {
         let address = address.into();
-        address == self.link_local || self.addresses.iter().any(|(ours, _)| *ours == address)
+        address == self.link_local
+            || self.addresses.iter().any(|(ours, _)| *ours == address)
+            || self
+                .logical
+                .iter()
+                .any(|router| address == router.link_local)
     }
 
     /// Whether `address` is one that a neighbour on this link can have.
@@ -239,6 +255,16 @@ impl Routing {
                 .into_iter()
                 .collect(),
             peers: peers.iter().map(|peer| (domain, *peer)).collect(),
+            logical_routers: self
+                .interfaces()
+                .flat_map(|(interface, link)| {
+                    link.logical.iter().map(move |router| key::LogicalRouter {
+                        interface,
+                        mac: router.mac,
+                        link_local: router.link_local,
+                    })
+                })
+                .collect(),
             ipv4_error_sources: self
                 .ipv4_error_source
                 .map(|address| (domain, address))
@@ -282,6 +308,7 @@ mod tests {
             },
             addresses: vec![(address(ours), 64)],
             link_local: link_local(mac),
+            logical: Vec::new(),
         };
         Routing {
             links: vec![

@@ -13,7 +13,7 @@ use crate::table::hash::Seed;
 use crate::tunnels::HEADER;
 use packet::PortId;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use wire::ether;
+use wire::ether::{self, MacAddr};
 
 /// VLAN identifiers of a port.
 const VLANS: usize = 1 << 12;
@@ -31,6 +31,10 @@ pub struct Fib {
     /// Sorted.
     peers: Vec<(Domain, Ipv6Addr)>,
     ipv4_error_sources: Vec<(Domain, Ipv4Addr)>,
+    /// Link-layer addresses of logical routers, sorted.
+    router_macs: Vec<(InterfaceId, MacAddr)>,
+    /// Their link-local addresses, sorted.
+    router_addresses: Vec<(InterfaceId, Ipv6Addr)>,
     routes: usize,
 }
 
@@ -44,8 +48,15 @@ impl Fib {
             error_sources,
             mut peers,
             ipv4_error_sources,
+            logical_routers,
         } = topology;
         peers.sort_unstable();
+        let routers = || logical_routers.iter();
+        let mut router_macs: Vec<_> = routers().map(|it| (it.interface, it.mac)).collect();
+        router_macs.sort_unstable();
+        let mut router_addresses: Vec<_> =
+            routers().map(|it| (it.interface, it.link_local)).collect();
+        router_addresses.sort_unstable();
         let mut ports = Vec::new();
         for (interface, id) in interfaces.iter().zip(0..=u16::MAX) {
             let at = usize::from(interface.port.0);
@@ -76,8 +87,22 @@ impl Fib {
             error_sources,
             peers,
             ipv4_error_sources,
+            router_macs,
+            router_addresses,
             routes,
         }
+    }
+
+    /// Whether a link-layer address is that of a logical router on an interface.
+    #[inline(never)]
+    pub(crate) fn is_router(&self, interface: InterfaceId, mac: MacAddr) -> bool {
+        self.router_macs.binary_search(&(interface, mac)).is_ok()
+    }
+
+    /// Whether a link-local address is that of a logical router on an interface.
+    pub(crate) fn is_router_address(&self, interface: InterfaceId, address: Ipv6Addr) -> bool {
+        let wanted = (interface, address);
+        self.router_addresses.binary_search(&wanted).is_ok()
     }
 
     /// Which publication this is: it grows by one with each.

@@ -185,4 +185,18 @@ pub struct Topology {
     /// Source of ICMP errors about IPv4 packets that came out of tunnels or on interfaces without an
     /// IPv4 address, by domain. The first match counts.
     pub ipv4_error_sources: Vec<(Domain, std::net::Ipv4Addr)>,
+    /// Routers that we are to hosts beside the interface's own one, in any order.
+    pub logical_routers: Vec<LogicalRouter>,
+}
+
+/// A router that we are to the hosts on an access interface beside the interface's own one: an anchor
+/// that they came by (RFC 8885 section 3.7).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct LogicalRouter {
+    /// The interface.
+    pub interface: InterfaceId,
+    /// Its link-layer address: frames to it are for us.
+    pub mac: MacAddr,
+    /// Its link-local address, which is ours there too.
+    pub link_local: std::net::Ipv6Addr,
 }

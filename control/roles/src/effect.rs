@@ -9,6 +9,7 @@ use crate::BoundPrefix;
 use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
+use wire::ether::MacAddr;
 use wire::mh::{
     DhcpMode, HomeNetworkPrefix, Message, MnIdentifier, RevocationStatus, RevocationTrigger, Status,
 };
@@ -74,6 +75,20 @@ pub enum Effect {
         /// What it has; `None`: nothing any more.
         service: Option<Ipv4Service>,
     },
+    /// Be another router to the hosts on an access interface, beside its own one.
+    ShowRouter {
+        /// Index of the access interface.
+        interface: u16,
+        /// The router.
+        router: LogicalRouter,
+    },
+    /// Be that router no longer.
+    HideRouter {
+        /// Index of the access interface.
+        interface: u16,
+        /// The router.
+        router: LogicalRouter,
+    },
     /// Ask who this host is and whether it may attach; [`Event::Authenticated`] answers.
     ///
     /// [`Event::Authenticated`]: crate::Event::Authenticated
@@ -133,6 +148,15 @@ pub struct Ipv4Service {
     pub dhcp: DhcpMode,
 }
 
+/// How hosts see an anchor on their link (RFC 8885 section 3.7): the same wherever they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct LogicalRouter {
+    /// Its link-local address.
+    pub link_local: Ipv6Addr,
+    /// Its link-layer address.
+    pub mac: MacAddr,
+}
+
 /// Both ends of a bidirectional tunnel, as the gateway that installs it sees them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct TunnelEnds {
@@ -158,12 +182,18 @@ pub enum Path {
         /// The host.
         link: HostLink,
     },
+    /// We anchor the prefix and its host is on our access link: no tunnel.
+    Local {
+        /// The host.
+        link: HostLink,
+    },
     /// We anchor the prefix and wait for its host to come back (MinDelayBeforeBCEDelete).
     Pending,
 }
 
 /// Contents of a Router Advertisement to a host (RFC 4861 section 4.2, RFC 5213 section 6.9.1).
-/// Source address and link-layer address are those of the interface: the same on every gateway.
+/// Unless it names a router, source address and link-layer address are those of the interface: the
+/// same on every gateway.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Advertisement {
     /// The prefixes, each with valid and preferred lifetime; L=0, A=1 (S1-30).
@@ -176,6 +206,9 @@ pub struct Advertisement {
     pub other: bool,
     /// Link MTU option, if one is to be sent.
     pub mtu: Option<u32>,
+    /// The router that it comes from; none: the interface's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub router: Option<LogicalRouter>,
 }
 
 /// One prefix of an [`Advertisement`].
@@ -276,6 +309,13 @@ pub enum Notice {
         from: Ipv6Addr,
         /// The outcome.
         status: Status,
+    },
+    /// MAAR: a prefix of ours is routed to its host on our link, without a tunnel.
+    ServedHere {
+        /// Whose.
+        mn_identifier: MnIdentifier,
+        /// Its prefix.
+        prefix: BoundPrefix,
     },
     /// A binding was installed.
     BindingUp {

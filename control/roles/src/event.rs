@@ -7,7 +7,7 @@ use crate::BoundPrefix;
 use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, Ipv6Addr};
 use wire::ether::MacAddr;
-use wire::mh::{BindingUpdate, Message, MnIdentifier, Status};
+use wire::mh::{BindingUpdate, HomeNetworkPrefix, Message, MnIdentifier, Status};
 
 /// Where a host is on a shared access link: what RFC 5213's point-to-point link stands for here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -102,6 +102,12 @@ pub enum Event {
     AccessPolicyChangedFor {
         /// The host.
         link: HostLink,
+    },
+    /// Nothing has been sent to or from a prefix that is reached through a tunnel, for as long as is
+    /// configured.
+    Unused {
+        /// The prefix.
+        prefix: BoundPrefix,
     },
     /// The operator deletes a binding or a visitor.
     Delete {
@@ -260,9 +266,37 @@ pub enum Timer {
         /// Which host's binding.
         link: HostLink,
     },
+    /// MAAR: of a host that it anchors or serves.
+    Node {
+        /// The host.
+        mn_identifier: MnIdentifier,
+        /// What is to be done.
+        what: NodeTimer,
+    },
     /// MAG: advertise the prefix again, unsolicited.
     Advertise {
         /// To which host.
         link: HostLink,
+    },
+}
+
+/// What a MAAR has a timer for, for each host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NodeTimer {
+    /// Send the outstanding update again.
+    Retransmit,
+    /// Extend the lifetime of the binding.
+    Refresh,
+    /// The lifetime of the binding is over.
+    Expiry,
+    /// The host has been away from its link for long.
+    Guard,
+    /// Advertise its prefixes again.
+    Advertise,
+    /// Send again that a previous anchor may let go of a prefix.
+    Release {
+        /// The prefix.
+        prefix: HomeNetworkPrefix,
     },
 }

@@ -19,6 +19,7 @@ pub mod counters;
 pub mod effect;
 pub mod event;
 pub mod lma;
+pub mod maar;
 pub mod mag;
 mod message;
 mod outstanding;

@@ -14,7 +14,7 @@
 //! Records outlive the version that wrote them. A field that is new has a default, so that older
 //! records are still read.
 
-use crate::effect::Ipv4Service;
+use crate::effect::{Ipv4Service, LogicalRouter};
 use crate::event::HostLink;
 use crate::mag::VisitorAddress;
 use crate::policy::Profile;
@@ -35,6 +35,8 @@ pub enum Record {
     Visitor(VisitorRecord),
     /// CMD: an entry of the binding cache.
     Session(SessionRecord),
+    /// MAAR: a host that it anchors, and serves or not.
+    Node(NodeRecord),
 }
 
 impl Record {
@@ -47,6 +49,9 @@ impl Record {
             Self::Visitor(visitor) => Key::Visitor { link: visitor.link },
             Self::Session(session) => Key::Session {
                 session: session.session,
+            },
+            Self::Node(node) => Key::Node {
+                session: node.session,
             },
         }
     }
@@ -71,6 +76,68 @@ pub enum Key {
         /// Its session.
         session: u64,
     },
+    /// A host of a MAAR.
+    Node {
+        /// Its session here.
+        session: u64,
+    },
+}
+
+/// A host that a MAAR anchors (RFC 8885 section 3), as it was acknowledged last.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeRecord {
+    /// Number of its session here.
+    pub session: u64,
+    /// The mobile node.
+    pub mn_identifier: MnIdentifier,
+    /// Its prefix, which is of our pools.
+    pub prefix: HomeNetworkPrefix,
+    /// Timestamp of the last update of the database that was accepted, if it had one.
+    #[serde(default)]
+    pub timestamp: Option<NtpTime>,
+    /// Where it is.
+    pub place: NodePlace,
+}
+
+/// Where a host of a MAAR is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NodePlace {
+    /// On a link of ours.
+    Here {
+        /// Which.
+        link: HostLink,
+        /// Its link-local address, if it has shown one.
+        link_local: Option<Ipv6Addr>,
+        /// Who it is and what its link is like.
+        profile: Profile,
+        /// Prefixes that other gateways anchor for it.
+        previous: Vec<PreviousRecord>,
+        /// When its binding is to be refreshed, since 1970.
+        refresh: Duration,
+        /// When its binding ends if it is not refreshed, since 1970.
+        ends: Duration,
+    },
+    /// With another gateway.
+    Away {
+        /// Which.
+        serving: Ipv6Addr,
+        /// When the binding ends unless the database renews it, since 1970; none: when the database
+        /// says so.
+        ends: Option<Duration>,
+    },
+}
+
+/// A prefix that another gateway anchors for a host on our link.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PreviousRecord {
+    /// The gateway.
+    pub anchor: Ipv6Addr,
+    /// The prefix.
+    pub prefix: HomeNetworkPrefix,
+    /// How the host sees it, if it is a router of its own.
+    #[serde(default)]
+    pub router: Option<LogicalRouter>,
 }
 
 /// A binding cache entry (RFC 5213 section 5.1) as it was acknowledged last.

@@ -19,7 +19,7 @@ use crate::rpc::types::{TimedNotice, Told};
 use crate::store::Change;
 use dataplane::key::{BindingId, BindingKey, Domain, Forwarding, InterfaceId, TunnelId};
 use dataplane::table::Full;
-use roles::effect::{Advertisement, Notice, Path, TunnelEnds};
+use roles::effect::{Advertisement, LogicalRouter, Notice, Path, TunnelEnds};
 use roles::event::{Departure, HostLink};
 use roles::{BoundPrefix, Effect, Event, Now, Role};
 use std::collections::VecDeque;
@@ -44,14 +44,14 @@ fn key(prefix: BoundPrefix) -> BindingKey {
 const fn tunnel_of(path: &Path) -> Option<TunnelEnds> {
     match path {
         Path::Anchor { tunnel } | Path::Access { tunnel, .. } => Some(*tunnel),
-        Path::Pending => None,
+        Path::Local { .. } | Path::Pending => None,
     }
 }
 
 /// The host that a path leads to on our own link.
 const fn host_of(path: &Path) -> Option<HostLink> {
     match path {
-        Path::Access { link, .. } => Some(*link),
+        Path::Access { link, .. } | Path::Local { link } => Some(*link),
         Path::Anchor { .. } | Path::Pending => None,
     }
 }
@@ -73,6 +73,7 @@ impl<R: Role> Engine<R> {
                 Effect::Unbind { .. }
                     | Effect::Unwatch { .. }
                     | Effect::CancelTimer { .. }
+                    | Effect::HideRouter { .. }
                     | Effect::Forget { .. }
             );
             if refused && !takes_away {
@@ -106,6 +107,8 @@ impl<R: Role> Engine<R> {
                     };
                     self.send_when_kept(what, kept);
                 }
+                Effect::ShowRouter { interface, router } => self.show_router(interface, router),
+                Effect::HideRouter { interface, router } => self.hide_router(interface, router),
                 Effect::ServeIpv4 { link, service } => self.serve_ipv4(link, service),
                 Effect::Defend { link, target } => self.defend(link, target),
                 Effect::Authenticate { link } => self.authenticate(now, link, queue),
@@ -143,7 +146,8 @@ impl<R: Role> Engine<R> {
         match bound {
             Ok(id) => {
                 self.led_elsewhere(prefix, &path, id);
-                if let Some(old) = self.bindings.insert(prefix, Installed { path, id }) {
+                let installed = Installed::new(path, id, now.monotonic);
+                if let Some(old) = self.bindings.insert(prefix, installed) {
                     self.let_go(prefix, &old.path, host_of(&path));
                 }
                 Ok(())
@@ -186,6 +190,9 @@ impl<R: Role> Engine<R> {
             (Path::Anchor { .. }, Some(tunnel)) => Forwarding::Anchor { tunnel },
             (Path::Access { link, .. }, Some(tunnel)) => Forwarding::Access {
                 tunnel,
+                host: self.hosts.acquire(*link, prefix, &mut self.writer)?,
+            },
+            (Path::Local { link }, _) => Forwarding::Local {
                 host: self.hosts.acquire(*link, prefix, &mut self.writer)?,
             },
             (Path::Pending, _) | (_, None) => Forwarding::Pending,
@@ -256,14 +263,19 @@ impl<R: Role> Engine<R> {
     }
 
     /// Sends a Router Advertisement to one host, from the identity that every gateway shows
-    /// (S1-30 to S1-32, S1-34).
+    /// (S1-30 to S1-32, S1-34), or from that of one of its anchors.
     pub(super) fn advertise(&mut self, host: HostLink, to: Ipv6Addr, told: &Advertisement) {
         let interface = InterfaceId(host.interface);
         let Some(link) = self.routing.link(interface) else {
             return;
         };
         let flag = |set, flag| if set { flag } else { RouterFlags::default() };
-        let mut options = vec![NdOption::SourceLinkLayer(link.interface.mac)];
+        let own = LogicalRouter {
+            link_local: link.link_local,
+            mac: link.interface.mac,
+        };
+        let router = told.router.unwrap_or(own);
+        let mut options = vec![NdOption::SourceLinkLayer(router.mac)];
         options.extend(told.mtu.map(NdOption::Mtu));
         options.extend(told.prefixes.iter().map(|advertised| {
             NdOption::PrefixInformation(PrefixInformation {
@@ -286,8 +298,8 @@ impl<R: Role> Engine<R> {
             options,
         });
         let destination = if to.is_unspecified() { ALL_NODES } else { to };
-        let macs = (link.interface.mac, host.mac);
-        let frame = frame::discovery_frame(macs, link.link_local, destination, &message);
+        let macs = (router.mac, host.mac);
+        let frame = frame::discovery_frame(macs, router.link_local, destination, &message);
         if let Ok(frame) = frame {
             if self.out.frame(interface, &frame) {
                 self.out.counters.count(Counter::RouterAdvertisementSent);

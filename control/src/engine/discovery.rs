@@ -168,7 +168,7 @@ impl<R: Role> Engine<R> {
         // The cache makes routes: whoever asks in the name of an address of elsewhere is answered,
         // but must not draw that address's packets to itself.
         let learn = !access && link.is_on_link(received.source);
-        let ours = link.interface.mac;
+        let ours = link.mac_of(target);
         let detects = received.source.is_unspecified();
         let destination = if detects { ALL_NODES } else { received.source };
         let to = match (detects, access) {

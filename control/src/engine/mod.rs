@@ -29,9 +29,11 @@ pub(crate) mod limit;
 mod outlet;
 mod relay;
 mod resolve;
+mod routers;
 mod sessions;
 mod signal;
 mod tunnels;
+mod unused;
 
 pub use hosts::Reachability;
 pub use outlet::Outlet;
@@ -121,6 +123,9 @@ pub struct Setup {
     pub reachability: Reachability,
     /// The DHCPv6 relay agent, if there is one.
     pub dhcp: Option<crate::dhcp::v6::Settings>,
+    /// How long nobody has to use a prefix that is reached through a tunnel for the role to be told;
+    /// zero: it is not told.
+    pub unused_after: Duration,
     /// Neighbours that the cache may hold.
     pub neighbours: usize,
     /// Seed of what is left to chance.
@@ -137,6 +142,14 @@ pub struct Setup {
 struct Installed {
     path: roles::effect::Path,
     id: dataplane::key::BindingId,
+    used: unused::Used,
+}
+
+impl Installed {
+    const fn new(path: roles::effect::Path, id: dataplane::key::BindingId, now: Duration) -> Self {
+        let used = unused::Used::since(now);
+        Self { path, id, used }
+    }
 }
 
 /// A packet that was taken from a ring.
@@ -173,6 +186,7 @@ pub struct Engine<R> {
     peers: Vec<std::net::Ipv6Addr>,
     tunnels: Tunnels,
     bindings: HashMap<BoundPrefix, Installed>,
+    unused: unused::Unused,
     hosts: Hosts,
     dhcp: Option<crate::dhcp::v6::Relay>,
     sessions: Sessions,
@@ -227,6 +241,7 @@ impl<R: Role> Engine<R> {
             peers: setup.peers,
             tunnels: Tunnels::new(setup.tunnel_hop_limit, setup.tunnel_mtu),
             bindings: HashMap::new(),
+            unused: unused::Unused::new(setup.unused_after),
             hosts: Hosts::new(setup.reachability),
             dhcp: setup.dhcp.map(crate::dhcp::v6::Relay::new),
             sessions: Sessions::default(),
@@ -426,11 +441,14 @@ impl<R: Role> Engine<R> {
         self.suspect = suspect;
         self.stalled = stalled;
         let share = self.writer.bindings_guaranteed() / SWEEP_ROUNDS;
-        let talkers = &mut self.talkers;
+        let (talkers, unused) = (&mut self.talkers, &mut self.unused);
+        let bindings = &mut self.bindings;
         self.writer
             .sweep(share.max(SWEEP_LEAST), |id, key, totals| {
                 talkers.heard(now, id, key, totals);
+                unused.look(now.monotonic, bindings, &key, totals);
             });
+        self.tell_unused(now);
         self.place_homeless();
         let left_out = self.log.left_out();
         if left_out > 0 {

@@ -194,7 +194,8 @@ impl<R: Role> Engine<R> {
     }
 
     /// Goes by other static routes from now on, and by other peers.
-    pub fn reroute(&mut self, now: Now, routing: Routing, peers: Vec<Ipv6Addr>) {
+    pub fn reroute(&mut self, now: Now, mut routing: Routing, peers: Vec<Ipv6Addr>) {
+        self.keep_routers(&mut routing);
         self.routing = routing;
         self.peers = peers;
         self.peers.extend(self.sessions.anchors());

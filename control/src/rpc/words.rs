@@ -93,6 +93,12 @@ impl TimedNotice {
                     .map_or_else(|| "a host without identifier".into(), name);
                 format!("{name} update from {from} answered: status {status}")
             }
+            Notice::ServedHere {
+                mn_identifier,
+                prefix,
+            } => {
+                format!("{} served here: {prefix}", name(mn_identifier))
+            }
             Notice::BindingUp {
                 mn_identifier,
                 prefix,

@@ -269,6 +269,10 @@ fn key(key: &Key) -> Vec<u8> {
             octets.push(2);
             octets.extend(session.to_be_bytes());
         }
+        Key::Node { session } => {
+            octets.push(3);
+            octets.extend(session.to_be_bytes());
+        }
     }
     octets
 }

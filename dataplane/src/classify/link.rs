@@ -49,7 +49,7 @@ pub(crate) fn link<B: Buf>(buf: &B, port: PortId, fib: &Fib) -> Entry {
         return Entry::Drop(Drop::UnknownVlan);
     };
     let to = header.destination;
-    if to != interface.mac && !to.is_group() {
+    if to != interface.mac && !to.is_group() && !fib.is_router(id, to) {
         return Entry::Drop(Drop::NotForUs);
     }
     // An answer to a group would reach everyone; a frame of our own has gone round a loop.

@@ -29,7 +29,10 @@ impl<T: RxTx, M: Meter> Path<T, M> {
             let interface = view.fib.interface_of(meta.interface);
             let link_local = interface.and_then(|interface| interface.link_local);
             (
-                link_local == Some(fields.destination),
+                link_local == Some(fields.destination)
+                    || view
+                        .fib
+                        .is_router_address(meta.interface, fields.destination),
                 Drop::DestinationInvalid,
             )
         } else {

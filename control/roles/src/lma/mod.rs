@@ -302,6 +302,7 @@ impl Role for Lma {
             | Event::Leases { .. }
             | Event::Maars { .. }
             | Event::Mode { .. }
+            | Event::Unused { .. }
             | Event::AccessPolicyChanged
             | Event::AccessPolicyChangedFor { .. }
             | Event::Started { .. }

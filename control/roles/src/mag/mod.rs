@@ -222,12 +222,13 @@ impl Mag {
                 self.on_deregistration_timer(now, mn_identifier, effects);
             }
             Timer::Revocation { sequence } => self.on_revocation_timer(*sequence, effects),
-            // An anchor's, or a database's.
+            // Other roles'.
             Timer::BindingExpiry { .. }
             | Timer::AssignWait { .. }
             | Timer::Aggregation { .. }
             | Timer::AnchorUpdate { .. }
-            | Timer::Pacing => {}
+            | Timer::Pacing
+            | Timer::Node { .. } => {}
         }
     }
 
@@ -345,10 +346,11 @@ impl Role for Mag {
             Event::Restored {
                 record: Record::Visitor(visitor),
             } => self.on_restored(now, visitor, effects),
-            // An anchor's, or a database's.
+            // Other roles'.
             Event::Policy { .. }
             | Event::Maars { .. }
             | Event::Mode { .. }
+            | Event::Unused { .. }
             | Event::Restored { .. }
             | Event::Started { .. }
             | Event::Unauthenticated { .. } => {}

@@ -159,6 +159,7 @@ impl Host {
             managed: registration.profile.managed,
             other: registration.profile.other,
             mtu,
+            router: None,
         };
         self.send(now, core, advertisement, effects);
         if !interval.is_zero() {
@@ -188,6 +189,7 @@ impl Host {
             managed: registration.profile.managed,
             other: registration.profile.other,
             mtu: None,
+            router: None,
         };
         self.send(now, core, advertisement, effects);
     }

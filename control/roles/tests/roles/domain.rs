@@ -390,7 +390,9 @@ impl Domain {
             Effect::Notify { .. }
             | Effect::Defend { .. }
             | Effect::Store { .. }
-            | Effect::Forget { .. } => {}
+            | Effect::Forget { .. }
+            | Effect::ShowRouter { .. }
+            | Effect::HideRouter { .. } => {}
         }
     }
 

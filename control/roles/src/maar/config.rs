@@ -1,0 +1,150 @@
+//! How a mobility anchor and access router is set up.
+
+use crate::effect::LogicalRouter;
+use crate::mag::{Advertising, AttachOn};
+use crate::pool::Pools;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::net::Ipv6Addr;
+use std::time::Duration;
+use wire::mh::{AccessTechnology, HomeNetworkPrefix};
+
+/// Configuration of a mobility anchor and access router (RFC 8885 section 3).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct MaarConfig {
+    /// Its global address: where its messages come from, and its end of every tunnel.
+    pub address: Ipv6Addr,
+    /// The central mobility database that it registers hosts with.
+    pub cmd: Ipv6Addr,
+    /// What it gives hosts prefixes of, and no other gateway does (S2-01).
+    pub pools: Pools,
+    /// The other gateways of the domain: nobody else is a serving or a previous one.
+    pub neighbours: Vec<Neighbour>,
+    /// Prefixes that may be bound at once, and hosts that may be attached at once; below what the
+    /// table is guaranteed to hold.
+    pub capacity: usize,
+    /// Prefixes of previous anchors that one host may have here.
+    pub most_previous: usize,
+    /// Released prefixes that are kept for their former holders, at most.
+    pub remembered_prefixes: usize,
+    /// Lifetime that is asked for.
+    pub lifetime: Duration,
+    /// Refresh after this part of the granted lifetime, in percent.
+    pub refresh_percent: u8,
+    /// INITIAL_BINDACK_TIMEOUT: wait for an acknowledgement before the first retransmission.
+    pub initial_bindack_timeout: Duration,
+    /// MAX_BINDACK_TIMEOUT: longest wait between retransmissions.
+    pub max_bindack_timeout: Duration,
+    /// MAX_UPDATE_RATE: updates per second for one host.
+    pub max_update_rate: u32,
+    /// How long a registration is tried for before its prefix is free again (S2-07).
+    pub registration_timeout: Duration,
+    /// How often a de-registration is sent in all when no acknowledgement comes.
+    pub deregistration_transmissions: u32,
+    /// How long answers to an accepted update may come in pieces (S2-18, S2-24).
+    pub late_answers: Duration,
+    /// TimestampValidityWindow for updates of the database (RFC 5213 section 5.5).
+    pub timestamp_window: Duration,
+    /// Longest time that a host which has left its link is kept for its return, if its binding lasts
+    /// as long (S2-29).
+    pub guard: Duration,
+    /// What a previous anchor does when its binding would end.
+    pub previous_expiry: PreviousExpiry,
+    /// Whether a previous anchor answers the serving one directly too, which a database that is a
+    /// locator counts on (S2-22) and the others do not mind.
+    pub direct_answers: bool,
+    /// How its hosts see it, by access interface, where each anchor is a router of its own to them
+    /// (RFC 8885 section 3.7). Empty: all anchors are one router, the interface's own.
+    pub routers: BTreeMap<u16, LogicalRouter>,
+    /// Access Technology Type of the access links.
+    pub access_technology: AccessTechnology,
+    /// By which signs a host attaches; the operator can always attach one.
+    pub attach_on: AttachOn,
+    /// How long a host that was refused is not asked about again.
+    pub refusal_hold: Duration,
+    /// How many refused hosts are remembered.
+    pub remembered_refusals: usize,
+    /// What hosts are advertised.
+    pub advertising: Advertising,
+    /// Seed of the jitter and of the first sequence number.
+    pub seed: u64,
+}
+
+/// Another gateway of the domain.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Neighbour {
+    /// Its global address.
+    pub address: Ipv6Addr,
+    /// What it gives hosts prefixes of; none: not known, and not asked about.
+    pub pools: Vec<HomeNetworkPrefix>,
+}
+
+/// What a previous anchor does when its binding would end (RFC 8885 section 3.5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PreviousExpiry {
+    /// Nothing: it ends when the database says so (S2-30).
+    Stop,
+    /// It asks the database to end it, which answers with a new lifetime while the host is in the
+    /// domain (S2-31).
+    Ask,
+}
+
+impl MaarConfig {
+    /// A gateway at `address` that registers hosts with `cmd`, has room for `capacity` prefixes, and
+    /// the RFCs' values for everything else.
+    pub fn new(
+        address: Ipv6Addr,
+        cmd: Ipv6Addr,
+        pools: Pools,
+        neighbours: Vec<Neighbour>,
+        capacity: usize,
+        seed: u64,
+    ) -> Self {
+        Self {
+            address,
+            cmd,
+            pools,
+            neighbours,
+            capacity,
+            most_previous: 16,
+            remembered_prefixes: 65_536,
+            lifetime: Duration::from_secs(300),
+            refresh_percent: 80,
+            initial_bindack_timeout: Duration::from_secs(1),
+            max_bindack_timeout: Duration::from_secs(32),
+            max_update_rate: 3,
+            registration_timeout: Duration::from_secs(30),
+            deregistration_transmissions: 3,
+            late_answers: Duration::from_secs(10),
+            timestamp_window: Duration::from_millis(300),
+            guard: Duration::from_secs(300),
+            previous_expiry: PreviousExpiry::Ask,
+            direct_answers: true,
+            routers: BTreeMap::new(),
+            access_technology: AccessTechnology::ETHERNET,
+            attach_on: AttachOn {
+                router_solicitation: true,
+                packet: true,
+            },
+            refusal_hold: Duration::from_secs(30),
+            remembered_refusals: 4096,
+            advertising: Advertising::default(),
+            seed,
+        }
+    }
+
+    /// The other gateway at this address.
+    pub(super) fn neighbour(&self, address: Ipv6Addr) -> Option<&Neighbour> {
+        self.neighbours.iter().find(|it| it.address == address)
+    }
+}
+
+impl Neighbour {
+    /// Whether it may anchor this prefix.
+    pub(super) fn may_anchor(&self, prefix: HomeNetworkPrefix) -> bool {
+        let mut pools = self.pools.iter();
+        self.pools.is_empty()
+            || pools.any(|pool| pool.length <= prefix.length && pool.contains(prefix.prefix))
+    }
+}

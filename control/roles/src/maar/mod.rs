@@ -1,0 +1,266 @@
+//! The mobility anchor and access router of a distributed domain (RFC 8885 section 3).
+//!
+//! A gateway of this kind gives every host that attaches a prefix of its own pools and routes it like
+//! any router, without a tunnel. When the host goes on to the next gateway, this one keeps what it
+//! began: packets for the prefix go through a tunnel to the gateway that serves the host now, and
+//! those from it come back the same way. Who serves a host, and by which anchors it came, a central
+//! database knows (CMD); all it is told are proxy binding updates.
+//!
+//! ```text
+//!        prefix 1 is anchored here            prefix 2 is anchored here, the host is here
+//!     ┌──────────────────────────┐          ┌──────────────────────────────────────────────┐
+//!     │ MAAR 1                   │  tunnel  │ MAAR 2                                       │
+//!     │ prefix 1 → tunnel        │ ═══════► │ prefix 1 → host     from prefix 1 → tunnel   │
+//!     │                          │          │ prefix 2 → host     from prefix 2 → route    │
+//!     └──────────────────────────┘          └──────────────────────────────────────────────┘
+//! ```
+//!
+//! A host that this gateway anchors passes through these states:
+//!
+//! ```text
+//!              seen                 may attach: prefix reserved, PBU         PBA
+//!   (unknown) ─────► arriving ──────────────────────────────► registering ─────► served ◄─┐ refresh
+//!       ▲                │ may not            ▲                  │   ▲             │ │ └───┘
+//!       ├─── refused ◄───┘                    │ seen here        │   │             │ │
+//!       │       ▲  refused by the database    │                  │   │   seen here │ │ left its link
+//!       │       └─────────────────────────────┼──────────────────┤   │  ┌──────────┘ ▼
+//!       │                                     │ nobody answers   │   └──┤         guarded ──┐
+//!       ├─────────────────────────────────────┼──────────────────┘      │            │       │
+//!       │   ended by the database             │    PBU: served elsewhere│            │       │ too long:
+//!       ├──────────────────────────────── previous ◄────────────────────┴────────────┘       │ PBU,
+//!       └────────────────────────────────────────────────────────────────────────────────────┘ lifetime 0
+//! ```
+//!
+//! | event | arriving | registering | served | guarded | previous |
+//! |---|---|---|---|---|---|
+//! | solicitation | noted | noted | RA at once, rate limited; PBU, for it may have been elsewhere | served again; the same | as unknown: asked who it is |
+//! | packet | noted | noted | - | served again, PBU | as unknown |
+//! | may attach | prefix reserved, PBU | - | flags updated | - | its prefix again, PBU |
+//! | may not attach | refused | freed, PBU lifetime 0; refused | ended, RA withdrawn, PBU lifetime 0; refused | as served | - |
+//! | PBA of the database, accepted | - | bound, anchors added, RA | refreshed, anchors added | - | lifetime: renewed; none: freed |
+//! | PBA of the database, further | - | - | anchors added while answers may be late; else ignored | the same | ignored |
+//! | PBA of another gateway | ignored | bound, its anchor added, RA; refresh soon | anchor added while answers may be late; else ignored | the same | ignored |
+//! | PBA 128, 130, 156 | - | sent again at the slowest rate | the same; still served | - | asked again later |
+//! | PBA 135, 157 | - | sent again at once | the same | - | - |
+//! | PBA 129 | - | freed, refused | guarded: it is elsewhere | - | asked again later |
+//! | PBA, other refusal | - | freed, refused | ended, RA withdrawn; refused | - | asked again later |
+//! | nobody answers | - | freed after a time, S2-07 | goes on, asks at the slowest rate | - | goes on |
+//! | PBU: served elsewhere | - | previous; but registering goes on if the host came since | previous; its other anchors forgotten (S2-32) | previous | tunnel moved |
+//! | PBU, lifetime 0 | - | as above | ended, RA withdrawn | ended | freed |
+//! | link down, unreachable | forgotten | freed | guarded: no PBU (S2-29) | asked again later | - |
+//! | operator, AAA detach | forgotten | freed, PBU lifetime 0 | ended, RA withdrawn, PBU lifetime 0 | the same | - |
+//! | operator deletes | - | as above | as above | as above | freed, without a word |
+//! | another anchor's prefix unused | - | - | PBU lifetime 0 for it; once acknowledged, unbound and its RA withdrawn (S2-19) | - | - |
+//! | table refuses | - | - | ours: ended, refused; another anchor's: dropped | - | freed |
+//!
+//! A gateway does not know in which mode the database is: what is accepted is accepted by whoever says
+//! so first, the database or an anchor of the domain, and what else there is to know comes with the
+//! next answers.
+
+mod acknowledge;
+mod advertise;
+mod anchors;
+mod attach;
+mod books;
+mod config;
+mod counters;
+mod leave;
+mod node;
+mod previous;
+mod restore;
+mod update;
+mod view;
+
+pub use config::{MaarConfig, Neighbour, PreviousExpiry};
+pub use counters::MaarCounter;
+pub use view::{NodeState, NodeView, PreviousView};
+
+use crate::counters::{Counter, CounterView};
+use crate::effect::Effect;
+use crate::event::{HostLink, NodeTimer, RevocationScope, Timer};
+use crate::message::{can_answer, ignored, ErrorSender, PerSecond};
+use crate::refusal::Refusals;
+use crate::store::Record;
+use crate::{Event, Now, Role};
+use attach::Arrival;
+use books::Books;
+use node::Node;
+use std::collections::BTreeMap;
+use std::net::Ipv6Addr;
+use update::Core;
+use wire::mh::{Message, MnIdentifier};
+
+/// A mobility anchor and access router.
+#[derive(Clone, Debug)]
+pub struct Maar {
+    core: Core,
+    books: Books,
+    /// The local binding cache.
+    nodes: BTreeMap<MnIdentifier, Node>,
+    /// Hosts of which it is being asked who they are.
+    arrivals: BTreeMap<HostLink, Arrival>,
+    /// Hosts whose de-registration is not acknowledged yet.
+    leaving: BTreeMap<MnIdentifier, Node>,
+    refusals: Refusals,
+    errors: ErrorSender,
+    /// Updates by strangers that are answered.
+    strangers: PerSecond<100>,
+}
+
+impl Maar {
+    /// A gateway without hosts.
+    pub fn new(config: MaarConfig) -> Self {
+        Self {
+            books: Books::new(&config),
+            core: Core::new(config),
+            nodes: BTreeMap::new(),
+            arrivals: BTreeMap::new(),
+            leaving: BTreeMap::new(),
+            refusals: Refusals::default(),
+            errors: ErrorSender::default(),
+            strangers: PerSecond::default(),
+        }
+    }
+
+    /// The configuration that it was made with.
+    pub const fn config(&self) -> &MaarConfig {
+        &self.core.config
+    }
+
+    /// How many hosts it knows: anchored, served, arriving and leaving ones.
+    pub fn sessions(&self) -> usize {
+        self.nodes.len() + self.arrivals.len() + self.leaving.len()
+    }
+
+    /// The local binding cache at `now`, by identifier; then hosts that are leaving.
+    pub fn nodes(&self, now: Now) -> impl Iterator<Item = NodeView> + '_ {
+        let here = self.nodes.values();
+        let here = here.map(move |node| node.view(now.monotonic, false));
+        let left = self.leaving.values();
+        here.chain(left.map(move |node| node.view(now.monotonic, true)))
+    }
+
+    /// Every counter, with its description.
+    pub fn counters(&self) -> impl Iterator<Item = CounterView> + '_ {
+        self.core.counters.views()
+    }
+
+    /// The value of one counter.
+    pub fn counter(&self, counter: MaarCounter) -> u64 {
+        self.core.counters.get(counter)
+    }
+
+    fn count(&mut self, counter: MaarCounter) {
+        self.core.counters.add(counter);
+    }
+
+    fn ignore(&mut self, from: Ipv6Addr, why: MaarCounter, effects: &mut Vec<Effect>) {
+        self.core.counters.add(why);
+        effects.push(ignored(from, why.name()));
+    }
+
+    fn on_message(
+        &mut self,
+        now: Now,
+        (from, to): (Ipv6Addr, Ipv6Addr),
+        message: &Message,
+        effects: &mut Vec<Effect>,
+    ) {
+        if to != self.core.config.address {
+            return self.ignore(from, MaarCounter::NotOurAddress, effects);
+        }
+        if !can_answer(from) {
+            return self.ignore(from, MaarCounter::SourceNotUnicast, effects);
+        }
+        match message {
+            Message::BindingAcknowledgement(answer) => {
+                self.on_acknowledgement(now, from, answer, effects);
+            }
+            Message::BindingUpdate(update) => self.on_update(now, from, update, effects),
+            Message::BindingError(_) => self.ignore(from, MaarCounter::BindingErrors, effects),
+            _ => {
+                self.errors.unrecognized(now.monotonic, from, to, effects);
+                self.ignore(from, MaarCounter::UnknownType, effects);
+            }
+        }
+    }
+
+    fn on_timer(
+        &mut self,
+        now: Now,
+        host: &MnIdentifier,
+        what: NodeTimer,
+        effects: &mut Vec<Effect>,
+    ) {
+        if what == NodeTimer::Retransmit && self.leaving.contains_key(host) {
+            return self.on_leaving_timer(now, host, effects);
+        }
+        let Some(node) = self.nodes.get_mut(host) else {
+            return;
+        };
+        match what {
+            NodeTimer::Retransmit => self.on_retransmit(now, host, effects),
+            NodeTimer::Refresh => self.refresh(now, host, effects),
+            NodeTimer::Expiry => self.on_expiry(now, host, effects),
+            NodeTimer::Guard => self.on_guard(now, host, effects),
+            NodeTimer::Advertise if node.is_bound() => {
+                self.core.advertise(now.monotonic, node, &[], effects);
+            }
+            NodeTimer::Advertise => {}
+            NodeTimer::Release { prefix } => self.on_release_timer(now, host, prefix, effects),
+        }
+    }
+}
+
+impl Role for Maar {
+    fn on(&mut self, now: Now, event: &Event, effects: &mut Vec<Effect>) {
+        match event {
+            Event::Message { from, to, message } => {
+                self.on_message(now, (*from, *to), message, effects);
+            }
+            Event::Unauthenticated {
+                from,
+                to,
+                update,
+                status,
+            } if *to == self.core.config.address && can_answer(*from) => {
+                self.refuse_update(now, *from, update, *status, effects);
+            }
+            Event::HostSeen { link, sign } => self.on_host_seen(now, *link, *sign, effects),
+            Event::Authenticated { link, profile } => {
+                self.on_authenticated(now, *link, profile.as_ref(), effects);
+            }
+            Event::HostGone { link, why } => self.on_host_gone(now, *link, *why, effects),
+            Event::Timer {
+                timer:
+                    Timer::Node {
+                        mn_identifier,
+                        what,
+                    },
+            } => self.on_timer(now, mn_identifier, *what, effects),
+            Event::AccessPolicyChanged => self.on_access_policy(now, effects),
+            Event::AccessPolicyChangedFor { link } => self.ask_again(now, *link, effects),
+            Event::Unused { prefix } => self.on_unused(now, *prefix, effects),
+            Event::Delete { mn_identifier }
+            | Event::Revoke {
+                scope: RevocationScope::Host { mn_identifier },
+            } => self.delete(now, mn_identifier, effects),
+            Event::Refused { prefix } => self.on_refused(now, *prefix, effects),
+            Event::Restored {
+                record: Record::Node(record),
+            } => self.on_restored(now, record, effects),
+            // Other roles', or of no consequence here: addresses are the hosts' own affair, and what
+            // is anchored outlives the process.
+            Event::Timer { .. }
+            | Event::Unauthenticated { .. }
+            | Event::Leases { .. }
+            | Event::Policy { .. }
+            | Event::Maars { .. }
+            | Event::Mode { .. }
+            | Event::Revoke { .. }
+            | Event::Started { .. }
+            | Event::Restored { .. }
+            | Event::Shutdown => {}
+        }
+    }
+}

@@ -1,0 +1,226 @@
+//! What a gateway knows of one host that it anchors, and serves or not.
+
+use crate::backoff::RateLimit;
+use crate::effect::{LogicalRouter, Path, TunnelEnds};
+use crate::event::{HostLink, NodeTimer, Timer};
+use crate::outstanding::Update;
+use crate::policy::Profile;
+use crate::store::{NodePlace, NodeRecord, PreviousRecord, Record};
+use crate::{Effect, Now};
+use std::net::Ipv6Addr;
+use std::time::Duration;
+use wire::mh::{HomeNetworkPrefix, MnIdentifier, NtpTime};
+
+/// An entry of the local binding cache: a host with its prefix of ours.
+#[derive(Clone, Debug)]
+pub(super) struct Node {
+    pub(super) session: u64,
+    pub(super) mn_identifier: MnIdentifier,
+    /// Its prefix, which we anchor: reserved, or bound.
+    pub(super) prefix: HomeNetworkPrefix,
+    /// Where it is on our links, if it is.
+    pub(super) visit: Option<Visit>,
+    /// Where its prefix is led to, while it is not bound here.
+    pub(super) away: Option<Away>,
+    pub(super) list: ListEntry,
+    pub(super) heard: Option<Heard>,
+}
+
+/// A host on an access link.
+#[derive(Clone, Debug)]
+pub(super) struct Visit {
+    pub(super) link: HostLink,
+    pub(super) link_local: Option<Ipv6Addr>,
+    /// Source of a Router Solicitation that is not answered yet.
+    pub(super) solicited: Option<Ipv6Addr>,
+    /// When it was last advertised to.
+    pub(super) advertised: Option<Duration>,
+    /// Wall-clock time when it came, or last said that it had.
+    pub(super) came: Duration,
+    pub(super) profile: Profile,
+    /// Since when it is being asked again who this is, if it is.
+    pub(super) asked: Option<Duration>,
+    /// There once the database has accepted it.
+    pub(super) bound: Option<Bound>,
+    /// Prefixes of other anchors that are led here, those known longest first.
+    pub(super) previous: Vec<Previous>,
+    /// It has left its link, and been asked so many times whether it really has.
+    pub(super) detached: Option<u8>,
+    /// Whether subscribers know that it attached.
+    pub(super) announced: bool,
+}
+
+/// A binding that the database has accepted.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bound {
+    /// When it was last accepted.
+    pub(super) since: Duration,
+    pub(super) refresh: Duration,
+    pub(super) expiry: Duration,
+}
+
+/// A prefix that another gateway anchors.
+#[derive(Clone, Debug)]
+pub(super) struct Previous {
+    pub(super) anchor: Ipv6Addr,
+    pub(super) prefix: HomeNetworkPrefix,
+    /// How the host sees its anchor, if it is a router of its own.
+    pub(super) router: Option<LogicalRouter>,
+    /// The update by which it is let go of, if it is.
+    pub(super) release: Option<Update>,
+}
+
+/// The host of a prefix of ours is with another gateway.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Away {
+    pub(super) serving: Ipv6Addr,
+    /// When it is asked whether the binding is to end; none: never.
+    pub(super) expiry: Option<Duration>,
+}
+
+/// The last update of the database that was accepted.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Heard {
+    pub(super) sequence: u16,
+    pub(super) timestamp: Option<NtpTime>,
+    pub(super) serving: Option<Ipv6Addr>,
+}
+
+/// An entry of the binding update list: what the database is being told of a host.
+#[derive(Clone, Debug, Default)]
+pub(super) struct ListEntry {
+    pub(super) rate: RateLimit,
+    /// What it is being told.
+    pub(super) update: Option<Update>,
+    /// What it accepted last, and when: more may come in answer to that.
+    pub(super) settled: Option<(Update, Duration)>,
+}
+
+/// A timer of a host.
+pub(super) fn timer(mn_identifier: &MnIdentifier, what: NodeTimer) -> Timer {
+    Timer::Node {
+        mn_identifier: mn_identifier.clone(),
+        what,
+    }
+}
+
+impl Node {
+    pub(super) fn timer(&self, what: NodeTimer) -> Timer {
+        timer(&self.mn_identifier, what)
+    }
+
+    pub(super) fn set(&self, what: NodeTimer, after: Duration) -> Effect {
+        let timer = self.timer(what);
+        Effect::SetTimer { timer, after }
+    }
+
+    pub(super) fn cancel(&self, what: NodeTimer) -> Effect {
+        let timer = self.timer(what);
+        Effect::CancelTimer { timer }
+    }
+
+    /// Stops every timer of it.
+    pub(super) fn cancel_all(&self, effects: &mut Vec<Effect>) {
+        for what in [
+            NodeTimer::Retransmit,
+            NodeTimer::Refresh,
+            NodeTimer::Expiry,
+            NodeTimer::Guard,
+            NodeTimer::Advertise,
+        ] {
+            effects.push(self.cancel(what));
+        }
+        let previous = self.visit.iter().flat_map(|visit| &visit.previous);
+        for one in previous.filter(|one| one.release.is_some()) {
+            let prefix = one.prefix;
+            effects.push(self.cancel(NodeTimer::Release { prefix }));
+        }
+    }
+
+    /// Whether it is served here.
+    pub(super) fn is_bound(&self) -> bool {
+        self.visit.as_ref().is_some_and(|it| it.bound.is_some())
+    }
+
+    /// Has it stored as it stands, once it is bound, here or elsewhere.
+    pub(super) fn store(&self, now: Now) -> Option<Effect> {
+        let wall = |at: Duration| now.wall + at.saturating_sub(now.monotonic);
+        let here = self.visit.as_ref();
+        let here = here.and_then(|visit| Some((visit, visit.bound?)));
+        let place = match (here, self.away) {
+            (Some((visit, bound)), _) => NodePlace::Here {
+                link: visit.link,
+                link_local: visit.link_local,
+                profile: visit.profile.clone(),
+                previous: visit.previous.iter().map(Previous::record).collect(),
+                refresh: wall(bound.refresh),
+                ends: wall(bound.expiry),
+            },
+            (None, Some(away)) => NodePlace::Away {
+                serving: away.serving,
+                ends: away.expiry.map(wall),
+            },
+            (None, None) => return None,
+        };
+        let record = Record::Node(NodeRecord {
+            session: self.session,
+            mn_identifier: self.mn_identifier.clone(),
+            prefix: self.prefix,
+            timestamp: self.heard.and_then(|heard| heard.timestamp),
+            place,
+        });
+        Some(Effect::Store { record })
+    }
+}
+
+impl Previous {
+    fn record(&self) -> PreviousRecord {
+        PreviousRecord {
+            anchor: self.anchor,
+            prefix: self.prefix,
+            router: self.router,
+        }
+    }
+
+    /// Our tunnel to its anchor.
+    pub(super) const fn tunnel(&self, local: Ipv6Addr) -> TunnelEnds {
+        TunnelEnds {
+            local,
+            remote: self.anchor,
+        }
+    }
+
+    /// Where its packets go.
+    pub(super) const fn path(&self, local: Ipv6Addr, link: HostLink) -> Path {
+        Path::Access {
+            tunnel: self.tunnel(local),
+            link,
+        }
+    }
+}
+
+impl Visit {
+    pub(super) fn new(link: HostLink, profile: Profile, came: Duration) -> Self {
+        Self {
+            link,
+            link_local: None,
+            solicited: None,
+            advertised: None,
+            came,
+            profile,
+            asked: None,
+            bound: None,
+            previous: Vec::new(),
+            detached: None,
+            announced: false,
+        }
+    }
+
+    /// Has it watched whether the host is still there.
+    pub(super) fn watch(&self) -> Effect {
+        Effect::Watch {
+            link: self.link,
+            address: self.link_local.map(Into::into),
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! Proxy Binding Updates to the database: registrations, refreshes, and what lets go of a host or of
+//! one prefix (RFC 8885 sections 3.1, 3.5 and 3.6, RFC 5213 section 6.9.4).
+
+use super::config::MaarConfig;
+use super::counters::MaarCounter;
+use super::node::{timer, ListEntry, Node};
+use crate::backoff::{Backoff, RateLimit};
+use crate::counters::Counters;
+use crate::effect::{Effect, LogicalRouter, Notice};
+use crate::event::{HostLink, NodeTimer};
+use crate::outstanding::{Transmission, Update};
+use crate::timestamp::Stamper;
+use crate::Now;
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+use wire::mh::{
+    BindingUpdate, HandoffIndicator, HomeNetworkPrefix, Lifetime, Message, MnIdentifier,
+    MobilityOption, UpdateFlags,
+};
+
+/// What all hosts of a gateway share.
+#[derive(Clone, Debug)]
+pub(super) struct Core {
+    pub(super) config: MaarConfig,
+    pub(super) counters: Counters<MaarCounter>,
+    pub(super) rng: StdRng,
+    sequence: u16,
+    stamper: Stamper,
+}
+
+/// Whom an update is about.
+struct Subject<'a> {
+    mn_identifier: &'a MnIdentifier,
+    link: Option<HostLink>,
+    what: NodeTimer,
+}
+
+impl Core {
+    pub(super) fn new(config: MaarConfig) -> Self {
+        let mut rng = StdRng::seed_from_u64(config.seed);
+        Self {
+            counters: Counters::new(),
+            sequence: rng.random(),
+            stamper: Stamper::default(),
+            rng,
+            config,
+        }
+    }
+
+    /// The lifetime to ask for.
+    pub(super) fn lifetime(&self) -> Lifetime {
+        let secs = u32::try_from(self.config.lifetime.as_secs()).unwrap_or(u32::MAX);
+        Lifetime::from_secs_floor(secs.max(4))
+    }
+
+    /// How hosts on a link see us, where each anchor is a router of its own.
+    pub(super) fn router(&self, link: HostLink) -> Option<LogicalRouter> {
+        self.config.routers.get(&link.interface).copied()
+    }
+
+    /// A fresh update about these prefixes.
+    fn fresh(
+        &self,
+        handoff: HandoffIndicator,
+        lifetime: Lifetime,
+        prefix: HomeNetworkPrefix,
+    ) -> Update {
+        let config = &self.config;
+        let backoff = Backoff::new(config.initial_bindack_timeout, config.max_bindack_timeout);
+        Update::new(handoff, lifetime, vec![prefix], backoff)
+    }
+
+    /// Tells the database that a host is here, or still is, in the place of what it is being told.
+    pub(super) fn register(
+        &mut self,
+        now: Now,
+        node: &mut Node,
+        handoff: HandoffIndicator,
+        effects: &mut Vec<Effect>,
+    ) {
+        let lifetime = self.lifetime();
+        node.list.update = Some(self.fresh(handoff, lifetime, node.prefix));
+        self.transmit(now, node, effects);
+    }
+
+    /// Tells the database that a prefix of ours is to end, by itself or with all that its host has.
+    pub(super) fn deregister(&mut self, now: Now, node: &mut Node, effects: &mut Vec<Effect>) {
+        let unknown = HandoffIndicator::UNKNOWN;
+        node.list.update = Some(self.fresh(unknown, Lifetime::ZERO, node.prefix));
+        self.transmit(now, node, effects);
+    }
+
+    /// Sends the outstanding update of a host, and starts the timer after which it is sent again.
+    pub(super) fn transmit(&mut self, now: Now, node: &mut Node, effects: &mut Vec<Effect>) {
+        let subject = Subject {
+            mn_identifier: &node.mn_identifier,
+            link: node.visit.as_ref().map(|visit| visit.link),
+            what: NodeTimer::Retransmit,
+        };
+        let ListEntry { rate, update, .. } = &mut node.list;
+        if let Some(update) = update {
+            self.send(now, &subject, rate, update, effects);
+        }
+    }
+
+    /// Tells the database that a prefix of another anchor is no longer needed here (S2-19).
+    pub(super) fn release(
+        &mut self,
+        now: Now,
+        node: &mut Node,
+        prefix: HomeNetworkPrefix,
+        effects: &mut Vec<Effect>,
+    ) {
+        let unknown = HandoffIndicator::UNKNOWN;
+        let fresh = self.fresh(unknown, Lifetime::ZERO, prefix);
+        let Some(visit) = node.visit.as_mut() else {
+            return;
+        };
+        let mut previous = visit.previous.iter_mut();
+        let Some(previous) = previous.find(|it| it.prefix == prefix) else {
+            return;
+        };
+        let subject = Subject {
+            mn_identifier: &node.mn_identifier,
+            link: Some(visit.link),
+            what: NodeTimer::Release { prefix },
+        };
+        let update = previous.release.get_or_insert(fresh);
+        self.send(now, &subject, &mut node.list.rate, update, effects);
+    }
+
+    /// Sends an update, with the latest timestamp and a new sequence number. Above MAX_UPDATE_RATE it
+    /// only starts the timer.
+    fn send(
+        &mut self,
+        now: Now,
+        subject: &Subject<'_>,
+        rate: &mut RateLimit,
+        update: &mut Update,
+        effects: &mut Vec<Effect>,
+    ) {
+        let timer = timer(subject.mn_identifier, subject.what);
+        if let Err(after) = rate.take(now.monotonic, self.config.max_update_rate) {
+            self.counters.add(MaarCounter::UpdatesDelayed);
+            return effects.push(Effect::SetTimer { timer, after });
+        }
+        self.sequence = self.sequence.wrapping_add(1);
+        let sending = Transmission {
+            sequence: self.sequence,
+            at: now.monotonic,
+            timestamp: Some(self.stamper.stamp(now)),
+        };
+        if update.goes_out(sending) {
+            self.counters.add(MaarCounter::UpdatesRetransmitted);
+        }
+        self.counters.add(MaarCounter::UpdatesSent);
+        let after = update.backoff.step(&mut self.rng);
+        effects.push(Effect::Send {
+            from: self.config.address,
+            to: self.config.cmd,
+            message: self.message(subject, update, sending),
+        });
+        effects.push(Effect::SetTimer { timer, after });
+        effects.push(Effect::Notify {
+            notice: Notice::UpdateSent {
+                mn_identifier: subject.mn_identifier.clone(),
+                lma: self.config.cmd,
+                sequence: sending.sequence,
+                lifetime_secs: update.lifetime.as_secs(),
+            },
+        });
+    }
+
+    /// Waits as long as there may be between two sendings, and then sends again.
+    pub(super) fn retry_late(&mut self, node: &mut Node, effects: &mut Vec<Effect>) {
+        if let Some(update) = node.list.update.as_mut() {
+            update.backoff.slow_down();
+            let after = update.backoff.step(&mut self.rng);
+            effects.push(node.set(NodeTimer::Retransmit, after));
+        }
+    }
+
+    fn message(&self, subject: &Subject<'_>, update: &Update, sending: Transmission) -> Message {
+        let mut options = vec![MobilityOption::MnIdentifier(subject.mn_identifier.clone())];
+        let prefixes = update.prefixes.iter().copied();
+        options.extend(prefixes.map(MobilityOption::HomeNetworkPrefix));
+        options.push(MobilityOption::HandoffIndicator(update.handoff));
+        let technology = self.config.access_technology;
+        options.push(MobilityOption::AccessTechnology(technology));
+        options.extend(sending.timestamp.map(MobilityOption::Timestamp));
+        if let Some(link) = subject.link {
+            let mac = link.mac.0.to_vec();
+            options.push(MobilityOption::MnLinkLayerIdentifier(mac));
+            // A database that answers for us, as a proxy does, can tell this only if it knows it.
+            let router = self
+                .router(link)
+                .filter(|_| update.lifetime != Lifetime::ZERO);
+            options.extend(router.into_iter().flat_map(LogicalRouter::options));
+        }
+        Message::BindingUpdate(BindingUpdate {
+            sequence: sending.sequence,
+            // H as well: without it, a home agent's rules take the update for a correspondent
+            // registration (RFC 6275 section 9.5.1).
+            flags: UpdateFlags::PROXY
+                .with(UpdateFlags::ACKNOWLEDGE)
+                .with(UpdateFlags::HOME_REGISTRATION)
+                .with(UpdateFlags::DISTRIBUTED),
+            lifetime: update.lifetime,
+            options,
+        })
+    }
+}

@@ -1,0 +1,40 @@
+//! The routers that we are to hosts beside an access interface's own one: one for each anchor that a
+//! host has come by (RFC 8885 section 3.7).
+
+use super::Engine;
+use dataplane::key::InterfaceId;
+use roles::effect::LogicalRouter;
+use roles::Role;
+
+impl<R: Role> Engine<R> {
+    /// Is this router too from now on: workers take frames for it, and it answers to its address.
+    pub(super) fn show_router(&mut self, interface: u16, router: LogicalRouter) {
+        let Some(link) = self.routing.links.get_mut(usize::from(interface)) else {
+            return;
+        };
+        if !link.logical.contains(&router) {
+            link.logical.push(router);
+            self.stale = true;
+        }
+    }
+
+    /// Is this router no longer.
+    pub(super) fn hide_router(&mut self, interface: u16, router: LogicalRouter) {
+        let Some(link) = self.routing.links.get_mut(usize::from(interface)) else {
+            return;
+        };
+        link.logical.retain(|shown| *shown != router);
+        self.stale = true;
+    }
+
+    /// Keeps the routers that are shown when the interfaces are exchanged for others of the same
+    /// numbers.
+    pub(super) fn keep_routers(&self, routing: &mut crate::routing::Routing) {
+        for (interface, link) in self.routing.interfaces() {
+            let InterfaceId(index) = interface;
+            if let Some(new) = routing.links.get_mut(usize::from(index)) {
+                new.logical.clone_from(&link.logical);
+            }
+        }
+    }
+}
