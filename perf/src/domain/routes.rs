@@ -243,6 +243,7 @@ pub fn way(path: &Path, place_of: impl Fn(Ipv6Addr) -> Place) -> (Way, Option<Ho
             Way::Access(place_of(tunnel.remote)),
             Some(super::node::host_of(link.mac)),
         ),
+        Path::Local { link } => (Way::Local, Some(super::node::host_of(link.mac))),
         Path::Pending => (Way::Pending, None),
     }
 }
