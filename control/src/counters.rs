@@ -81,6 +81,8 @@ counters! {
         ArpMalformed = "arp_malformed", "ARP packets that are broken, or whose sender is not the frame's.";
         ArpForeign = "arp_foreign", "ARP packets about addresses that are neither ours nor a neighbour's.";
         ArpConflict = "arp_conflict", "ARP packets of somebody else from an address of ours.";
+        ArpSpoofed = "arp_spoofed", "ARP packets of hosts from the address of the default router, of the gateway or of another host; not answered.";
+        ArpDefended = "arp_defended", "Announcements of the default router's address, or of ours, after a host has claimed it.";
         ArpRequestSent = "arp_request_sent", "ARP requests sent.";
         ArpReplySent = "arp_reply_sent", "ARP replies sent.";
         Dhcpv4Received = "dhcpv4_received", "DHCPv4 messages of hosts.";
@@ -90,7 +92,12 @@ counters! {
         Dhcpv4Refused = "dhcpv4_refused", "DHCPv4 requests for an address that is not the host's, refused.";
         Dhcpv4GivenUp = "dhcpv4_given_up", "Hosts that gave their IPv4 address back or found it in use.";
         Dhcpv4Ignored = "dhcpv4_ignored", "DHCPv4 messages not answered: for another server, from behind another host, or no client's.";
-        Dhcpv4Unrelayed = "dhcpv4_unrelayed", "DHCPv4 messages of hosts whose anchor wants them relayed, which this gateway does not do.";
+        Dhcpv4Unrelayed = "dhcpv4_unrelayed", "DHCPv4 messages of hosts whose anchor wants them relayed, where no server is configured.";
+        Dhcpv4Relayed = "dhcpv4_relayed", "DHCPv4 messages of hosts passed on to a server.";
+        Dhcpv4Replied = "dhcpv4_replied", "DHCPv4 messages of servers passed on to a host.";
+        Dhcpv4Stranger = "dhcpv4_stranger", "DHCPv4 messages on the core from anyone but a configured server, or not for the relay agent.";
+        Dhcpv4Unmatched = "dhcpv4_unmatched", "DHCPv4 messages of servers that answer nothing, or whose host is not served.";
+        Dhcpv4Mismatched = "dhcpv4_mismatched", "DHCPv4 messages about another address than the host's, from servers or from hosts that are relayed; not passed on.";
         NeighbourFailed = "neighbour_failed", "Neighbours that did not answer.";
         NeighbourFull = "neighbour_full", "Neighbours not resolved because the neighbour cache is full.";
         AdjacencyFull = "adjacency_full", "Neighbours resolved that found no room in the adjacency table.";

@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 use wire::arp;
 use wire::checksum;
-use wire::ether::{self, ethertype, MacAddr};
+use wire::ether::{self, ethertype, Frame, MacAddr};
 use wire::icmpv6::{code, ErrorMessage};
 use wire::ipv4;
 use wire::ipv6::{self, next_header, ChainError, Header, HeaderError, HeaderOption, HeaderOptions};
@@ -22,6 +22,11 @@ const ETHER_IPV6: [u8; 2] = [0x86, 0xdd];
 
 /// Hop limit of what is not neighbour discovery.
 const HOP_LIMIT: u8 = 64;
+
+/// Whether a frame holds an IPv4 packet.
+pub fn is_ipv4(frame: &[u8]) -> bool {
+    Frame::parse(frame).is_ok_and(|frame| frame.ethertype == ethertype::IPV4)
+}
 
 /// A packet that came in a punted frame.
 #[derive(Clone, Copy, Debug)]
@@ -271,6 +276,15 @@ pub fn udp_packet(
 /// A frame that carries a UDP datagram over IPv4 between two ends, addresses with ports.
 pub fn datagram_frame(
     macs: (MacAddr, MacAddr),
+    ends: ((Ipv4Addr, u16), (Ipv4Addr, u16)),
+    payload: &[u8],
+) -> Vec<u8> {
+    let link = ether::Header::new(macs.1, macs.0, ethertype::IPV4);
+    [link.as_bytes(), &datagram_packet(ends, payload)].concat()
+}
+
+/// A packet that carries a UDP datagram over IPv4 between two ends, addresses with ports.
+pub fn datagram_packet(
     (source, destination): ((Ipv4Addr, u16), (Ipv4Addr, u16)),
     payload: &[u8],
 ) -> Vec<u8> {
@@ -297,8 +311,7 @@ pub fn datagram_frame(
         HOP_LIMIT,
         total,
     );
-    let link = ether::Header::new(macs.1, macs.0, ethertype::IPV4);
-    [link.as_bytes(), header.as_bytes(), &datagram].concat()
+    [header.as_bytes(), &datagram].concat()
 }
 
 /// The checksum over a UDP datagram and its addresses: 0 for one whose own is right (RFC 768).

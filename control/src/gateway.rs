@@ -18,7 +18,7 @@ use roles::mag::{Mag, MagConfig};
 use roles::policy::LmaPolicy;
 use roles::pool::{BadPool, Pool, Pools};
 use roles::{Effect, Event, Now, Role};
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 use wire::ether::MacAddr;
 use wire::ipv6::address::link_local;
@@ -316,6 +316,11 @@ pub fn assemble(
             servers: dhcp.servers.clone(),
         })
     });
+    let relay = mag.and_then(|mag| mag.dhcpv4.as_ref());
+    let dhcpv4_relay = relay.map(|relay| dhcp::v4::relay::Settings {
+        address: relay.address,
+        servers: relay.servers.clone(),
+    });
     let setup = Setup {
         routing: routing(config, ports)?,
         access: applied.access,
@@ -324,6 +329,7 @@ pub fn assemble(
         tunnel_hop_limit,
         tunnel_mtu,
         dhcpv4_lease,
+        dhcpv4_relay,
         reachability,
         unused_after: Duration::ZERO,
         neighbours: room.neighbours(),
@@ -335,11 +341,14 @@ pub fn assemble(
     Ok((role, setup))
 }
 
-/// Those whose messages workers are to let through: the gateways that policy names, and the DHCPv6
-/// servers.
+/// Those whose messages workers are to let through: the gateways that policy names, and the DHCP
+/// servers, IPv4 ones in their IPv6 form.
 pub(crate) fn peers(config: &Config, mut named: Vec<Ipv6Addr>) -> Vec<Ipv6Addr> {
     let dhcp = config.mag.as_ref().and_then(|mag| mag.dhcpv6.as_ref());
     named.extend(dhcp.iter().flat_map(|dhcp| &dhcp.servers));
+    let dhcp = config.mag.as_ref().and_then(|mag| mag.dhcpv4.as_ref());
+    let servers = dhcp.iter().flat_map(|dhcp| &dhcp.servers);
+    named.extend(servers.map(Ipv4Addr::to_ipv6_mapped));
     named
 }
 

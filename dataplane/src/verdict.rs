@@ -74,7 +74,7 @@ reasons! {
         UnknownHost = "On an access interface, from a source that is no host's there: its host may want to attach.",
         IcmpError = "An ICMPv6 error for one of our addresses.",
         Dhcp = "A DHCPv6 message of a host on an access interface.",
-        DhcpServer = "A DHCPv6 message for a relay agent, from a server that the control plane expects.",
+        DhcpServer = "A DHCP message for a relay agent, from a server that the control plane expects.",
         Arp = "An ARP packet that asks for one of our addresses or tells a neighbour's; on an access interface, any.",
         Dhcpv4 = "On an access interface, a DHCPv4 client's message.",
     }

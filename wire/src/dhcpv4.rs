@@ -2,7 +2,8 @@
 //!
 //! Parsing is strict about what would be misread: the magic cookie has to be there, options have to be
 //! whole, and an option that comes in parts is put together (RFC 3396). Option overload (RFC 2132
-//! section 9.3) is followed into neither `sname` nor `file`: a client has no use for it.
+//! section 9.3) is followed into neither `sname` nor `file`: a client has no use for it. Both fields are
+//! kept as they came, for a relay agent passes on what it does not read.
 
 use crate::ether::MacAddr;
 use std::net::Ipv4Addr;
@@ -71,7 +72,22 @@ pub mod code {
     pub const SERVER_IDENTIFIER: u8 = 54;
     /// Client identifier, which a server echoes (RFC 6842).
     pub const CLIENT_IDENTIFIER: u8 = 61;
+    /// Relay Agent Information (RFC 3046), which a relay agent adds and takes off.
+    pub const RELAY_AGENT: u8 = 82;
 }
+
+/// Sub-options of [`code::RELAY_AGENT`].
+pub mod relay {
+    /// The circuit that the client is on (RFC 3046 section 3.1).
+    pub const CIRCUIT_ID: u8 = 1;
+    /// Who is at its end (RFC 3046 section 3.2); the home address for RFC 5844 section 3.4.2.
+    pub const REMOTE_ID: u8 = 2;
+    /// An address of the network to lease from, where it is not the relay agent's (RFC 3527).
+    pub const LINK_SELECTION: u8 = 5;
+}
+
+/// Octets of `sname` and `file` together.
+const NAMES: usize = 192;
 
 /// Why octets are no message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -95,6 +111,8 @@ pub enum Error {
 pub struct Message {
     /// One of [`op`].
     pub op: u8,
+    /// Relay agents that it came through.
+    pub hops: u8,
     /// Transaction.
     pub xid: u32,
     /// Seconds since the client began.
@@ -109,6 +127,8 @@ pub struct Message {
     pub relay: Ipv4Addr,
     /// The client's link-layer address.
     pub mac: MacAddr,
+    /// `sname` and `file` as they came; empty when both are all zeros.
+    pub names: Vec<u8>,
     /// Options in their order, each code once; padding and the end are not among them.
     pub options: Vec<(u8, Vec<u8>)>,
 }
@@ -120,7 +140,9 @@ impl Message {
             op: op::REPLY,
             given: Ipv4Addr::UNSPECIFIED,
             client: Ipv4Addr::UNSPECIFIED,
+            hops: 0,
             secs: 0,
+            names: Vec::new(),
             options: Vec::new(),
             ..*self
         }
@@ -137,7 +159,7 @@ impl Message {
             let octets = fixed.get(at..).and_then(|rest| rest.first_chunk::<4>());
             octets.copied().unwrap_or_default()
         };
-        let [op, htype, hlen, _hops] = word(0);
+        let [op, htype, hlen, hops] = word(0);
         if (htype, hlen) != (ETHERNET, 6) {
             return Err(Error::Hardware);
         }
@@ -147,6 +169,8 @@ impl Message {
         let [secs @ .., flags, _] = word(8);
         let [a, b, c, d] = word(28);
         let [e, f, ..] = word(32);
+        let names = fixed.get(44..44 + NAMES).unwrap_or_default();
+        let named = names.iter().any(|octet| *octet != 0);
         let mut options: Vec<(u8, Vec<u8>)> = Vec::new();
         loop {
             match *rest {
@@ -167,6 +191,7 @@ impl Message {
         }
         Ok(Self {
             op,
+            hops,
             xid: u32::from_be_bytes(word(4)),
             secs: u16::from_be_bytes(secs),
             broadcast: flags & 0x80 != 0,
@@ -174,6 +199,7 @@ impl Message {
             given: word(16).into(),
             relay: word(24).into(),
             mac: MacAddr([a, b, c, d, e, f]),
+            names: if named { names.to_vec() } else { Vec::new() },
             options,
         })
     }
@@ -181,7 +207,7 @@ impl Message {
     /// Writes the payload of a UDP datagram; what is over 255 octets in an option goes into more of
     /// its code.
     pub fn emit(&self) -> Vec<u8> {
-        let mut bytes = vec![self.op, ETHERNET, 6, 0];
+        let mut bytes = vec![self.op, ETHERNET, 6, self.hops];
         bytes.extend(self.xid.to_be_bytes());
         bytes.extend(self.secs.to_be_bytes());
         bytes.extend([if self.broadcast { 0x80 } else { 0 }, 0]);
@@ -189,6 +215,8 @@ impl Message {
             bytes.extend(address.octets());
         }
         bytes.extend(self.mac.0);
+        bytes.resize(FIXED - COOKIE.len() - NAMES, 0);
+        bytes.extend(self.names.iter().take(NAMES));
         bytes.resize(FIXED - COOKIE.len(), 0);
         bytes.extend(COOKIE);
         for (code, data) in &self.options {
@@ -227,6 +255,21 @@ impl Message {
     /// Adds an option.
     pub fn put(&mut self, code: u8, data: impl Into<Vec<u8>>) {
         self.options.push((code, data.into()));
+    }
+
+    /// Puts an option in the place of the one with its code, or behind all others.
+    pub fn set(&mut self, code: u8, data: impl Into<Vec<u8>>) {
+        match self.options.iter_mut().find(|(known, _)| *known == code) {
+            Some((_, old)) => *old = data.into(),
+            None => self.put(code, data),
+        }
+    }
+
+    /// Takes an option out; whether it was there.
+    pub fn remove(&mut self, code: u8) -> bool {
+        let before = self.options.len();
+        self.options.retain(|(known, _)| *known != code);
+        self.options.len() < before
     }
 }
 
@@ -269,6 +312,24 @@ mod tests {
         assert_eq!(bytes.first(), Some(&op::REPLY));
         let short = Message::parse(&sample()).unwrap().answer().emit();
         assert_eq!(short.len(), LEAST);
+    }
+
+    #[test]
+    fn what_a_relay_agent_does_not_read_it_passes_on() {
+        let mut sample = sample();
+        sample[3] = 2;
+        sample[44] = b'b';
+        sample[235] = b'f';
+        let mut message = Message::parse(&sample).unwrap();
+        assert_eq!((message.hops, message.names.len()), (2, NAMES));
+        message.set(code::REQUESTED_ADDRESS, [10, 1, 0, 8]);
+        message.set(code::RELAY_AGENT, [relay::REMOTE_ID, 1, 7]);
+        let bytes = message.emit();
+        assert_eq!(bytes[..236], sample[..236]);
+        let end = [53, 1, 3, 50, 4, 10, 1, 0, 8, 82, 3, 2, 1, 7, 255];
+        assert_eq!(bytes[240..255], end);
+        assert!(message.remove(code::RELAY_AGENT) && !message.remove(code::RELAY_AGENT));
+        assert!(message.answer().names.is_empty());
     }
 
     #[test]

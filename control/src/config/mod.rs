@@ -26,7 +26,7 @@ pub use address::{
 };
 pub use document::{Error, Problem};
 pub use revocation::Revocation;
-pub use role::{AttachOn, Dhcpv4, Dhcpv6, Ipv4Network, LearnFrom, Lma, Mag, Pool};
+pub use role::{AttachOn, Dhcpv4, Dhcpv4Relay, Dhcpv6, Ipv4Network, LearnFrom, Lma, Mag, Pool};
 pub use schema::{
     Authentication, Config, Eal, ErrorSource, Gateway, Handoff, Hugepages, Idle, Interface,
     InterfaceKind, Management, Port, Route, Rx, Store, Tables, Workers,

@@ -175,6 +175,9 @@ pub struct Mag {
     /// `[mag.dhcpv6]`: hosts are relayed to DHCPv6 servers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dhcpv6: Option<Dhcpv6>,
+    /// `[mag.dhcpv4]`: hosts whose anchor wants it are relayed to DHCPv4 servers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dhcpv4: Option<Dhcpv4Relay>,
     /// `[mag.revocation]`.
     #[serde(default)]
     pub revocation: Revocation,
@@ -186,6 +189,16 @@ pub struct Mag {
 pub struct Dhcpv6 {
     /// The servers, on the core side. Each hears of every message of a host.
     pub servers: Vec<Ipv6Addr>,
+}
+
+/// `[mag.dhcpv4]`: the DHCPv4 relay agent for hosts that are served (RFC 5844 section 3.4.2).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Dhcpv4Relay {
+    /// Our IPv4 address on the core: where servers answer to.
+    pub address: Ipv4Addr,
+    /// The servers, on the core side. Each hears of every message of a host.
+    pub servers: Vec<Ipv4Addr>,
 }
 
 /// What counts as a host's arrival.

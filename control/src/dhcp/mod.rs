@@ -11,7 +11,8 @@
 //!              router          └──► Event::Leases ──► role ──► its anchor is told
 //! ```
 //!
-//! To DHCPv4 clients the gateway is the server itself: their address comes from their anchor ([`v4`]).
+//! To DHCPv4 clients the gateway is the server itself, for their address comes from their anchor ([`v4`]); or
+//! a relay agent, where their anchor says so ([`v4::relay`]).
 //!
 //! Neither sends nor waits: the engine gives it octets and takes octets.
 

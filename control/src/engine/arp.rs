@@ -41,11 +41,17 @@ impl<R: Role> Engine<R> {
         if mac.is_group() || mac != frame.header.source || mac == link.interface.mac {
             return self.out.counters.count(Counter::ArpMalformed);
         }
-        if is_access(link) {
-            let host = HostLink {
-                interface: interface.0,
-                mac,
-            };
+        let host = is_access(link).then_some(HostLink {
+            interface: interface.0,
+            mac,
+        });
+        if host.is_some_and(|host| self.arp_spoofed(now, host, sender)) {
+            return;
+        }
+        let Some(link) = self.routing.link(interface) else {
+            return;
+        };
+        if let Some(host) = host {
             self.hosts.heard(host);
             if packet.is_request() && self.answers_for(host, packet.target()) {
                 let ours = link.interface.mac;

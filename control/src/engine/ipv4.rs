@@ -14,8 +14,12 @@
 //! A host asks before its anchor has answered: what it said last is answered then, and it need not say it
 //! again (section 3.4.1).
 
+mod claims;
+mod relay;
+
 use super::Engine;
 use crate::counters::Counter;
+use crate::dhcp::v4::relay::{Relay, Settings};
 use crate::dhcp::v4::{Server, Silence};
 use crate::frame;
 use crate::routing::Link;
@@ -42,17 +46,22 @@ pub(super) struct Ipv4Hosts {
     served: HashMap<HostLink, Ipv4Service>,
     waiting: HashMap<HostLink, Message>,
     oldest: VecDeque<HostLink>,
+    relay: Option<Relay>,
+    claims: claims::Claims,
 }
 
 impl Ipv4Hosts {
-    /// None yet. Leases last for `lease`, and `mtu` octets fit through the tunnels.
-    pub(super) fn new(lease: Duration, mtu: u16) -> Self {
+    /// None yet. Leases last for `lease`, and `mtu` octets fit through the tunnels; there is a relay agent
+    /// if it has settings.
+    pub(super) fn new(lease: Duration, mtu: u16, relay: Option<Settings>) -> Self {
         Self {
             lease,
             mtu,
             served: HashMap::new(),
             waiting: HashMap::new(),
             oldest: VecDeque::new(),
+            relay: relay.map(Relay::new),
+            claims: claims::Claims::default(),
         }
     }
 
@@ -87,11 +96,20 @@ fn own(link: &Link) -> Option<Ipv4Addr> {
 impl<R: Role> Engine<R> {
     /// A host has IPv4 from now on, or no longer.
     pub(super) fn serve_ipv4(&mut self, host: HostLink, service: Option<Ipv4Service>) {
+        let old = match service {
+            Some(service) => self.ipv4.served.insert(host, service),
+            None => self.ipv4.served.remove(&host),
+        };
+        if let Some(old) = old {
+            self.ipv4.claims.remove(host, &old);
+        }
         let Some(service) = service else {
-            self.ipv4.served.remove(&host);
+            if let Some(relay) = &mut self.ipv4.relay {
+                relay.forget(host);
+            }
             return;
         };
-        self.ipv4.served.insert(host, service);
+        self.ipv4.claims.add(host, &service);
         if let Some(message) = self.ipv4.take(host) {
             self.answer_dhcp(host, &message);
         }
@@ -150,7 +168,7 @@ impl<R: Role> Engine<R> {
             return;
         };
         if service.dhcp == DhcpMode::Relay {
-            return self.out.counters.count(Counter::Dhcpv4Unrelayed);
+            return self.relay_dhcpv4(host, (identifier, &service), message);
         }
         let server = Server {
             identifier,
@@ -164,6 +182,23 @@ impl<R: Role> Engine<R> {
                 return self.out.counters.count(Counter::Dhcpv4Ignored);
             }
         };
+        let counter = match answer.kind() {
+            Some(kind::NAK) => Counter::Dhcpv4Refused,
+            Some(kind::OFFER) => Counter::Dhcpv4Offered,
+            _ => Counter::Dhcpv4Leased,
+        };
+        if self.tell_dhcp_client(host, identifier, &answer) {
+            self.out.counters.count(counter);
+        }
+    }
+
+    /// Sends a client its answer, in a frame for it alone, from the server that every gateway is; whether
+    /// a ring took it.
+    fn tell_dhcp_client(&mut self, host: HostLink, identifier: Ipv4Addr, answer: &Message) -> bool {
+        let interface = InterfaceId(host.interface);
+        let Some(link) = self.routing.link(interface) else {
+            return false;
+        };
         let to = match answer.client {
             _ if answer.broadcast => Ipv4Addr::BROADCAST,
             client if !client.is_unspecified() => client,
@@ -171,15 +206,8 @@ impl<R: Role> Engine<R> {
         };
         let macs = (link.interface.mac, host.mac);
         let ends = ((identifier, SERVER_PORT), (to, CLIENT_PORT));
-        let counter = match answer.kind() {
-            Some(kind::NAK) => Counter::Dhcpv4Refused,
-            Some(kind::OFFER) => Counter::Dhcpv4Offered,
-            _ => Counter::Dhcpv4Leased,
-        };
         let frame = frame::datagram_frame(macs, ends, &answer.emit());
-        if self.out.frame(interface, &frame) {
-            self.out.counters.count(counter);
-        }
+        self.out.frame(interface, &frame)
     }
 }
 

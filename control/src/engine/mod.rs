@@ -40,6 +40,7 @@ pub use outlet::Outlet;
 
 use crate::authentication::Associations;
 use crate::counters::Counters;
+use crate::frame;
 use crate::latency::{Latency, Summary};
 use crate::neighbour::{Neighbour, Neighbours};
 use crate::policy::AccessPolicy;
@@ -119,6 +120,8 @@ pub struct Setup {
     pub tunnel_mtu: u16,
     /// How long DHCPv4 leases to hosts last.
     pub dhcpv4_lease: Duration,
+    /// The DHCPv4 relay agent, if there is one.
+    pub dhcpv4_relay: Option<crate::dhcp::v4::relay::Settings>,
     /// How hosts on access links are watched.
     pub reachability: Reachability,
     /// The DHCPv6 relay agent, if there is one.
@@ -245,7 +248,7 @@ impl<R: Role> Engine<R> {
             hosts: Hosts::new(setup.reachability),
             dhcp: setup.dhcp.map(crate::dhcp::v6::Relay::new),
             sessions: Sessions::default(),
-            ipv4: ipv4::Ipv4Hosts::new(setup.dhcpv4_lease, setup.tunnel_mtu),
+            ipv4: ipv4::Ipv4Hosts::new(setup.dhcpv4_lease, setup.tunnel_mtu, setup.dhcpv4_relay),
             notices: setup.notices,
             talkers: Talkers::default(),
             recorder: setup.recorder,
@@ -419,6 +422,7 @@ impl<R: Role> Engine<R> {
             }
             Punt::UnknownHost => self.unknown_host(now, interface, frame),
             Punt::IcmpError => self.icmp_error(now, frame),
+            Punt::DhcpServer if frame::is_ipv4(frame) => self.dhcpv4_server(now, frame),
             Punt::Dhcp | Punt::DhcpServer => self.dhcp(now, interface, frame),
             Punt::Arp => self.arp(now, interface, frame),
             Punt::Dhcpv4 => self.dhcpv4(now, interface, frame),

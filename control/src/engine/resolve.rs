@@ -168,9 +168,9 @@ impl<R: Role> Engine<R> {
         self.wheel.cancel(&Alarm::Publish);
     }
 
-    /// The neighbour that packets to `remote` go to, if any.
+    /// The neighbour that packets to `remote` go to, if any. An IPv4 address is in its IPv6 form.
     pub(super) fn hop_to(&self, remote: Ipv6Addr) -> Option<Neighbour> {
-        match self.routing.next_hop(remote) {
+        match self.routing.next_hop(remote.to_canonical()) {
             Hop::Neighbour(neighbour) => Some(neighbour),
             Hop::Local | Hop::None => None,
         }

@@ -288,6 +288,47 @@ fn a_gateway_that_runs_is_not_asked_for_cores_again() {
 }
 
 #[test]
+fn a_relay_agent_for_dhcpv4_has_an_address_on_the_core_and_servers() {
+    let with = |table: &str| {
+        let addresses = "\"2001:db8:c::11/64\", \"192.0.2.11/24\"";
+        let mag = MAG.replace("\"2001:db8:c::11/64\"", addresses);
+        let error = load(&format!("{mag}[mag.dhcpv4]\n{table}"), "").err();
+        error.map_or_else(Vec::new, |error| said(&error))
+    };
+    let server = "servers = [\"192.0.2.53\"]\n";
+    assert_eq!(
+        with(&format!("address = \"192.0.2.11\"\n{server}")),
+        [""; 0]
+    );
+    assert_eq!(
+        with(&format!("address = \"192.0.2.12\"\n{server}")),
+        ["test.toml:33: `192.0.2.12` is no address of a core interface; servers answer there"]
+    );
+    let servers = [
+        (
+            "",
+            "test.toml:34: name 1 to 8 servers, or leave [mag.dhcpv4] out",
+        ),
+        (
+            "\"224.0.0.1\"",
+            "test.toml:34: `224.0.0.1` cannot be relayed to; give a server's address",
+        ),
+        (
+            "\"192.0.2.11\"",
+            "test.toml:34: `192.0.2.11` is our own address; give the server's",
+        ),
+        (
+            "\"192.0.2.5\", \"192.0.2.5\"",
+            "test.toml:34: stands here twice",
+        ),
+    ];
+    for (servers, expected) in servers {
+        let table = format!("address = \"192.0.2.11\"\nservers = [{servers}]\n");
+        assert_eq!(with(&table), [expected]);
+    }
+}
+
+#[test]
 fn a_gateway_has_exactly_one_role() {
     refused(
         LMA,

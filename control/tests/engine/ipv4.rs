@@ -92,6 +92,7 @@ fn datagram(from: Ipv4Addr, to: Ipv4Addr, ports: (u16, u16), payload: &[u8]) -> 
 fn dhcp(mac: MacAddr, kind: u8, options: &[(u8, [u8; 4])]) -> Message {
     let mut message = Message {
         op: op::REQUEST,
+        hops: 0,
         xid: 0x5eed,
         secs: 0,
         broadcast: false,
@@ -99,6 +100,7 @@ fn dhcp(mac: MacAddr, kind: u8, options: &[(u8, [u8; 4])]) -> Message {
         given: Ipv4Addr::UNSPECIFIED,
         relay: Ipv4Addr::UNSPECIFIED,
         mac,
+        names: Vec::new(),
         options: vec![(code::MESSAGE_TYPE, vec![kind])],
     };
     for (code, address) in options {
@@ -327,6 +329,51 @@ fn hosts_cannot_flood_the_server_nor_speak_from_anothers_address() {
         world.nodes[MAG1].verdicts(Verdict::Drop(Drop::HostSpoofed)),
         1
     );
+}
+
+/// What a host claims in ARP that it has: its own is its own, the router's is taken back, once a second.
+#[test]
+fn a_host_that_claims_the_router_is_counted_and_the_router_announced() {
+    let mut world = domain();
+    let four = lease(&mut world, FOUR);
+    lease(&mut world, DUAL);
+    let claim = |world: &mut World, mac: MacAddr, address: Ipv4Addr| {
+        world.pass(Duration::from_millis(600));
+        world.hear_others(MN);
+        let announcement = Packet::request(mac, address, address);
+        let frame = ethernet(
+            ethertype::ARP,
+            mac,
+            MacAddr::BROADCAST,
+            announcement.as_bytes(),
+        );
+        world.send(MN, &frame);
+        let heard = world.hear_others(MN).into_iter();
+        let told = heard.filter_map(|frame| {
+            let frame = Frame::parse(&frame).ok()?;
+            let arp = frame.ethertype == ethertype::ARP;
+            let packet = *Packet::parse(frame.payload).ok().filter(|_| arp)?;
+            Some((
+                frame.header.destination,
+                packet.sender(),
+                packet.sender_mac(),
+            ))
+        });
+        told.collect::<Vec<_>>()
+    };
+    let defended = [(MacAddr::BROADCAST, ROUTER, ROUTER_MAC)];
+    assert_eq!(claim(&mut world, FOUR, four), []);
+    assert_eq!(world.nodes[MAG1].counted("arp_spoofed"), 0);
+    assert_eq!(claim(&mut world, DUAL, ROUTER), defended);
+    // Sooner than a second later.
+    assert_eq!(claim(&mut world, DUAL, ROUTER), []);
+    assert_eq!(claim(&mut world, DUAL, ROUTER), defended);
+    // Another host's address is counted; it is not ours to announce.
+    assert_eq!(claim(&mut world, DUAL, four), []);
+    let ours = claim(&mut world, SIX, SERVER);
+    assert_eq!(ours, [(MacAddr::BROADCAST, SERVER, ROUTER_MAC)]);
+    assert_eq!(world.nodes[MAG1].counted("arp_spoofed"), 5);
+    assert_eq!(world.nodes[MAG1].counted("arp_defended"), 3);
 }
 
 /// Section 3.2.4.

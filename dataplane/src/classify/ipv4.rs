@@ -112,6 +112,8 @@ pub(crate) fn unicast(data: &[u8], fields: &Fields, meta: &Meta) -> Own {
     match fields.next_header {
         protocol::ICMP => icmp(data, fields, header.header_len()),
         protocol::UDP if asks_for_lease(data, fields, meta) => Own::Punt(Punt::Dhcpv4),
+        // To a relay agent, if it is from a server.
+        protocol::UDP if !meta.access && port(data) == Some(SERVER_PORT) => Own::Dhcp,
         protocol::UDP | protocol::TCP => Own::Port,
         protocol::IGMP => Own::Other(Drop::Unanswerable),
         // The octet that names the protocol.
@@ -133,13 +135,14 @@ fn asks_for_lease(data: &[u8], fields: &Fields, meta: &Meta) -> bool {
     if !meta.access || meta.origin != Origin::Link || fields.next_header != protocol::UDP {
         return false;
     }
-    let Ok((header, _)) = Header::ref_from_prefix(data) else {
-        return false;
-    };
-    let port = data
-        .get(header.header_len() + 2..)
-        .and_then(|rest| rest.first_chunk());
-    !header.is_fragment() && port == Some(&SERVER_PORT.to_be_bytes())
+    port(data) == Some(SERVER_PORT)
+}
+
+/// The destination port of a datagram that is whole.
+fn port(data: &[u8]) -> Option<u16> {
+    let (header, _) = Header::ref_from_prefix(data).ok()?;
+    let port: &[u8; 2] = data.get(header.header_len() + 2..)?.first_chunk()?;
+    (!header.is_fragment()).then_some(u16::from_be_bytes(*port))
 }
 
 fn icmp(data: &[u8], fields: &Fields, at: usize) -> Own {

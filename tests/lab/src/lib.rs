@@ -25,6 +25,7 @@
 pub mod capture;
 pub mod command;
 pub mod dhcp;
+pub mod dhcpv4;
 pub mod domain;
 pub mod foreign;
 pub mod forge;

@@ -11,7 +11,7 @@ use crate::process::{Errors, Process};
 use anyhow::{bail, ensure, Context, Result};
 use serde::{Deserialize, Serialize};
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{IpAddr, Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{ChildStdin, ChildStdout};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -121,8 +121,10 @@ impl Transfer {
             ensure!(line == "ready\n", "a TCP end failed\n{}", process.tail());
             Ok((process, says))
         };
-        let (listener, listener_says) = end(to, "--listen", Ipv6Addr::UNSPECIFIED.into())?;
-        let (mut connector, connector_says) = end(from, "--connect", address.into())?;
+        // At that address alone: a host may be in a session of each family.
+        let address = address.into();
+        let (listener, listener_says) = end(to, "--listen", address)?;
+        let (mut connector, connector_says) = end(from, "--connect", address)?;
         let stdin = connector.stdin();
         Ok(Self {
             listener,

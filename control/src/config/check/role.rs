@@ -4,7 +4,7 @@ use super::links::links;
 use super::{in_range, is_unicast};
 use crate::config::address::overlap;
 use crate::config::document::{place, Document};
-use crate::config::role::{Lma, Mag};
+use crate::config::role::{Dhcpv4Relay, Lma, Mag};
 use crate::config::schema::{Config, Interface, InterfaceKind};
 use crate::config::{MIN_TUNNEL_MTU, OUTER_HEADER};
 use std::net::{IpAddr, Ipv6Addr};
@@ -187,6 +187,9 @@ pub(super) fn mag(document: &mut Document, config: &Config, mag: &Mag) {
     if let Some(dhcp) = &mag.dhcpv6 {
         dhcp_servers(document, config, &dhcp.servers);
     }
+    if let Some(dhcp) = &mag.dhcpv4 {
+        dhcpv4_relay(document, config, dhcp);
+    }
     in_range(
         document,
         place!["mag", "refresh_at"],
@@ -228,7 +231,7 @@ pub(super) fn mag(document: &mut Document, config: &Config, mag: &Mag) {
                 1..=100,
             ),
             ("access_technology", mag.access_technology.into(), 1..=255),
-            ("dhcpv4_lease", mag.dhcpv4_lease, 60..=31_536_000),
+            ("dhcpv4_lease", mag.dhcpv4_lease, 10..=31_536_000),
             ("tunnel_hop_limit", mag.tunnel_hop_limit.into(), 1..=255),
         ],
     );
@@ -244,7 +247,7 @@ fn no_repeats<T: PartialEq>(document: &mut Document, key: &'static str, list: &[
     }
 }
 
-/// The most DHCPv6 servers: each message of a host goes to every one of them.
+/// The most DHCP servers of one family: each message of a host goes to every one of them.
 const MOST_SERVERS: usize = 8;
 
 fn dhcp_servers(document: &mut Document, config: &Config, servers: &[Ipv6Addr]) {
@@ -256,6 +259,36 @@ fn dhcp_servers(document: &mut Document, config: &Config, servers: &[Ipv6Addr]) 
         let way = place!["mag", "dhcpv6", "servers", index];
         if !is_unicast(*server) || server.is_unicast_link_local() {
             let text = format!("`{server}` cannot be relayed to; give a server's global address");
+            document.problem(way, text);
+        } else if config.owner(*server).is_some() {
+            let text = format!("`{server}` is our own address; give the server's");
+            document.problem(way, text);
+        } else if servers.iter().take(index).any(|earlier| earlier == server) {
+            document.problem(way, "stands here twice");
+        }
+    }
+}
+
+/// The DHCPv4 relay agent: an address of ours that servers can answer to, and servers.
+fn dhcpv4_relay(document: &mut Document, config: &Config, relay: &Dhcpv4Relay) {
+    let owner = config.owner(relay.address);
+    let owner = owner.and_then(|index| config.interface.get(index));
+    if !owner.is_some_and(|interface| interface.kind == InterfaceKind::Core) {
+        let text = format!(
+            "`{}` is no address of a core interface; servers answer there",
+            relay.address
+        );
+        document.problem(place!["mag", "dhcpv4", "address"], text);
+    }
+    let servers = &relay.servers;
+    if servers.is_empty() || servers.len() > MOST_SERVERS {
+        let text = format!("name 1 to {MOST_SERVERS} servers, or leave [mag.dhcpv4] out");
+        document.problem(place!["mag", "dhcpv4", "servers"], text);
+    }
+    for (index, server) in servers.iter().enumerate() {
+        let way = place!["mag", "dhcpv4", "servers", index];
+        if !is_unicast(*server) || server.is_link_local() {
+            let text = format!("`{server}` cannot be relayed to; give a server's address");
             document.problem(way, text);
         } else if config.owner(*server).is_some() {
             let text = format!("`{server}` is our own address; give the server's");

@@ -11,6 +11,10 @@
 //! | REQUEST for another | NAK; but nothing when another server was chosen |
 //! | INFORM from it | ACK without lease |
 //! | DECLINE, RELEASE | none; the address stays the host's |
+//!
+//! Where the anchor wants a server of the domain to lease, [`relay`] stands in its place.
+
+pub mod relay;
 
 use roles::effect::Ipv4Service;
 use std::net::Ipv4Addr;
@@ -76,7 +80,7 @@ impl Server {
             Some(kind::INFORM) if message.client == service.address => {
                 let mut answer = self.begin(message, kind::ACK);
                 answer.client = message.client;
-                self.network(&mut answer, service);
+                network(&mut answer, service, self.mtu);
                 Ok(answer)
             }
             Some(kind::DECLINE | kind::RELEASE) => Err(Silence::GivenUp),
@@ -100,17 +104,19 @@ impl Server {
         answer.client = message.client;
         let seconds = u32::try_from(self.lease.as_secs()).unwrap_or(u32::MAX);
         answer.put(code::LEASE_TIME, seconds.to_be_bytes());
-        self.network(&mut answer, service);
+        network(&mut answer, service, self.mtu);
         answer
     }
+}
 
-    fn network(&self, answer: &mut Message, service: &Ipv4Service) {
-        let past = 32u32.saturating_sub(service.prefix_length.into());
-        let mask = u32::MAX.checked_shl(past).unwrap_or(0);
-        answer.put(code::SUBNET_MASK, mask.to_be_bytes());
-        answer.put(code::ROUTER, service.router.octets());
-        answer.put(code::MTU, self.mtu.to_be_bytes());
-    }
+/// Says what the network of a host's binding is, and what fits through its tunnel (RFC 5844 section
+/// 3.4.3).
+fn network(answer: &mut Message, service: &Ipv4Service, mtu: u16) {
+    let past = 32u32.saturating_sub(service.prefix_length.into());
+    let mask = u32::MAX.checked_shl(past).unwrap_or(0);
+    answer.set(code::SUBNET_MASK, mask.to_be_bytes());
+    answer.set(code::ROUTER, service.router.octets());
+    answer.set(code::MTU, mtu.to_be_bytes());
 }
 
 #[cfg(test)]
@@ -139,6 +145,7 @@ mod tests {
     fn message(kind: u8) -> Message {
         Message {
             op: op::REQUEST,
+            hops: 0,
             xid: 7,
             secs: 0,
             broadcast: false,
@@ -146,6 +153,7 @@ mod tests {
             given: Ipv4Addr::UNSPECIFIED,
             relay: Ipv4Addr::UNSPECIFIED,
             mac: MAC,
+            names: Vec::new(),
             options: vec![
                 (code::MESSAGE_TYPE, vec![kind]),
                 (code::CLIENT_IDENTIFIER, vec![1, 2, 3]),
