@@ -64,6 +64,14 @@ pub enum Event {
         /// How we know.
         why: Departure,
     },
+    /// The operator or the access network says that a session of a host comes to another of its
+    /// interfaces (RFC 5213 section 5.4).
+    TakeOver {
+        /// The interface that it comes to.
+        link: HostLink,
+        /// The home network prefixes of the session; none: the host has one session alone.
+        prefixes: Vec<HomeNetworkPrefix>,
+    },
     /// What a DHCP server leased to a host that is served, or what of that has ended.
     Leases {
         /// The host.
@@ -250,6 +258,8 @@ pub enum Timer {
     Deregistration {
         /// Whose.
         mn_identifier: MnIdentifier,
+        /// Link-layer address of the interface that has left.
+        mac: MacAddr,
     },
     /// MAG: send the update again (RFC 6275 section 11.8).
     Retransmit {

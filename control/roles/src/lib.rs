@@ -28,6 +28,8 @@ pub mod pool;
 mod refusal;
 mod revocation;
 mod sequence;
+mod several;
+mod signalling;
 pub mod store;
 mod timestamp;
 
@@ -35,6 +37,7 @@ pub use bound::BoundPrefix;
 pub use effect::Effect;
 pub use event::Event;
 pub use revocation::RevocationConfig;
+pub use signalling::SignallingProfile;
 
 use serde::{Deserialize, Serialize};
 use std::time::Duration;

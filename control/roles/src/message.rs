@@ -5,8 +5,8 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 use wire::ipv6::address::stays_on_link;
 use wire::mh::{
-    AccessTechnology, AcknowledgementFlags, BindingAcknowledgement, BindingError, BindingUpdate,
-    DhcpMode, HandoffIndicator, HomeNetworkPrefix, Ipv4HomeAddress, Ipv4HomeAddressAnswer,
+    AccessTechnology, AcknowledgementFlags, AssignedHomeAddress, BindingAcknowledgement, BindingError,
+    BindingUpdate, DhcpMode, Experimental, HandoffIndicator, HomeNetworkPrefix, Ipv4HomeAddress, Ipv4HomeAddressAnswer,
     Lifetime, Message, MnIdentifier, MobilityOption, NtpTime, ReplayTimestamp, Status,
 };
 
@@ -17,6 +17,10 @@ pub(crate) struct ProxyOptions<'a> {
     pub(crate) mn_identifier: Option<&'a MnIdentifier>,
     /// In their order, requests (`::/0`) among them.
     pub(crate) prefixes: Vec<HomeNetworkPrefix>,
+    /// What stands for them in the draft's form.
+    pub(crate) home_addresses: Vec<AssignedHomeAddress>,
+    /// Whether it only asks for what there is, in the draft's form.
+    pub(crate) confirms: bool,
     pub(crate) handoff: Option<HandoffIndicator>,
     pub(crate) access_technology: Option<AccessTechnology>,
     pub(crate) link_layer: Option<&'a [u8]>,
@@ -44,6 +48,14 @@ impl<'a> ProxyOptions<'a> {
                 MobilityOption::MnIdentifier(id) => read.mn_identifier.replace(id).is_some(),
                 MobilityOption::HomeNetworkPrefix(prefix) => {
                     read.prefixes.push(*prefix);
+                    false
+                }
+                MobilityOption::Experimental(Experimental::AssignedHomeAddress(home)) => {
+                    read.home_addresses.push(*home);
+                    false
+                }
+                MobilityOption::Experimental(Experimental::BindingCacheConfirmation) => {
+                    read.confirms = true;
                     false
                 }
                 MobilityOption::HandoffIndicator(hi) => read.handoff.replace(*hi).is_some(),
@@ -80,6 +92,19 @@ impl<'a> ProxyOptions<'a> {
             read.repeated |= before;
         }
         read
+    }
+
+    /// Takes the draft's form for what RFC 5213 says by Home Network Prefix options.
+    pub(crate) fn understand_draft(&mut self) {
+        let homes = self.home_addresses.iter();
+        let prefixes = homes.filter_map(|it| HomeNetworkPrefix::new(it.address, it.prefix_length));
+        self.prefixes.extend(prefixes);
+    }
+
+    /// The link-layer identifier, unless it is all zero (RFC 5213 section 5.1).
+    pub(crate) fn told_link_layer(&self) -> Option<&'a [u8]> {
+        self.link_layer
+            .filter(|id| id.iter().any(|&octet| octet != 0))
     }
 
     /// The prefixes that are asked for by value, each once.

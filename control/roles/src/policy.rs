@@ -34,6 +34,10 @@ pub struct Profile {
     /// are.
     #[serde(default = "enabled")]
     pub learn_addresses: bool,
+    /// Whether this interface of the host is attached beside others: it then has a session of its own
+    /// at once (handoff indicator 1, RFC 5213 section 6.9.1.1).
+    #[serde(default)]
+    pub simultaneous: bool,
 }
 
 /// An IPv4 home address (RFC 5844 section 3.1).
@@ -54,6 +58,28 @@ pub struct LmaPolicy {
     pub hosts: Vec<AnchoredHost>,
     /// Whether hosts that are not listed are served, with a prefix from the pools.
     pub serve_unlisted: bool,
+    /// What hosts may have that are not listed, or are listed without an allowance of their own.
+    #[serde(default)]
+    pub allowance: Allowance,
+}
+
+/// How much of something a host may have (RFC 5213 sections 5.3.2 and 5.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Allowance {
+    /// Sessions at a time, one for each interface; one more gets status 129.
+    pub sessions: u32,
+    /// Home network prefixes of a session. `None`: one from the pools, or all that are fixed for the
+    /// host and free.
+    pub prefixes: Option<u8>,
+}
+
+impl Default for Allowance {
+    fn default() -> Self {
+        Self {
+            sessions: 4,
+            prefixes: None,
+        }
+    }
 }
 
 /// A host as an LMA's policy lists it.
@@ -73,6 +99,9 @@ pub struct AnchoredHost {
     /// Whether it may have IPv6; else status 172.
     #[serde(default = "enabled")]
     pub ipv6: bool,
+    /// What it may have; `None`: what every host may.
+    #[serde(default)]
+    pub allowance: Option<Allowance>,
     /// Whether the proxy mobility service is on for it; else status 152.
     #[serde(default = "enabled")]
     pub proxy_registration: bool,

@@ -12,6 +12,7 @@
 //!                    └─────────────── oldest first ────────────────┘ fresh, or too much to remember
 //! ```
 
+use crate::several::Several;
 use hashbrown::HashMap;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -152,6 +153,9 @@ pub(crate) fn overlap(one: HomeNetworkPrefix, other: HomeNetworkPrefix) -> bool 
 /// How many places that follow from the identifier are tried before the next in order.
 const PROBES: u64 = 8;
 
+/// How many released prefixes a host is given again.
+const FORMER: usize = 16;
+
 /// Who holds which prefix, and who held it before.
 #[derive(Clone, Debug)]
 pub(crate) struct Prefixes {
@@ -162,7 +166,7 @@ pub(crate) struct Prefixes {
     released: HashMap<HomeNetworkPrefix, Released>,
     /// The released ones by age.
     oldest: BTreeMap<u64, HomeNetworkPrefix>,
-    former: HashMap<MnIdentifier, HomeNetworkPrefix>,
+    former: Several<MnIdentifier, HomeNetworkPrefix>,
     releases: u64,
     /// Per pool: no place below is fresh.
     frontier: Vec<u64>,
@@ -174,6 +178,18 @@ pub(crate) struct Prefixes {
 struct Released {
     order: u64,
     holder: MnIdentifier,
+    interface: Interface,
+}
+
+/// What tells interfaces of one host apart, or nothing does: a hash of the link-layer identifier.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Interface(u64);
+
+impl Interface {
+    /// The interface with a link-layer identifier, if one is known.
+    pub(crate) fn of(link_layer: Option<&[u8]>) -> Self {
+        Self(link_layer.map_or(0, |id| hash(id.iter().copied())))
+    }
 }
 
 impl Prefixes {
@@ -185,7 +201,7 @@ impl Prefixes {
             held: HashMap::new(),
             released: HashMap::new(),
             oldest: BTreeMap::new(),
-            former: HashMap::new(),
+            former: Several::default(),
             releases: 0,
             fixed: BTreeSet::new(),
         }
@@ -256,44 +272,83 @@ impl Prefixes {
         self.held.len()
     }
 
-    /// The prefix that `host` would be given now: the one that it had before, else a fresh one, else
-    /// the one that was released longest ago. Takes nothing yet.
-    pub(crate) fn choose(&mut self, host: &MnIdentifier) -> Option<HomeNetworkPrefix> {
-        let former = self.former.get(host).copied();
-        if let Some(prefix) = former.filter(|&prefix| self.is_free_for(prefix, host)) {
-            return Some(prefix);
+    /// So many prefixes that an interface of `host` would be given now: what it had before, or else the
+    /// host had, then fresh ones, then what was released longest ago. `None`: there are not so many.
+    /// Takes nothing yet.
+    pub(crate) fn choose(
+        &mut self,
+        host: &MnIdentifier,
+        interface: Interface,
+        many: usize,
+    ) -> Option<Vec<HomeNetworkPrefix>> {
+        let mut chosen = Vec::with_capacity(many);
+        for _ in 0..many {
+            let next = self.choose_one(host, interface, &chosen)?;
+            chosen.push(next);
         }
-        let remembers_more = self.released.len() < self.remember;
-        let fresh = remembers_more.then(|| self.fresh(host)).flatten();
-        fresh
-            .or_else(|| {
-                let usable = |prefix: &&HomeNetworkPrefix| !self.is_fixed(**prefix);
-                self.oldest.values().find(usable).copied()
-            })
-            .or_else(|| self.fresh(host))
+        chosen.sort_unstable();
+        Some(chosen)
     }
 
-    /// A prefix that nobody holds and that is kept for nobody.
-    fn fresh(&mut self, host: &MnIdentifier) -> Option<HomeNetworkPrefix> {
+    /// One prefix more than those that are chosen already.
+    fn choose_one(
+        &mut self,
+        host: &MnIdentifier,
+        interface: Interface,
+        but: &[HomeNetworkPrefix],
+    ) -> Option<HomeNetworkPrefix> {
+        let former: Vec<_> = self
+            .former
+            .get(host)
+            .filter(|prefix| !but.contains(prefix) && self.is_free_for(*prefix, host))
+            .collect();
+        let own = |prefix: &&HomeNetworkPrefix| {
+            let released = self.released.get(*prefix);
+            released.is_some_and(|released| released.interface == interface)
+        };
+        // What was released last is most likely what the host still knows.
+        let own = former.iter().rev().find(own);
+        if let Some(prefix) = own.or(former.last()) {
+            return Some(*prefix);
+        }
+        let remembers_more = self.released.len() < self.remember;
+        let fresh = remembers_more.then(|| self.fresh(host, but)).flatten();
+        fresh
+            .or_else(|| {
+                let usable =
+                    |prefix: &&HomeNetworkPrefix| !but.contains(prefix) && !self.is_fixed(**prefix);
+                self.oldest.values().find(usable).copied()
+            })
+            .or_else(|| self.fresh(host, but))
+    }
+
+    /// A prefix that nobody holds and that is kept for nobody, and not one of `but`.
+    fn fresh(&mut self, host: &MnIdentifier, but: &[HomeNetworkPrefix]) -> Option<HomeNetworkPrefix> {
         let start = stable_hash(host);
         for at in 0..self.pools.0.len() {
             let pool = *self.pools.0.get(at)?;
             let probes = (0..PROBES).map(|probe| start.wrapping_add(probe) % pool.size());
             let mut near = probes.map(|index| pool.nth(index));
-            if let Some(prefix) = near.find(|&prefix| self.is_fresh(prefix)) {
+            let is_new = |prefix: &HomeNetworkPrefix| self.is_fresh(*prefix) && !but.contains(prefix);
+            if let Some(prefix) = near.find(is_new) {
                 return Some(prefix);
             }
-            while let Some(index) = self.frontier.get(at).copied().filter(|&i| i < pool.size()) {
+            let mut index = self.frontier.get(at).copied().unwrap_or(pool.size());
+            // Whether no place below is fresh.
+            let mut settled = true;
+            while index < pool.size() {
                 let prefix = pool.nth(index);
-                if self.is_fresh(prefix) {
+                let fresh = self.is_fresh(prefix);
+                if fresh && !but.contains(&prefix) {
                     return Some(prefix);
                 }
-                let next = match self.covering(prefix) {
+                settled &= !fresh;
+                index = match self.covering(prefix) {
                     Some(fixed) => pool.index_behind(fixed),
                     None => index + 1,
                 };
-                if let Some(frontier) = self.frontier.get_mut(at) {
-                    *frontier = next;
+                if let Some(frontier) = self.frontier.get_mut(at).filter(|_| settled) {
+                    *frontier = index;
                 }
             }
         }
@@ -312,21 +367,31 @@ impl Prefixes {
         self.held.insert(prefix, host.clone());
     }
 
-    /// Nobody holds `prefix` any more; from a pool, it is remembered for its holder.
-    pub(crate) fn release(&mut self, prefix: HomeNetworkPrefix) {
+    /// Nobody holds `prefix` any more; from a pool, it is remembered for its holder and the interface
+    /// that had it.
+    pub(crate) fn release(&mut self, prefix: HomeNetworkPrefix, interface: Interface) {
         let Some(holder) = self.held.remove(&prefix) else {
             return;
         };
         if !self.is_pooled(prefix) {
             return;
         }
-        // A host has one prefix kept for it; what it held before that can go to anybody, but its
-        // turn comes all the same when everything older has gone.
+        // A host looks for a few of those that it held; what it held before them can go to anybody,
+        // but its turn comes all the same when everything older has gone.
         let order = self.releases;
         self.releases += 1;
         self.oldest.insert(order, prefix);
         self.former.insert(holder.clone(), prefix);
-        self.released.insert(prefix, Released { order, holder });
+        let former: Vec<_> = self.former.get(&holder).collect();
+        if let Some(&first) = former.first().filter(|_| former.len() > FORMER) {
+            self.former.remove(&holder, first);
+        }
+        let released = Released {
+            order,
+            holder,
+            interface,
+        };
+        self.released.insert(prefix, released);
         while self.released.len() > self.remember {
             let Some(prefix) = self.oldest.values().next().copied() else {
                 break;
@@ -348,16 +413,17 @@ impl Prefixes {
     fn forget(&mut self, prefix: HomeNetworkPrefix) {
         if let Some(released) = self.released.remove(&prefix) {
             self.oldest.remove(&released.order);
-            if self.former.get(&released.holder) == Some(&prefix) {
-                self.former.remove(&released.holder);
-            }
+            self.former.remove(&released.holder, prefix);
         }
     }
 }
 
 /// A hash that is the same in every process and version (FNV-1a, then a finalizer that spreads it).
 pub(crate) fn stable_hash(host: &MnIdentifier) -> u64 {
-    let octets = std::iter::once(host.subtype()).chain(host.as_bytes().iter().copied());
+    hash(std::iter::once(host.subtype()).chain(host.as_bytes().iter().copied()))
+}
+
+fn hash(octets: impl Iterator<Item = u8>) -> u64 {
     let mut hash = 0xcbf2_9ce4_8422_2325_u64;
     for octet in octets {
         hash = (hash ^ u64::from(octet)).wrapping_mul(0x0100_0000_01b3);

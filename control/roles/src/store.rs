@@ -149,6 +149,9 @@ pub struct BindingRecord {
     pub mn_identifier: MnIdentifier,
     /// Its home network prefixes, sorted.
     pub prefixes: Vec<HomeNetworkPrefix>,
+    /// The host's addresses in them that its gateway has told.
+    #[serde(default)]
+    pub home_addresses: Vec<Ipv6Addr>,
     /// Its IPv4 home address, if it has one.
     #[serde(default)]
     pub ipv4_home_address: Option<Ipv4Addr>,

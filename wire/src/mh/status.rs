@@ -149,6 +149,13 @@ statuses! {
 }
 
 impl Status {
+    /// Proxy registration not supported, in a proxy binding acknowledgement of the draft's form alone:
+    /// the registry has the number for [`MOBILE_ROUTER_NOT_PERMITTED`](Self::MOBILE_ROUTER_NOT_PERMITTED).
+    pub const PROXY_NOT_SUPPORTED: Self = Self::MOBILE_ROUTER_NOT_PERMITTED;
+    /// Binding cache entry missing, in a proxy binding acknowledgement of the draft's form alone: the
+    /// registry has the number for [`INVALID_PREFIX`](Self::INVALID_PREFIX).
+    pub const BINDING_CACHE_ENTRY_MISSING: Self = Self::INVALID_PREFIX;
+
     /// Whether the registration was accepted (below 128).
     pub const fn is_accepted(self) -> bool {
         self.0 < 128

@@ -3,16 +3,17 @@
 use super::cache::Entry;
 use super::counters::LmaCounter;
 use super::ipv4::Refusal;
+use super::lookup::concerned;
 use super::update::Received;
 use super::wait::Held;
 use super::Lma;
 use crate::effect::{Effect, Notice};
 use crate::message::can_answer;
-use crate::Now;
+use crate::{Now, SignallingProfile};
 use std::net::Ipv6Addr;
 use wire::mh::{
-    AccessTechnology, AcknowledgementFlags, BindingAcknowledgement, BindingUpdate,
-    HandoffIndicator, HomeNetworkPrefix, Lifetime, Message, MnIdentifier, MobilityOption, NtpTime,
+    AccessTechnology, AcknowledgementFlags, AssignedHomeAddress, BindingAcknowledgement,
+    BindingUpdate, Experimental, HandoffIndicator, HomeNetworkPrefix, Lifetime, Message, MnIdentifier, MobilityOption, NtpTime,
     ReplayTimestamp, Status,
 };
 
@@ -68,6 +69,7 @@ impl Lma {
         effects: &mut Vec<Effect>,
     ) {
         let Refusal { status, ipv4 } = refused.into();
+        let status = received.form.status(status);
         let stranger = status == Status::MAG_NOT_AUTHORIZED_FOR_PROXY_REG
             && !self.admission.knows_mag(received.from);
         if stranger && !self.strangers.take(now.monotonic) {
@@ -76,8 +78,11 @@ impl Lma {
         let mut outcome = refusal(received, status);
         match status {
             Status::SEQUENCE_OUT_OF_WINDOW => {
-                let host = received.options.mn_identifier;
-                if let Some(entry) = host.and_then(|host| self.cache.of(host)) {
+                let options = &received.options;
+                let care_of = options.alternate_care_of.unwrap_or(received.from);
+                let host = options.mn_identifier;
+                let entry = host.and_then(|host| concerned(&self.cache, host, care_of, options));
+                if let Some(entry) = entry {
                     outcome.sequence = entry.sequence;
                 }
             }
@@ -109,12 +114,14 @@ impl Lma {
         if !can_answer(from) {
             return self.ignore(from, LmaCounter::SourceNotUnicast, effects);
         }
-        self.refuse(now, &Received::read(from, to, update), status, effects);
+        let received = Received::read(from, to, update, self.config.profile);
+        self.refuse(now, &received, status, effects);
     }
 
     /// Says that an update cannot be accepted after all.
     pub(super) fn answer_not_installed(&mut self, held: &Held, effects: &mut Vec<Effect>) {
-        let received = Received::read(held.from, held.to, &held.update);
+        let profile = self.config.profile;
+        let received = Received::read(held.from, held.to, &held.update, profile);
         let status = Status::INSUFFICIENT_RESOURCES;
         let ipv4 = Refusal::from(status).ipv4;
         let ipv4 = self.answer_ipv4(&received, Some(ipv4), None);
@@ -167,31 +174,37 @@ fn acknowledge(
     ipv4: Vec<MobilityOption>,
 ) -> Message {
     let asked = &received.options;
+    let drafted = received.form == SignallingProfile::Draft;
     let host = asked.mn_identifier.cloned();
     let mut options = vec![MobilityOption::MnIdentifier(
         host.unwrap_or_else(|| MnIdentifier::Nai(String::new())),
     )];
     let prefixes = match outcome.entry {
-        Some(entry) if !asked.prefixes.is_empty() && !entry.prefixes.is_empty() => {
+        Some(entry)
+            if (!asked.prefixes.is_empty() || asked.confirms) && !entry.prefixes.is_empty() =>
+        {
             entry.prefixes.as_slice()
         }
         // Only what was asked for is answered (RFC 5844 section 3.1.2.6).
-        _ if asked.prefixes.is_empty() && asked.ipv4_request.is_none() => {
+        _ if asked.prefixes.is_empty() && asked.ipv4_request.is_none() && !drafted => {
             &[HomeNetworkPrefix::REQUEST]
         }
         _ => asked.prefixes.as_slice(),
     };
-    options.extend(
-        prefixes
-            .iter()
-            .copied()
-            .map(MobilityOption::HomeNetworkPrefix),
-    );
+    if drafted {
+        let homes = home_addresses(outcome.entry, prefixes).map(Experimental::AssignedHomeAddress);
+        options.extend(homes.map(MobilityOption::Experimental));
+    } else {
+        let prefixes = prefixes.iter().copied();
+        options.extend(prefixes.map(MobilityOption::HomeNetworkPrefix));
+    }
     options.extend(ipv4);
-    let handoff = asked.handoff.unwrap_or(HandoffIndicator(0));
-    options.push(MobilityOption::HandoffIndicator(handoff));
-    let technology = asked.access_technology.unwrap_or(AccessTechnology(0));
-    options.push(MobilityOption::AccessTechnology(technology));
+    let handoff = HandoffIndicator(0);
+    let handoff = asked.handoff.or((!drafted).then_some(handoff));
+    options.extend(handoff.map(MobilityOption::HandoffIndicator));
+    let technology = AccessTechnology(0);
+    let technology = asked.access_technology.or((!drafted).then_some(technology));
+    options.extend(technology.map(MobilityOption::AccessTechnology));
     if let Some(sent) = asked.timestamp {
         let time = outcome.timestamp.unwrap_or(sent);
         options.push(MobilityOption::Timestamp(time));
@@ -219,5 +232,21 @@ fn acknowledge(
         sequence: outcome.sequence,
         lifetime: outcome.lifetime,
         options,
+    })
+}
+
+/// The prefixes of an answer in the draft's form: each by the host's address in it, as far as that is
+/// known, or else by its first address.
+fn home_addresses<'a>(
+    entry: Option<&'a Entry>,
+    prefixes: &'a [HomeNetworkPrefix],
+) -> impl Iterator<Item = AssignedHomeAddress> + 'a {
+    let known = entry.map_or(&[][..], |entry| entry.home_addresses.as_slice());
+    prefixes.iter().map(|prefix| AssignedHomeAddress {
+        address: *known
+            .iter()
+            .find(|address| prefix.contains(**address))
+            .unwrap_or(&prefix.prefix),
+        prefix_length: prefix.length,
     })
 }

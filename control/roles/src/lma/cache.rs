@@ -2,8 +2,9 @@
 
 use super::view::{BindingState, BindingView};
 use super::wait::Held;
+use crate::pool::Interface;
+use crate::several::Several;
 use crate::BoundPrefix;
-use hashbrown::HashMap;
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
@@ -16,6 +17,8 @@ pub(super) struct Entry {
     pub(super) mn_identifier: MnIdentifier,
     /// Sorted.
     pub(super) prefixes: Vec<HomeNetworkPrefix>,
+    /// The host's addresses in them, as far as its gateway has told them (draft section 6.1).
+    pub(super) home_addresses: Vec<Ipv6Addr>,
     /// Its IPv4 home address, if it has one.
     pub(super) ipv4: Option<Ipv4Addr>,
     pub(super) care_of: Ipv6Addr,
@@ -46,6 +49,25 @@ impl Entry {
         prefixes.chain(self.ipv4.map(BoundPrefix::V4)).collect()
     }
 
+    /// The interface that it is of, to whoever gives out prefixes.
+    pub(super) fn interface(&self) -> Interface {
+        Interface::of(self.link_layer.as_deref())
+    }
+
+    /// Whether something is bound for it.
+    pub(super) fn holds(&self, bound: BoundPrefix) -> bool {
+        match bound {
+            BoundPrefix::V6(prefix) => self.prefixes.contains(&prefix),
+            BoundPrefix::V4(address) => self.ipv4 == Some(address),
+        }
+    }
+
+    /// Whether it is the session of an interface: one that is told apart from others by its link-layer
+    /// identifier (RFC 5213 section 5.4.1.2).
+    pub(super) fn is_of(&self, technology: AccessTechnology, link_layer: &[u8]) -> bool {
+        self.access_technology == technology && self.link_layer.as_deref() == Some(link_layer)
+    }
+
     pub(super) fn view(&self, now: Duration, anchor: Ipv6Addr) -> BindingView {
         BindingView {
             session: self.session,
@@ -71,7 +93,7 @@ impl Entry {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Cache {
     sessions: BTreeMap<u64, Entry>,
-    by_identifier: HashMap<MnIdentifier, u64>,
+    by_identifier: Several<MnIdentifier, u64>,
     last_session: u64,
 }
 
@@ -91,16 +113,20 @@ impl Cache {
 
     pub(super) fn remove(&mut self, session: u64) -> Option<Entry> {
         let entry = self.sessions.remove(&session)?;
-        self.by_identifier.remove(&entry.mn_identifier);
+        self.by_identifier.remove(&entry.mn_identifier, session);
         Some(entry)
     }
 
-    pub(super) fn find(&self, host: &MnIdentifier) -> Option<u64> {
-        self.by_identifier.get(host).copied()
+    /// The sessions of a host.
+    pub(super) fn of<'a>(&'a self, host: &MnIdentifier) -> impl Iterator<Item = &'a Entry> + 'a {
+        let sessions = self.by_identifier.get(host);
+        sessions.filter_map(|session| self.get(session))
     }
 
-    pub(super) fn of(&self, host: &MnIdentifier) -> Option<&Entry> {
-        self.get(self.find(host)?)
+    /// The session of a host that something is bound for.
+    pub(super) fn holder(&self, host: &MnIdentifier, bound: BoundPrefix) -> Option<u64> {
+        let holder = self.of(host).find(|entry| entry.holds(bound));
+        holder.map(|entry| entry.session)
     }
 
     pub(super) fn get(&self, session: u64) -> Option<&Entry> {

@@ -2,6 +2,7 @@
 
 use crate::pool::Pools;
 use crate::revocation::RevocationConfig;
+use crate::SignallingProfile;
 use serde::Serialize;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
@@ -38,6 +39,8 @@ pub struct LmaConfig {
     pub revoke_on_handover: bool,
     /// How revocations are sent and taken.
     pub revocation: RevocationConfig,
+    /// Which forms of updates are understood.
+    pub profile: SignallingProfile,
 }
 
 impl LmaConfig {
@@ -58,6 +61,7 @@ impl LmaConfig {
             remembered_prefixes: capacity,
             revoke_on_handover: true,
             revocation: RevocationConfig::default(),
+            profile: SignallingProfile::Rfc,
         }
     }
 }

@@ -29,7 +29,7 @@ use super::config::Ipv4Network;
 use super::update::{Received, Request};
 use super::Lma;
 use crate::effect::Effect;
-use crate::pool::{Pool, Pools, Prefixes};
+use crate::pool::{Interface, Pool, Pools, Prefixes};
 use crate::BoundPrefix;
 use std::net::Ipv4Addr;
 use wire::mh::{
@@ -135,8 +135,8 @@ impl Addresses {
         self.held.take(place(address), host);
     }
 
-    pub(super) fn release(&mut self, address: Ipv4Addr) {
-        self.held.release(place(address));
+    pub(super) fn release(&mut self, address: Ipv4Addr, interface: Interface) {
+        self.held.release(place(address), interface);
     }
 
     /// Whether a host may go on having an address; `fixed` is the one that policy fixes for it.
@@ -151,6 +151,7 @@ impl Addresses {
     fn choose(
         &mut self,
         host: &MnIdentifier,
+        interface: Interface,
         asked: Ipv4HomeAddress,
         fixed: Option<Ipv4Addr>,
     ) -> Result<Ipv4Addr, Refusal> {
@@ -167,8 +168,8 @@ impl Addresses {
                 }
                 None => self
                     .held
-                    .choose(host)
-                    .and_then(|place| place.prefix.to_ipv4_mapped()),
+                    .choose(host, interface, 1)
+                    .and_then(|places| places.first()?.prefix.to_ipv4_mapped()),
             };
             let free = given.filter(|&given| self.holder(given).is_none());
             return free.ok_or(full);
@@ -224,7 +225,9 @@ impl Lma {
         };
         let host = request.mn_identifier;
         let fixed = self.admission.fixed_ipv4(host);
-        self.addresses.choose(host, asked, fixed).map(Some)
+        self.addresses
+            .choose(host, request.interface(), asked, fixed)
+            .map(Some)
     }
 
     /// Whether so many more bindings have room.
@@ -247,7 +250,7 @@ impl Lma {
         let (has_ipv6, has_ipv4) = (!entry.prefixes.is_empty(), entry.ipv4.is_some());
         let mut prefixes = Vec::new();
         if request.ipv6 && !has_ipv6 {
-            prefixes = self.assign(request.mn_identifier, &request.named)?;
+            prefixes = self.assign(request.mn_identifier, request.interface(), &request.named)?;
         }
         let address = match has_ipv4 {
             true => None,
@@ -304,12 +307,12 @@ impl Lma {
             false => Vec::new(),
         };
         let address = entry.ipv4.take_if(|_| ipv4);
-        let host = entry.mn_identifier.clone();
+        let (host, interface) = (entry.mn_identifier.clone(), entry.interface());
         for &prefix in &prefixes {
-            self.prefixes.release(prefix);
+            self.prefixes.release(prefix, interface);
         }
         if let Some(address) = address {
-            self.addresses.release(address);
+            self.addresses.release(address, interface);
         }
         let ended = prefixes.into_iter().map(BoundPrefix::V6);
         let ended: Vec<_> = ended.chain(address.map(BoundPrefix::V4)).collect();

@@ -1,12 +1,27 @@
 //! Which session an update is about (RFC 5213 section 5.4.1).
+//!
+//! A host has a session for each of its interfaces. Interfaces are told apart by access technology and
+//! link-layer identifier; no two sessions of a host have the same. What an update says decides in this
+//! order:
+//!
+//! ```text
+//!   prefixes by value ──► the session that has them: all of them, and by the same interface, from the
+//!     (5.4.1.1)            same gateway, or handed over between interfaces; else they are in use
+//!   an interface      ──► its session ──none──► handed over:  the only session
+//!     (5.4.1.2)                                 unknown:      waits for the only session to end
+//!                                               else, or several sessions: a new one
+//!   neither           ──► the only session, if it is handed over; unknown: as above; else a new one
+//!     (5.4.1.3)
+//! ```
 
 use super::cache::{Cache, Entry};
 use super::ipv4::Addresses;
 use super::update::Request;
 use super::view::BindingState;
+use crate::message::ProxyOptions;
 use crate::pool::Prefixes;
-use std::net::Ipv4Addr;
-use wire::mh::{HandoffIndicator, Status};
+use std::net::{Ipv4Addr, Ipv6Addr};
+use wire::mh::{AccessTechnology, HandoffIndicator, MnIdentifier, Status};
 
 /// What an update asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,60 +32,99 @@ pub(super) enum Lookup {
     Update(u64),
     /// To change this session once it is de-registered, or else a new one.
     Wait(u64),
-    /// A second session of a host that has this one, which is active.
-    Second,
     /// What cannot be: the status says why.
     Refuse(Status),
     /// To end a session that there is not.
     NoSession,
 }
 
-/// Finds the session of an update. At most one session has the identifier, so "one and only one
-/// entry" of the RFC is "an entry" here.
+/// Finds the session of an update.
 pub(super) fn find(
     cache: &Cache,
     prefixes: &Prefixes,
     addresses: &Addresses,
     request: &Request<'_>,
 ) -> Lookup {
-    let own = cache.of(request.mn_identifier);
+    let sessions: Vec<&Entry> = cache.of(request.mn_identifier).collect();
     let asked = request.ipv4.map(|asked| asked.address);
     let asked = asked.filter(|address| !address.is_unspecified());
     let found = match asked {
-        _ if !request.named.is_empty() => by_prefix(own, prefixes, request),
-        Some(address) => by_address(own, addresses, address, request),
-        None => own.map_or(Lookup::Create, |entry| by_interface(entry, request)),
-    };
-    // A session has one IPv4 home address.
-    let differs = |entry: &Entry| asked.is_some() && entry.ipv4.is_some() && entry.ipv4 != asked;
-    if matches!(found, Lookup::Update(_)) && own.is_some_and(differs) {
-        return Lookup::Refuse(Status::BCE_PBU_PREFIX_SET_DO_NOT_MATCH);
-    }
-    let Some(entry) = own else {
-        return match found {
-            Lookup::Create if request.is_deregistration() => Lookup::NoSession,
-            found => found,
-        };
+        _ if !request.named.is_empty() => by_prefix(&sessions, prefixes, request),
+        Some(address) => by_address(&sessions, addresses, address, request),
+        None if request.confirms => by_identifier(&sessions, request),
+        None => by_interface(&sessions, request),
     };
     match found {
         // None is created to be ended (5.4.1.1 rule 6). A gateway that tells neither prefix nor
         // interface can mean only the session that is with it.
-        Lookup::Create | Lookup::Wait(_) | Lookup::Second if request.is_deregistration() => {
+        Lookup::Create | Lookup::Wait(_) if request.is_deregistration() => {
             let tells_nothing =
                 request.named.is_empty() && asked.is_none() && request.link_layer.is_none();
-            if tells_nothing && entry.care_of == request.care_of {
-                Lookup::Update(entry.session)
-            } else {
-                Lookup::NoSession
+            let mut with_it = sessions.iter().filter(|it| it.care_of == request.care_of);
+            match (with_it.next(), with_it.next()) {
+                (Some(entry), None) if tells_nothing => Lookup::Update(entry.session),
+                _ => Lookup::NoSession,
             }
         }
-        Lookup::Wait(_) | Lookup::Second if entry.state == BindingState::Pending => {
-            Lookup::Update(entry.session)
-        }
-        Lookup::Update(_) if is_left_behind(entry, request) => {
-            Lookup::Refuse(Status::ADMINISTRATIVELY_PROHIBITED)
+        Lookup::Update(session) => {
+            let entry = sessions.iter().find(|entry| entry.session == session);
+            // A session has one IPv4 home address.
+            let differs =
+                |entry: &&&Entry| asked.is_some() && entry.ipv4.is_some() && entry.ipv4 != asked;
+            match entry {
+                Some(entry) if differs(&entry) => {
+                    Lookup::Refuse(Status::BCE_PBU_PREFIX_SET_DO_NOT_MATCH)
+                }
+                Some(entry) if is_left_behind(entry, request) => {
+                    Lookup::Refuse(Status::ADMINISTRATIVELY_PROHIBITED)
+                }
+                _ => found,
+            }
         }
         found => found,
+    }
+}
+
+/// The session whose last update one has to be newer than (section 5.5): the one that it is about, or
+/// may come to be about. Told from its options alone, for its order is checked before they are.
+pub(super) fn concerned<'a>(
+    cache: &'a Cache,
+    host: &MnIdentifier,
+    care_of: Ipv6Addr,
+    options: &ProxyOptions<'_>,
+) -> Option<&'a Entry> {
+    let sessions: Vec<&Entry> = cache.of(host).collect();
+    let named = options.named_prefixes();
+    let address = options.ipv4_request.map(|asked| asked.address);
+    let has = |entry: &&&Entry| {
+        named.iter().any(|prefix| entry.prefixes.contains(prefix))
+            || address.is_some() && entry.ipv4 == address
+    };
+    let technology = options.access_technology.unwrap_or(AccessTechnology(0));
+    let link_layer = options.told_link_layer();
+    let same = |entry: &&&Entry| link_layer.is_some_and(|id| entry.is_of(technology, id));
+    let found = sessions.iter().find(has).or_else(|| sessions.iter().find(same));
+    let handoff = options.handoff.unwrap_or(HandoffIndicator::UNKNOWN);
+    let may_be_the_only = options.confirms
+        || match (handoff, link_layer) {
+            (HandoffIndicator::NEW_INTERFACE, _) => false,
+            (HandoffIndicator::BETWEEN_INTERFACES | HandoffIndicator::UNKNOWN, _) => true,
+            (_, link_layer) => link_layer.is_none(),
+        };
+    let nameless = |entry: &&&Entry| {
+        link_layer.is_none() && entry.link_layer.is_none() && entry.care_of == care_of
+    };
+    found
+        .copied()
+        .or_else(|| only(&sessions).filter(|_| may_be_the_only))
+        .or_else(|| sessions.iter().find(nameless).copied())
+}
+
+/// The one and only session.
+fn only<'a>(sessions: &[&'a Entry]) -> Option<&'a Entry> {
+    match *sessions {
+        [entry] => Some(entry),
+        _ => None,
     }
 }
 
@@ -84,53 +138,78 @@ fn is_left_behind(entry: &Entry, request: &Request<'_>) -> bool {
         && entry.care_of != request.care_of
 }
 
+/// The session of the interface that an update names.
+fn of_interface<'a>(sessions: &[&'a Entry], request: &Request<'_>) -> Option<&'a Entry> {
+    let link_layer = request.link_layer?;
+    let mut sessions = sessions.iter().copied();
+    sessions.find(|entry| entry.is_of(request.access_technology, link_layer))
+}
+
 /// Section 5.4.1.1: prefixes are named.
-fn by_prefix(own: Option<&Entry>, prefixes: &Prefixes, request: &Request<'_>) -> Lookup {
-    let holders = request.named.iter().filter_map(|&p| prefixes.holder(p));
-    if holders
-        .clone()
-        .any(|holder| holder != request.mn_identifier)
-    {
+fn by_prefix(sessions: &[&Entry], prefixes: &Prefixes, request: &Request<'_>) -> Lookup {
+    let mut holders = request.named.iter().filter_map(|&p| prefixes.holder(p));
+    if holders.any(|holder| holder != request.mn_identifier) {
         return Lookup::Refuse(Status::NOT_AUTHORIZED_FOR_HOME_NETWORK_PREFIX);
     }
-    let Some(entry) = own else {
-        return Lookup::Create;
+    let has = |entry: &&&Entry| request.named.iter().any(|it| entry.prefixes.contains(it));
+    let Some(entry) = sessions.iter().find(has) else {
+        return match of_interface(sessions, request).or_else(|| only(sessions)) {
+            Some(entry) if entry.prefixes.is_empty() => by_interface(sessions, request),
+            // All prefixes of an interface are of one session (section 5.4).
+            _ if of_interface(sessions, request).is_some() => {
+                Lookup::Refuse(Status::BCE_PBU_PREFIX_SET_DO_NOT_MATCH)
+            }
+            _ => Lookup::Create,
+        };
     };
-    if entry.prefixes.is_empty() {
-        return by_interface(entry, request);
+    if is_left_behind(entry, request) {
+        return Lookup::Refuse(Status::ADMINISTRATIVELY_PROHIBITED);
     }
-    if holders.count() == 0 {
-        return Lookup::Second;
-    }
-    if entry.prefixes != request.named {
+    if entry.prefixes != request.named && !is_handed_over_again(entry, request) {
         return Lookup::Refuse(Status::BCE_PBU_PREFIX_SET_DO_NOT_MATCH);
     }
-    by_key(entry, request)
+    let in_use = Status::NOT_AUTHORIZED_FOR_HOME_NETWORK_PREFIX;
+    by_key(entry, request, in_use)
+}
+
+/// Whether an update hands over what has been: its acknowledgement was lost, and the session that it
+/// names has become one with that of the interface.
+fn is_handed_over_again(entry: &Entry, request: &Request<'_>) -> bool {
+    let link_layer = request.link_layer;
+    request.handoff == HandoffIndicator::BETWEEN_INTERFACES
+        && entry.care_of == request.care_of
+        && link_layer.is_some_and(|id| entry.is_of(request.access_technology, id))
+        && request.named.iter().all(|it| entry.prefixes.contains(it))
 }
 
 /// RFC 5844 section 3.1.2.7: no prefix is named, but an IPv4 home address is.
 fn by_address(
-    own: Option<&Entry>,
+    sessions: &[&Entry],
     addresses: &Addresses,
     address: Ipv4Addr,
     request: &Request<'_>,
 ) -> Lookup {
     let holder = addresses.holder(address);
+    let in_use = Status::NOT_AUTHORIZED_FOR_IPV4_HOME_ADDRESS;
     if holder.is_some_and(|holder| holder != request.mn_identifier) {
-        return Lookup::Refuse(Status::NOT_AUTHORIZED_FOR_IPV4_HOME_ADDRESS);
+        return Lookup::Refuse(in_use);
     }
-    match own {
-        None => Lookup::Create,
-        Some(entry) if entry.ipv4.is_none() => by_interface(entry, request),
-        Some(entry) if entry.ipv4 != Some(address) => {
+    let mut with_it = sessions.iter().filter(|it| it.ipv4 == Some(address));
+    if let Some(entry) = with_it.next() {
+        return by_key(entry, request, in_use);
+    }
+    match of_interface(sessions, request).or_else(|| only(sessions)) {
+        Some(entry) if entry.ipv4.is_none() => by_interface(sessions, request),
+        _ if of_interface(sessions, request).is_some() => {
             Lookup::Refuse(Status::BCE_PBU_PREFIX_SET_DO_NOT_MATCH)
         }
-        Some(entry) => by_key(entry, request),
+        _ => Lookup::Create,
     }
 }
 
-/// An update that names what the session has.
-fn by_key(entry: &Entry, request: &Request<'_>) -> Lookup {
+/// An update that names what a session has (section 5.4.1.1 rules 5 and 6). One that is not about the
+/// session would make a new one of what is `in_use`.
+fn by_key(entry: &Entry, request: &Request<'_>, in_use: Status) -> Lookup {
     let same_technology = entry.access_technology == request.access_technology;
     let same_interface = match (request.link_layer, &entry.link_layer) {
         (Some(asked), Some(known)) => asked == known.as_slice(),
@@ -142,29 +221,64 @@ fn by_key(entry: &Entry, request: &Request<'_>) -> Lookup {
         || same_technology && entry.care_of == request.care_of;
     if updates {
         Lookup::Update(entry.session)
+    } else if request.is_deregistration() {
+        Lookup::NoSession
+    } else if entry.state == BindingState::Pending {
+        // Nobody else waits for it.
+        Lookup::Update(entry.session)
     } else {
-        Lookup::Second
+        Lookup::Refuse(in_use)
     }
 }
 
-/// Sections 5.4.1.2 and 5.4.1.3: no prefix is named, the host has a session.
-fn by_interface(entry: &Entry, request: &Request<'_>) -> Lookup {
-    let updates = match request.link_layer {
-        Some(asked) => {
-            entry.access_technology == request.access_technology
-                && entry.link_layer.as_deref() == Some(asked)
-                || request.handoff == HandoffIndicator::BETWEEN_INTERFACES
-        }
-        None => matches!(
-            request.handoff,
-            HandoffIndicator::BETWEEN_INTERFACES | HandoffIndicator::BETWEEN_MAGS
-        ),
-    };
-    if updates {
-        Lookup::Update(entry.session)
-    } else if request.handoff == HandoffIndicator::UNKNOWN {
-        Lookup::Wait(entry.session)
-    } else {
-        Lookup::Second
+/// An update that only asks whether there is a session: the draft knows one of a host, and whoever asks
+/// has the host.
+fn by_identifier(sessions: &[&Entry], request: &Request<'_>) -> Lookup {
+    let entry = of_interface(sessions, request).or_else(|| sessions.first().copied());
+    match entry {
+        Some(entry) => Lookup::Update(entry.session),
+        None if request.is_deregistration() => Lookup::NoSession,
+        None => Lookup::Refuse(Status::NOT_HOME_AGENT),
     }
+}
+
+/// Sections 5.4.1.2 and 5.4.1.3: no prefix is named.
+fn by_interface(sessions: &[&Entry], request: &Request<'_>) -> Lookup {
+    if let Some(entry) = of_interface(sessions, request) {
+        return Lookup::Update(entry.session);
+    }
+    let handed_over = match request.handoff {
+        HandoffIndicator::BETWEEN_INTERFACES => true,
+        HandoffIndicator::BETWEEN_MAGS => request.link_layer.is_none(),
+        _ => false,
+    };
+    match only(sessions) {
+        Some(entry) if handed_over => return Lookup::Update(entry.session),
+        Some(entry) if request.handoff == HandoffIndicator::UNKNOWN => {
+            // A gateway that names no interface has said it before, and its acknowledgement was lost.
+            let repeats = request.link_layer.is_none() && is_nameless(entry, request);
+            return match entry.state {
+                _ if repeats => Lookup::Update(entry.session),
+                BindingState::Pending => Lookup::Update(entry.session),
+                BindingState::Active => Lookup::Wait(entry.session),
+            };
+        }
+        _ => {}
+    }
+    let mut nameless = sessions.iter().filter(|entry| {
+        request.link_layer.is_none()
+            && request.handoff != HandoffIndicator::NEW_INTERFACE
+            && is_nameless(entry, request)
+    });
+    match (nameless.next(), nameless.next()) {
+        (Some(entry), None) => Lookup::Update(entry.session),
+        _ => Lookup::Create,
+    }
+}
+
+/// Whether a session is of an interface that the gateway which asks has not named either.
+fn is_nameless(entry: &Entry, request: &Request<'_>) -> bool {
+    entry.link_layer.is_none()
+        && entry.access_technology == request.access_technology
+        && entry.care_of == request.care_of
 }

@@ -17,10 +17,14 @@
 //! The checks come in the order of RFC 5213 section 5.3.1, so that each wrong update gets the status
 //! of what is wrong first; a refused update changes nothing. Decisions that the RFC leaves open:
 //!
-//! - A host has one session. An update that section 5.4.1 takes for a second one (another interface
-//!   under the same identifier) is refused with 129 while the first is active; with handoff state
-//!   unknown it waits MaxDelayBeforeNewBCEAssign for the de-registration first. A pending session is
-//!   taken over by whatever interface comes.
+//! - A host has a session for each of its interfaces, as many as policy lets it; one more is refused
+//!   with 129. Which session an update is about, [`lookup`] says; with handoff state unknown it waits
+//!   MaxDelayBeforeNewBCEAssign for the de-registration of the only one, and makes a new one after that.
+//!   A session that is handed over to an interface which has one becomes one with it ([`merge`]).
+//! - How many prefixes an interface gets, policy says. It gets all of them or is refused.
+//! - A prefix that another session of the host has is in use: 155. A prefix of nobody's, for an interface
+//!   that has others, is 159: section 5.4.1.1 would make a second session of the interface, and section
+//!   5.4 has one.
 //! - A refresh (handoff state not changed) by a gateway that the host has left is refused with 129,
 //!   and the binding stays where the host came to last: section 5.3.4 would move it back, to a
 //!   gateway that has merely not noticed yet. Such a gateway can register the host anew, as
@@ -54,6 +58,7 @@ mod config;
 mod counters;
 mod ipv4;
 mod lookup;
+mod merge;
 mod policy;
 mod restore;
 mod revoke;
@@ -212,7 +217,7 @@ impl Lma {
             BoundPrefix::V6(prefix) => self.prefixes.holder(prefix),
             BoundPrefix::V4(address) => self.addresses.holder(address),
         };
-        let Some(session) = holder.and_then(|holder| self.cache.find(holder)) else {
+        let Some(session) = holder.and_then(|holder| self.cache.holder(holder, prefix)) else {
             return;
         };
         let installing = self.installing.take();
@@ -234,10 +239,10 @@ impl Lma {
         };
         self.counters.add(why);
         for &prefix in &entry.prefixes {
-            self.prefixes.release(prefix);
+            self.prefixes.release(prefix, entry.interface());
         }
         if let Some(address) = entry.ipv4 {
-            self.addresses.release(address);
+            self.addresses.release(address, entry.interface());
         }
         let bound = entry.bound();
         effects.extend(bound.iter().map(|&prefix| Effect::Unbind { prefix }));
@@ -286,7 +291,9 @@ impl Role for Lma {
             Event::Revoke { scope } => self.on_revoke(now, scope, effects),
             Event::Policy { policy } => self.on_policy(now, policy, effects),
             Event::Delete { mn_identifier } => {
-                if let Some(session) = self.cache.find(mn_identifier) {
+                let sessions = self.cache.of(mn_identifier).map(|entry| entry.session);
+                let sessions: Vec<u64> = sessions.collect();
+                for session in sessions {
                     self.remove(now, session, LmaCounter::BindingsWithdrawn, effects);
                 }
             }
@@ -299,6 +306,7 @@ impl Role for Lma {
             | Event::HostSeen { .. }
             | Event::Authenticated { .. }
             | Event::HostGone { .. }
+            | Event::TakeOver { .. }
             | Event::Leases { .. }
             | Event::Maars { .. }
             | Event::Mode { .. }

@@ -4,7 +4,8 @@ use super::cache::Entry;
 use super::counters::LmaCounter;
 use super::Lma;
 use crate::effect::Effect;
-use crate::policy::{AnchoredHost, LmaPolicy};
+use crate::policy::{Allowance, AnchoredHost, LmaPolicy};
+use crate::pool::Interface;
 use crate::Now;
 use hashbrown::{HashMap, HashSet};
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -16,6 +17,7 @@ pub(super) struct Admission {
     mags: HashSet<Ipv6Addr>,
     hosts: HashMap<MnIdentifier, AnchoredHost>,
     serve_unlisted: bool,
+    allowance: Allowance,
 }
 
 impl Admission {
@@ -27,6 +29,7 @@ impl Admission {
                 .map(|host| (host.mn_identifier.clone(), host))
                 .collect(),
             serve_unlisted: policy.serve_unlisted,
+            allowance: policy.allowance,
         }
     }
 
@@ -43,6 +46,17 @@ impl Admission {
             None if self.serve_unlisted => Ok(()),
             None => Err(Status::NOT_LMA_FOR_THIS_MOBILE_NODE),
         }
+    }
+
+    /// How much a host may have.
+    fn allowance(&self, host: &MnIdentifier) -> Allowance {
+        let own = self.hosts.get(host).and_then(|listed| listed.allowance);
+        own.unwrap_or(self.allowance)
+    }
+
+    /// How many sessions a host may have at a time.
+    pub(super) fn sessions(&self, host: &MnIdentifier) -> usize {
+        usize::try_from(self.allowance(host).sessions).unwrap_or(usize::MAX)
     }
 
     /// The prefixes that are fixed for a host; none: they come from the pools.
@@ -130,30 +144,44 @@ impl Lma {
     }
 
     /// The prefixes of a new session: those that are named, if the host may have them, or those
-    /// that policy fixes for it, or one from the pools. Takes nothing yet.
+    /// that policy fixes for it and no other session of it has, or as many as it may have from the
+    /// pools. Takes nothing yet.
     pub(super) fn assign(
         &mut self,
         host: &MnIdentifier,
+        interface: Interface,
         named: &[HomeNetworkPrefix],
     ) -> Result<Vec<HomeNetworkPrefix>, Status> {
         let fixed = self.admission.fixed(host);
+        let most = self.admission.allowance(host).prefixes.map(usize::from);
+        let is_free = |prefix: &HomeNetworkPrefix| self.prefixes.holder(*prefix).is_none();
         let assigned = match (named, fixed) {
             ([], []) => {
-                let prefix = self.prefixes.choose(host);
-                vec![prefix.ok_or(Status::INSUFFICIENT_RESOURCES)?]
+                let chosen = self.prefixes.choose(host, interface, most.unwrap_or(1));
+                chosen.ok_or(Status::INSUFFICIENT_RESOURCES)?
             }
             ([], fixed) => {
-                let mut assigned = fixed.to_vec();
-                assigned.sort_unstable();
-                assigned.dedup();
-                assigned
+                let mut free: Vec<_> = fixed.iter().copied().filter(is_free).collect();
+                free.sort_unstable();
+                free.dedup();
+                free.truncate(most.unwrap_or(free.len()));
+                if free.is_empty() || most.is_some_and(|most| most > free.len()) {
+                    return Err(Status::INSUFFICIENT_RESOURCES);
+                }
+                free
             }
-            (&[prefix], []) if self.prefixes.is_free_for(prefix, host) => vec![prefix],
-            (named, fixed) if named.iter().all(|prefix| fixed.contains(prefix)) => named.to_vec(),
+            (named, [])
+                if named.len() <= most.unwrap_or(1)
+                    && named.iter().all(|&it| self.prefixes.is_free_for(it, host)) =>
+            {
+                named.to_vec()
+            }
+            (named, fixed) if named.iter().all(|it| fixed.contains(it) && is_free(it)) => {
+                named.to_vec()
+            }
             _ => return Err(Status::NOT_AUTHORIZED_FOR_HOME_NETWORK_PREFIX),
         };
-        let is_held = |prefix: &HomeNetworkPrefix| self.prefixes.holder(*prefix).is_some();
-        if assigned.iter().any(is_held) || !self.has_room_for(assigned.len()) {
+        if !self.has_room_for(assigned.len()) {
             return Err(Status::INSUFFICIENT_RESOURCES);
         }
         Ok(assigned)

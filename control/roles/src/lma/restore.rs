@@ -11,6 +11,14 @@ use crate::Now;
 use std::time::Duration;
 
 impl Lma {
+    /// Whether the interface of a session has one already.
+    fn has_session_of(&self, entry: &Entry) -> bool {
+        let technology = entry.access_technology;
+        let link_layer = entry.link_layer.as_deref();
+        let mut sessions = self.cache.of(&entry.mn_identifier);
+        sessions.any(|it| link_layer.is_some_and(|id| it.is_of(technology, id)))
+    }
+
     /// Has a session stored as it stands, before its gateway hears of it.
     pub(super) fn store(&self, now: Now, session: u64, effects: &mut Vec<Effect>) {
         if let Some(entry) = self.cache.get(session) {
@@ -46,7 +54,7 @@ impl Lma {
             Some(LmaCounter::BindingsWithdrawn)
         } else if bound.is_empty()
             || entry.prefixes.iter().any(|&prefix| is_taken(prefix))
-            || self.cache.find(&entry.mn_identifier).is_some()
+            || self.has_session_of(&entry)
             || self.cache.get(entry.session).is_some()
             || entry
                 .ipv4
@@ -95,6 +103,7 @@ impl Entry {
             session: self.session,
             mn_identifier: self.mn_identifier.clone(),
             prefixes: self.prefixes.clone(),
+            home_addresses: self.home_addresses.clone(),
             ipv4_home_address: self.ipv4,
             care_of: self.care_of,
             link_layer: self.link_layer.clone(),
@@ -114,6 +123,7 @@ impl Entry {
             session: record.session,
             mn_identifier: record.mn_identifier.clone(),
             prefixes: record.prefixes.clone(),
+            home_addresses: record.home_addresses.clone(),
             ipv4: record.ipv4_home_address,
             care_of: record.care_of,
             link_layer: record.link_layer.clone(),

@@ -1,13 +1,14 @@
 //! Revocation at an anchor (RFC 5846 sections 8.1 and 8.2).
 
 use super::counters::LmaCounter;
+use super::update::Request;
 use super::view::BindingState;
 use super::Lma;
 use crate::effect::Effect;
 use crate::event::RevocationScope;
 use crate::message::ProxyOptions;
 use crate::revocation::{acknowledge, check, not_among, Overdue};
-use crate::Now;
+use crate::{BoundPrefix, Now};
 use std::net::Ipv6Addr;
 use wire::mh::{
     AccessTechnology, HomeNetworkPrefix, MnIdentifier, MobilityOption, NtpTime,
@@ -15,13 +16,30 @@ use wire::mh::{
 };
 
 /// Where a session was before an update moved it.
-#[derive(Clone, Copy)]
 pub(super) struct Former {
     pub(super) care_of: Ipv6Addr,
     pub(super) state: BindingState,
     pub(super) access_technology: AccessTechnology,
     /// Of the last update that was accepted from there.
     pub(super) timestamp: Option<NtpTime>,
+    /// Where sessions were that have become part of it, and what they had.
+    pub(super) absorbed: Vec<(Ipv6Addr, Vec<BoundPrefix>)>,
+}
+
+impl Former {
+    /// Whether packets take another way after an update.
+    pub(super) fn is_changed_by(&self, request: &Request<'_>) -> bool {
+        self.care_of != request.care_of
+            || self.state != BindingState::Active
+            || !self.absorbed.is_empty()
+    }
+
+    /// The gateway that something that is bound now was behind.
+    pub(super) fn care_of_of(&self, bound: BoundPrefix) -> Ipv6Addr {
+        let mut absorbed = self.absorbed.iter();
+        let whose = absorbed.find(|(_, had)| had.contains(&bound));
+        whose.map_or(self.care_of, |(care_of, _)| *care_of)
+    }
 }
 
 impl Lma {
@@ -33,7 +51,7 @@ impl Lma {
     pub(super) fn revoke_former(
         &mut self,
         session: u64,
-        former: Former,
+        former: &Former,
         effects: &mut Vec<Effect>,
     ) {
         let Some(entry) = self.cache.get_mut(session) else {
@@ -56,7 +74,14 @@ impl Lma {
             }
             _ => RevocationTrigger::HANDOVER_DIFFERENT_ACCESS,
         };
-        let mut options = named(&entry.mn_identifier, &entry.prefixes);
+        // Its prefixes as that gateway has them.
+        let came_along = |prefix: &&HomeNetworkPrefix| {
+            let had = |(_, had): &(_, Vec<BoundPrefix>)| had.contains(&BoundPrefix::V6(**prefix));
+            former.absorbed.iter().any(had)
+        };
+        let prefixes = entry.prefixes.iter().filter(|prefix| !came_along(prefix));
+        let prefixes: Vec<_> = prefixes.copied().collect();
+        let mut options = named(&entry.mn_identifier, &prefixes);
         options.extend(former.timestamp.map(MobilityOption::Timestamp));
         let sequence = self.indicate(former.care_of, trigger, options, effects);
         if let Some(entry) = self.cache.get_mut(session) {
@@ -92,14 +117,16 @@ impl Lma {
     ) {
         match scope {
             RevocationScope::Host { mn_identifier } => {
-                let Some(entry) = self.cache.of(mn_identifier) else {
-                    return;
-                };
-                let options = named(&entry.mn_identifier, &entry.prefixes);
-                let (session, peer) = (entry.session, entry.care_of);
-                self.remove(now, session, LmaCounter::BindingsRevoked, effects);
-                let trigger = RevocationTrigger::ADMINISTRATIVE;
-                self.indicate(peer, trigger, options, effects);
+                let sessions = self.cache.of(mn_identifier).map(|entry| {
+                    let options = named(&entry.mn_identifier, &entry.prefixes);
+                    (entry.session, entry.care_of, options)
+                });
+                let sessions: Vec<_> = sessions.collect();
+                for (session, peer, options) in sessions {
+                    self.remove(now, session, LmaCounter::BindingsRevoked, effects);
+                    let trigger = RevocationTrigger::ADMINISTRATIVE;
+                    self.indicate(peer, trigger, options, effects);
+                }
             }
             RevocationScope::Peer { address } => {
                 let of_peer = self.cache.iter().filter(|entry| entry.care_of == *address);
@@ -218,13 +245,26 @@ impl Lma {
             }
             return Ok(Vec::new());
         }
-        let entry = self.cache.of(host);
-        let Some(entry) = entry.filter(|entry| entry.care_of == care_of) else {
+        // Without prefixes, all that the host has there (RFC 5846 section 5.1).
+        let named = options.named_prefixes();
+        let theirs = self.cache.of(host).filter(|it| it.care_of == care_of);
+        let theirs: Vec<(u64, &[HomeNetworkPrefix])> = theirs
+            .map(|entry| (entry.session, entry.prefixes.as_slice()))
+            .collect();
+        if theirs.is_empty() {
             return Err(RevocationStatus::NO_BINDING);
+        }
+        let has = |(_, held): &&(u64, &[HomeNetworkPrefix])| held.iter().any(|it| named.contains(it));
+        let meant: Vec<_> = match theirs.iter().any(|it| has(&it)) {
+            true => theirs.iter().filter(has).collect(),
+            false => theirs.iter().collect(),
         };
-        let failed = not_among(&options.named_prefixes(), &entry.prefixes)?;
-        let session = entry.session;
-        self.remove(now, session, LmaCounter::BindingsRevoked, effects);
+        let held: Vec<_> = meant.iter().flat_map(|(_, held)| held.iter().copied()).collect();
+        let failed = not_among(&named, &held)?;
+        let meant: Vec<u64> = meant.iter().map(|(session, _)| *session).collect();
+        for session in meant {
+            self.remove(now, session, LmaCounter::BindingsRevoked, effects);
+        }
         Ok(failed)
     }
 }

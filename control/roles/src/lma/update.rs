@@ -2,15 +2,15 @@
 
 use super::cache::Entry;
 use super::counters::LmaCounter;
-use super::lookup::{find, Lookup};
+use super::lookup::{concerned, find, Lookup};
 use super::revoke::Former;
 use super::view::BindingState;
 use super::Lma;
 use crate::effect::{Effect, Notice, Path, TunnelEnds};
 use crate::event::Timer;
 use crate::message::{can_answer, refuse_plain, ProxyOptions};
-use crate::pool::stable_hash;
-use crate::{sequence, timestamp, BoundPrefix, Now};
+use crate::pool::{stable_hash, Interface};
+use crate::{sequence, timestamp, BoundPrefix, Now, SignallingProfile};
 use std::net::Ipv6Addr;
 use std::time::Duration;
 use wire::mh::{
@@ -25,6 +25,8 @@ pub(super) struct Request<'a> {
     pub(super) named: Vec<HomeNetworkPrefix>,
     /// Whether it is about home network prefixes at all.
     pub(super) ipv6: bool,
+    /// Whether it only asks for what there is (draft section 9.1).
+    pub(super) confirms: bool,
     /// The IPv4 home address that is asked for; unspecified: any.
     pub(super) ipv4: Option<Ipv4HomeAddress>,
     pub(super) handoff: HandoffIndicator,
@@ -36,6 +38,11 @@ pub(super) struct Request<'a> {
 }
 
 impl Request<'_> {
+    /// The interface that it is about, to whoever gives out prefixes.
+    pub(super) fn interface(&self) -> Interface {
+        Interface::of(self.link_layer)
+    }
+
     pub(super) fn is_deregistration(&self) -> bool {
         self.lifetime == Lifetime::ZERO
     }
@@ -52,15 +59,34 @@ pub(super) struct Received<'a> {
     pub(super) to: Ipv6Addr,
     pub(super) update: &'a BindingUpdate,
     pub(super) options: ProxyOptions<'a>,
+    /// The form that it has.
+    pub(super) form: SignallingProfile,
 }
 
 impl<'a> Received<'a> {
-    pub(super) fn read(from: Ipv6Addr, to: Ipv6Addr, update: &'a BindingUpdate) -> Self {
+    /// `understood` is the form that may come besides RFC 5213's.
+    pub(super) fn read(
+        from: Ipv6Addr,
+        to: Ipv6Addr,
+        update: &'a BindingUpdate,
+        understood: SignallingProfile,
+    ) -> Self {
+        let mut options = ProxyOptions::read(&update.options);
+        let drafted = options.confirms || !options.home_addresses.is_empty();
+        let drafted = drafted && options.prefixes.is_empty();
+        let form = match understood {
+            SignallingProfile::Draft if drafted => SignallingProfile::Draft,
+            _ => SignallingProfile::Rfc,
+        };
+        if form == SignallingProfile::Draft {
+            options.understand_draft();
+        }
         Self {
             from,
             to,
             update,
-            options: ProxyOptions::read(&update.options),
+            options,
+            form,
         }
     }
 }
@@ -84,7 +110,7 @@ impl Lma {
         effects: &mut Vec<Effect>,
     ) {
         self.counters.add(LmaCounter::UpdatesReceived);
-        let received = Received::read(from, to, update);
+        let received = Received::read(from, to, update, self.config.profile);
         if update.flags.contains(UpdateFlags::PROXY) {
             self.decide(now, &received, Order::Check, effects);
         } else {
@@ -105,7 +131,7 @@ impl Lma {
         // Who is registered here is nothing for strangers.
         let host = received.options.mn_identifier;
         let host = host.filter(|_| self.admission.knows_mag(received.from));
-        let status = match host.and_then(|host| self.cache.find(host)) {
+        let status = match host.and_then(|host| self.cache.of(host).next()) {
             Some(_) => Status::TYPE_CHANGE_DISALLOWED,
             None => Status::HOME_REGISTRATION_NOT_SUPPORTED,
         };
@@ -133,9 +159,8 @@ impl Lma {
             Lookup::Wait(session) if order == Order::Check => {
                 self.hold(now, received, session, effects);
             }
-            Lookup::Wait(_) | Lookup::Second => {
-                self.refuse(now, received, Status::ADMINISTRATIVELY_PROHIBITED, effects);
-            }
+            // It has waited in vain.
+            Lookup::Wait(_) => self.create(now, received, &request, effects),
             Lookup::Refuse(status) => self.refuse(now, received, status, effects),
             Lookup::NoSession => {
                 self.drop_held(received, &request, effects);
@@ -166,9 +191,10 @@ impl Lma {
             return Err(Status::UNSPECIFIED);
         }
         if order == Order::Check {
-            self.check_order(now, received, mn_identifier)?;
+            self.check_order(now, received, mn_identifier, care_of)?;
         }
-        let (ipv6, ipv4) = (!options.prefixes.is_empty(), options.ipv4_request);
+        let ipv6 = !options.prefixes.is_empty() || options.confirms;
+        let ipv4 = options.ipv4_request;
         if !ipv6 && ipv4.is_none() {
             return Err(Status::MISSING_HOME_NETWORK_PREFIX_OPTION);
         }
@@ -180,20 +206,25 @@ impl Lma {
         if options.many_ipv4_requests {
             return Err(Status::MULTIPLE_IPV4_HOME_ADDRESSES_NOT_SUPPORTED);
         }
+        // The draft has neither of the two.
+        let drafted = received.form == SignallingProfile::Draft;
+        let handoff = Some(HandoffIndicator::UNKNOWN).filter(|_| drafted);
+        let access_technology = Some(AccessTechnology(0)).filter(|_| drafted);
         Ok(Request {
             mn_identifier,
             named: options.named_prefixes(),
             ipv6,
+            confirms: options.confirms,
             ipv4,
             handoff: options
                 .handoff
+                .or(handoff)
                 .ok_or(Status::MISSING_HANDOFF_INDICATOR_OPTION)?,
             access_technology: options
                 .access_technology
+                .or(access_technology)
                 .ok_or(Status::MISSING_ACCESS_TECH_TYPE_OPTION)?,
-            link_layer: options
-                .link_layer
-                .filter(|id| id.iter().any(|&octet| octet != 0)),
+            link_layer: options.told_link_layer(),
             care_of,
             lifetime: received.update.lifetime,
         })
@@ -205,8 +236,9 @@ impl Lma {
         now: Now,
         received: &Received<'_>,
         host: &MnIdentifier,
+        care_of: Ipv6Addr,
     ) -> Result<(), Status> {
-        let entry = self.cache.of(host);
+        let entry = concerned(&self.cache, host, care_of, &received.options);
         if let Some(stamp) = received.options.timestamp {
             let last = entry.and_then(|entry| entry.timestamp);
             return timestamp::check(now, self.config.timestamp_window, last, stamp);
@@ -226,8 +258,13 @@ impl Lma {
         request: &Request<'_>,
         effects: &mut Vec<Effect>,
     ) {
+        let sessions = self.cache.of(request.mn_identifier).count();
+        if sessions >= self.admission.sessions(request.mn_identifier) {
+            let status = Status::ADMINISTRATIVELY_PROHIBITED;
+            return self.refuse(now, received, status, effects);
+        }
         let prefixes = match request.ipv6 {
-            true => self.assign(request.mn_identifier, &request.named),
+            true => self.assign(request.mn_identifier, request.interface(), &request.named),
             false => Ok(Vec::new()),
         };
         let (prefixes, ipv4) = match (prefixes, self.assign_ipv4(request)) {
@@ -249,6 +286,7 @@ impl Lma {
             session,
             mn_identifier: request.mn_identifier.clone(),
             prefixes,
+            home_addresses: Vec::new(),
             ipv4,
             care_of: request.care_of,
             link_layer: None,
@@ -279,27 +317,36 @@ impl Lma {
         let Some(entry) = self.cache.get(session) else {
             return;
         };
-        let before = Former {
+        let mut before = Former {
             care_of: entry.care_of,
             state: entry.state,
             access_technology: entry.access_technology,
             timestamp: entry.timestamp,
+            absorbed: Vec::new(),
+        };
+        self.bring_address(request, session);
+        let added = match self.match_families(request, session, effects) {
+            Ok(added) => added,
+            Err(refusal) => return self.refuse(now, received, refusal, effects),
         };
         self.counters.add(if before.care_of == request.care_of {
             LmaCounter::BindingsRefreshed
         } else {
             LmaCounter::BindingsMoved
         });
-        let stays = before.care_of == request.care_of && before.state == BindingState::Active;
-        match self.match_families(request, session, effects) {
-            Err(refusal) => return self.refuse(now, received, refusal, effects),
-            // What has moved is bound anew whole.
-            Ok(added) if stays => {
-                self.bind_added(now, received, session, added, effects);
-            }
-            Ok(_) => {}
+        let absorbed = self.absorb(request, session, effects);
+        before.absorbed = absorbed
+            .iter()
+            .map(|entry| (entry.care_of, entry.bound()))
+            .collect();
+        // What has moved is bound anew whole.
+        if !before.is_changed_by(request) {
+            self.bind_added(now, received, session, added, effects);
         }
         self.install(now, received, request, session, Some(before), effects);
+        for entry in absorbed {
+            self.resume(now, entry, effects);
+        }
     }
 
     /// Binds what a session that stays where it is has got in addition.
@@ -357,9 +404,8 @@ impl Lma {
             remote: request.care_of,
         };
         let (host, bound) = (entry.mn_identifier.clone(), entry.bound());
-        let changed = before.is_none_or(|before| {
-            before.care_of != request.care_of || before.state != BindingState::Active
-        });
+        let before = before.as_ref();
+        let changed = before.is_none_or(|before| before.is_changed_by(request));
         if changed {
             let path = Path::Anchor { tunnel };
             effects.extend(bound.iter().map(|&prefix| Effect::Bind { prefix, path }));
@@ -381,11 +427,11 @@ impl Lma {
         }
         for prefix in bound.into_iter().filter(|_| changed) {
             let mn_identifier = host.clone();
-            let notice = match before {
-                Some(former) if former.care_of != request.care_of => Notice::BindingMoved {
+            let notice = match before.map(|former| former.care_of_of(prefix)) {
+                Some(from) if from != request.care_of => Notice::BindingMoved {
                     mn_identifier,
                     prefix,
-                    from: former.care_of,
+                    from,
                     to: request.care_of,
                 },
                 _ => Notice::BindingUp {
@@ -453,14 +499,23 @@ impl Entry {
     /// one is accepted that had waited.
     fn accept(&mut self, received: &Received<'_>, request: &Request<'_>) {
         let options = &received.options;
-        let stays = self.care_of == request.care_of;
-        self.attached = request.is_attachment() || stays && self.attached;
-        self.care_of = request.care_of;
-        self.link_layer = request.link_layer.map(<[u8]>::to_vec);
-        self.access_technology = request.access_technology;
+        if !request.is_deregistration() {
+            let stays = self.care_of == request.care_of;
+            self.attached = request.is_attachment() || stays && self.attached;
+            self.care_of = request.care_of;
+            self.link_layer = request.link_layer.map(<[u8]>::to_vec);
+            self.access_technology = request.access_technology;
+        }
         self.handoff = request.handoff;
         self.sequence = received.update.sequence;
         self.timestamp = self.timestamp.max(options.timestamp);
+        for home in &options.home_addresses {
+            let told = HomeNetworkPrefix::new(home.address, home.prefix_length);
+            if let Some(prefix) = told.filter(|prefix| prefix.prefix != home.address) {
+                self.home_addresses.retain(|known| !prefix.contains(*known));
+                self.home_addresses.push(home.address);
+            }
+        }
         match options.link_local {
             Some(asked) if !asked.is_unspecified() => self.link_local = asked,
             Some(_) if self.link_local.is_unspecified() => {

@@ -13,7 +13,7 @@ use crate::message::ProxyOptions;
 use crate::{sequence, Now};
 use std::net::Ipv6Addr;
 use std::time::Duration;
-use wire::mh::{BindingUpdate, MobilityOption, Status};
+use wire::mh::{BindingUpdate, MobilityOption};
 
 /// An update that is kept until it can be decided.
 #[derive(Clone, Debug)]
@@ -73,7 +73,7 @@ impl Lma {
             return;
         };
         if wait.is_zero() {
-            return self.refuse(now, received, Status::ADMINISTRATIVELY_PROHIBITED, effects);
+            return self.decide(now, received, Order::Checked, effects);
         }
         self.counters.add(LmaCounter::UpdatesHeld);
         if let Some(held) = &mut entry.held {
@@ -89,7 +89,7 @@ impl Lma {
         });
     }
 
-    /// No de-registration came: the update is for a second session after all.
+    /// No de-registration came: the update is for a session of its own after all.
     pub(super) fn on_assign_wait(&mut self, now: Now, session: u64, effects: &mut Vec<Effect>) {
         let Some(entry) = self.cache.get_mut(session) else {
             return;
@@ -125,25 +125,27 @@ impl Lma {
         request: &Request<'_>,
         effects: &mut Vec<Effect>,
     ) {
-        let Some(session) = self.cache.find(request.mn_identifier) else {
-            return;
-        };
-        let entry = self.cache.get_mut(session);
-        let dropped = entry.and_then(|entry| {
-            entry
-                .held
-                .take_if(|held| received.is_about(held) && received.is_newer_than(held))
-        });
-        if dropped.is_some() {
-            effects.push(Effect::CancelTimer {
-                timer: Timer::AssignWait { session },
+        let sessions = self.cache.of(request.mn_identifier);
+        let sessions: Vec<u64> = sessions.map(|entry| entry.session).collect();
+        for session in sessions {
+            let entry = self.cache.get_mut(session);
+            let dropped = entry.and_then(|entry| {
+                entry
+                    .held
+                    .take_if(|held| received.is_about(held) && received.is_newer_than(held))
             });
+            if dropped.is_some() {
+                effects.push(Effect::CancelTimer {
+                    timer: Timer::AssignWait { session },
+                });
+            }
         }
     }
 
     /// Decides an update that waited.
     pub(super) fn decide_held(&mut self, now: Now, held: &Held, effects: &mut Vec<Effect>) {
-        let received = Received::read(held.from, held.to, &held.update);
+        let profile = self.config.profile;
+        let received = Received::read(held.from, held.to, &held.update, profile);
         self.decide(now, &received, Order::Checked, effects);
     }
 }

@@ -3,16 +3,17 @@
 use super::counters::MagCounter;
 use super::ipv4;
 use super::update::ListEntry;
-use super::visitor::Bound;
-use super::Mag;
+use super::visitor::{attaching, Bound};
+use super::{Left, Mag, Session};
 use crate::effect::{Effect, Notice};
 use crate::event::{HostLink, Timer};
 use crate::message::ProxyOptions;
 use crate::outstanding::{Transmission, Update};
 use crate::refusal::Hold;
-use crate::{BoundPrefix, Now};
+use crate::{BoundPrefix, Now, SignallingProfile};
 use std::net::Ipv6Addr;
 use std::time::Duration;
+use wire::ether::MacAddr;
 use wire::mh::{
     AcknowledgementFlags, BindingAcknowledgement, BindingRefreshRequest, HandoffIndicator,
     HomeNetworkPrefix, Ipv4HomeAddress, Lifetime, MnIdentifier, NtpTime, Status,
@@ -21,12 +22,6 @@ use wire::mh::{
 /// How far an anchor's clock may be from ours for its timestamp mismatch to mean that the update was
 /// late: the default of TimestampValidityWindow (RFC 5213 section 9.3).
 const CLOCKS_AGREE: Duration = Duration::from_millis(300);
-
-/// Whose update an acknowledgement may answer.
-enum Target {
-    Visitor(HostLink),
-    Leaving,
-}
 
 /// What to do about a refusal.
 enum Remedy {
@@ -38,7 +33,8 @@ enum Remedy {
     WaitUnserved,
     /// Ask for whatever prefix the anchor has to give.
     AskAnew,
-    /// Ask for what is left to ask for after a refusal of one family.
+    /// Ask for what is left to ask for after a refusal of one family, or after the answer that there is no
+    /// binding.
     AskAgain,
     /// Stop serving the host, which has come to another gateway since, until it shows itself here,
     /// or until it would have been missed by then.
@@ -82,16 +78,19 @@ impl Mag {
         if !answer.flags.contains(AcknowledgementFlags::PROXY) {
             return self.ignore(from, MagCounter::WithoutProxyFlag, effects);
         }
-        let options = ProxyOptions::read(&answer.options);
+        let mut options = ProxyOptions::read(&answer.options);
+        if self.core.config.profile == SignallingProfile::Draft {
+            options.understand_draft();
+        }
         let Some(host) = options.mn_identifier else {
             return self.ignore(from, MagCounter::WithoutIdentifier, effects);
         };
-        let target = match self.target(host, from) {
+        let target = match self.target(host, from, options.link_layer, answer.sequence) {
             Ok(target) => target,
             Err(why) => return self.ignore(from, why, effects),
         };
         let timestamps = self.core.config.timestamps;
-        let Some((entry, update)) = self.outstanding(host, &target) else {
+        let Some((entry, update)) = self.outstanding(&target) else {
             return self.ignore(from, MagCounter::NoMatchingUpdate, effects);
         };
         let sent = match update.transmission(answer.sequence) {
@@ -122,7 +121,7 @@ impl Mag {
         let round_trip = now.monotonic - update.first.unwrap_or(now.monotonic);
         if !echoes {
             self.ignore(from, MagCounter::EchoMismatch, effects);
-            return self.stop_updating(host, &target, effects);
+            return self.stop_updating(&target, effects);
         }
         effects.push(Effect::Notify {
             notice: Notice::AcknowledgementReceived {
@@ -132,11 +131,11 @@ impl Mag {
             },
         });
         match target {
-            Target::Leaving => self.left(now, host, answer, effects),
-            Target::Visitor(link) if answer.status.is_accepted() => {
+            Session::Left(left) => self.left(now, &left, answer, effects),
+            Session::Here(link) if answer.status.is_accepted() => {
                 self.accepted(now, from, link, sent, answer, &options, effects);
             }
-            Target::Visitor(link) => {
+            Session::Here(link) => {
                 // The anchor tells its own time when it minds ours (RFC 5213 section 5.5).
                 let ours = NtpTime::from_unix(now.wall);
                 let clocks_agree = options
@@ -147,32 +146,69 @@ impl Mag {
         }
     }
 
-    fn target(&self, host: &MnIdentifier, from: Ipv6Addr) -> Result<Target, MagCounter> {
-        let link = self.by_identifier.get(host).copied();
-        let visitor = link.and_then(|link| self.visitors.get(&link));
-        let registration = visitor.and_then(|visitor| visitor.registration.as_ref());
-        let leaving = self.leaving.get(host);
-        match (link, registration, leaving) {
-            (Some(link), Some(here), _) if here.list.lma == from => Ok(Target::Visitor(link)),
-            (_, _, Some(left)) if left.list.lma == from => Ok(Target::Leaving),
-            (_, None, None) => Err(MagCounter::UnknownHost),
-            _ => Err(MagCounter::WrongAnchor),
+    /// The sessions of a host that an anchor has here, those that it has left behind last.
+    pub(super) fn sessions_of(
+        &self,
+        host: &MnIdentifier,
+        lma: Ipv6Addr,
+    ) -> Result<Vec<Session>, MagCounter> {
+        let mut sessions: Vec<Session> = self.by_identifier.get(host).map(Session::Here).collect();
+        if !self.leaving.is_empty() {
+            let first = (host.clone(), MacAddr([0; 6]));
+            let left = self.leaving.range(first..).map(|(left, _)| left);
+            let left = left.take_while(|(whose, _)| whose == host);
+            sessions.extend(left.cloned().map(Session::Left));
         }
+        if sessions.is_empty() {
+            return Err(MagCounter::UnknownHost);
+        }
+        sessions.retain(|it| self.list_entry(it).is_some_and(|list| list.lma == lma));
+        if sessions.is_empty() {
+            return Err(MagCounter::WrongAnchor);
+        }
+        Ok(sessions)
     }
 
-    fn outstanding(&self, host: &MnIdentifier, target: &Target) -> Option<(&ListEntry, &Update)> {
-        let entry = match target {
-            Target::Visitor(link) => &self.visitors.get(link)?.registration.as_ref()?.list,
-            Target::Leaving => &self.leaving.get(host)?.list,
+    pub(super) fn list_entry(&self, session: &Session) -> Option<&ListEntry> {
+        Some(match session {
+            Session::Here(link) => &self.visitors.get(link)?.registration.as_ref()?.list,
+            Session::Left(left) => &self.leaving.get(left)?.list,
+        })
+    }
+
+    /// Whose update an acknowledgement answers: of several sessions of a host, that of the interface
+    /// which it names, or else that with its sequence number.
+    fn target(
+        &self,
+        host: &MnIdentifier,
+        from: Ipv6Addr,
+        link_layer: Option<&[u8]>,
+        sequence: u16,
+    ) -> Result<Session, MagCounter> {
+        let mut sessions = self.sessions_of(host, from)?;
+        let of_interface = |session: &Session| {
+            let list = self.list_entry(session);
+            list.is_some_and(|list| link_layer == Some(&list.link.mac.0[..]))
         };
+        let sent = |session: &Session| {
+            let update = self.list_entry(session).and_then(|it| it.update.as_ref());
+            update.is_some_and(|update| update.transmission(sequence).is_some())
+        };
+        let place = sessions.iter().position(of_interface);
+        let place = place.or_else(|| sessions.iter().position(sent));
+        Ok(sessions.swap_remove(place.unwrap_or(0)))
+    }
+
+    fn outstanding(&self, target: &Session) -> Option<(&ListEntry, &Update)> {
+        let entry = self.list_entry(target)?;
         Some((entry, entry.update.as_ref()?))
     }
 
     /// The anchor does not echo what it was told: no update goes out until the operator acts
     /// (rule 6). A binding that stands lives until its lifetime is over.
-    fn stop_updating(&mut self, host: &MnIdentifier, target: &Target, effects: &mut Vec<Effect>) {
-        match *target {
-            Target::Visitor(link) => {
+    fn stop_updating(&mut self, target: &Session, effects: &mut Vec<Effect>) {
+        match target {
+            &Session::Here(link) => {
                 let visitor = self.visitors.get_mut(&link);
                 let Some(registration) = visitor.and_then(|v| v.registration.as_mut()) else {
                     return;
@@ -186,11 +222,8 @@ impl Mag {
                     effects.push(Effect::CancelTimer { timer });
                 }
             }
-            Target::Leaving => {
-                self.leaving.remove(host);
-                let mn_identifier = host.clone();
-                let timer = Timer::Deregistration { mn_identifier };
-                effects.push(Effect::CancelTimer { timer });
+            Session::Left(left) => {
+                self.forget_left(left, effects);
             }
         }
     }
@@ -199,7 +232,8 @@ impl Mag {
     pub(super) fn give_up(&mut self, link: HostLink, why: &str, effects: &mut Vec<Effect>) {
         if let Some(visitor) = self.visitors.get_mut(&link) {
             if let Some(registration) = visitor.registration.take() {
-                self.by_identifier.remove(&registration.list.mn_identifier);
+                self.by_identifier
+                    .remove(&registration.list.mn_identifier, link);
                 super::leave::cancel_timers(link, effects);
                 effects.push(Effect::Unwatch { link });
             }
@@ -306,6 +340,7 @@ impl Mag {
         registration.bound = Some(bound);
         registration.accepted = registration.accepted.max(sent.timestamp);
         registration.doubted = false;
+        registration.list.missing = false;
         // A host that came up after the update had gone out may have been elsewhere in between, and
         // the anchor have heard of that later: it is told once more.
         registration.arrived = registration.arrived.filter(|&at| at > sent.at);
@@ -379,17 +414,22 @@ impl Mag {
         losers.retain(|&loser| loser != link);
         losers.sort_unstable();
         losers.dedup();
+        let taking_over = self.is_taking_over(link);
         for loser in losers {
+            if taking_over && self.registered_on(loser) == self.registered_on(link) {
+                self.taken_from(now, loser, effects);
+                continue;
+            }
             self.lose_binding(now, loser, effects);
             let visitor = self.visitors.get_mut(&loser);
             if let Some(registration) = visitor.and_then(|v| v.registration.as_mut()) {
                 registration.prefixes.clear();
                 registration.list.ipv4 = registration.list.ipv4.map(|_| ipv4::ANY);
-                let unknown = HandoffIndicator::UNKNOWN;
+                let attaching = registration.attaching();
                 let lifetime = self.core.lifetime();
                 let list = &mut registration.list;
                 self.core
-                    .begin(now, list, unknown, lifetime, Vec::new(), effects);
+                    .begin(now, list, attaching, lifetime, Vec::new(), effects);
             }
         }
         let visitor = self.visitors.get(&link);
@@ -425,7 +465,11 @@ impl Mag {
         if registration.list.update.is_none() {
             return;
         }
-        let less = registration.list.settle_for_less(answer.status);
+        let status = self.core.config.profile.meaning(answer.status);
+        let confirms = registration.list.confirms(self.core.config.profile);
+        let missing = confirms && status == Status::NOT_HOME_AGENT;
+        registration.list.missing |= missing;
+        let less = missing || registration.list.settle_for_less(status);
         let Some(update) = registration.list.update.as_mut() else {
             return;
         };
@@ -434,11 +478,18 @@ impl Mag {
             .list
             .ipv4
             .is_some_and(|asked| asked != ipv4::ANY);
-        let named_prefixes = !update.prefixes.is_empty() || named_ipv4;
+        let named_address = !registration.list.home_addresses.is_empty();
+        let named_prefixes = !update.prefixes.is_empty() || named_ipv4 || named_address;
         let remedy = match less {
             true => Remedy::AskAgain,
-            false => Remedy::of(answer.status, named_prefixes, refresh, clocks_agree),
+            false => Remedy::of(status, named_prefixes, refresh, clocks_agree),
         };
+        let between = update.handoff == HandoffIndicator::BETWEEN_INTERFACES;
+        if between && !matches!(remedy, Remedy::Correct | Remedy::Wait) {
+            self.core.counters.add(MagCounter::TakeOversRefused);
+            return self.not_taken_over(now, link, effects);
+        }
+        let attaching = attaching(&registration.profile);
         self.core.counters.add(match remedy {
             Remedy::Correct | Remedy::AskAnew | Remedy::AskAgain => MagCounter::RefusedCorrectable,
             Remedy::Wait | Remedy::WaitUnserved => MagCounter::RefusedTransient,
@@ -456,7 +507,7 @@ impl Mag {
             }
             Remedy::Wait => self.core.retry_late(&mut registration.list, effects),
             Remedy::WaitUnserved | Remedy::AskAnew | Remedy::AskAgain => {
-                update.handoff = HandoffIndicator::UNKNOWN;
+                update.handoff = attaching;
                 update.forget_transmissions();
                 let anew = matches!(remedy, Remedy::AskAnew);
                 let at_once = update.correct() && !matches!(remedy, Remedy::WaitUnserved);
@@ -470,6 +521,7 @@ impl Mag {
                 };
                 if anew {
                     registration.prefixes.clear();
+                    registration.list.home_addresses.clear();
                     registration.list.ipv4 = registration.list.ipv4.map(|_| ipv4::ANY);
                 }
                 if at_once {
@@ -479,7 +531,7 @@ impl Mag {
                 }
             }
             Remedy::Doubt => {
-                update.handoff = HandoffIndicator::UNKNOWN;
+                update.handoff = attaching;
                 update.forget_transmissions();
                 self.suspend(link, effects);
                 let visitor = self.visitors.get_mut(&link);
@@ -490,7 +542,7 @@ impl Mag {
             }
             Remedy::GiveUp => {
                 self.end(now, link, true, false, effects);
-                let hold = if answer.status == Status::PROXY_REG_NOT_ENABLED {
+                let hold = if status == Status::PROXY_REG_NOT_ENABLED {
                     Hold::UntilToldOtherwise
                 } else {
                     Hold::Until(now.monotonic + self.core.config.refusal_hold)
@@ -505,12 +557,12 @@ impl Mag {
     fn left(
         &mut self,
         now: Now,
-        host: &MnIdentifier,
+        left: &Left,
         answer: &BindingAcknowledgement,
         effects: &mut Vec<Effect>,
     ) {
         let most = self.core.config.deregistration_transmissions;
-        let Some(leaving) = self.leaving.get_mut(host) else {
+        let Some(leaving) = self.leaving.get_mut(left) else {
             return;
         };
         match Remedy::of(answer.status, false, false, false) {
@@ -527,11 +579,7 @@ impl Mag {
             Remedy::Correct | Remedy::Wait | Remedy::WaitUnserved => return,
             Remedy::AskAnew | Remedy::AskAgain | Remedy::Doubt | Remedy::GiveUp => {}
         }
-        self.leaving.remove(host);
-        let mn_identifier = host.clone();
-        effects.push(Effect::CancelTimer {
-            timer: Timer::Deregistration { mn_identifier },
-        });
+        self.forget_left(left, effects);
     }
 
     /// The anchor asks for a refresh (RFC 6275 section 11.7.4).
@@ -546,13 +594,25 @@ impl Mag {
         let Some(host) = options.mn_identifier else {
             return self.ignore(from, MagCounter::WithoutIdentifier, effects);
         };
-        match self.target(host, from) {
-            Ok(Target::Visitor(link)) => {
-                self.core.counters.add(MagCounter::RefreshRequests);
-                self.extend(now, link, effects);
-            }
-            Ok(Target::Leaving) => self.ignore(from, MagCounter::UnknownHost, effects),
-            Err(why) => self.ignore(from, why, effects),
+        // Of all sessions of the host, unless it names an interface.
+        let named = |link: &HostLink| options.link_layer.is_none_or(|id| id == link.mac.0);
+        let sessions = match self.sessions_of(host, from) {
+            Ok(sessions) => sessions,
+            Err(why) => return self.ignore(from, why, effects),
+        };
+        let links: Vec<HostLink> = sessions
+            .into_iter()
+            .filter_map(|session| match session {
+                Session::Here(link) => Some(link).filter(named),
+                Session::Left(_) => None,
+            })
+            .collect();
+        if links.is_empty() {
+            return self.ignore(from, MagCounter::UnknownHost, effects);
+        }
+        self.core.counters.add(MagCounter::RefreshRequests);
+        for link in links {
+            self.extend(now, link, effects);
         }
     }
 }

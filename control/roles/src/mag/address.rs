@@ -58,6 +58,11 @@ fn covers(prefixes: &[HomeNetworkPrefix], address: Ipv6Addr) -> bool {
 }
 
 impl LearnFrom {
+    /// Whether what is learned so needs nobody's leave.
+    pub(super) const fn always(by: Learned) -> bool {
+        matches!(by, Learned::Dhcp)
+    }
+
     /// Whether an address of a host may be learned so.
     const fn lets(self, registration: &Registration, by: Learned) -> bool {
         match by {
@@ -193,6 +198,12 @@ impl Mag {
 
     /// Remembers an address; whether another had to make room.
     fn hold(&mut self, link: HostLink, address: Ipv6Addr, by: Learned) -> bool {
+        let full = self.hold_one(link, address, by);
+        self.name_addresses(link);
+        full
+    }
+
+    fn hold_one(&mut self, link: HostLink, address: Ipv6Addr, by: Learned) -> bool {
         let Some(visitor) = self.visitors.get_mut(&link) else {
             return false;
         };
@@ -323,6 +334,7 @@ impl Mag {
         for held in gone {
             self.vacate(link, held.address);
         }
+        self.name_addresses(link);
         for address in foreign {
             self.refuse_address(link, address, effects);
         }
@@ -366,6 +378,7 @@ impl Mag {
         for &address in ended {
             self.vacate(link, address);
         }
+        self.name_addresses(link);
         for &address in granted {
             self.learn(now, link, address, Learned::Dhcp, effects);
         }

@@ -3,7 +3,7 @@
 use super::counters::MagCounter;
 use super::ipv4;
 use super::update::ListEntry;
-use super::visitor::{Host, Registration, Visitor};
+use super::visitor::{attaching, Host, Registration, Visitor};
 use super::Mag;
 use crate::effect::{Effect, Notice};
 use crate::event::{HostLink, Sign, Timer};
@@ -79,11 +79,11 @@ impl Mag {
                 registration.arrived = Some(now.monotonic);
             }
             if std::mem::take(&mut registration.doubted) {
-                let unknown = HandoffIndicator::UNKNOWN;
+                let attaching = registration.attaching();
                 let (lifetime, asked) = (self.core.lifetime(), registration.prefixes.clone());
                 let list = &mut registration.list;
                 self.core
-                    .begin(now, list, unknown, lifetime, asked, effects);
+                    .begin(now, list, attaching, lifetime, asked, effects);
             }
             return;
         };
@@ -175,21 +175,16 @@ impl Mag {
 
     /// Registers a host that may attach with its anchor.
     fn register(&mut self, now: Now, link: HostLink, profile: &Profile, effects: &mut Vec<Effect>) {
-        match self.by_identifier.get(&profile.mn_identifier).copied() {
-            Some(old) if old.mac == link.mac => {
-                if self.anchor_of(old) == Some(profile.lma) {
-                    return self.move_here(now, old, link, effects);
-                }
-                self.end(now, old, false, true, effects);
-                self.remove(old);
+        let old = {
+            let mut here = self.by_identifier.get(&profile.mn_identifier);
+            here.find(|old| old.mac == link.mac)
+        };
+        if let Some(old) = old {
+            if self.anchor_of(old) == Some(profile.lma) {
+                return self.move_here(now, old, link, effects);
             }
-            Some(_) => {
-                self.core.counters.add(MagCounter::RefusedIdentifierInUse);
-                let hold = Hold::Until(now.monotonic + self.core.config.refusal_hold);
-                let why = "another host is here under the same identifier".to_owned();
-                return self.refuse(link, why, hold, effects);
-            }
-            None => {}
+            self.end(now, old, false, true, effects);
+            self.remove(old);
         }
         let mut list = ListEntry {
             mn_identifier: profile.mn_identifier.clone(),
@@ -197,12 +192,15 @@ impl Mag {
             link,
             ipv6: profile.ipv6,
             ipv4: ipv4::wanted(profile),
+            home_addresses: self.known_addresses(link, profile.learn_addresses),
+            missing: false,
             sequence: self.core.next_sequence(),
             rate: Default::default(),
             update: None,
         };
         let mut prefixes = profile.home_network_prefixes.clone();
-        if let Some(left) = self.take_leaving(&profile.mn_identifier, profile.lma, effects) {
+        let key = (profile.mn_identifier.clone(), link.mac);
+        if let Some(left) = self.take_leaving(&key, profile.lma, effects) {
             // It is back before its de-registration was over: it asks for what it had.
             list.sequence = left.list.sequence;
             list.rate = left.list.rate;
@@ -218,10 +216,12 @@ impl Mag {
         self.by_identifier
             .insert(profile.mn_identifier.clone(), link);
         let lifetime = self.core.lifetime();
-        let unknown = HandoffIndicator::UNKNOWN;
-        let asked = prefixes.clone();
+        let (handoff, asked) = match visitor.taking_over.take() {
+            Some(named) => (HandoffIndicator::BETWEEN_INTERFACES, named),
+            None => (attaching(profile), prefixes.clone()),
+        };
         self.core
-            .begin(now, &mut list, unknown, lifetime, asked, effects);
+            .begin(now, &mut list, handoff, lifetime, asked, effects);
         // From now on: retransmissions are for hosts that are still there (section 6.9.4).
         effects.push(visitor.host.watch());
         visitor.registration = Some(Registration {
@@ -259,6 +259,7 @@ impl Mag {
         self.core.counters.add(MagCounter::HostsMoved);
         registration.list.link = link;
         let host = registration.list.mn_identifier.clone();
+        self.by_identifier.remove(&host, old);
         self.by_identifier.insert(host.clone(), link);
         visitor.host.link_local = visitor.host.link_local.or(left.host.link_local);
         for held in left.host.addresses {
@@ -346,6 +347,7 @@ impl Visitor {
         Self {
             host,
             asked: None,
+            taking_over: None,
             registration: None,
         }
     }

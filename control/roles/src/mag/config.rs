@@ -1,6 +1,7 @@
 //! How a mobile access gateway is set up.
 
 use crate::revocation::RevocationConfig;
+use crate::SignallingProfile;
 use serde::Serialize;
 use std::net::Ipv6Addr;
 use std::time::Duration;
@@ -47,6 +48,8 @@ pub struct MagConfig {
     pub deregister_on_shutdown: bool,
     /// How revocations are sent and taken (RFC 5846).
     pub revocation: RevocationConfig,
+    /// The form of updates.
+    pub profile: SignallingProfile,
     /// Seed of the jitter and of the first sequence number.
     pub seed: u64,
 }
@@ -115,6 +118,7 @@ impl MagConfig {
             advertising: Advertising::default(),
             deregister_on_shutdown: false,
             revocation: RevocationConfig::default(),
+            profile: SignallingProfile::Rfc,
             seed,
         }
     }

@@ -3,7 +3,7 @@
 use super::counters::MagCounter;
 use super::update::ListEntry;
 use super::visitor::Registration;
-use super::Mag;
+use super::{Left, Mag};
 use crate::effect::{Effect, Notice};
 use crate::event::{Departure, HostLink, Timer};
 use crate::refusal::Hold;
@@ -55,6 +55,14 @@ impl Mag {
         }
     }
 
+    /// The operator ends all sessions of a host.
+    pub(super) fn detach(&mut self, now: Now, host: &MnIdentifier, effects: &mut Vec<Effect>) {
+        let links: Vec<HostLink> = self.by_identifier.get(host).collect();
+        for link in links {
+            self.on_host_gone(now, link, Departure::Operator, effects);
+        }
+    }
+
     /// Ends the registration of a host that is still there and tells its anchor. The host stays in
     /// the visitor list.
     pub(super) fn end_registration(&mut self, now: Now, link: HostLink, effects: &mut Vec<Effect>) {
@@ -97,7 +105,8 @@ impl Mag {
         if registration.bound.is_some() && present {
             self.withdraw(now, &registration, effects);
         }
-        self.by_identifier.remove(&registration.list.mn_identifier);
+        self.by_identifier
+            .remove(&registration.list.mn_identifier, link);
         if registration.announced {
             self.core.counters.add(MagCounter::HostsDetached);
             effects.push(Effect::Notify {
@@ -187,44 +196,52 @@ impl Mag {
         let asked = prefixes.clone();
         self.core
             .begin(now, &mut list, unknown, Lifetime::ZERO, asked, effects);
-        let host = list.mn_identifier.clone();
-        self.leaving.insert(host, Leaving { list, prefixes });
+        let left = (list.mn_identifier.clone(), list.link.mac);
+        self.leaving.insert(left, Leaving { list, prefixes });
     }
 
     /// What a host that comes back has left behind, if it is with the same anchor.
     pub(super) fn take_leaving(
         &mut self,
-        host: &MnIdentifier,
+        left: &Left,
         lma: Ipv6Addr,
         effects: &mut Vec<Effect>,
     ) -> Option<Leaving> {
-        if self.leaving.get(host)?.list.lma != lma {
+        if self.leaving.get(left)?.list.lma != lma {
             return None;
         }
-        effects.push(Effect::CancelTimer {
-            timer: Timer::Deregistration {
-                mn_identifier: host.clone(),
-            },
-        });
-        self.leaving.remove(host)
+        self.forget_left(left, effects)
+    }
+
+    /// Says no more that a host has left.
+    pub(super) fn forget_left(
+        &mut self,
+        left: &Left,
+        effects: &mut Vec<Effect>,
+    ) -> Option<Leaving> {
+        let forgotten = self.leaving.remove(left)?;
+        let (mn_identifier, mac) = left.clone();
+        let timer = Timer::Deregistration { mn_identifier, mac };
+        effects.push(Effect::CancelTimer { timer });
+        Some(forgotten)
     }
 
     /// A de-registration is not acknowledged yet: sends it again, or gives up.
     pub(super) fn on_deregistration_timer(
         &mut self,
         now: Now,
-        host: &MnIdentifier,
+        left: &Left,
         effects: &mut Vec<Effect>,
     ) {
         let most = self.core.config.deregistration_transmissions;
-        let Some(leaving) = self.leaving.get_mut(host) else {
+        let Some(leaving) = self.leaving.get_mut(left) else {
             return;
         };
         let sent = leaving.list.update.as_ref().map_or(0, |u| u.transmissions);
         if sent < most {
             self.core.transmit(now, &mut leaving.list, effects);
         } else {
-            self.leaving.remove(host);
+            self.leaving.remove(left);
             self.core.counters.add(MagCounter::DeregistrationsGivenUp);
         }
     }

@@ -1,6 +1,7 @@
 //! The mobile access gateway (RFC 5213 section 6).
 //!
-//! A visitor is a host on an access link, known by interface and link-layer address. It passes
+//! A visitor is a host on an access link, known by interface and link-layer address. A host that is here
+//! by several interfaces is as many visitors under one identifier, each with a session of its own. It passes
 //! through these states; *leaving* is kept apart from the visitor list, so that a host that comes
 //! back at once is a new visitor that takes over what it left behind.
 //!
@@ -20,6 +21,7 @@
 //! | solicitation | kept for later | kept; answered with the PBA, and noted for it | RA at once, rate limited; PBU, for it may have been elsewhere | RA at once, rate limited; PBU in the place of a refresh | as unknown: asked who it is | left alone until the hold is over |
 //! | packet, duplicate address detection | address noted | address noted | address learned: PBU; not of its prefixes: refused | the same, PBU after the answer | as unknown | left alone |
 //! | lease | ignored | ignored | address learned: PBU | PBU after the answer | ignored | ignored |
+//! | takes a session over | asked; PBU between interfaces once it may attach | PBU between interfaces | PBU between interfaces; a refusal leaves what is bound | the same | as unknown | asked who it is |
 //! | operator attaches | asked again if the answer is late | noted, for the PBA | PBU | PBU in the place of what is on its way | as unknown | asked who it is |
 //! | may attach | PBU; takes over what is leaving, or what is on another link of this gateway under the same link-layer address | flags updated; another identity or anchor: PBU lifetime 0, starts over | as registering, RA if flags changed | as bound | - | - |
 //! | may not attach | refused | PBU lifetime 0; refused | unbound, RA withdrawn, PBU lifetime 0; refused | as bound | - | - |
@@ -50,10 +52,12 @@ mod address;
 mod attach;
 mod config;
 mod counters;
+mod draft;
 mod ipv4;
 mod leave;
 mod restore;
 mod revoke;
+mod take_over;
 mod update;
 mod view;
 mod visitor;
@@ -64,10 +68,11 @@ pub use view::{VisitorAddress, VisitorState, VisitorView};
 
 use crate::counters::{Counter, CounterView};
 use crate::effect::Effect;
-use crate::event::{Departure, HostLink, Timer};
+use crate::event::{HostLink, Timer};
 use crate::message::{can_answer, ignored, refuse_plain, ErrorSender, PerSecond};
 use crate::refusal::Refusals;
 use crate::revocation::Revocations;
+use crate::several::Several;
 use crate::store::Record;
 use crate::{BoundPrefix, Event, Now, Role};
 use hashbrown::HashMap;
@@ -76,20 +81,33 @@ use std::collections::BTreeMap;
 use std::net::Ipv6Addr;
 use update::Core;
 use visitor::Visitor;
+use wire::ether::MacAddr;
 use wire::mh::{HandoffIndicator, Message, MnIdentifier, Status, UpdateFlags};
+
+/// A session that a host has left behind: whose, and of which interface.
+type Left = (MnIdentifier, MacAddr);
+
+/// A session of a host.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Session {
+    /// Of a host on this link.
+    Here(HostLink),
+    /// Of a host that has left.
+    Left(Left),
+}
 
 /// A mobile access gateway.
 #[derive(Clone, Debug)]
 pub struct Mag {
     core: Core,
     visitors: BTreeMap<HostLink, Visitor>,
-    /// Where the hosts are that have a registration.
-    by_identifier: HashMap<MnIdentifier, HostLink>,
+    /// Where the hosts are that have a registration: on a link for each interface.
+    by_identifier: Several<MnIdentifier, HostLink>,
     /// Where the prefixes are that are bound.
     by_prefix: HashMap<BoundPrefix, HostLink>,
     /// Who has an address, link-local ones by interface.
     by_address: HashMap<address::Place, HostLink>,
-    leaving: BTreeMap<MnIdentifier, Leaving>,
+    leaving: BTreeMap<Left, Leaving>,
     refusals: Refusals,
     errors: ErrorSender,
     revocations: Revocations,
@@ -103,7 +121,7 @@ impl Mag {
         Self {
             core: Core::new(config),
             visitors: BTreeMap::new(),
-            by_identifier: HashMap::new(),
+            by_identifier: Several::default(),
             by_prefix: HashMap::new(),
             by_address: HashMap::new(),
             leaving: BTreeMap::new(),
@@ -218,8 +236,9 @@ impl Mag {
                     }
                 }
             }
-            Timer::Deregistration { mn_identifier } => {
-                self.on_deregistration_timer(now, mn_identifier, effects);
+            Timer::Deregistration { mn_identifier, mac } => {
+                let left = (mn_identifier.clone(), *mac);
+                self.on_deregistration_timer(now, &left, effects);
             }
             Timer::Revocation { sequence } => self.on_revocation_timer(*sequence, effects),
             // Other roles'.
@@ -244,7 +263,7 @@ impl Mag {
         }
         let refreshing = registration.list.update.as_ref().map(|u| u.handoff);
         let handoff = match (registration.arrived, refreshing) {
-            (Some(_), None | Some(HandoffIndicator::NOT_CHANGED)) => HandoffIndicator::UNKNOWN,
+            (Some(_), None | Some(HandoffIndicator::NOT_CHANGED)) => registration.attaching(),
             (None, None) => HandoffIndicator::NOT_CHANGED,
             // An update that says so is on its way. Whether it was sent since the host came, its
             // acknowledgement will tell.
@@ -255,7 +274,10 @@ impl Mag {
 
     /// Tells the anchor that the host has come, in the place of what it is being told.
     fn tell_of_arrival(&mut self, now: Now, link: HostLink, effects: &mut Vec<Effect>) {
-        self.update(now, link, HandoffIndicator::UNKNOWN, effects);
+        let visitor = self.visitors.get(&link);
+        if let Some(registration) = visitor.and_then(|v| v.registration.as_ref()) {
+            self.update(now, link, registration.attaching(), effects);
+        }
     }
 
     /// Begins an update of a registration.
@@ -306,11 +328,11 @@ impl Mag {
         let registration = visitor.and_then(|v| v.registration.as_mut());
         // The refresh, should it not have begun yet, is too late: it is a registration now.
         if let Some(registration) = registration.filter(|r| r.list.update.is_none()) {
-            let unknown = HandoffIndicator::UNKNOWN;
+            let attaching = registration.attaching();
             let (lifetime, asked) = (self.core.lifetime(), registration.prefixes.clone());
             let list = &mut registration.list;
             self.core
-                .begin(now, list, unknown, lifetime, asked, effects);
+                .begin(now, list, attaching, lifetime, asked, effects);
         }
     }
 }
@@ -331,14 +353,15 @@ impl Role for Mag {
                 granted,
                 ended,
             } => self.on_leases(now, *link, *server, (granted, ended), effects),
+            Event::TakeOver { link, prefixes } => {
+                self.on_take_over(now, *link, prefixes, effects);
+            }
             Event::HostGone { link, why } => self.on_host_gone(now, *link, *why, effects),
             Event::Timer { timer } => self.on_timer(now, timer, effects),
             Event::AccessPolicyChanged => self.on_access_policy(now, effects),
             Event::AccessPolicyChangedFor { link } => self.ask_again(now, *link, effects),
             Event::Delete { mn_identifier } => {
-                if let Some(&link) = self.by_identifier.get(mn_identifier) {
-                    self.on_host_gone(now, link, Departure::Operator, effects);
-                }
+                self.detach(now, mn_identifier, effects);
             }
             Event::Revoke { scope } => self.on_revoke(now, scope, effects),
             Event::Refused { prefix } => self.on_refused(now, *prefix, effects),

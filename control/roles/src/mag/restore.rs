@@ -37,7 +37,8 @@ impl Mag {
             || self.visitors.contains_key(&link)
             || self
                 .by_identifier
-                .contains_key(&record.profile.mn_identifier)
+                .get(&record.profile.mn_identifier)
+                .any(|here| here.mac == link.mac)
             || record
                 .prefixes
                 .iter()
@@ -65,6 +66,7 @@ impl Mag {
         let visitor = Visitor {
             host: Host::restored(record),
             asked: Some(now.monotonic),
+            taking_over: None,
             registration: Some(Registration::restored(record, bound)),
         };
         let host = record.profile.mn_identifier.clone();
@@ -138,6 +140,8 @@ impl Registration {
                     },
                 ),
                 sequence: record.sequence,
+                home_addresses: record.addresses.iter().map(|it| it.address).collect(),
+                missing: false,
                 rate: Default::default(),
                 update: None,
             },

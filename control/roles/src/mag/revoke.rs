@@ -2,9 +2,9 @@
 
 use super::counters::MagCounter;
 use super::visitor::Registration;
-use super::Mag;
+use super::{Mag, Session};
 use crate::effect::Effect;
-use crate::event::{Departure, HostLink, RevocationScope, Timer};
+use crate::event::{HostLink, RevocationScope};
 use crate::message::ProxyOptions;
 use crate::outstanding::Update;
 use crate::refusal::Hold;
@@ -13,7 +13,7 @@ use crate::Now;
 use std::collections::BTreeSet;
 use std::net::Ipv6Addr;
 use wire::mh::{
-    HandoffIndicator, MnIdentifier, MobilityOption, NtpTime, RevocationAcknowledgement,
+    HandoffIndicator, HomeNetworkPrefix, MnIdentifier, MobilityOption, NtpTime, RevocationAcknowledgement,
     RevocationIndication, RevocationStatus, RevocationTrigger,
 };
 
@@ -50,15 +50,18 @@ impl Mag {
         let options = ProxyOptions::read(&indication.options);
         let trigger = indication.trigger;
         if global {
-            let meant: Vec<MnIdentifier> = match (trigger, options.mn_identifier) {
+            let meant: Vec<Session> = match (trigger, options.mn_identifier) {
                 (RevocationTrigger::PER_PEER, _) if !indication.options.is_empty() => {
                     return Err(RevocationStatus::FUNCTION_NOT_SUPPORTED);
                 }
                 (RevocationTrigger::PER_PEER, _) => self.anchored_by(from),
                 (_, Some(group)) => {
-                    let mut hosts = self.anchored_by(from);
-                    hosts.retain(|host| belongs(host, group));
-                    hosts
+                    let mut sessions = self.anchored_by(from);
+                    sessions.retain(|session| {
+                        let list = self.list_entry(session);
+                        list.is_some_and(|list| belongs(&list.mn_identifier, group))
+                    });
+                    sessions
                 }
                 (_, None) => return Err(RevocationStatus::IDENTITY_REQUIRED),
             };
@@ -69,64 +72,87 @@ impl Mag {
                     RevocationStatus::IDENTITY_REQUIRED
                 });
             }
-            for host in meant {
-                self.drop_host(now, &host, true, effects);
+            for session in meant {
+                self.drop_session(now, &session, true, effects);
             }
             return Ok(Vec::new());
         }
         let host = options
             .mn_identifier
             .ok_or(RevocationStatus::IDENTITY_REQUIRED)?;
-        let visitor = self.by_identifier.get(host).copied();
-        let visitor = visitor.and_then(|link| self.visitors.get(&link));
-        let here = visitor.and_then(|visitor| visitor.registration.as_ref());
-        let here = here.filter(|registration| registration.list.lma == from);
-        let left = self.leaving.get(host);
-        let left = left.filter(|leaving| leaving.list.lma == from);
-        let held = match (here, left) {
-            (Some(here), _) => &here.prefixes,
-            (None, Some(left)) => &left.prefixes,
-            (None, None) => return Err(RevocationStatus::NO_BINDING),
+        let sessions = self.sessions_of(host, from);
+        let sessions = sessions.map_err(|_| RevocationStatus::NO_BINDING)?;
+        // Those that are named by their prefixes, or else all that the host has here.
+        let named = options.named_prefixes();
+        let has = |session: &&Session| self.held_by(session).iter().any(|it| named.contains(it));
+        let meant: Vec<&Session> = match sessions.iter().any(|it| has(&it)) {
+            true => sessions.iter().filter(has).collect(),
+            false => sessions.iter().collect(),
         };
-        let failed = not_among(&options.named_prefixes(), held)?;
-        let came_since = here.is_some_and(|here| here.has_come_since(options.timestamp));
-        if trigger.is_handover() && came_since {
+        let held = meant.iter().flat_map(|session| self.held_by(session));
+        let held: Vec<HomeNetworkPrefix> = held.copied().collect();
+        let failed = not_among(&named, &held)?;
+        let came_since = |session: &&&Session| match session {
+            Session::Here(link) => {
+                let registration = self.visitors.get(link).and_then(|it| it.registration.as_ref());
+                registration.is_some_and(|it| it.has_come_since(options.timestamp))
+            }
+            Session::Left(_) => false,
+        };
+        let stays = |session: &&&Session| trigger.is_handover() && came_since(session);
+        let ended: Vec<Session> = meant
+            .iter()
+            .filter(|session| !stays(session))
+            .map(|session| (*session).clone())
+            .collect();
+        if ended.is_empty() {
             return Err(RevocationStatus::ATTACHED);
         }
-        self.drop_host(now, host, !trigger.is_handover(), effects);
+        for session in ended {
+            self.drop_session(now, &session, !trigger.is_handover(), effects);
+        }
         Ok(failed)
     }
 
-    /// The hosts that an anchor has here, those that are leaving among them, in order.
-    fn anchored_by(&self, lma: Ipv6Addr) -> Vec<MnIdentifier> {
-        let here = self.visitors.values();
-        let here = here.filter_map(|visitor| visitor.registration.as_ref());
-        let here = here.map(|registration| &registration.list);
-        let left = self.leaving.values().map(|leaving| &leaving.list);
-        let hosts: BTreeSet<&MnIdentifier> = here
-            .chain(left)
-            .filter(|list| list.lma == lma)
-            .map(|list| &list.mn_identifier)
-            .collect();
-        hosts.into_iter().cloned().collect()
+    /// The home network prefixes of a session.
+    fn held_by(&self, session: &Session) -> &[HomeNetworkPrefix] {
+        match session {
+            Session::Here(link) => {
+                let registration = self.visitors.get(link).and_then(|it| it.registration.as_ref());
+                registration.map_or(&[], |it| it.prefixes.as_slice())
+            }
+            Session::Left(left) => self.leaving.get(left).map_or(&[], |it| it.prefixes.as_slice()),
+        }
     }
 
-    /// Takes a host out of the visitor list without a word to its anchor. One that may still be on
-    /// the link is told, and does not come back by a mere packet for a while.
-    fn drop_host(
+    /// The sessions that an anchor has here, by host; those of hosts that have left last.
+    fn anchored_by(&self, lma: Ipv6Addr) -> Vec<Session> {
+        let here = self.visitors.iter().filter_map(|(link, visitor)| {
+            let list = &visitor.registration.as_ref()?.list;
+            (list.lma == lma).then_some((&list.mn_identifier, Session::Here(*link)))
+        });
+        let left = self.leaving.iter().filter(|(_, leaving)| leaving.list.lma == lma);
+        let left = left.map(|(left, _)| (&left.0, Session::Left(left.clone())));
+        let mut sessions: Vec<(&MnIdentifier, Session)> = here.chain(left).collect();
+        sessions.sort_unstable();
+        sessions.into_iter().map(|(_, session)| session).collect()
+    }
+
+    /// Ends a session without a word to its anchor. A host that may still be on the link is told, and
+    /// does not come back by a mere packet for a while.
+    fn drop_session(
         &mut self,
         now: Now,
-        host: &MnIdentifier,
+        session: &Session,
         present: bool,
         effects: &mut Vec<Effect>,
     ) {
-        if self.leaving.remove(host).is_some() {
-            let mn_identifier = host.clone();
-            let timer = Timer::Deregistration { mn_identifier };
-            effects.push(Effect::CancelTimer { timer });
-        }
-        let Some(link) = self.by_identifier.get(host).copied() else {
-            return;
+        let link = match session {
+            Session::Here(link) => *link,
+            Session::Left(left) => {
+                self.forget_left(left, effects);
+                return;
+            }
         };
         self.core.counters.add(MagCounter::HostsRevoked);
         self.end(now, link, present, false, effects);
@@ -155,9 +181,7 @@ impl Mag {
     ) {
         match scope {
             RevocationScope::Host { mn_identifier } => {
-                if let Some(&link) = self.by_identifier.get(mn_identifier) {
-                    self.on_host_gone(now, link, Departure::Operator, effects);
-                }
+                self.detach(now, mn_identifier, effects);
             }
             RevocationScope::Peer { address } => self.revoke_anchor(now, *address, effects),
             RevocationScope::All => {
@@ -175,12 +199,12 @@ impl Mag {
     /// Ends all that is shared with an anchor, and tells it in one message that carries this
     /// gateway's identity.
     fn revoke_anchor(&mut self, now: Now, lma: Ipv6Addr, effects: &mut Vec<Effect>) {
-        let hosts = self.anchored_by(lma);
-        if hosts.is_empty() {
+        let sessions = self.anchored_by(lma);
+        if sessions.is_empty() {
             return;
         }
-        for host in hosts {
-            self.drop_host(now, &host, true, effects);
+        for session in sessions {
+            self.drop_session(now, &session, true, effects);
         }
         let (config, local) = (self.core.config.revocation, self.core.config.address);
         let identity = MnIdentifier::Nai(local.to_string());

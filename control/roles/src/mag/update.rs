@@ -3,13 +3,14 @@
 
 use super::config::MagConfig;
 use super::counters::MagCounter;
+use super::{draft, ipv4};
 use crate::backoff::{Backoff, RateLimit};
 use crate::counters::Counters;
 use crate::effect::{Effect, Notice};
 use crate::event::{HostLink, Timer};
 use crate::outstanding::{Transmission, Update};
 use crate::timestamp::Stamper;
-use crate::Now;
+use crate::{Now, SignallingProfile};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use std::net::Ipv6Addr;
@@ -38,6 +39,10 @@ pub(super) struct ListEntry {
     pub(super) ipv6: bool,
     /// The IPv4 home address that the host has or that is asked for, if it is.
     pub(super) ipv4: Option<Ipv4HomeAddress>,
+    /// The host's addresses, as far as they are known: the draft's form names them.
+    pub(super) home_addresses: Vec<Ipv6Addr>,
+    /// Whether the anchor has said, in the draft's form, that it has no binding for it.
+    pub(super) missing: bool,
     /// Of the last update.
     pub(super) sequence: u16,
     pub(super) rate: RateLimit,
@@ -50,6 +55,7 @@ impl ListEntry {
         if lifetime == Lifetime::ZERO {
             Timer::Deregistration {
                 mn_identifier: self.mn_identifier.clone(),
+                mac: self.link.mac,
             }
         } else {
             Timer::Retransmit { link: self.link }
@@ -164,14 +170,17 @@ impl Core {
     fn message(&self, entry: &ListEntry, update: &Update, stamp: Option<NtpTime>) -> Message {
         let mut options = vec![MobilityOption::MnIdentifier(entry.mn_identifier.clone())];
         if entry.ipv6 {
-            let named = update.prefixes.iter().copied();
-            options.extend(named.map(MobilityOption::HomeNetworkPrefix));
+            options.extend(match self.config.profile {
+                SignallingProfile::Rfc => prefixes(update),
+                SignallingProfile::Draft => draft::home_addresses(entry, update),
+            });
         }
-        if entry.ipv6 && update.prefixes.is_empty() {
-            let request = HomeNetworkPrefix::REQUEST;
-            options.push(MobilityOption::HomeNetworkPrefix(request));
-        }
-        options.extend(entry.ipv4.map(MobilityOption::Ipv4HomeAddressRequest));
+        let ipv4 = entry.ipv4.map(|asked| match update.handoff {
+            // What the session has that is handed over.
+            HandoffIndicator::BETWEEN_INTERFACES => ipv4::ANY,
+            _ => asked,
+        });
+        options.extend(ipv4.map(MobilityOption::Ipv4HomeAddressRequest));
         options.push(MobilityOption::HandoffIndicator(update.handoff));
         let technology = self.config.access_technology;
         options.push(MobilityOption::AccessTechnology(technology));
@@ -189,4 +198,15 @@ impl Core {
             options,
         })
     }
+}
+
+/// What an update asks for: the prefixes that it names, or any.
+fn prefixes(update: &Update) -> Vec<MobilityOption> {
+    let any = [HomeNetworkPrefix::REQUEST];
+    let named = match update.prefixes.as_slice() {
+        [] => &any[..],
+        named => named,
+    };
+    let named = named.iter().copied();
+    named.map(MobilityOption::HomeNetworkPrefix).collect()
 }

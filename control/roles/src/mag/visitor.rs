@@ -14,7 +14,7 @@ use crate::store::VisitorRecord;
 use crate::BoundPrefix;
 use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
-use wire::mh::{HomeNetworkPrefix, NtpTime};
+use wire::mh::{HandoffIndicator, HomeNetworkPrefix, NtpTime};
 
 /// A host on an access link.
 #[derive(Clone, Debug)]
@@ -22,6 +22,8 @@ pub(super) struct Visitor {
     pub(super) host: Host,
     /// Since when it is being asked who this is, if it is.
     pub(super) asked: Option<Duration>,
+    /// The prefixes of the session that it takes over once it may attach; none: its only one.
+    pub(super) taking_over: Option<Vec<HomeNetworkPrefix>>,
     /// There once it may attach.
     pub(super) registration: Option<Registration>,
 }
@@ -74,6 +76,16 @@ pub(super) struct Registration {
     pub(super) untold: bool,
     /// The DHCP server that it has its leases from (S1-27).
     pub(super) dhcp_server: Option<IpAddr>,
+}
+
+/// What the anchor is told of the attachment of a host (RFC 5213 section 6.9.1.1): whether it moves or
+/// comes by one interface more, a gateway knows only where policy says so.
+pub(super) const fn attaching(profile: &Profile) -> HandoffIndicator {
+    if profile.simultaneous {
+        HandoffIndicator::NEW_INTERFACE
+    } else {
+        HandoffIndicator::UNKNOWN
+    }
 }
 
 /// A binding that the anchor has accepted.
@@ -243,6 +255,11 @@ const fn withdrawn(prefix: &HomeNetworkPrefix) -> AdvertisedPrefix {
 }
 
 impl Registration {
+    /// What the anchor is told of an attachment.
+    pub(super) const fn attaching(&self) -> HandoffIndicator {
+        attaching(&self.profile)
+    }
+
     /// Where the packets of its prefixes go.
     pub(super) fn path(&self, local: Ipv6Addr) -> Path {
         Path::Access {

@@ -188,6 +188,7 @@ impl Domain {
             mags,
             hosts: Vec::new(),
             serve_unlisted: true,
+            allowance: Default::default(),
         };
         self.tell(ANCHOR, Event::Policy { policy });
     }
@@ -363,6 +364,7 @@ impl Domain {
                     ipv6: true,
                     service_selection: None,
                     learn_addresses: true,
+                    simultaneous: false,
                 });
                 let delay = self.rng.random_range(0..5);
                 let event = Event::Authenticated { link, profile };

@@ -195,12 +195,13 @@ fn after_a_restart_the_latest_refresh_has_the_binding() {
 
 /// Another interface under the same identifier, while the first is active.
 #[test]
-fn a_second_interface_is_refused_and_the_first_stays() {
+fn a_second_interface_has_a_session_of_its_own_and_the_first_stays() {
     for handoff in [HandoffIndicator::NEW_INTERFACE, HandoffIndicator(5)] {
         let (mut lma, _) = bound();
         let second = pbu("mn", 2000).from(MAG2).interface(2).handoff(handoff);
-        assert_eq!(status(&tell(&mut lma, 2000, second.event())), Status(129));
+        assert_eq!(status(&tell(&mut lma, 2000, second.event())), Status(0));
         assert_eq!(view(&lma).care_of, ip(MAG1));
+        assert_eq!(lma.sessions(), 2);
     }
     // Its goodbye does not end the session of the first either, though the gateway is the same.
     let (mut lma, _) = bound();
@@ -315,7 +316,8 @@ fn an_update_waits_on_through_a_refresh_by_its_own_gateway() {
     // A timer that comes early starts again.
     let early = fire(&mut lma, 3499, WAIT);
     assert_eq!(timer_after(&early, &WAIT), Some(Duration::from_millis(1)));
-    assert_eq!(status(&fire(&mut lma, 3500, WAIT)), Status(129));
+    assert_eq!(status(&fire(&mut lma, 3500, WAIT)), Status(0));
+    assert_eq!(lma.sessions(), 2);
 }
 
 #[test]
@@ -327,9 +329,10 @@ fn an_update_waits_in_vain() {
     let refresh = tell(&mut lma, 2500, pbu("mn", 2500).event());
     assert_eq!(sent(&refresh)[0].1, ip(MAG1));
     let effects = fire(&mut lma, 3500, WAIT);
-    assert_eq!(status(&effects), Status(129));
+    assert_eq!(status(&effects), Status(0));
     assert_eq!(sent(&effects)[0].1, ip(MAG2));
     assert_eq!(view(&lma).care_of, ip(MAG1));
+    assert_eq!(lma.sessions(), 2);
     assert!(!view(&lma).waited_for);
     assert_eq!(fire(&mut lma, 3600, WAIT), []);
 }
@@ -354,14 +357,20 @@ fn an_update_that_waits_is_decided_when_the_session_ends() {
     assert_eq!(prefixes_of(&pba(&effects).options), [prefix]);
 }
 
-/// A pending session is taken over by whatever interface comes.
+/// A pending session is taken over by whatever interface comes, unless that is a new one.
 #[test]
 fn another_interface_takes_a_pending_session_over() {
     let (mut lma, prefix) = bound();
     tell(&mut lma, 2000, deregistration(2000).event());
     let new = HandoffIndicator::NEW_INTERFACE;
-    let other = pbu("mn", 3000).from(MAG2).interface(2).handoff(new);
-    let effects = tell(&mut lma, 3000, other.event());
+    let third = pbu("mn", 2500).from(MAG2).interface(3).handoff(new);
+    assert_ne!(given(&tell(&mut lma, 2500, third.event())), prefix);
+    tell(&mut lma, 2600, deregistration(2600).from(MAG2).interface(3).event());
+    fire(&mut lma, 12_600, Timer::BindingExpiry { session: 2 });
+    tell(&mut lma, 12_700, pbu("mn", 12_700).event());
+    tell(&mut lma, 12_800, deregistration(12_800).event());
+    let other = pbu("mn", 13_000).from(MAG2).interface(2);
+    let effects = tell(&mut lma, 13_000, other.event());
     assert_eq!(prefixes_of(&pba(&effects).options), [prefix]);
     assert_eq!(remote(&effects), ip(MAG2));
 }

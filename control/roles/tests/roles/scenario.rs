@@ -4,7 +4,7 @@ use roles::effect::{Advertisement, Effect, Notice};
 use roles::event::{HostLink, Sign, Timer};
 use roles::lma::{Lma, LmaConfig};
 use roles::mag::{Mag, MagConfig};
-use roles::policy::{AnchoredHost, LmaPolicy, Profile};
+use roles::policy::{Allowance, AnchoredHost, LmaPolicy, Profile};
 use roles::pool::{Pool, Pools};
 use roles::{Event, Now, Role};
 use std::net::Ipv6Addr;
@@ -75,6 +75,7 @@ pub fn policy() -> LmaPolicy {
         ipv4_home_address: None,
         ipv4: true,
         ipv6: true,
+        allowance: None,
         proxy_registration,
     };
     LmaPolicy {
@@ -85,6 +86,7 @@ pub fn policy() -> LmaPolicy {
             host("barred", &[], false),
         ],
         serve_unlisted: true,
+        allowance: Allowance::default(),
     }
 }
 
@@ -312,6 +314,7 @@ pub fn profile(host: &str) -> Profile {
         ipv6: true,
         service_selection: None,
         learn_addresses: true,
+        simultaneous: false,
     }
 }
 

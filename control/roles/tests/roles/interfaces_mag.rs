@@ -1,0 +1,1 @@
+//! The gateway: hosts with several interfaces, and sessions that come from one to another.
