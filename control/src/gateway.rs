@@ -367,6 +367,7 @@ fn lma_config(lma: &config::Lma, room: Room) -> Result<LmaConfig, BadPool> {
         timestamp_window: millis(lma.timestamp_window_ms),
         revoke_on_handover: lma.revoke_on_handover,
         revocation: lma.revocation.config(),
+        profile: lma.profile,
         ipv4_networks: lma
             .ipv4_networks
             .iter()
@@ -402,5 +403,6 @@ fn mag_config(mag: &config::Mag, room: Room, tunnel_mtu: u16, seed: u64) -> MagC
     made.advertising.mtu = mag.advertise_mtu.then_some(host_mtu);
     made.deregister_on_shutdown = mag.deregister_on_shutdown;
     made.revocation = mag.revocation.config();
+    made.profile = mag.profile;
     made
 }

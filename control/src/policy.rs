@@ -5,11 +5,11 @@
 //! LMA goes by a whole [`LmaPolicy`], which its role is given at start and at every reload.
 
 use crate::aaa::Grant;
-use crate::config::document::{place, Document};
+use crate::config::document::{place, Document, Step};
 use crate::config::{overlap, Error, Ipv6Prefix};
 use hashbrown::HashMap;
 use roles::event::HostLink;
-use roles::policy::{AnchoredHost, Ipv4HomeAddress, LmaPolicy, Profile};
+use roles::policy::{Allowance, AnchoredHost, Ipv4HomeAddress, LmaPolicy, Profile};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -66,7 +66,8 @@ pub struct MagPolicyFile {
     pub default: Option<DefaultHost>,
 }
 
-/// `[[host]]` of a MAG: a host that may attach.
+/// `[[host]]` of a MAG: an interface of a host that may attach. A host with several interfaces has one of
+/// these for each, all with its identity.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Host {
@@ -88,6 +89,10 @@ pub struct Host {
     /// Whether its addresses may be learned from what it sends (S1-36).
     #[serde(default = "enabled")]
     pub learn_addresses: bool,
+    /// Whether this interface is attached beside others of the host: it has a session of its own at
+    /// once, and its LMA waits for no other to end (RFC 5213 section 5.4.1).
+    #[serde(default)]
+    pub simultaneous: bool,
     /// Whether it has IPv4, with an address that the LMA chooses (RFC 5844 section 3.2.2).
     #[serde(default)]
     pub ipv4: bool,
@@ -167,6 +172,7 @@ impl FilePolicy {
                 ipv6: host.ipv6,
                 service_selection: None,
                 learn_addresses: host.learn_addresses,
+                simultaneous: host.simultaneous,
             };
             (host.mac, profile)
         });
@@ -226,6 +232,7 @@ impl DefaultHost {
             ipv6: self.ipv6,
             service_selection: None,
             learn_addresses: self.learn_addresses,
+            simultaneous: false,
         }
     }
 }
@@ -239,12 +246,7 @@ fn wanted(ipv4: bool, address: Option<Ipv4Addr>) -> Option<Ipv4HomeAddress> {
 }
 
 /// A host needs one family at least.
-fn families(
-    document: &mut Document,
-    way: &[crate::config::document::Step],
-    ipv4: bool,
-    ipv6: bool,
-) {
+fn families(document: &mut Document, way: &[Step], ipv4: bool, ipv6: bool) {
     if !ipv4 && !ipv6 {
         document.problem(way, "without IPv6 it needs IPv4; set ipv4 = true");
     }
@@ -256,8 +258,8 @@ fn families(
 struct Given<'a> {
     /// Identifiers, by link-layer address.
     macs: HashMap<MacAddr, &'a str>,
-    /// Link-layer addresses where there are any, by identifier.
-    identifiers: HashMap<&'a str, Option<MacAddr>>,
+    /// Identifiers.
+    identifiers: BTreeSet<&'a str>,
     /// Prefixes by their first address. No two overlap, or the file is refused.
     prefixes: BTreeMap<Ipv6Addr, Ipv6Prefix>,
     /// IPv4 home addresses.
@@ -288,7 +290,11 @@ fn check_host<'a>(document: &mut Document, index: usize, host: &'a Host, given: 
         );
         document.problem(place!["host", index, "mac"], text);
     }
-    check_identifier(document, index, &host.identifier, Some(host.mac), given);
+    identifier(
+        document,
+        place!["host", index, "identifier"],
+        &host.identifier,
+    );
     anchor(document, place!["host", index, "lma"], host.lma);
     let ipv4 = host.ipv4 || host.ipv4_home_address.is_some();
     families(document, place!["host", index, "ipv6"], ipv4, host.ipv6);
@@ -296,19 +302,17 @@ fn check_host<'a>(document: &mut Document, index: usize, host: &'a Host, given: 
     prefixes(document, index, &host.home_network_prefixes, given);
 }
 
-/// The identifier of the `index`th host: fit for its option, and nobody else's.
+/// The identifier of the `index`th host of an LMA: fit for its option, and nobody else's.
 fn check_identifier<'a>(
     document: &mut Document,
     index: usize,
     own: &'a str,
-    mac: Option<MacAddr>,
     given: &mut Given<'a>,
 ) {
     let way = place!["host", index, "identifier"];
     identifier(document, way, own);
-    if let Some(other) = given.identifiers.insert(own, mac) {
-        let who = other.map_or_else(|| "listed".to_owned(), |mac| format!("the host {mac}"));
-        let text = format!("`{own}` is {who} already; an identifier is one host");
+    if !given.identifiers.insert(own) {
+        let text = format!("`{own}` is listed already; an identifier is one host");
         document.problem(way, text);
     }
 }
@@ -322,6 +326,13 @@ pub struct LmaPolicyFile {
     /// Whether hosts that are not listed are served, with a prefix from the pools.
     #[serde(default)]
     pub serve_unlisted: bool,
+    /// Sessions that a host may have at a time, one for each interface; one more gets status 129.
+    #[serde(default = "sessions")]
+    pub sessions: u32,
+    /// Home network prefixes of a session. When it is left out: one from the pools, or all that are
+    /// fixed for the host and that no other session of it has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prefixes_per_session: Option<u8>,
     /// `[[host]]`: the hosts that are known.
     #[serde(default)]
     pub host: Vec<AnchoredHostEntry>,
@@ -345,6 +356,12 @@ pub struct AnchoredHostEntry {
     /// Whether it may have IPv6; else its updates for it get status 172.
     #[serde(default = "enabled")]
     pub ipv6: bool,
+    /// Sessions that it may have at a time; as many as every host when it is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sessions: Option<u32>,
+    /// Home network prefixes of its sessions; as many as for every host when it is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prefixes_per_session: Option<u8>,
     /// Whether the proxy mobility service is on for it; else its updates get status 152.
     #[serde(default = "enabled")]
     pub proxy_registration: bool,
@@ -352,6 +369,10 @@ pub struct AnchoredHostEntry {
 
 const fn enabled() -> bool {
     true
+}
+
+fn sessions() -> u32 {
+    Allowance::default().sessions
 }
 
 /// Reads an LMA's policy file.
@@ -367,9 +388,17 @@ pub fn load_lma(file: &Path) -> Result<LmaPolicy, Error> {
             document.problem(way, format!("`{mag}` stands here twice"));
         }
     }
+    allowance(
+        &mut document,
+        place![],
+        Some(read.sessions),
+        read.prefixes_per_session,
+    );
     let mut given = Given::default();
     for (index, host) in read.host.iter().enumerate() {
-        check_identifier(&mut document, index, &host.identifier, None, &mut given);
+        check_identifier(&mut document, index, &host.identifier, &mut given);
+        let (sessions, many) = (host.sessions, host.prefixes_per_session);
+        allowance(&mut document, place!["host", index], sessions, many);
         families(
             &mut document,
             place!["host", index, "ipv6"],
@@ -386,7 +415,17 @@ pub fn load_lma(file: &Path) -> Result<LmaPolicy, Error> {
     }
     drop(given);
     document.finish()?;
+    let common = Allowance {
+        sessions: read.sessions,
+        prefixes: read.prefixes_per_session,
+    };
     let hosts = read.host.into_iter().map(|host| AnchoredHost {
+        allowance: (host.sessions.is_some() || host.prefixes_per_session.is_some()).then(|| {
+            Allowance {
+                sessions: host.sessions.unwrap_or(common.sessions),
+                prefixes: host.prefixes_per_session.or(common.prefixes),
+            }
+        }),
         mn_identifier: MnIdentifier::Nai(host.identifier),
         home_network_prefixes: host.home_network_prefixes,
         ipv4_home_address: host.ipv4_home_address,
@@ -398,11 +437,28 @@ pub fn load_lma(file: &Path) -> Result<LmaPolicy, Error> {
         mags: read.mags,
         hosts: hosts.collect(),
         serve_unlisted: read.serve_unlisted,
+        allowance: common,
     })
 }
 
+/// The most home network prefixes of a session: their options have to fit into one message.
+const MAX_PREFIXES: u8 = 16;
+
+/// How much hosts, or one of them, may have: something, and no more than fits.
+fn allowance(document: &mut Document, whose: &[Step], sessions: Option<u32>, prefixes: Option<u8>) {
+    let key = |name: &'static str| [whose, place![name]].concat();
+    if sessions == Some(0) {
+        let text = "a host needs a session; proxy_registration = false keeps one out";
+        document.problem(&key("sessions"), text);
+    }
+    if prefixes.is_some_and(|many| !(1..=MAX_PREFIXES).contains(&many)) {
+        let text = format!("a session has 1 to {MAX_PREFIXES} prefixes");
+        document.problem(&key("prefixes_per_session"), text);
+    }
+}
+
 /// An identity must fit its option and have nothing in it that nobody can see.
-fn identifier(document: &mut Document, way: &[crate::config::document::Step], text: &str) {
+fn identifier(document: &mut Document, way: &[Step], text: &str) {
     let invisible = |c: char| c.is_whitespace() || c.is_control();
     if text.is_empty() || text.len() > MAX_IDENTIFIER || text.contains(invisible) {
         let text = format!(
@@ -413,7 +469,7 @@ fn identifier(document: &mut Document, way: &[crate::config::document::Step], te
 }
 
 /// The address of a peer gateway.
-fn anchor(document: &mut Document, way: &[crate::config::document::Step], address: Ipv6Addr) {
+fn anchor(document: &mut Document, way: &[Step], address: Ipv6Addr) {
     let wrong = address.is_unspecified()
         || address.is_loopback()
         || address.is_multicast()

@@ -3,7 +3,7 @@
 //! fuzz_mobility` goes on for as long as wanted.
 
 use std::net::Ipv6Addr;
-use wire::{arp, checksum, ether, icmpv4, icmpv6, ipv4, ipv6, mh, nd};
+use wire::{arp, checksum, dhcpv6, ether, icmpv4, icmpv6, ipv4, ipv6, mh, nd};
 
 const SOURCE: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 1);
 const DESTINATION: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 2);
@@ -266,5 +266,92 @@ fn fuzz_arp() {
             let reply = packet.reply_to(packet.sender_mac(), packet.target());
             assert_eq!(arp::Packet::parse(reply.as_bytes()), Ok(&reply));
             assert!(!packet.to_string().contains('\n'));
+        });
+}
+
+/// The options of a message as they came, with the codes that a relay agent looks at and lengths that fit
+/// as far as they can.
+fn shape_dhcpv6(mut options: &mut [u8], inner: bool) {
+    use dhcpv6::code;
+    let codes = [
+        code::CLIENT_ID,
+        code::IA_NA,
+        code::IA_TA,
+        code::IA_PD,
+        code::IA_ADDRESS,
+        code::IA_PREFIX,
+        code::RELAY_MESSAGE,
+        code::STATUS,
+    ];
+    while options.len() >= 4 {
+        let kind = codes[usize::from(options[1]) % codes.len()];
+        let most = options.len() - 4;
+        let length = usize::from(options[3]).min(most);
+        options[..2].copy_from_slice(&kind.to_be_bytes());
+        options[2..4].copy_from_slice(&(length as u16).to_be_bytes());
+        let (data, rest) = options[4..].split_at_mut(length);
+        if let Some(nested) = data.get_mut(12..).filter(|_| inner) {
+            shape_dhcpv6(nested, false);
+        }
+        options = rest;
+    }
+    options.fill(0);
+}
+
+/// What a relay agent reads: no octets make it panic, what is passed on is as it came but for what is
+/// taken out, and what is taken out is no longer there.
+#[test]
+fn fuzz_dhcpv6() {
+    bolero::check!()
+        .with_iterations(ITERATIONS)
+        .with_max_len(400)
+        .for_each(|bytes: &[u8]| {
+            let _ = dhcpv6::ClientMessage::parse(bytes);
+            let _ = dhcpv6::RelayMessage::parse(bytes);
+            let _ = dhcpv6::mend(bytes, |lease| lease.length < 64);
+            let mut bytes = bytes.to_vec();
+            bytes.resize(bytes.len().max(4), 0);
+            shape_dhcpv6(&mut bytes[4..], true);
+            if dhcpv6::ClientMessage::parse(&bytes).is_err() {
+                // Up to three octets behind the last option.
+                let whole = (0..4).map(|cut| &bytes[..bytes.len() - cut]);
+                let mut whole = whole.filter(|it| dhcpv6::ClientMessage::parse(it).is_ok());
+                bytes = whole.next().expect("its options were made whole").to_vec();
+            }
+            let all = dhcpv6::mend(&bytes, |_| true);
+            let again = dhcpv6::mend(&all.bytes, |_| true);
+            assert_eq!(again.leases, all.leases);
+            assert_eq!((again.emptied, &again.bytes), (0, &all.bytes));
+            if all.emptied == 0 {
+                assert_eq!(all.bytes, bytes);
+            }
+            let none = dhcpv6::mend(&bytes, |_| false);
+            assert!(none.leases.iter().all(|lease| lease.valid == 0));
+            let mended = dhcpv6::ClientMessage::parse(&none.bytes).expect("it stays whole");
+            let came = dhcpv6::ClientMessage::parse(&bytes).expect("it is whole");
+            let codes = |message: dhcpv6::ClientMessage<'_>| {
+                let options = message.options.flatten().map(|option| option.code);
+                options.collect::<Vec<_>>()
+            };
+            assert_eq!(
+                (mended.kind, mended.transaction),
+                (came.kind, came.transaction)
+            );
+            assert!(codes(mended).len() <= codes(came).len());
+            // As a relay agent has it: the client's message comes out as it went in.
+            let mut relayed =
+                dhcpv6::relay_header(dhcpv6::kind::RELAY_FORWARD, 0, SOURCE, DESTINATION);
+            assert!(dhcpv6::put(
+                dhcpv6::code::RELAY_MESSAGE,
+                &[&bytes],
+                &mut relayed
+            ));
+            let relayed = dhcpv6::RelayMessage::parse(&relayed).expect("a relay's message");
+            assert_eq!(
+                (relayed.hops, relayed.link, relayed.peer),
+                (0, SOURCE, DESTINATION)
+            );
+            let inner = relayed.options.first(dhcpv6::code::RELAY_MESSAGE);
+            assert_eq!(inner, Some(&bytes[..]));
         });
 }

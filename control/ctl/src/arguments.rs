@@ -9,6 +9,7 @@ use control::rpc::{
 use std::net::Ipv6Addr;
 use std::path::PathBuf;
 use wire::ether::MacAddr;
+use wire::mh::HomeNetworkPrefix;
 
 /// Lists that can be long are asked for page by page: making a page does not hold the gateway up.
 const FIRST_PAGE: PageParams = PageParams {
@@ -60,6 +61,10 @@ pub enum Command {
         interface: String,
         /// Link-layer address of the host.
         mac: MacAddr,
+        /// A session comes here from another interface of the host: the one with these home network
+        /// prefixes, or the only one that it has.
+        #[arg(long, value_name = "PREFIX", num_args = 0..)]
+        takes_over: Option<Vec<HomeNetworkPrefix>>,
     },
     /// MAG: a host has left.
     Detach(Host),
@@ -218,9 +223,14 @@ impl Command {
             Self::Bindings => Request::Bindings(FIRST_PAGE),
             Self::Visitors => Request::Visitors(FIRST_PAGE),
             Self::Counters { .. } => Request::Counters,
-            Self::Attach { interface, mac } => Request::Attach(AttachParams {
+            Self::Attach {
+                interface,
+                mac,
+                takes_over,
+            } => Request::Attach(AttachParams {
                 interface: interface.clone(),
                 mac: *mac,
+                takes_over: takes_over.clone(),
             }),
             Self::Detach(host) => Request::Detach(DetachParams {
                 mac: host.mac,

@@ -385,6 +385,7 @@ fn bindings(bindings: &[Binding], width: Option<usize>) -> String {
         ">left",
         ">up",
         ">down",
+        "interface",
     ]);
     for binding in bindings {
         table.row([
@@ -396,6 +397,7 @@ fn bindings(bindings: &[Binding], width: Option<usize>) -> String {
             duration(binding.remaining_secs),
             traffic(&binding.up),
             traffic(&binding.down),
+            or_none(binding.link_layer_identifier.as_ref()),
         ]);
     }
     table.render(width)

@@ -5,9 +5,10 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 use wire::ipv6::address::stays_on_link;
 use wire::mh::{
-    AccessTechnology, AcknowledgementFlags, AssignedHomeAddress, BindingAcknowledgement, BindingError,
-    BindingUpdate, DhcpMode, Experimental, HandoffIndicator, HomeNetworkPrefix, Ipv4HomeAddress, Ipv4HomeAddressAnswer,
-    Lifetime, Message, MnIdentifier, MobilityOption, NtpTime, ReplayTimestamp, Status,
+    AccessTechnology, AcknowledgementFlags, AssignedHomeAddress, BindingAcknowledgement,
+    BindingError, BindingUpdate, DhcpMode, Experimental, HandoffIndicator, HomeNetworkPrefix,
+    Ipv4HomeAddress, Ipv4HomeAddressAnswer, Lifetime, Message, MnIdentifier, MobilityOption,
+    NtpTime, ReplayTimestamp, Status,
 };
 
 /// The options of a proxy binding update or acknowledgement, by kind. Options that neither has are

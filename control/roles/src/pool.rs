@@ -323,13 +323,18 @@ impl Prefixes {
     }
 
     /// A prefix that nobody holds and that is kept for nobody, and not one of `but`.
-    fn fresh(&mut self, host: &MnIdentifier, but: &[HomeNetworkPrefix]) -> Option<HomeNetworkPrefix> {
+    fn fresh(
+        &mut self,
+        host: &MnIdentifier,
+        but: &[HomeNetworkPrefix],
+    ) -> Option<HomeNetworkPrefix> {
         let start = stable_hash(host);
         for at in 0..self.pools.0.len() {
             let pool = *self.pools.0.get(at)?;
             let probes = (0..PROBES).map(|probe| start.wrapping_add(probe) % pool.size());
             let mut near = probes.map(|index| pool.nth(index));
-            let is_new = |prefix: &HomeNetworkPrefix| self.is_fresh(*prefix) && !but.contains(prefix);
+            let is_new =
+                |prefix: &HomeNetworkPrefix| self.is_fresh(*prefix) && !but.contains(prefix);
             if let Some(prefix) = near.find(is_new) {
                 return Some(prefix);
             }

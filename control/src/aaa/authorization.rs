@@ -105,6 +105,7 @@ impl Authorization {
                 managed: defaults.managed || self.dhcpv6,
                 other: defaults.other,
                 learn_addresses: true,
+                simultaneous: false,
                 ipv4_home_address: self.ipv4,
                 ipv6: true,
                 service_selection: self.service_selection.clone(),

@@ -52,8 +52,17 @@ pub(super) fn attach(
         interface: interface.0,
         mac: params.mac,
     };
-    let sign = Sign::Operator;
-    engine.deliver(now, Event::HostSeen { link, sign });
+    let event = match &params.takes_over {
+        Some(prefixes) => Event::TakeOver {
+            link,
+            prefixes: prefixes.clone(),
+        },
+        None => Event::HostSeen {
+            link,
+            sign: Sign::Operator,
+        },
+    };
+    engine.deliver(now, event);
     let mut here = attached(engine, now)?.into_iter();
     if !here.any(|(known, _)| known == link) {
         let why = engine.refusal(link).unwrap_or("the role did not take it");

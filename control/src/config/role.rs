@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use super::address::{Ipv6Prefix, Prefix};
 use super::revocation::Revocation;
+use roles::SignallingProfile;
 
 /// `[lma]`: a local mobility anchor (RFC 5213 section 5).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,6 +47,9 @@ pub struct Lma {
     /// Whether a MAG that a host has left is told so (RFC 5846 section 3.4.1).
     #[serde(default = "defaults::enabled")]
     pub revoke_on_handover: bool,
+    /// Which forms of updates are understood: RFC 5213's alone, or the draft's as well (S1-03 to S1-05).
+    #[serde(default)]
+    pub profile: SignallingProfile,
     /// `[lma.revocation]`.
     #[serde(default)]
     pub revocation: Revocation,
@@ -172,6 +176,9 @@ pub struct Mag {
     /// Hop limit of outer headers.
     #[serde(default = "defaults::tunnel_hop_limit")]
     pub tunnel_hop_limit: u8,
+    /// The form of updates: RFC 5213's, or the draft's for an LMA that has `profile = "draft"`.
+    #[serde(default)]
+    pub profile: SignallingProfile,
     /// `[mag.dhcpv6]`: hosts are relayed to DHCPv6 servers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dhcpv6: Option<Dhcpv6>,

@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde_json::{json, Map, Value};
 use std::net::Ipv6Addr;
 use wire::ether::MacAddr;
+use wire::mh::HomeNetworkPrefix;
 
 /// A method, for documentation and suggestions.
 #[derive(Clone, Copy, Debug)]
@@ -187,6 +188,9 @@ objects! {
         pub interface: String,
         /// The host's link-layer address.
         pub mac: MacAddr,
+        /// A session comes to this interface from another of the host (RFC 5213 section 5.4): the one
+        /// with these home network prefixes, or with none given the only one that it has.
+        pub takes_over: Option<Vec<HomeNetworkPrefix>>,
     }
 
     /// Parameters of `detach`: one of the two.

@@ -41,6 +41,7 @@ fn binding(session: u64, sequence: u16) -> Record {
     Record::Binding(BindingRecord {
         session,
         mn_identifier: MnIdentifier::Nai(format!("{session}@example.net")),
+        home_addresses: Vec::new(),
         ipv4_home_address: Some([10, 1, 0, 7].into()),
         prefixes: vec![prefix(session)],
         care_of: "2001:db8:c::11".parse().unwrap(),
@@ -79,6 +80,7 @@ fn visitor(interface: u16, host: u8) -> Record {
             ipv4_home_address: None,
             service_selection: None,
             learn_addresses: true,
+            simultaneous: false,
         },
         prefixes: vec![prefix(host.into())],
         sequence: 9,

@@ -13,8 +13,8 @@ use crate::{Now, SignallingProfile};
 use std::net::Ipv6Addr;
 use wire::mh::{
     AccessTechnology, AcknowledgementFlags, AssignedHomeAddress, BindingAcknowledgement,
-    BindingUpdate, Experimental, HandoffIndicator, HomeNetworkPrefix, Lifetime, Message, MnIdentifier, MobilityOption, NtpTime,
-    ReplayTimestamp, Status,
+    BindingUpdate, Experimental, HandoffIndicator, HomeNetworkPrefix, Lifetime, Message,
+    MnIdentifier, MobilityOption, NtpTime, ReplayTimestamp, Status,
 };
 
 /// What an acknowledgement says that the update does not.

@@ -103,7 +103,10 @@ pub(super) fn concerned<'a>(
     let technology = options.access_technology.unwrap_or(AccessTechnology(0));
     let link_layer = options.told_link_layer();
     let same = |entry: &&&Entry| link_layer.is_some_and(|id| entry.is_of(technology, id));
-    let found = sessions.iter().find(has).or_else(|| sessions.iter().find(same));
+    let found = sessions
+        .iter()
+        .find(has)
+        .or_else(|| sessions.iter().find(same));
     let handoff = options.handoff.unwrap_or(HandoffIndicator::UNKNOWN);
     let may_be_the_only = options.confirms
         || match (handoff, link_layer) {

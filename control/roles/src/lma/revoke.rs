@@ -254,12 +254,16 @@ impl Lma {
         if theirs.is_empty() {
             return Err(RevocationStatus::NO_BINDING);
         }
-        let has = |(_, held): &&(u64, &[HomeNetworkPrefix])| held.iter().any(|it| named.contains(it));
+        let has =
+            |(_, held): &&(u64, &[HomeNetworkPrefix])| held.iter().any(|it| named.contains(it));
         let meant: Vec<_> = match theirs.iter().any(|it| has(&it)) {
             true => theirs.iter().filter(has).collect(),
             false => theirs.iter().collect(),
         };
-        let held: Vec<_> = meant.iter().flat_map(|(_, held)| held.iter().copied()).collect();
+        let held: Vec<_> = meant
+            .iter()
+            .flat_map(|(_, held)| held.iter().copied())
+            .collect();
         let failed = not_among(&named, &held)?;
         let meant: Vec<u64> = meant.iter().map(|(session, _)| *session).collect();
         for session in meant {

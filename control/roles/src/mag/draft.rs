@@ -43,7 +43,10 @@ pub(super) fn home_addresses(entry: &ListEntry, update: &Update) -> Vec<Mobility
     } else {
         vec![Experimental::BindingCacheConfirmation]
     };
-    asked.into_iter().map(MobilityOption::Experimental).collect()
+    asked
+        .into_iter()
+        .map(MobilityOption::Experimental)
+        .collect()
 }
 
 impl ListEntry {

@@ -13,8 +13,8 @@ use crate::Now;
 use std::collections::BTreeSet;
 use std::net::Ipv6Addr;
 use wire::mh::{
-    HandoffIndicator, HomeNetworkPrefix, MnIdentifier, MobilityOption, NtpTime, RevocationAcknowledgement,
-    RevocationIndication, RevocationStatus, RevocationTrigger,
+    HandoffIndicator, HomeNetworkPrefix, MnIdentifier, MobilityOption, NtpTime,
+    RevocationAcknowledgement, RevocationIndication, RevocationStatus, RevocationTrigger,
 };
 
 impl Mag {
@@ -94,7 +94,10 @@ impl Mag {
         let failed = not_among(&named, &held)?;
         let came_since = |session: &&&Session| match session {
             Session::Here(link) => {
-                let registration = self.visitors.get(link).and_then(|it| it.registration.as_ref());
+                let registration = self
+                    .visitors
+                    .get(link)
+                    .and_then(|it| it.registration.as_ref());
                 registration.is_some_and(|it| it.has_come_since(options.timestamp))
             }
             Session::Left(_) => false,
@@ -118,10 +121,16 @@ impl Mag {
     fn held_by(&self, session: &Session) -> &[HomeNetworkPrefix] {
         match session {
             Session::Here(link) => {
-                let registration = self.visitors.get(link).and_then(|it| it.registration.as_ref());
+                let registration = self
+                    .visitors
+                    .get(link)
+                    .and_then(|it| it.registration.as_ref());
                 registration.map_or(&[], |it| it.prefixes.as_slice())
             }
-            Session::Left(left) => self.leaving.get(left).map_or(&[], |it| it.prefixes.as_slice()),
+            Session::Left(left) => self
+                .leaving
+                .get(left)
+                .map_or(&[], |it| it.prefixes.as_slice()),
         }
     }
 
@@ -131,7 +140,10 @@ impl Mag {
             let list = &visitor.registration.as_ref()?.list;
             (list.lma == lma).then_some((&list.mn_identifier, Session::Here(*link)))
         });
-        let left = self.leaving.iter().filter(|(_, leaving)| leaving.list.lma == lma);
+        let left = self
+            .leaving
+            .iter()
+            .filter(|(_, leaving)| leaving.list.lma == lma);
         let left = left.map(|(left, _)| (&left.0, Session::Left(left.clone())));
         let mut sessions: Vec<(&MnIdentifier, Session)> = here.chain(left).collect();
         sessions.sort_unstable();

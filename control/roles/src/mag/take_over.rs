@@ -62,7 +62,10 @@ impl Mag {
 
     /// Whether the outstanding update of a link hands a session over to it.
     pub(super) fn is_taking_over(&self, link: HostLink) -> bool {
-        let registration = self.visitors.get(&link).and_then(|it| it.registration.as_ref());
+        let registration = self
+            .visitors
+            .get(&link)
+            .and_then(|it| it.registration.as_ref());
         let update = registration.and_then(|it| it.list.update.as_ref());
         update.is_some_and(|it| it.handoff == HandoffIndicator::BETWEEN_INTERFACES)
     }

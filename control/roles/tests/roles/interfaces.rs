@@ -38,7 +38,10 @@ fn places(lma: &Lma) -> Vec<(Ipv6Addr, Vec<HomeNetworkPrefix>)> {
 }
 
 fn named(pbu: Pbu, prefixes: &[HomeNetworkPrefix]) -> Pbu {
-    let options = prefixes.iter().copied().map(MobilityOption::HomeNetworkPrefix);
+    let options = prefixes
+        .iter()
+        .copied()
+        .map(MobilityOption::HomeNetworkPrefix);
     options.fold(pbu.without(22), Pbu::and)
 }
 
@@ -63,11 +66,17 @@ fn bound(effects: &[Effect]) -> Vec<(BoundPrefix, Ipv6Addr)> {
 fn each_interface_has_a_session_that_lives_and_ends_alone() {
     let (mut lma, first, second) = both();
     assert_ne!(first, second);
-    assert_eq!(places(&lma), [(ip(MAG1), vec![first]), (ip(MAG2), vec![second])]);
+    assert_eq!(
+        places(&lma),
+        [(ip(MAG1), vec![first]), (ip(MAG2), vec![second])]
+    );
     // The one moves, and the other stays where it is.
     let moves = pbu("mn", 2000).from(MAG2);
     assert_eq!(given(&tell(&mut lma, 2000, moves.event())), first);
-    assert_eq!(places(&lma), [(ip(MAG2), vec![first]), (ip(MAG2), vec![second])]);
+    assert_eq!(
+        places(&lma),
+        [(ip(MAG2), vec![first]), (ip(MAG2), vec![second])]
+    );
     // Or leaves.
     let leaves = pbu("mn", 3000).from(MAG2).lifetime(0);
     let effects = tell(&mut lma, 3000, leaves.event());
@@ -85,43 +94,114 @@ fn each_interface_has_a_session_that_lives_and_ends_alone() {
     assert_eq!(given(&tell(&mut lma, 500_200, back.event())), first);
 }
 
+/// The session that an update was for, a new one, or the status that refused it.
+type Found = Result<Option<u64>, u8>;
+
 /// What an update is about, rule by rule. `Some(n)`: session n; `None`: a new one.
 #[test]
 fn the_session_of_an_update_is_found_by_the_rules() {
     let (_, first, second) = both();
     let two = |ms| pbu("mn", ms).from(MAG2);
-    let cases: Vec<(&str, Pbu, Result<Option<u64>, u8>)> = vec![
+    let cases: Vec<(&str, Pbu, Found)> = vec![
         // 5.4.1.1: prefixes by value.
         ("rule 5, interface", named(two(2000), &[first]), Ok(Some(1))),
-        ("rule 5, between", named(two(2000).interface(3).handoff(BETWEEN), &[first]), Ok(Some(1))),
-        ("rule 5, gateway", named(pbu("mn", 2000).interface(3), &[first]), Ok(Some(1))),
-        ("rule 5, gateway, unnamed", named(pbu("mn", 2000).without(LINK_LAYER), &[first]), Ok(Some(1))),
-        ("rule 6, other interface", named(two(2000).interface(3), &[first]), Err(155)),
-        ("rule 6, new interface", named(two(2000).interface(3).handoff(NEW), &[first]), Err(155)),
-        ("rule 4, too many", named(pbu("mn", 2000), &[first, second]), Err(159)),
-        ("rule 3, another's", named(pbu("two", 2000), &[first]), Err(155)),
-        ("rule 2, of nobody", named(two(2000).interface(3), &[prefix("2001:db8:1:9::/64")]), Ok(None)),
-        ("section 5.4", named(pbu("mn", 2000), &[prefix("2001:db8:1:9::/64")]), Err(159)),
+        (
+            "rule 5, between",
+            named(two(2000).interface(3).handoff(BETWEEN), &[first]),
+            Ok(Some(1)),
+        ),
+        (
+            "rule 5, gateway",
+            named(pbu("mn", 2000).interface(3), &[first]),
+            Ok(Some(1)),
+        ),
+        (
+            "rule 5, gateway, unnamed",
+            named(pbu("mn", 2000).without(LINK_LAYER), &[first]),
+            Ok(Some(1)),
+        ),
+        (
+            "rule 6, other interface",
+            named(two(2000).interface(3), &[first]),
+            Err(155),
+        ),
+        (
+            "rule 6, new interface",
+            named(two(2000).interface(3).handoff(NEW), &[first]),
+            Err(155),
+        ),
+        (
+            "rule 4, too many",
+            named(pbu("mn", 2000), &[first, second]),
+            Err(159),
+        ),
+        (
+            "rule 3, another's",
+            named(pbu("two", 2000), &[first]),
+            Err(155),
+        ),
+        (
+            "rule 2, of nobody",
+            named(two(2000).interface(3), &[prefix("2001:db8:1:9::/64")]),
+            Ok(None),
+        ),
+        (
+            "section 5.4",
+            named(pbu("mn", 2000), &[prefix("2001:db8:1:9::/64")]),
+            Err(159),
+        ),
         // 5.4.1.2: the interface.
         ("rule 2", pbu("mn", 2000), Ok(Some(1))),
-        ("rule 2, whatever is said", pbu("mn", 2000).handoff(NEW), Ok(Some(1))),
+        (
+            "rule 2, whatever is said",
+            pbu("mn", 2000).handoff(NEW),
+            Ok(Some(1)),
+        ),
         ("rule 2, the other", two(2000).interface(2), Ok(Some(2))),
-        ("rule 2, technology", two(2000).with(MobilityOption::AccessTechnology(AccessTechnology(4))), Ok(None)),
-        ("rule 3, two sessions", two(2000).interface(3).handoff(BETWEEN), Ok(None)),
-        ("rule 4, two sessions", two(2000).interface(3).handoff(UNKNOWN), Ok(None)),
+        (
+            "rule 2, technology",
+            two(2000).with(MobilityOption::AccessTechnology(AccessTechnology(4))),
+            Ok(None),
+        ),
+        (
+            "rule 3, two sessions",
+            two(2000).interface(3).handoff(BETWEEN),
+            Ok(None),
+        ),
+        (
+            "rule 4, two sessions",
+            two(2000).interface(3).handoff(UNKNOWN),
+            Ok(None),
+        ),
         ("rule 5", two(2000).interface(3).handoff(MAGS), Ok(None)),
         // 5.4.1.3: neither.
-        ("rule 1, between", two(2000).without(LINK_LAYER).handoff(BETWEEN), Ok(None)),
-        ("rule 1, gateways", two(2000).without(LINK_LAYER).handoff(MAGS), Ok(None)),
-        ("rule 4", two(2000).without(LINK_LAYER).handoff(NEW), Ok(None)),
+        (
+            "rule 1, between",
+            two(2000).without(LINK_LAYER).handoff(BETWEEN),
+            Ok(None),
+        ),
+        (
+            "rule 1, gateways",
+            two(2000).without(LINK_LAYER).handoff(MAGS),
+            Ok(None),
+        ),
+        (
+            "rule 4",
+            two(2000).without(LINK_LAYER).handoff(NEW),
+            Ok(None),
+        ),
     ];
     for (why, update, expected) in cases {
         let (mut lma, ..) = both();
         let sequence = update.sequence;
         let effects = tell(&mut lma, 2000, update.event());
-        let touched = views(&lma).into_iter().find(|view| view.sequence == sequence);
+        let touched = views(&lma)
+            .into_iter()
+            .find(|view| view.sequence == sequence);
         let found = match status(&effects) {
-            Status(0) => Ok(touched.map(|view| view.session).filter(|&session| session < 3)),
+            Status(0) => Ok(touched
+                .map(|view| view.session)
+                .filter(|&session| session < 3)),
             Status(refused) => Err(refused),
         };
         assert_eq!(found, expected, "{why}");
@@ -133,7 +213,12 @@ fn the_session_of_an_update_is_found_by_the_rules() {
 /// With one session alone, handoff indicators that name no interface find it.
 #[test]
 fn the_only_session_is_found_by_the_handoff_indicator() {
-    let update = |handoff| pbu("mn", 2000).from(MAG2).without(LINK_LAYER).handoff(handoff);
+    let update = |handoff| {
+        pbu("mn", 2000)
+            .from(MAG2)
+            .without(LINK_LAYER)
+            .handoff(handoff)
+    };
     let cases = [
         (update(BETWEEN), 1),
         (update(MAGS), 1),
@@ -182,10 +267,22 @@ fn goodbyes_end_the_session_that_they_name_and_no_other() {
     let (_, first, second) = both();
     let cases = [
         ("by interface", goodbye(2000), Some(1)),
-        ("by prefix", named(goodbye(2000).from(MAG2).interface(2), &[second]), Some(2)),
-        ("another's prefix", named(goodbye(2000).from(MAG2).interface(3), &[first]), None),
+        (
+            "by prefix",
+            named(goodbye(2000).from(MAG2).interface(2), &[second]),
+            Some(2),
+        ),
+        (
+            "another's prefix",
+            named(goodbye(2000).from(MAG2).interface(3), &[first]),
+            None,
+        ),
         ("unknown interface", goodbye(2000).interface(3), None),
-        ("neither, by the gateway that has one", goodbye(2000).without(LINK_LAYER), Some(1)),
+        (
+            "neither, by the gateway that has one",
+            goodbye(2000).without(LINK_LAYER),
+            Some(1),
+        ),
         ("from elsewhere", goodbye(2000).from(MAG2), None),
     ];
     for (why, update, ended) in cases {
@@ -208,7 +305,12 @@ fn goodbyes_end_the_session_that_they_name_and_no_other() {
 #[test]
 fn a_session_is_handed_over_to_an_interface_that_has_one() {
     let (mut lma, first, second) = both();
-    let handed = |ms| named(pbu("mn", ms).from(MAG2).interface(2).handoff(BETWEEN), &[first]);
+    let handed = |ms| {
+        named(
+            pbu("mn", ms).from(MAG2).interface(2).handoff(BETWEEN),
+            &[first],
+        )
+    };
     let effects = tell(&mut lma, 2000, handed(2000).event());
     let mut all = vec![first, second];
     all.sort();
@@ -244,7 +346,11 @@ fn a_session_is_handed_over_to_an_interface_that_has_one() {
 fn what_waited_for_a_session_that_became_part_of_another_is_decided() {
     let mut lma = lma();
     tell(&mut lma, 1000, pbu("mn", 1000).event());
-    tell(&mut lma, 1100, pbu("mn", 1100).from(MAG2).interface(3).event());
+    tell(
+        &mut lma,
+        1100,
+        pbu("mn", 1100).from(MAG2).interface(3).event(),
+    );
     let second = pbu("mn", 1200).interface(2).handoff(NEW);
     let second = given(&tell(&mut lma, 1200, second.event()));
     let moves = named(pbu("mn", 1300).handoff(BETWEEN), &[second]);
@@ -279,7 +385,10 @@ fn an_interface_gets_as_many_prefixes_as_policy_says_or_none() {
     turned.reverse();
     let refresh = |ms, prefixes: &[_]| named(pbu("mn", ms).handoff(SAME), prefixes).event();
     assert_eq!(status(&tell(&mut lma, 20, refresh(20, &turned))), Status(0));
-    assert_eq!(status(&tell(&mut lma, 30, refresh(30, &three[..2]))), Status(159));
+    assert_eq!(
+        status(&tell(&mut lma, 30, refresh(30, &three[..2]))),
+        Status(159)
+    );
     let mut more = three.clone();
     more.push(prefix("2001:db8:1:9::/64"));
     assert_eq!(status(&tell(&mut lma, 40, refresh(40, &more))), Status(159));
@@ -289,7 +398,10 @@ fn an_interface_gets_as_many_prefixes_as_policy_says_or_none() {
     assert!(bound(&moved).iter().all(|(_, remote)| *remote == ip(MAG2)));
     // There is room for four more: one session, and not half of another.
     assert_eq!(status(&tell(&mut lma, 60, pbu("a", 60).event())), Status(0));
-    assert_eq!(status(&tell(&mut lma, 70, pbu("b", 70).event())), Status(130));
+    assert_eq!(
+        status(&tell(&mut lma, 70, pbu("b", 70).event())),
+        Status(130)
+    );
     assert_eq!(lma.sessions(), 2);
     // After a loss of all state the gateway names what the host has; it gets that, and no more.
     let mut lma = self::lma();
@@ -348,7 +460,10 @@ fn each_session_has_its_own_order() {
         named(update.from(MAG2).interface(2), &[second]).event()
     };
     let effects = tell(&mut lma, 1300, by_number(1100));
-    assert_eq!((status(&effects), pba(&effects).sequence), (Status(135), 1100));
+    assert_eq!(
+        (status(&effects), pba(&effects).sequence),
+        (Status(135), 1100)
+    );
     assert_eq!(status(&tell(&mut lma, 1300, by_number(1101))), Status(0));
 }
 
@@ -356,7 +471,13 @@ fn each_session_has_its_own_order() {
 fn the_operator_ends_all_sessions_of_a_host() {
     let mn_identifier = nai("mn");
     let (mut lma, first, second) = both();
-    let effects = tell(&mut lma, 2000, Event::Delete { mn_identifier: nai("mn") });
+    let effects = tell(
+        &mut lma,
+        2000,
+        Event::Delete {
+            mn_identifier: nai("mn"),
+        },
+    );
     for prefix in [first, second] {
         let prefix = prefix.into();
         assert!(effects.contains(&Effect::Unbind { prefix }));
@@ -406,7 +527,10 @@ fn a_gateway_revokes_what_it_names_or_all_that_it_has() {
 fn sessions_of_one_host_come_back_after_a_restart() {
     let mut before = lma();
     let mut records = Vec::new();
-    for update in [pbu("mn", 1000), pbu("mn", 1100).from(MAG2).interface(2).handoff(NEW)] {
+    for update in [
+        pbu("mn", 1000),
+        pbu("mn", 1100).from(MAG2).interface(2).handoff(NEW),
+    ] {
         let effects = tell(&mut before, 1100, update.event());
         records.extend(effects.into_iter().filter_map(|effect| match effect {
             Effect::Store { record } => Some(record),
@@ -435,7 +559,13 @@ fn sessions_of_one_host_come_back_after_a_restart() {
 fn the_table_refuses_one_session_and_the_other_stays() {
     let (mut lma, first, second) = both();
     tell(&mut lma, 2000, pbu("mn", 2000).from(MAG2).event());
-    let effects = tell(&mut lma, 2000, Event::Refused { prefix: first.into() });
+    let effects = tell(
+        &mut lma,
+        2000,
+        Event::Refused {
+            prefix: first.into(),
+        },
+    );
     assert_eq!(status(&effects), Status(130));
     assert_eq!(places(&lma), [(ip(MAG2), vec![second])]);
 }

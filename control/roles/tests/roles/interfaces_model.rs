@@ -26,16 +26,22 @@ struct Said {
 fn said() -> impl Strategy<Value = Said> {
     let interface = prop_oneof![4 => (1..4u8).prop_map(Some), 1 => Just(None)];
     let names = prop_oneof![3 => Just(None), 2 => (0..3usize).prop_map(Some)];
-    (0..2usize, interface, 0..2usize, 1..=5u8, names, prop::bool::weighted(0.2)).prop_map(
-        |(host, interface, gateway, handoff, names, leaves)| Said {
+    (
+        0..2usize,
+        interface,
+        0..2usize,
+        1..=5u8,
+        names,
+        prop::bool::weighted(0.2),
+    )
+        .prop_map(|(host, interface, gateway, handoff, names, leaves)| Said {
             host,
             interface,
             gateway,
             handoff,
             names,
             leaves,
-        },
-    )
+        })
 }
 
 const HOSTS: [&str; 2] = ["one", "other"];
@@ -72,10 +78,16 @@ fn rule(sessions: &[Session], said: &Said, named: &BTreeSet<HomeNetworkPrefix>) 
     } else {
         Outcome::Created
     };
-    let own = said.interface.and_then(|it| has(&|session| session.interface == Some(it)));
+    let own = said
+        .interface
+        .and_then(|it| has(&|session| session.interface == Some(it)));
     let found = if !named.is_empty() {
         let Some(place) = has(&|session| !session.prefixes.is_disjoint(named)) else {
-            return if own.is_some() { Outcome::Refused(159) } else { new };
+            return if own.is_some() {
+                Outcome::Refused(159)
+            } else {
+                new
+            };
         };
         let it = &sessions[place];
         let left = said.handoff == 5 && !said.leaves && !it.pending;
@@ -117,9 +129,7 @@ fn rule(sessions: &[Session], said: &Said, named: &BTreeSet<HomeNetworkPrefix>) 
             (Some(place), 2) => Some(place),
             (Some(place), 3) if said.interface.is_none() => Some(place),
             (Some(place), 4) if sessions[place].pending => Some(place),
-            _ if sessions.iter().filter(repeats).count() == 1 => {
-                has(&|session| repeats(&session))
-            }
+            _ if sessions.iter().filter(repeats).count() == 1 => has(&|session| repeats(&session)),
             _ => None,
         }
     };
@@ -210,7 +220,10 @@ impl Run {
                     self.table.insert(*prefix, *path);
                 }
                 Effect::Unbind { prefix } => {
-                    assert!(self.table.remove(prefix).is_some(), "{prefix} was not there");
+                    assert!(
+                        self.table.remove(prefix).is_some(),
+                        "{prefix} was not there"
+                    );
                 }
                 _ => {}
             }
@@ -279,7 +292,13 @@ impl Run {
             .map(|view| {
                 let interface = view.link_layer_identifier.map(|id| id[5]);
                 let pending = view.state == BindingState::Pending;
-                (view.mn_identifier, view.prefixes, view.care_of, interface, pending)
+                (
+                    view.mn_identifier,
+                    view.prefixes,
+                    view.care_of,
+                    interface,
+                    pending,
+                )
             })
             .collect();
         found.sort();
@@ -287,7 +306,9 @@ impl Run {
         assert_eq!(found, expected);
         let ways = found.iter().flat_map(|(_, prefixes, care_of, _, pending)| {
             let way = (!pending).then_some(*care_of);
-            prefixes.iter().map(move |&prefix| (BoundPrefix::V6(prefix), way))
+            prefixes
+                .iter()
+                .map(move |&prefix| (BoundPrefix::V6(prefix), way))
         });
         let table = self.table.iter().map(|(prefix, path)| {
             let way: Option<Ipv6Addr> = match path {

@@ -365,7 +365,11 @@ fn another_interface_takes_a_pending_session_over() {
     let new = HandoffIndicator::NEW_INTERFACE;
     let third = pbu("mn", 2500).from(MAG2).interface(3).handoff(new);
     assert_ne!(given(&tell(&mut lma, 2500, third.event())), prefix);
-    tell(&mut lma, 2600, deregistration(2600).from(MAG2).interface(3).event());
+    tell(
+        &mut lma,
+        2600,
+        deregistration(2600).from(MAG2).interface(3).event(),
+    );
     fire(&mut lma, 12_600, Timer::BindingExpiry { session: 2 });
     tell(&mut lma, 12_700, pbu("mn", 12_700).event());
     tell(&mut lma, 12_800, deregistration(12_800).event());

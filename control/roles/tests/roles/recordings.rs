@@ -6,7 +6,7 @@ use crate::scenario::{at, lma, lma_config, lma_with, mag, mag_config};
 use roles::effect::Effect;
 use roles::lma::Lma;
 use roles::mag::Mag;
-use roles::{Event, Role};
+use roles::{Event, Role, SignallingProfile};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -20,8 +20,12 @@ enum Setup {
     SmallLma,
     /// An anchor that has read no policy.
     BareLma,
+    /// An anchor that understands the draft's form of updates.
+    DraftLma,
     /// A gateway.
     Mag,
+    /// A gateway that sends updates in the draft's form.
+    DraftMag,
     /// A gateway that orders updates by sequence numbers.
     MagWithoutTimestamps,
 }
@@ -34,6 +38,16 @@ impl Setup {
                 let mut config = lma_config();
                 config.capacity = 2;
                 Box::new(lma_with(config))
+            }
+            Self::DraftLma => {
+                let mut config = lma_config();
+                config.profile = SignallingProfile::Draft;
+                Box::new(lma_with(config))
+            }
+            Self::DraftMag => {
+                let mut config = mag_config();
+                config.profile = SignallingProfile::Draft;
+                Box::new(Mag::new(config))
             }
             Self::BareLma => Box::new(Lma::new(lma_config())),
             Self::Mag => Box::new(mag()),
@@ -70,7 +84,7 @@ fn recordings() -> Vec<PathBuf> {
     files
 }
 
-/// Proves S1-01, S1-02, S1-06, S1-11, S1-14, S1-24, S1-25, S1-26.
+/// Proves S1-01, S1-02, S1-03, S1-05, S1-06, S1-07, S1-11, S1-12, S1-13, S1-14, S1-24, S1-25, S1-26.
 #[test]
 fn recorded_events_have_the_effects_that_were_recorded() {
     let regenerate = std::env::var_os("RECORDINGS_REGENERATE").is_some();
