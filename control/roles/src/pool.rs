@@ -290,8 +290,8 @@ impl Prefixes {
         Some(chosen)
     }
 
-    /// One prefix more than those that are chosen already.
-    fn choose_one(
+    /// One prefix more than those that are chosen already, as [`choose`](Self::choose) does.
+    pub(crate) fn choose_one(
         &mut self,
         host: &MnIdentifier,
         interface: Interface,

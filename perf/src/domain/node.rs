@@ -159,6 +159,7 @@ pub fn greeting(scenario: &Scenario, place: Place, restarts: u32) -> Vec<Event> 
             mags: (0..scenario.gateways).map(address).collect(),
             hosts: Vec::new(),
             serve_unlisted: true,
+            allowance: Default::default(),
         };
         events.push(Event::Policy { policy });
     }
@@ -177,6 +178,7 @@ pub fn profile(scenario: &Scenario, host: HostNumber) -> Profile {
         ipv6: true,
         service_selection: None,
         learn_addresses: true,
+        simultaneous: false,
     }
 }
 

@@ -6,6 +6,7 @@ use super::Maar;
 use crate::effect::{Effect, Notice};
 use crate::event::{HostLink, NodeTimer, Sign};
 use crate::policy::Profile;
+use crate::pool::Interface;
 use crate::refusal::Hold;
 use crate::Now;
 use std::net::Ipv6Addr;
@@ -252,7 +253,10 @@ impl Maar {
         if self.nodes.len() >= self.core.config.capacity {
             return Err((MaarCounter::RefusedNoRoom, "the gateway is full"));
         }
-        let prefix = self.books.prefixes.choose(host);
+        let prefix = self
+            .books
+            .prefixes
+            .choose_one(host, Interface::default(), &[]);
         let prefix = prefix.ok_or((MaarCounter::RefusedNoPrefix, "the pools are used up"))?;
         let left = self.leaving.remove(host);
         if let Some(left) = &left {

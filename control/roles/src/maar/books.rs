@@ -7,7 +7,7 @@ use super::node::{Node, Previous};
 use super::update::Core;
 use crate::effect::{Effect, LogicalRouter, Notice};
 use crate::event::HostLink;
-use crate::pool::Prefixes;
+use crate::pool::{Interface, Prefixes};
 use crate::BoundPrefix;
 use hashbrown::HashMap;
 use std::collections::BTreeMap;
@@ -217,7 +217,7 @@ impl Books {
     /// The prefix of a host of ours is free again: nothing is bound for it any more.
     pub(super) fn free(&mut self, core: &mut Core, node: &Node) {
         self.by_prefix.remove(&node.prefix);
-        self.prefixes.release(node.prefix);
+        self.prefixes.release(node.prefix, Interface::default());
         core.counters.add(MaarCounter::PrefixesFreed);
     }
 }

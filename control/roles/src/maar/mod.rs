@@ -254,6 +254,7 @@ impl Role for Maar {
             Event::Timer { .. }
             | Event::Unauthenticated { .. }
             | Event::Leases { .. }
+            | Event::TakeOver { .. }
             | Event::Policy { .. }
             | Event::Maars { .. }
             | Event::Mode { .. }

@@ -10,9 +10,10 @@
 //!                                            └─► 141 ──► Assigned Home Address ::/0 ──► 0, with a prefix
 //! ```
 
-use super::update::{ListEntry, Update};
+use super::update::ListEntry;
 use super::{LearnFrom, Mag};
 use crate::event::HostLink;
+use crate::outstanding::Update;
 use crate::SignallingProfile;
 use std::net::Ipv6Addr;
 use wire::mh::{AssignedHomeAddress, Experimental, HomeNetworkPrefix, MobilityOption};

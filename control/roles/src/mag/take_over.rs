@@ -5,10 +5,10 @@
 //! when the host has only one. It answers with all that the interface has now: what came and what was
 //! there. When it refuses, what is bound stays bound.
 
-use super::refusal::Hold;
 use super::Mag;
 use crate::effect::Effect;
 use crate::event::{HostLink, Sign, Timer};
+use crate::refusal::Hold;
 use crate::Now;
 use wire::mh::{HandoffIndicator, HomeNetworkPrefix, MnIdentifier};
 
