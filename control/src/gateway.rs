@@ -17,7 +17,7 @@ use roles::lma::{Lma, LmaConfig};
 use roles::mag::{Mag, MagConfig};
 use roles::policy::LmaPolicy;
 use roles::pool::{BadPool, Pool, Pools};
-use roles::{Effect, Event, Now, Role};
+use roles::{Effect, Event, Now, PeerView, Role};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 use wire::ether::MacAddr;
@@ -53,6 +53,14 @@ impl Gateway {
         match self {
             Self::Lma(lma) => lma.counters().collect(),
             Self::Mag(mag) => mag.counters().collect(),
+        }
+    }
+
+    /// The peers of the role, by address.
+    pub fn peers(&self, now: Now) -> Vec<PeerView> {
+        match self {
+            Self::Lma(lma) => lma.peers(now).collect(),
+            Self::Mag(mag) => mag.peers(now).collect(),
         }
     }
 
@@ -352,6 +360,13 @@ pub(crate) fn peers(config: &Config, mut named: Vec<Ipv6Addr>) -> Vec<Ipv6Addr> 
     named
 }
 
+/// The anchors that a MAG's hosts may have, as far as is known before they come: `named` by the policy
+/// file, and by `[aaa]`.
+pub(crate) fn anchors(config: &Config, named: &[Ipv6Addr]) -> Vec<Ipv6Addr> {
+    let aaa = config.aaa.as_ref().and_then(|aaa| aaa.lma);
+    named.iter().copied().chain(aaa).collect()
+}
+
 /// How an anchor is set up.
 fn lma_config(lma: &config::Lma, room: Room) -> Result<LmaConfig, BadPool> {
     let pools = lma
@@ -368,6 +383,8 @@ fn lma_config(lma: &config::Lma, room: Room) -> Result<LmaConfig, BadPool> {
         revoke_on_handover: lma.revoke_on_handover,
         revocation: lma.revocation.config(),
         profile: lma.profile,
+        heartbeat: lma.heartbeat.config(),
+        end_when_restarted: lma.heartbeat.end_when_restarted,
         ipv4_networks: lma
             .ipv4_networks
             .iter()
@@ -404,5 +421,7 @@ fn mag_config(mag: &config::Mag, room: Room, tunnel_mtu: u16, seed: u64) -> MagC
     made.deregister_on_shutdown = mag.deregister_on_shutdown;
     made.revocation = mag.revocation.config();
     made.profile = mag.profile;
+    made.heartbeat = mag.heartbeat.config();
+    made.renew_when_restarted = mag.heartbeat.renew_when_restarted;
     made
 }

@@ -225,6 +225,7 @@ async fn control(params: Params) -> Result<(), Error> {
     let handle = aaa.as_ref().map(Aaa::handle);
     let mut applied = Applied::of(config.load_policy()?, handle.as_ref());
     let anchor = applied.anchor.take();
+    let anchors = gateway::anchors(&config, &applied.peers);
     let room = Room {
         bindings: params.writer.bindings_guaranteed(),
         adjacencies: config.tables.adjacencies,
@@ -247,6 +248,8 @@ async fn control(params: Params) -> Result<(), Error> {
     engine.start(now);
     if let Some(policy) = anchor {
         engine.deliver(now, Event::Policy { policy });
+    } else {
+        engine.deliver(now, Event::Anchors { addresses: anchors });
     }
     restore(&mut engine, &clock)?;
     let (calls, mut requests) = mpsc::channel(CALLS);

@@ -45,6 +45,8 @@ pub enum Command {
     Routes,
     /// The neighbours and their link-layer addresses.
     Neighbours,
+    /// The gateways that share sessions with this one, and whether they are there.
+    Peers,
     /// LMA: the binding cache.
     Bindings,
     /// MAG: the hosts that are attached.
@@ -220,6 +222,7 @@ impl Command {
             Self::Workers => Request::Workers,
             Self::Routes => Request::Routes,
             Self::Neighbours => Request::Neighbours(FIRST_PAGE),
+            Self::Peers => Request::Peers(FIRST_PAGE),
             Self::Bindings => Request::Bindings(FIRST_PAGE),
             Self::Visitors => Request::Visitors(FIRST_PAGE),
             Self::Counters { .. } => Request::Counters,

@@ -2,8 +2,8 @@
 
 use crate::table::Table;
 use control::rpc::types::{
-    Aaa, Accepted, Binding, Counters, Neighbour, Port, Reloaded, Revoked, Route, Status, Talker,
-    Traffic, Vector, Visitor, Worker,
+    Aaa, Accepted, Binding, Counters, Neighbour, Peer, Port, Reloaded, Revoked, Route, Status,
+    Talker, Traffic, Vector, Visitor, Worker,
 };
 use control::rpc::Reply;
 use std::fmt::{Display, Write};
@@ -17,6 +17,7 @@ pub fn reply(reply: &Reply, width: Option<usize>, all: bool) -> String {
         Reply::Workers(them) => list(them, "no workers", |them| workers(them, width)),
         Reply::Routes(them) => list(them, "no routes", |them| routes(them, width)),
         Reply::Neighbours(them) => list(them, "no neighbours", |them| neighbours(them, width)),
+        Reply::Peers(them) => list(them, "no peers", |them| peers(them, width)),
         Reply::Bindings(them) => list(them, "no bindings", |them| bindings(them, width)),
         Reply::Visitors(them) => list(them, "no visitors", |them| visitors(them, width)),
         Reply::Counters(it) => counters(it, width, all),
@@ -370,6 +371,36 @@ fn neighbours(neighbours: &[Neighbour], width: Option<usize>) -> String {
             neighbour.interface.clone(),
             or_none(neighbour.mac.as_ref()),
             neighbour.state.clone(),
+        ]);
+    }
+    table.render(width)
+}
+
+fn peers(peers: &[Peer], width: Option<usize>) -> String {
+    let mut table = Table::new(&[
+        "address",
+        "state",
+        ">sessions",
+        ">missing",
+        ">restarts",
+        ">us",
+        ">heard",
+    ]);
+    for peer in peers {
+        let state = match peer.state.as_str() {
+            // Trouble stands out.
+            "down" => "DOWN",
+            state => state,
+        };
+        let micros = peer.round_trip_us.map(|it| format!("{it:.0}"));
+        table.row([
+            peer.address.to_string(),
+            state.to_owned(),
+            peer.sessions.to_string(),
+            peer.missing.to_string(),
+            or_none(peer.restart_counter.as_ref()),
+            or_none(micros.as_ref()),
+            or_none(peer.heard_secs.map(duration).as_ref()),
         ]);
     }
     table.render(width)

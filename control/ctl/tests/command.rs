@@ -173,6 +173,21 @@ fn answer(request: Request) -> Result<Reply, RpcError> {
             up: traffic,
             down: traffic,
         }]),
+        Request::Peers(_) => {
+            let peer = |address: &str, state: &str, restart_counter| t::Peer {
+                address: address.parse().expect("an address"),
+                state: state.into(),
+                sessions: 2,
+                missing: 4,
+                restart_counter,
+                round_trip_us: restart_counter.map(|_| 812.4),
+                heard_secs: restart_counter.map(|_| 3.2),
+            };
+            Reply::Peers(vec![
+                peer("2001:db8:c::1", "up", Some(7)),
+                peer("2001:db8:c::2", "down", None),
+            ])
+        }
         Request::Bindings(_) => {
             let (what, hint) = ("a MAG has no binding cache", "ask for `visitors`");
             return Err(RpcError::wrong_role(what, hint));
@@ -457,6 +472,24 @@ fn what_is_to_be_done_reaches_the_gateway() {
         let text = shown(&gateway.run(arguments));
         assert!(text.starts_with(expected), "{text}");
     }
+}
+
+#[test]
+fn peers_that_are_down_stand_out() {
+    let gateway = Gateway::start();
+    let text = shown(&gateway.run(&["peers"]));
+    let lines: Vec<Vec<&str>> = text
+        .lines()
+        .map(|line| line.split_whitespace().collect())
+        .collect();
+    assert_eq!(
+        lines,
+        [
+            vec!["address", "state", "sessions", "missing", "restarts", "us", "heard"],
+            vec!["2001:db8:c::1", "up", "2", "4", "7", "812", "3.2s"],
+            vec!["2001:db8:c::2", "DOWN", "2", "4", "-", "-", "-"],
+        ]
+    );
 }
 
 #[test]

@@ -411,6 +411,30 @@ pub enum Notice {
         /// What it was answered.
         status: RevocationStatus,
     },
+    /// A peer does not answer heartbeats any more (RFC 5847 section 3.1).
+    PeerDown {
+        /// Which.
+        peer: Ipv6Addr,
+        /// Sessions that are shared with it.
+        sessions: usize,
+    },
+    /// A peer that was down answers again.
+    PeerUp {
+        /// Which.
+        peer: Ipv6Addr,
+    },
+    /// A peer has restarted without its sessions (RFC 5847 section 3.2).
+    PeerRestarted {
+        /// Which.
+        peer: Ipv6Addr,
+        /// Its Restart Counter now.
+        restart_counter: u32,
+    },
+    /// A peer does not know heartbeats and is not asked any more.
+    PeerWithoutHeartbeats {
+        /// Which.
+        peer: Ipv6Addr,
+    },
     /// A message was refused without an answer, counted under `reason`.
     MessageIgnored {
         /// From whom.

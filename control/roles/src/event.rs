@@ -136,9 +136,15 @@ pub enum Event {
     },
     /// The gateway has started. The first event of all.
     Started {
-        /// How often it has before: the restart counter (RFC 5847 section 3.1). A later start has
-        /// a larger number, whatever was lost.
-        restarts: u32,
+        /// The Restart Counter (RFC 5847 section 3.2): larger after each start that lost sessions.
+        restart_counter: u32,
+        /// Whether this start may have lost sessions.
+        lost: bool,
+    },
+    /// MAG: the anchors that policy names, at start and at every reload.
+    Anchors {
+        /// Their addresses.
+        addresses: Vec<Ipv6Addr>,
     },
     /// Something that was kept when the gateway ended, however it did. All that was kept comes
     /// after the policy and before anything else happens.
@@ -254,6 +260,15 @@ pub enum Timer {
         /// Its sequence number.
         sequence: u16,
     },
+    /// Ask a peer whether it is there (RFC 5847 section 3.1).
+    Heartbeat {
+        /// Which.
+        peer: Ipv6Addr,
+    },
+    /// Tell peers that this gateway has restarted without its sessions (RFC 5847 section 3.2).
+    RestartNotice,
+    /// More sessions of a peer that has failed or restarted have their turn.
+    PeerSessions,
     /// MAG: send the de-registration again (RFC 5213 section 6.9.1.4).
     Deregistration {
         /// Whose.

@@ -18,6 +18,7 @@ pub mod cmd;
 pub mod counters;
 pub mod effect;
 pub mod event;
+mod heartbeat;
 pub mod lma;
 pub mod maar;
 pub mod mag;
@@ -36,6 +37,7 @@ mod timestamp;
 pub use bound::BoundPrefix;
 pub use effect::Effect;
 pub use event::Event;
+pub use heartbeat::{HeartbeatConfig, PeerState, PeerView};
 pub use revocation::RevocationConfig;
 pub use signalling::SignallingProfile;
 

@@ -127,6 +127,7 @@ impl Desk {
             Request::Workers => Reply::Workers(self.workers(now)),
             Request::Routes => Reply::Routes(show::routes(engine)),
             Request::Neighbours(page) => Reply::Neighbours(show::neighbours(engine, page)?),
+            Request::Peers(page) => Reply::Peers(show::peers(engine, now, page)?),
             Request::Bindings(page) => Reply::Bindings(show::bindings(engine, now, page)?),
             Request::Visitors(page) => Reply::Visitors(show::visitors(engine, now, page)?),
             Request::Counters => Reply::Counters(self.counters(engine)),

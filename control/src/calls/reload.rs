@@ -46,10 +46,15 @@ impl Desk {
             ignored: differences(&config, &read),
         };
         engine.set_associations(associations);
+        let addresses = gateway::anchors(&config, &applied.peers);
         engine.reroute(now, routing, gateway::peers(&config, applied.peers));
-        if let Some(policy) = applied.anchor {
-            engine.deliver(now, Event::Policy { policy });
-        }
+        engine.deliver(
+            now,
+            match applied.anchor {
+                Some(policy) => Event::Policy { policy },
+                None => Event::Anchors { addresses },
+            },
+        );
         match (applied.access, &self.aaa) {
             // Whoever the servers have let in stays: they say themselves when that is to change.
             (Some(access), Some(_)) => engine.exchange_access_policy(access),

@@ -1,4 +1,4 @@
-//! What there is: routes, neighbours, bindings, visitors.
+//! What there is: routes, neighbours, peers, bindings, visitors.
 
 use crate::config::{bits, Prefix};
 use crate::engine::Engine;
@@ -8,7 +8,7 @@ use crate::routing::Target;
 use crate::rpc::{types, PageParams, RpcError};
 use dataplane::counters::BindingTotals;
 use dataplane::key::InterfaceId;
-use roles::{BoundPrefix, Now};
+use roles::{BoundPrefix, Now, PeerState};
 use std::net::Ipv4Addr;
 use wire::mh::HomeNetworkPrefix;
 
@@ -66,6 +66,30 @@ pub(super) fn neighbours(
         state: state.name().to_owned(),
     };
     page.of(list.len(), list.into_iter().map(neighbour))
+}
+
+pub(super) fn peers(
+    engine: &Engine<Gateway>,
+    now: Now,
+    page: PageParams,
+) -> Result<Vec<types::Peer>, RpcError> {
+    let list = engine.role().peers(now);
+    let peer = |view: roles::PeerView| types::Peer {
+        address: view.address,
+        state: match view.state {
+            PeerState::Unknown => "unknown",
+            PeerState::Up => "up",
+            PeerState::Down => "down",
+            PeerState::Unsupported => "unsupported",
+        }
+        .to_owned(),
+        sessions: view.sessions as u64,
+        missing: view.missing,
+        restart_counter: view.restart_counter,
+        round_trip_us: view.round_trip.map(|it| it.as_secs_f64() * 1e6),
+        heard_secs: view.heard.map(|it| it.as_secs_f64()),
+    };
+    page.of(list.len(), list.into_iter().map(peer))
 }
 
 /// What the cache tells of a neighbour.

@@ -15,6 +15,7 @@ mod aaa;
 mod address;
 mod check;
 pub(crate) mod document;
+mod heartbeat;
 mod revocation;
 mod role;
 mod schema;
@@ -25,6 +26,7 @@ pub use address::{
     InterfaceAddress, Ipv6Prefix, Prefix,
 };
 pub use document::{Error, Problem};
+pub use heartbeat::{LmaHeartbeat, MagHeartbeat};
 pub use revocation::Revocation;
 pub use role::{AttachOn, Dhcpv4, Dhcpv4Relay, Dhcpv6, Ipv4Network, LearnFrom, Lma, Mag, Pool};
 pub use schema::{

@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
 
 use super::address::{Ipv6Prefix, Prefix};
+use super::heartbeat::{LmaHeartbeat, MagHeartbeat};
 use super::revocation::Revocation;
 use roles::SignallingProfile;
 
@@ -53,6 +54,9 @@ pub struct Lma {
     /// `[lma.revocation]`.
     #[serde(default)]
     pub revocation: Revocation,
+    /// `[lma.heartbeat]`.
+    #[serde(default)]
+    pub heartbeat: LmaHeartbeat,
 }
 
 /// A pool that home network prefixes are allocated from.
@@ -188,6 +192,9 @@ pub struct Mag {
     /// `[mag.revocation]`.
     #[serde(default)]
     pub revocation: Revocation,
+    /// `[mag.heartbeat]`.
+    #[serde(default)]
+    pub heartbeat: MagHeartbeat,
 }
 
 /// `[mag.dhcpv6]`: the relay agent for hosts that are served (RFC 5213 section 6.11).

@@ -11,7 +11,7 @@
 
 use super::Engine;
 use crate::counters::Counter;
-use crate::store::{Change, Keeper, StoreError};
+use crate::store::{Change, Keeper, RestartCounter, StoreError};
 use hashbrown::HashMap;
 use roles::effect::Advertisement;
 use roles::event::HostLink;
@@ -180,11 +180,15 @@ impl<R: Role> Engine<R> {
         }
     }
 
-    /// Tells the role that the gateway has started, without a store by the seconds of the wall clock.
+    /// Tells the role that the gateway has started.
     pub fn start(&mut self, now: Now) {
-        let seconds = u32::try_from(now.wall.as_secs()).unwrap_or(u32::MAX);
-        let restarts = self.store.as_ref().map_or(seconds, Keeper::restarts);
-        self.deliver(now, Event::Started { restarts });
+        let kept = self.store.as_ref().map(Keeper::restart_counter);
+        let counter = kept.unwrap_or_else(|| RestartCounter::without_store(now.wall));
+        let event = Event::Started {
+            restart_counter: counter.value,
+            lost: counter.lost,
+        };
+        self.deliver(now, event);
     }
 
     /// Gives the role back what was kept, at the times that `clock` tells. Policy has been read, and

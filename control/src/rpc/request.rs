@@ -131,6 +131,9 @@ methods! {
     Routes = "routes" -> [Route];
     /// The neighbours that are known or asked for.
     Neighbours = "neighbours" (PageParams) -> [Neighbour];
+    /// The gateways that policy names or that share sessions with this one, with what heartbeats tell of
+    /// them (RFC 5847).
+    Peers = "peers" (PageParams) -> [Peer];
     /// LMA: the binding cache.
     Bindings = "bindings" (PageParams) -> [Binding];
     /// MAG: the hosts that are attached, with the binding update list.
@@ -297,7 +300,10 @@ impl Request {
     /// Which part of a list it asks for, if it is for one that comes in pages.
     pub fn page(&mut self) -> Option<&mut PageParams> {
         match self {
-            Self::Neighbours(page) | Self::Bindings(page) | Self::Visitors(page) => Some(page),
+            Self::Neighbours(page)
+            | Self::Peers(page)
+            | Self::Bindings(page)
+            | Self::Visitors(page) => Some(page),
             _ => None,
         }
     }

@@ -346,6 +346,25 @@ objects! {
         pub description: String,
     }
 
+    /// A gateway that this one shares sessions with, or that policy names.
+    pub struct Peer {
+        /// Its address.
+        pub address: Ipv6Addr,
+        /// `unknown` while it has answered no heartbeat, `up`, `down` when it has failed to answer more often
+        /// than is allowed, `unsupported` when it does not know heartbeats.
+        pub state: String,
+        /// Sessions that are shared with it. Without any it is not asked.
+        pub sessions: u64,
+        /// Requests in a row that it has not answered.
+        pub missing: u32,
+        /// Its Restart Counter, if it has told one.
+        pub restart_counter: Option<u32>,
+        /// Microseconds from the last answered request to its answer.
+        pub round_trip_us: Option<f64>,
+        /// Seconds since its last heartbeat.
+        pub heard_secs: Option<f64>,
+    }
+
     /// That it was begun. What becomes of it, notices tell.
     pub struct Accepted {
         /// The host that it is about, by link-layer address or identifier.

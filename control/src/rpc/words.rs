@@ -175,6 +175,19 @@ impl TimedNotice {
             } => {
                 format!("revocation by {peer} for {trigger} answered: status {status}")
             }
+            Notice::PeerDown { peer, sessions } => {
+                format!("peer {peer} is down; {sessions} sessions are shared with it")
+            }
+            Notice::PeerUp { peer } => format!("peer {peer} answers again"),
+            Notice::PeerRestarted {
+                peer,
+                restart_counter,
+            } => {
+                format!("peer {peer} has restarted without its sessions; its restart counter is {restart_counter}")
+            }
+            Notice::PeerWithoutHeartbeats { peer } => {
+                format!("peer {peer} does not know heartbeats and is not asked any more")
+            }
             Notice::MessageIgnored { from, reason } => {
                 format!("message from {from} ignored: {reason}")
             }

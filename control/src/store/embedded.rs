@@ -1,7 +1,8 @@
 //! A store in one file, by redb: a copy-on-write tree whose commits are whole or not there.
 //!
 //! ```text
-//!   meta      schema, owner (role and address), restarts, interfaces (names in the order of their indices)
+//!   meta      schema, owner (role and address), restarts, restart counter, boot (of the machine),
+//!             interfaces (names in the order of their indices)
 //!   records   key ─► record, each field under its name (MessagePack)
 //!             00 session                the LMA's bindings
 //!             01 interface, mac         the MAG's visitors
@@ -12,7 +13,7 @@
 //! checksum, and all are verified when the file is opened: damage is told, never worked around.
 
 use super::file::Backing;
-use super::{Change, Durability, Size, Store, StoreError};
+use super::{Change, Durability, RestartCounter, Size, Store, StoreError};
 use redb::{
     Database, DatabaseError, ReadableDatabase, ReadableTable, ReadableTableMetadata, StorageError,
     TableDefinition, WriteTransaction,
@@ -21,6 +22,7 @@ use roles::store::{Key, Record};
 use std::fmt::Display;
 use std::net::Ipv6Addr;
 use std::path::PathBuf;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// What is kept beside the records.
 const META: TableDefinition<&str, &[u8]> = TableDefinition::new("meta");
@@ -73,6 +75,7 @@ pub struct Embedded {
     /// Gone after a failure, to be opened anew.
     database: Option<Database>,
     restarts: u32,
+    restart_counter: RestartCounter,
     size: Size,
 }
 
@@ -86,9 +89,10 @@ impl Embedded {
             database: Some(database(&place)?),
             place,
             restarts: 0,
+            restart_counter: RestartCounter::default(),
             size: Size::default(),
         };
-        store.restarts = store.write(begin)?;
+        (store.restarts, store.restart_counter) = store.write(begin)?;
         Ok(store)
     }
 
@@ -150,8 +154,12 @@ fn of(place: &Place, error: redb::Error) -> StoreError {
     }
 }
 
-/// Sees that the file is this gateway's and counts the start, which is what it returns.
-fn begin(place: &Place, transaction: &WriteTransaction) -> Result<u32, StoreError> {
+/// Sees that the file is this gateway's and counts the start: how many there were, and the Restart
+/// Counter.
+fn begin(
+    place: &Place,
+    transaction: &WriteTransaction,
+) -> Result<(u32, RestartCounter), StoreError> {
     let known = |error: redb::StorageError| of(place, error.into());
     let mut meta = transaction
         .open_table(META)
@@ -170,16 +178,19 @@ fn begin(place: &Place, transaction: &WriteTransaction) -> Result<u32, StoreErro
         Ok(octets.map(u64::from_be_bytes))
     };
     let (schema, restarts) = (number("schema")?, number("restarts")?);
+    let (counter, boot) = (number("restart counter")?, said("boot")?);
     let (owner, interfaces) = (said("owner")?, said("interfaces")?);
     let names = place.interfaces.join("\n");
     let empty = records.is_empty().map_err(known)?;
+    let mut lost = false;
     match schema {
         None if !empty => return Err(place.damaged("records without a schema")),
         None => {}
         Some(SCHEMA) => {
             let wanted = place.owner();
             let owner = owner.unwrap_or_default();
-            // An empty store can change hands.
+            // An empty store can change hands. What its sessions were before is not known.
+            lost |= owner != wanted.as_bytes();
             if owner != wanted.as_bytes() && !empty {
                 let found = String::from_utf8_lossy(&owner).into_owned();
                 let path = place.path.clone();
@@ -191,7 +202,7 @@ fn begin(place: &Place, transaction: &WriteTransaction) -> Result<u32, StoreErro
             }
             let before = String::from_utf8_lossy(&interfaces.unwrap_or_default()).into_owned();
             if before != names {
-                renumber(place, &mut records, &before)?;
+                lost |= renumber(place, &mut records, &before)? > 0;
             }
         }
         Some(found) => {
@@ -204,26 +215,53 @@ fn begin(place: &Place, transaction: &WriteTransaction) -> Result<u32, StoreErro
     }
     // The first start is no restart.
     let restarts = restarts.map_or(0, |before| before + 1);
+    // What the kernel had not written by the end of the machine is gone.
+    let this_boot = boot_identity();
+    lost |= place.durability == Durability::Process && boot.as_deref() != Some(&this_boot);
+    // A gateway may have had another store before, or none: whose counter was a time, too.
+    let counter = match counter {
+        Some(counter) => counter + u64::from(lost),
+        None => now(),
+    };
+    lost |= schema.is_none();
     let owner = place.owner();
     for (name, value) in [
         ("schema", SCHEMA.to_be_bytes().as_slice()),
         ("restarts", restarts.to_be_bytes().as_slice()),
+        ("restart counter", counter.to_be_bytes().as_slice()),
+        ("boot", this_boot.as_slice()),
         ("owner", owner.as_bytes()),
         ("interfaces", names.as_bytes()),
     ] {
         meta.insert(name, value).map_err(known)?;
     }
-    Ok(u32::try_from(restarts).unwrap_or(u32::MAX))
+    let counter = RestartCounter {
+        value: u32::try_from(counter).unwrap_or(u32::MAX),
+        lost,
+    };
+    Ok((u32::try_from(restarts).unwrap_or(u32::MAX), counter))
+}
+
+/// What tells this run of the machine from others; nothing where the kernel does not say.
+fn boot_identity() -> Vec<u8> {
+    std::fs::read("/proc/sys/kernel/random/boot_id").unwrap_or_default()
+}
+
+/// Seconds since 1970.
+fn now() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |since| since.as_secs())
 }
 
 /// Gives visitors the numbers that their interfaces have now; those on interfaces that are gone are
-/// forgotten.
+/// forgotten. Returns how many are.
 fn renumber(
     place: &Place,
     records: &mut redb::Table<'_, &'static [u8], &'static [u8]>,
     before: &str,
-) -> Result<(), StoreError> {
+) -> Result<usize, StoreError> {
     let known = |error: redb::StorageError| of(place, error.into());
+    let mut forgotten = 0;
     let before: Vec<&str> = before.lines().collect();
     let mut moved = Vec::new();
     for entry in records.iter().map_err(known)? {
@@ -240,6 +278,7 @@ fn renumber(
         let index = name.and_then(|name| place.interfaces.iter().position(|it| it == name));
         let Some(index) = index.and_then(|index| u16::try_from(index).ok()) else {
             tracing::warn!(mac = %visitor.link.mac, "a visitor's interface is no longer configured");
+            forgotten += 1;
             continue;
         };
         visitor.link.interface = index;
@@ -249,7 +288,7 @@ fn renumber(
             .insert(key.as_slice(), value.as_slice())
             .map_err(known)?;
     }
-    Ok(())
+    Ok(forgotten)
 }
 
 /// A key's octets; they sort by kind, then by number.
@@ -337,5 +376,9 @@ impl Store for Embedded {
 
     fn restarts(&self) -> u32 {
         self.restarts
+    }
+
+    fn restart_counter(&self) -> RestartCounter {
+        self.restart_counter
     }
 }

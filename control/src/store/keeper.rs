@@ -7,7 +7,7 @@
 //!
 //! A change has a number, from 1 on, and is committed when [`Keeper::committed`] has reached it.
 
-use super::{Change, Durability, Embedded, Place, Size, Store, StoreError};
+use super::{Change, Durability, Embedded, Place, RestartCounter, Size, Store, StoreError};
 use crate::config::Config;
 use core_affinity::CoreId;
 use crossbeam::channel::{bounded, Receiver, Sender};
@@ -71,6 +71,7 @@ pub struct Keeper {
     thread: Option<JoinHandle<()>>,
     records: Receiver<Result<Vec<Record>, StoreError>>,
     restarts: u32,
+    restart_counter: RestartCounter,
     durability: Durability,
     outgoing: Vec<Change>,
     put: u64,
@@ -115,7 +116,7 @@ impl Keeper {
     ) -> io::Result<Self> {
         let shared = Arc::new(Shared::default());
         let (chunks, records) = bounded(AHEAD);
-        let restarts = store.restarts();
+        let (restarts, restart_counter) = (store.restarts(), store.restart_counter());
         let of_thread = Arc::clone(&shared);
         let thread = std::thread::Builder::new()
             .name("store".to_owned())
@@ -130,6 +131,7 @@ impl Keeper {
             thread: Some(thread),
             records,
             restarts,
+            restart_counter,
             durability,
             outgoing: Vec::new(),
             put: 0,
@@ -139,6 +141,11 @@ impl Keeper {
     /// How often the gateway was started before.
     pub const fn restarts(&self) -> u32 {
         self.restarts
+    }
+
+    /// The Restart Counter of the gateway.
+    pub const fn restart_counter(&self) -> RestartCounter {
+        self.restart_counter
     }
 
     /// What a commit survives.

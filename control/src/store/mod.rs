@@ -32,6 +32,7 @@ use roles::store::{Key, Record};
 use serde::{Deserialize, Serialize};
 use std::io;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// What a committed change survives.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -134,6 +135,25 @@ pub struct Size {
     pub octets: u64,
 }
 
+/// What a gateway tells peers of its restarts (RFC 5847 section 3.2).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RestartCounter {
+    /// It is larger after each start that may have lost sessions, and the same after others.
+    pub value: u32,
+    /// Whether this start may have.
+    pub lost: bool,
+}
+
+impl RestartCounter {
+    /// Of a gateway that remembers nothing: no two starts have the same second of the wall clock.
+    pub fn without_store(wall: Duration) -> Self {
+        Self {
+            value: u32::try_from(wall.as_secs()).unwrap_or(u32::MAX),
+            lost: true,
+        }
+    }
+}
+
 /// A place for records. It is used by one thread.
 pub trait Store: Send {
     /// Hands all records to `each`, in chunks, by key.
@@ -152,6 +172,9 @@ pub trait Store: Send {
     /// How much is kept.
     fn size(&self) -> Size;
 
-    /// How often it was opened before: the restart counter (RFC 5847 section 3.1).
+    /// How often it was opened before.
     fn restarts(&self) -> u32;
+
+    /// The Restart Counter of the gateway (RFC 5847 section 3.2).
+    fn restart_counter(&self) -> RestartCounter;
 }

@@ -120,6 +120,45 @@ fn what_is_committed_is_there_again_and_every_start_is_counted() {
 }
 
 #[test]
+fn the_restart_counter_grows_with_each_start_that_may_have_lost_sessions() {
+    let directory = TempDir::new().unwrap();
+    let place = place(directory.path());
+    let start = |place: &Place| {
+        let mut store = Embedded::open(place.clone()).unwrap();
+        store.commit(&[Change::Put(visitor(1, 1))]).unwrap();
+        store.restart_counter()
+    };
+    let lost = |value| RestartCounter { value, lost: true };
+    let kept = |value| RestartCounter { value, lost: false };
+    // A new store follows one that is lost, or none: the counter of either was a time.
+    let first = start(&place);
+    assert!(first.lost && first.value > 1_700_000_000);
+    let first = first.value;
+    assert_eq!(start(&place), kept(first));
+    assert_eq!(start(&place), kept(first));
+    // A visitor is lost with its interface.
+    let mut without = place.clone();
+    without.interfaces.pop();
+    assert_eq!(start(&without), lost(first + 1));
+    assert_eq!(start(&without), kept(first + 1));
+    // The machine has started anew: what it had not written is gone, where no commit waits for that.
+    let reboot = || {
+        let database = redb::Database::open(&place.path).unwrap();
+        let transaction = database.begin_write().unwrap();
+        let table: redb::TableDefinition<'_, &str, &[u8]> = redb::TableDefinition::new("meta");
+        let mut meta = transaction.open_table(table).unwrap();
+        meta.insert("boot", b"another".as_slice()).unwrap();
+        drop(meta);
+        transaction.commit().unwrap();
+    };
+    reboot();
+    assert_eq!(start(&without), lost(first + 2));
+    without.durability = Durability::PowerLoss;
+    reboot();
+    assert_eq!(start(&without), kept(first + 2));
+}
+
+#[test]
 fn a_store_that_others_can_read_is_not_used() {
     let directory = TempDir::new().unwrap();
     let place = place(directory.path());
@@ -365,6 +404,13 @@ impl Store for Gate {
 
     fn restarts(&self) -> u32 {
         7
+    }
+
+    fn restart_counter(&self) -> RestartCounter {
+        RestartCounter {
+            value: 8,
+            lost: false,
+        }
     }
 }
 

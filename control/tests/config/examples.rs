@@ -3,8 +3,8 @@
 use super::{load, machine, root, LMA, MAG};
 use control::config::{
     Aaa, AaaClient, AaaDynamic, AaaServer, Authentication, Config, Eal, ErrorSource, Gateway,
-    Interface, Ipv4Network, Lma, Mag, Management, Pool, Port, Revocation, Route, Rx, Store, Tables,
-    Workers,
+    Interface, Ipv4Network, Lma, LmaHeartbeat, Mag, MagHeartbeat, Management, Pool, Port,
+    Revocation, Route, Rx, Store, Tables, Workers,
 };
 use serde::de::{self, DeserializeOwned, Visitor};
 use std::path::PathBuf;
@@ -173,7 +173,7 @@ fn the_reference_names_every_key_of_the_schema() {
     let text = uncommented();
     let table: toml::Table =
         toml::from_str(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
-    let sections: [(&str, &[&str]); 21] = [
+    let sections: [(&str, &[&str]); 23] = [
         ("gateway", fields_of::<Gateway>()),
         ("eal", fields_of::<Eal>()),
         ("workers", fields_of::<Workers>()),
@@ -194,6 +194,8 @@ fn the_reference_names_every_key_of_the_schema() {
         ("pools", fields_of::<Pool>()),
         ("ipv4_networks", fields_of::<Ipv4Network>()),
         ("revocation", fields_of::<Revocation>()),
+        ("lma.heartbeat", fields_of::<LmaHeartbeat>()),
+        ("mag.heartbeat", fields_of::<MagHeartbeat>()),
         ("store", fields_of::<Store>()),
     ];
     for section in fields_of::<Config>() {
@@ -205,6 +207,8 @@ fn the_reference_names_every_key_of_the_schema() {
     for (section, keys) in sections {
         let value = match section {
             "pools" | "ipv4_networks" | "revocation" => &table["lma"][section],
+            "lma.heartbeat" => &table["lma"]["heartbeat"],
+            "mag.heartbeat" => &table["mag"]["heartbeat"],
             "rx" => &table["workers"]["rx"],
             "server" | "dynamic" => &table["aaa"][section],
             "client" => &table["aaa"]["dynamic"]["client"],

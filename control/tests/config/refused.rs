@@ -522,6 +522,39 @@ fn revocation_is_within_reason() {
 }
 
 #[test]
+fn heartbeats_are_within_reason() {
+    let pools = "pools = [{ prefix = \"2001:db8:1000::/40\" }]";
+    for (line, expected) in [
+        (
+            "interval = 3601",
+            "test.toml:26: 3601 is out of range; give 0 to 3600",
+        ),
+        (
+            "missing_allowed = 101",
+            "test.toml:26: 101 is out of range; give 0 to 100",
+        ),
+        (
+            "sessions_per_second = 19",
+            "test.toml:26: 19 is out of range; give 20 to 1000000",
+        ),
+        (
+            "end_when_restartet = true",
+            "test.toml:26: unknown key `end_when_restartet`; did you mean \"end_when_restarted\"?",
+        ),
+    ] {
+        let spoiled = format!("{pools}\n[lma.heartbeat]\n{line}");
+        refused(LMA, pools, &spoiled, expected);
+    }
+    // What an LMA can do about a restart is not what a MAG can.
+    refused(
+        MAG,
+        "policy = ",
+        "heartbeat = { end_when_restarted = true }\npolicy = ",
+        "unknown key `end_when_restarted`",
+    );
+}
+
+#[test]
 fn everything_that_is_wrong_is_said_at_once_in_the_order_of_the_file() {
     let spoiled = LMA
         .replacen("cores = [1]", "cores = [9]", 1)

@@ -8,7 +8,7 @@ use crate::story::{
     CAPACITY, CN, CORE, LMA, MAG1, MN,
 };
 use crate::world::World;
-use control::store::{Change, Durability, Keeper, Size, Store, StoreError};
+use control::store::{Change, Durability, Keeper, RestartCounter, Size, Store, StoreError};
 use roles::mag::VisitorState;
 use roles::store::{Key, Record};
 use std::collections::BTreeMap;
@@ -76,6 +76,10 @@ impl Store for Shelf {
 
     fn restarts(&self) -> u32 {
         self.0 .0.lock().unwrap().starts - 1
+    }
+
+    fn restart_counter(&self) -> RestartCounter {
+        RestartCounter::default()
     }
 }
 

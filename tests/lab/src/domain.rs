@@ -53,7 +53,11 @@ impl Domain {
         Ok(domain)
     }
 
-    fn launch(&mut self, name: &str, mut configuration: Configuration) -> Result<()> {
+    /// Starts a gateway that does not run.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn launch(&mut self, name: &str, mut configuration: Configuration) -> Result<()> {
         let namespace = self.network.gateway(name);
         let directory: PathBuf = self.network.run.directory().into();
         let gateway = Gateway::start(&self.programs, namespace, &directory, &mut configuration)?;
@@ -152,6 +156,15 @@ impl Domain {
     /// # Errors
     /// When it does not start again.
     pub fn crash_and_restart(&mut self, name: &str) -> Result<()> {
+        let configuration = self.crash(name)?;
+        self.launch(name, configuration)
+    }
+
+    /// Kills a gateway as a crash would; returns its configuration, to start it again with.
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub fn crash(&mut self, name: &str) -> Result<Configuration> {
         let place = self
             .gateways
             .iter()
@@ -160,8 +173,7 @@ impl Domain {
             .gateways
             .remove(place.with_context(|| format!("no gateway {name} runs"))?);
         gateway.crash()?;
-        drop(gateway);
-        self.launch(name, configuration)
+        Ok(configuration)
     }
 
     /// Ends gateways by SIGTERM in the order named, requires that each exits with 0, and returns what

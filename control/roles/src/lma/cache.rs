@@ -36,6 +36,8 @@ pub(super) struct Entry {
     pub(super) state: BindingState,
     /// When it ends, on the monotonic clock.
     pub(super) deadline: Duration,
+    /// When its gateway last said that it has it.
+    pub(super) accepted: Duration,
     /// An update of another interface that waits for the de-registration of this session.
     pub(super) held: Option<Box<Held>>,
     /// Number of the last revocation that told a former gateway of a move.

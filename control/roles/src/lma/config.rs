@@ -1,5 +1,6 @@
 //! How a local mobility anchor is set up.
 
+use crate::heartbeat::HeartbeatConfig;
 use crate::pool::Pools;
 use crate::revocation::RevocationConfig;
 use crate::SignallingProfile;
@@ -41,6 +42,11 @@ pub struct LmaConfig {
     pub revocation: RevocationConfig,
     /// Which forms of updates are understood.
     pub profile: SignallingProfile,
+    /// How gateways are watched (RFC 5847).
+    pub heartbeat: HeartbeatConfig,
+    /// Whether the bindings of a gateway that has restarted without its sessions end; else it finds
+    /// them when its hosts show themselves again.
+    pub end_when_restarted: bool,
 }
 
 impl LmaConfig {
@@ -62,6 +68,8 @@ impl LmaConfig {
             revoke_on_handover: true,
             revocation: RevocationConfig::default(),
             profile: SignallingProfile::Rfc,
+            heartbeat: HeartbeatConfig::default(),
+            end_when_restarted: false,
         }
     }
 }

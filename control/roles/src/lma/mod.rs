@@ -43,6 +43,8 @@
 //! - A handover is revoked at the former gateway, if so configured, while the new one is answered; the
 //!   binding of that gateway is gone here by then, so what it says to the revocation changes nothing.
 //!   What the operator revokes ends at once.
+//! - Bindings of a gateway that does not answer heartbeats, or that has restarted, end only if so
+//!   configured: its hosts may come back to it, and find them.
 //! - A refused `Bind` (the table was full against all promises) ends the session and is answered
 //!   with 130; for the refusal to be the only answer, the effects after the refused one must not be
 //!   applied.
@@ -59,6 +61,7 @@ mod counters;
 mod ipv4;
 mod lookup;
 mod merge;
+mod peers;
 mod policy;
 mod restore;
 mod revoke;
@@ -73,6 +76,7 @@ pub use view::{BindingState, BindingView};
 use crate::counters::{CounterView, Counters};
 use crate::effect::{Effect, Notice};
 use crate::event::Timer;
+use crate::heartbeat::{PeerView, Peers, Turns};
 use crate::message::{can_answer, ignored, ErrorSender, PerSecond};
 use crate::pool::Prefixes;
 use crate::revocation::Revocations;
@@ -96,6 +100,9 @@ pub struct Lma {
     counters: Counters<LmaCounter>,
     errors: ErrorSender,
     revocations: Revocations,
+    peers: Peers,
+    /// Sessions to be looked at because of their gateways.
+    turns: Turns<u64>,
     /// Refusals that strangers may have: under made-up names they would be ever more packets to
     /// nowhere.
     strangers: PerSecond<100>,
@@ -116,6 +123,8 @@ impl Lma {
             counters: Counters::new(),
             errors: ErrorSender::default(),
             revocations: Revocations::default(),
+            peers: Peers::default(),
+            turns: Turns::default(),
             strangers: PerSecond::default(),
             installing: None,
             config,
@@ -138,6 +147,11 @@ impl Lma {
         self.cache
             .iter()
             .map(move |entry| entry.view(now.monotonic, anchor))
+    }
+
+    /// The gateways that policy names or that have sessions, by address.
+    pub fn peers(&self, now: Now) -> impl ExactSizeIterator<Item = PeerView> + '_ {
+        self.peers.views(now.monotonic)
     }
 
     /// Every counter, with its description.
@@ -178,14 +192,17 @@ impl Lma {
             Message::BindingRefreshRequest(_) => {
                 self.ignore(from, LmaCounter::UnexpectedRefreshRequest, effects);
             }
-            Message::BindingError(_) => self.ignore(from, LmaCounter::BindingErrors, effects),
+            Message::BindingError(error) => self.on_binding_error(from, error, effects),
             Message::RevocationIndication(indication) => {
                 self.on_revocation_indication(now, (from, to), indication, effects);
             }
             Message::RevocationAcknowledgement(answer) => {
                 self.on_revocation_acknowledgement(from, answer, effects);
             }
-            Message::Heartbeat(_) | Message::Other { .. } => {
+            Message::Heartbeat(heartbeat) => {
+                self.on_heartbeat(now, (from, to), heartbeat, effects);
+            }
+            Message::Other { .. } => {
                 self.errors.unrecognized(now.monotonic, from, to, effects);
                 self.ignore(from, LmaCounter::UnknownType, effects);
             }
@@ -238,6 +255,7 @@ impl Lma {
             return;
         };
         self.counters.add(why);
+        self.peers.unshare(entry.care_of, effects);
         for &prefix in &entry.prefixes {
             self.prefixes.release(prefix, entry.interface());
         }
@@ -288,6 +306,19 @@ impl Role for Lma {
             Event::Timer {
                 timer: Timer::Revocation { sequence },
             } => self.on_revocation_timer(*sequence, effects),
+            Event::Timer {
+                timer: Timer::Heartbeat { peer },
+            } => self.on_heartbeat_timer(now, *peer, effects),
+            Event::Timer {
+                timer: Timer::RestartNotice,
+            } => self.on_restart_notice(effects),
+            Event::Timer {
+                timer: Timer::PeerSessions,
+            } => self.on_turn(now, effects),
+            Event::Started {
+                restart_counter,
+                lost,
+            } => self.peers.start(*restart_counter, *lost),
             Event::Revoke { scope } => self.on_revoke(now, scope, effects),
             Event::Policy { policy } => self.on_policy(now, policy, effects),
             Event::Delete { mn_identifier } => {
@@ -313,7 +344,7 @@ impl Role for Lma {
             | Event::Unused { .. }
             | Event::AccessPolicyChanged
             | Event::AccessPolicyChangedFor { .. }
-            | Event::Started { .. }
+            | Event::Anchors { .. }
             | Event::Restored { .. }
             | Event::Shutdown => {}
         }

@@ -95,6 +95,7 @@ impl Lma {
     /// The policy was read. What it no longer allows ends now.
     pub(super) fn on_policy(&mut self, now: Now, policy: &LmaPolicy, effects: &mut Vec<Effect>) {
         self.admission = Admission::new(policy);
+        self.peers.name(&policy.mags, effects);
         let hosts = policy.hosts.iter();
         self.prefixes
             .fix(hosts.flat_map(|host| host.home_network_prefixes.iter().copied()));

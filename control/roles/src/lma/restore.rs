@@ -42,7 +42,7 @@ impl Lma {
         };
         // A clock that was set back must not make a binding last.
         let left = record.ends.saturating_sub(now.wall).min(longest);
-        let entry = Entry::restored(record, now.monotonic + left);
+        let entry = Entry::restored(record, now.monotonic, now.monotonic + left);
         let is_taken = |prefix| self.prefixes.holder(prefix).is_some();
         let bound = entry.bound();
         let why_not = if left.is_zero() {
@@ -88,7 +88,9 @@ impl Lma {
         }
         let bound = bound.into_iter();
         effects.extend(bound.map(|prefix| Effect::Bind { prefix, path }));
+        let (heartbeat, care_of) = (self.config.heartbeat, entry.care_of);
         self.cache.insert(entry);
+        self.peers.share(&heartbeat, care_of, effects);
         self.counters.add(LmaCounter::BindingsRestored);
         effects.push(Effect::SetTimer {
             timer: Timer::BindingExpiry { session },
@@ -118,7 +120,7 @@ impl Entry {
         }
     }
 
-    fn restored(record: &BindingRecord, deadline: Duration) -> Self {
+    fn restored(record: &BindingRecord, now: Duration, deadline: Duration) -> Self {
         Self {
             session: record.session,
             mn_identifier: record.mn_identifier.clone(),
@@ -138,6 +140,7 @@ impl Entry {
                 false => BindingState::Active,
             },
             deadline,
+            accepted: now,
             held: None,
             revoking: None,
         }

@@ -298,9 +298,12 @@ impl Lma {
             timestamp: None,
             state: BindingState::Active,
             deadline: now.monotonic,
+            accepted: now.monotonic,
             held: None,
             revoking: None,
         });
+        let heartbeat = self.config.heartbeat;
+        self.peers.share(&heartbeat, request.care_of, effects);
         self.counters.add(LmaCounter::BindingsCreated);
         self.install(now, received, request, session, None, effects);
     }
@@ -397,6 +400,7 @@ impl Lma {
         entry.accept(received, request);
         entry.state = BindingState::Active;
         entry.deadline = now.monotonic + lifetime;
+        entry.accepted = now.monotonic;
         // An update that waits goes on waiting, but for one that this update repeats.
         let repeated = entry.held.take_if(|held| received.is_about(held));
         let tunnel = TunnelEnds {
@@ -424,6 +428,11 @@ impl Lma {
         self.accept(received, session, granted, effects);
         if let Some(former) = before {
             self.revoke_former(session, former, effects);
+            if former.care_of != request.care_of {
+                let heartbeat = self.config.heartbeat;
+                self.peers.unshare(former.care_of, effects);
+                self.peers.share(&heartbeat, request.care_of, effects);
+            }
         }
         for prefix in bound.into_iter().filter(|_| changed) {
             let mn_identifier = host.clone();

@@ -284,6 +284,9 @@ impl Mag {
             return;
         };
         let was_bound = registration.bound.is_some();
+        if !was_bound {
+            self.peers.share(&self.core.config.heartbeat, from, effects);
+        }
         let before = registration.bound_prefixes();
         registration.prefixes = prefixes;
         let served = std::mem::replace(&mut registration.ipv4, service);

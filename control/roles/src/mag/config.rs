@@ -1,5 +1,6 @@
 //! How a mobile access gateway is set up.
 
+use crate::heartbeat::HeartbeatConfig;
 use crate::revocation::RevocationConfig;
 use crate::SignallingProfile;
 use serde::Serialize;
@@ -50,6 +51,11 @@ pub struct MagConfig {
     pub revocation: RevocationConfig,
     /// The form of updates.
     pub profile: SignallingProfile,
+    /// How anchors are watched (RFC 5847).
+    pub heartbeat: HeartbeatConfig,
+    /// Whether the bindings with an anchor that has restarted without its sessions, or that was down,
+    /// are registered with it anew at once; else they are by their next refresh.
+    pub renew_when_restarted: bool,
     /// Seed of the jitter and of the first sequence number.
     pub seed: u64,
 }
@@ -119,6 +125,8 @@ impl MagConfig {
             deregister_on_shutdown: false,
             revocation: RevocationConfig::default(),
             profile: SignallingProfile::Rfc,
+            heartbeat: HeartbeatConfig::default(),
+            renew_when_restarted: true,
             seed,
         }
     }

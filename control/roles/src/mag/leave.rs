@@ -127,6 +127,7 @@ impl Mag {
         if registration.bound.is_none() {
             return;
         }
+        self.peers.unshare(registration.list.lma, effects);
         for prefix in registration.bound_prefixes() {
             self.by_prefix.remove(&prefix);
             effects.push(Effect::Unbind { prefix });

@@ -45,7 +45,11 @@
 //!
 //! A PBA that does not echo the options of its update is ignored, and the update is not sent again
 //! (RFC 5213 section 6.9.1.2 rule 6) until the operator attaches the host or changes the policy. Binding Errors are counted and reported, and change nothing:
-//! nobody vouches for them.
+//! nobody vouches for them, but for one that answers a heartbeat: its sender is asked no more.
+//!
+//! An anchor that has restarted without its sessions, or is back after it was down, has its bindings
+//! registered anew by refreshes, some at a time, unless configured otherwise. One that is down keeps
+//! them by default; else each is lost as if its lifetime were over, and registered until it is accepted.
 
 mod acknowledge;
 mod address;
@@ -55,6 +59,7 @@ mod counters;
 mod draft;
 mod ipv4;
 mod leave;
+mod peers;
 mod restore;
 mod revoke;
 mod take_over;
@@ -69,6 +74,7 @@ pub use view::{VisitorAddress, VisitorState, VisitorView};
 use crate::counters::{Counter, CounterView};
 use crate::effect::Effect;
 use crate::event::{HostLink, Timer};
+use crate::heartbeat::{PeerView, Peers, Turns};
 use crate::message::{can_answer, ignored, refuse_plain, ErrorSender, PerSecond};
 use crate::refusal::Refusals;
 use crate::revocation::Revocations;
@@ -111,6 +117,9 @@ pub struct Mag {
     refusals: Refusals,
     errors: ErrorSender,
     revocations: Revocations,
+    peers: Peers,
+    /// Hosts to be looked at because of their anchors.
+    turns: Turns<HostLink>,
     /// Indications that are answered: who is an anchor is known by its answers alone.
     revocation_answers: PerSecond<1000>,
 }
@@ -128,6 +137,8 @@ impl Mag {
             refusals: Refusals::default(),
             errors: ErrorSender::default(),
             revocations: Revocations::default(),
+            peers: Peers::default(),
+            turns: Turns::default(),
             revocation_answers: PerSecond::default(),
         }
     }
@@ -149,6 +160,11 @@ impl Mag {
         let here = here.map(move |visitor| visitor.view(now.monotonic, care_of));
         let left = self.leaving.values();
         here.chain(left.map(move |leaving| leaving.view(care_of)))
+    }
+
+    /// The anchors that policy names or that have hosts bound here, by address.
+    pub fn peers(&self, now: Now) -> impl ExactSizeIterator<Item = PeerView> + '_ {
+        self.peers.views(now.monotonic)
     }
 
     /// Every counter, with its description.
@@ -196,7 +212,13 @@ impl Mag {
                 }
                 self.ignore(from, MagCounter::UnexpectedUpdate, effects);
             }
-            Message::BindingError(_) => self.ignore(from, MagCounter::BindingErrors, effects),
+            Message::BindingError(error) => self.on_binding_error(from, error, effects),
+            Message::Heartbeat(_) if !can_answer(from) => {
+                self.ignore(from, MagCounter::SourceNotUnicast, effects);
+            }
+            Message::Heartbeat(heartbeat) => {
+                self.on_heartbeat(now, (from, to), heartbeat, effects);
+            }
             Message::RevocationIndication(_) if !can_answer(from) => {
                 self.ignore(from, MagCounter::SourceNotUnicast, effects);
             }
@@ -206,7 +228,7 @@ impl Mag {
             Message::RevocationAcknowledgement(answer) => {
                 self.on_revocation_acknowledgement(from, answer, effects);
             }
-            Message::Heartbeat(_) | Message::Other { .. } => {
+            Message::Other { .. } => {
                 self.errors.unrecognized(now.monotonic, from, to, effects);
                 self.ignore(from, MagCounter::UnknownType, effects);
             }
@@ -241,6 +263,9 @@ impl Mag {
                 self.on_deregistration_timer(now, &left, effects);
             }
             Timer::Revocation { sequence } => self.on_revocation_timer(*sequence, effects),
+            Timer::Heartbeat { peer } => self.on_heartbeat_timer(now, *peer, effects),
+            Timer::RestartNotice => self.on_restart_notice(effects),
+            Timer::PeerSessions => self.on_turn(now, effects),
             // Other roles'.
             Timer::BindingExpiry { .. }
             | Timer::AssignWait { .. }
@@ -323,6 +348,12 @@ impl Mag {
             self.end(now, link, true, false, effects);
             return self.give_up(link, "its anchor garbles what it is told", effects);
         }
+        self.lapse(now, link, effects);
+    }
+
+    /// The binding of a host ends, whatever its anchor has of it. It is registered until that is
+    /// accepted.
+    fn lapse(&mut self, now: Now, link: HostLink, effects: &mut Vec<Effect>) {
         self.lose_binding(now, link, effects);
         let visitor = self.visitors.get_mut(&link);
         let registration = visitor.and_then(|v| v.registration.as_mut());
@@ -369,13 +400,17 @@ impl Role for Mag {
             Event::Restored {
                 record: Record::Visitor(visitor),
             } => self.on_restored(now, visitor, effects),
+            Event::Started {
+                restart_counter,
+                lost,
+            } => self.peers.start(*restart_counter, *lost),
+            Event::Anchors { addresses } => self.peers.name(addresses, effects),
             // Other roles'.
             Event::Policy { .. }
             | Event::Maars { .. }
             | Event::Mode { .. }
             | Event::Unused { .. }
             | Event::Restored { .. }
-            | Event::Started { .. }
             | Event::Unauthenticated { .. } => {}
         }
     }

@@ -82,6 +82,8 @@ impl Mag {
         effects.push(visitor.host.watch());
         self.occupy(&visitor.host);
         self.visitors.insert(link, visitor);
+        let heartbeat = self.core.config.heartbeat;
+        self.peers.share(&heartbeat, record.profile.lma, effects);
         self.core.counters.add(MagCounter::VisitorsRestored);
         let interval = self.core.config.advertising.interval;
         let advertise = fraction(&mut self.core.rng, interval);

@@ -9,6 +9,7 @@ mod draft;
 mod interfaces;
 mod interfaces_mag;
 mod interfaces_model;
+mod heartbeat;
 mod ipv4;
 mod lma;
 mod lma_handover;

@@ -9,6 +9,7 @@ use roles::mag::Mag;
 use roles::{Event, Role, SignallingProfile};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// What is recorded from.
 #[derive(Clone, Copy, Serialize, Deserialize)]
@@ -26,6 +27,10 @@ enum Setup {
     Mag,
     /// A gateway that sends updates in the draft's form.
     DraftMag,
+    /// An anchor that asks its gateways whether they are there, and ends what they have lost.
+    WatchingLma,
+    /// A gateway that asks its anchors.
+    WatchingMag,
     /// A gateway that orders updates by sequence numbers.
     MagWithoutTimestamps,
 }
@@ -51,6 +56,19 @@ impl Setup {
             }
             Self::BareLma => Box::new(Lma::new(lma_config())),
             Self::Mag => Box::new(mag()),
+            Self::WatchingLma => {
+                let mut config = lma_config();
+                config.heartbeat.interval = Duration::from_secs(60);
+                config.heartbeat.missing_allowed = 1;
+                config.heartbeat.end_when_down = true;
+                config.end_when_restarted = true;
+                Box::new(lma_with(config))
+            }
+            Self::WatchingMag => {
+                let mut config = mag_config();
+                config.heartbeat.interval = Duration::from_secs(60);
+                Box::new(Mag::new(config))
+            }
             Self::MagWithoutTimestamps => {
                 let mut config = mag_config();
                 config.timestamps = false;

@@ -135,6 +135,7 @@ pub(super) fn lma(document: &mut Document, config: &Config, lma: &Lma) {
         ],
     );
     lma.revocation.check(document, "lma");
+    lma.heartbeat.check(document);
 }
 
 /// IPv4 home networks: each of addresses that hosts can have, with a router of it, and no two the same.
@@ -236,6 +237,7 @@ pub(super) fn mag(document: &mut Document, config: &Config, mag: &Mag) {
         ],
     );
     mag.revocation.check(document, "mag");
+    mag.heartbeat.check(document);
 }
 
 /// A list of `[mag]` that names things, each once.
