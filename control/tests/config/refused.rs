@@ -550,7 +550,7 @@ fn heartbeats_are_within_reason() {
         MAG,
         "policy = ",
         "heartbeat = { end_when_restarted = true }\npolicy = ",
-        "unknown key `end_when_restarted`",
+        "test.toml:31: unknown key `end_when_restarted`; did you mean \"renew_when_restarted\"?",
     );
 }
 
