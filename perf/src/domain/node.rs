@@ -153,7 +153,10 @@ pub fn process(scenario: &Scenario, place: Place, restarts: u32) -> Result<Proce
 
 /// What a node is told at every start before anything else, but for what it kept.
 pub fn greeting(scenario: &Scenario, place: Place, restarts: u32) -> Vec<Event> {
-    let mut events = vec![Event::Started { restarts }];
+    let mut events = vec![Event::Started {
+        restart_counter: restarts,
+        lost: false,
+    }];
     if scenario.mode == Mode::Central && place == scenario.gateways {
         let policy = LmaPolicy {
             mags: (0..scenario.gateways).map(address).collect(),

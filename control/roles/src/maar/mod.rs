@@ -257,6 +257,7 @@ impl Role for Maar {
             | Event::TakeOver { .. }
             | Event::Policy { .. }
             | Event::Maars { .. }
+            | Event::Anchors { .. }
             | Event::Mode { .. }
             | Event::Revoke { .. }
             | Event::Started { .. }
