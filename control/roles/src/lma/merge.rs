@@ -67,6 +67,7 @@ impl Lma {
                 continue;
             };
             self.counters.add(LmaCounter::BindingsMerged);
+            self.peers.unshare(other.care_of, effects);
             effects.push(Effect::CancelTimer {
                 timer: Timer::BindingExpiry {
                     session: other.session,
