@@ -1,11 +1,11 @@
 //! Adjacencies: the neighbours that frames are sent to, one word each.
 //!
 //! ```text
-//!   63                      16 15             0
-//!   | link-layer address 48    | interface 16  |     interface + 1; 0: no such adjacency
+//!   63             48 47                      0
+//!   | interface 16   |   link-layer address 48 |     interface + 1; 0: no such adjacency
 //! ```
 //!
-//! A worker that reads one while control changes it gets the old neighbour or the new one, never
+//! The address stands as in a frame, its first octet lowest. A worker that reads one while control changes it gets the old neighbour or the new one, never
 //! the address of one on the interface of the other.
 
 use crate::indices::Indices;
@@ -29,12 +29,10 @@ impl Adjacencies {
         unpack(self.words.get(id.0 as usize)?.load(Ordering::Acquire))
     }
 
-    /// The word of the adjacency at an index; 0 where there is none. For those that compare or copy it
-    /// whole: nothing else does more with it than this file does.
+    /// All of them as words.
     #[inline(always)]
-    pub(crate) fn word(&self, id: AdjacencyId) -> u64 {
-        let word = self.words.get(id.0 as usize);
-        word.map_or(0, |word| word.load(Ordering::Acquire))
+    pub(crate) fn words(&self) -> Words<'_> {
+        Words(&self.words)
     }
 
     /// How much memory they take, and where.
@@ -49,17 +47,37 @@ impl Adjacencies {
     }
 }
 
+/// All adjacencies, for those that compare or copy them whole: nothing else does more with a word than this
+/// file does.
+#[derive(Clone, Copy)]
+pub(crate) struct Words<'a>(&'a [AtomicU64]);
+
+impl Words<'_> {
+    /// The word of the adjacency at an index; 0 where there is none.
+    #[inline(always)]
+    pub(crate) fn get(self, id: AdjacencyId) -> u64 {
+        let word = self.0.get(id.0 as usize);
+        word.map_or(0, |word| word.load(Ordering::Acquire))
+    }
+
+    /// The interface that a word names; of that of no adjacency one that no interface has.
+    #[inline(always)]
+    pub(crate) fn interface(word: u64) -> InterfaceId {
+        InterfaceId(((word >> 48) as u16).wrapping_sub(1))
+    }
+}
+
 fn pack(spec: AdjacencySpec) -> Option<u64> {
     let interface = spec.interface.0.checked_add(1)?;
     let [a, b, c, d, e, f] = spec.mac.0;
-    let [g, h] = interface.to_be_bytes();
-    Some(u64::from_be_bytes([a, b, c, d, e, f, g, h]))
+    let [g, h] = interface.to_le_bytes();
+    Some(u64::from_le_bytes([a, b, c, d, e, f, g, h]))
 }
 
 #[inline(always)]
 fn unpack(word: u64) -> Option<AdjacencySpec> {
-    let [a, b, c, d, e, f, g, h] = word.to_be_bytes();
-    let interface = InterfaceId(u16::from_be_bytes([g, h]).checked_sub(1)?);
+    let [a, b, c, d, e, f, g, h] = word.to_le_bytes();
+    let interface = InterfaceId(u16::from_le_bytes([g, h]).checked_sub(1)?);
     Some(AdjacencySpec {
         interface,
         mac: MacAddr([a, b, c, d, e, f]),

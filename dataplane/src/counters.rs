@@ -224,7 +224,13 @@ impl WorkerCounters {
     /// Worker: `n` packets met this verdict.
     #[inline(always)]
     pub(crate) fn count(&self, verdict: Verdict, n: u64) {
-        if let Some(word) = self.verdicts.get(verdict.index()) {
+        self.count_index(verdict.index(), n);
+    }
+
+    /// Worker: `n` packets met the verdict of this [index](Verdict::index).
+    #[inline(always)]
+    pub(crate) fn count_index(&self, verdict: usize, n: u64) {
+        if let Some(word) = self.verdicts.get(verdict) {
             add(word, n);
         }
     }
@@ -246,17 +252,16 @@ impl WorkerCounters {
     /// Worker: a packet went to or from a binding's prefix.
     #[inline(always)]
     pub(crate) fn count_binding(&self, id: BindingId, way: Direction, bytes: u64, now: u32) {
-        let Some(slot) = self.bindings.get(id.0 as usize) else {
-            return;
-        };
-        let words = match way {
-            Direction::Up => &slot.up,
-            Direction::Down => &slot.down,
-        };
-        add(&words.bytes, bytes);
-        let packets = words.packets.load(Ordering::Relaxed).wrapping_add(1);
-        words.packets.store(packets, Ordering::Relaxed);
-        words.last_seen.store(now.max(1), Ordering::Relaxed);
+        self.binding_counter(now).count(id, way, bytes);
+    }
+
+    /// Worker: counts the packets of bindings, as of now.
+    #[inline(always)]
+    pub(crate) fn binding_counter(&self, now: u32) -> BindingCounter<'_> {
+        BindingCounter {
+            slots: &self.bindings,
+            now: now.max(1),
+        }
     }
 
     /// Hints that the slots of bindings will be counted in soon, one at each call.
@@ -311,6 +316,31 @@ impl WorkerCounters {
             rx: words.rx.read(),
             tx: words.tx.read(),
         })
+    }
+}
+
+/// The slots of one worker's bindings, for a loop over many packets.
+#[derive(Clone, Copy)]
+pub(crate) struct BindingCounter<'a> {
+    slots: &'a [BindingWords],
+    now: u32,
+}
+
+impl BindingCounter<'_> {
+    /// A packet went to or from a binding's prefix.
+    #[inline(always)]
+    pub(crate) fn count(self, id: BindingId, way: Direction, bytes: u64) {
+        let Some(slot) = self.slots.get(id.0 as usize) else {
+            return;
+        };
+        let words = match way {
+            Direction::Up => &slot.up,
+            Direction::Down => &slot.down,
+        };
+        add(&words.bytes, bytes);
+        let packets = words.packets.load(Ordering::Relaxed).wrapping_add(1);
+        words.packets.store(packets, Ordering::Relaxed);
+        words.last_seen.store(self.now, Ordering::Relaxed);
     }
 }
 

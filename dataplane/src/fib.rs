@@ -8,12 +8,13 @@
 //! few probes, most of them into a table that is in the cache. A [`Fib`] never changes: control
 //! compiles a new one from its [`Topology`] and publishes it whole.
 
+use crate::classify::Family;
 use crate::key::{Domain, Interface, InterfaceId, NextHop, Route, Topology};
 use crate::table::hash::Seed;
 use crate::tunnels::HEADER;
 use packet::PortId;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use wire::ether::{self, MacAddr};
+use wire::ether::{self, ethertype, MacAddr};
 
 /// VLAN identifiers of a port.
 const VLANS: usize = 1 << 12;
@@ -80,7 +81,11 @@ impl Fib {
         let routes = routes.len();
         Self {
             generation,
-            exits: interfaces.iter().map(Exit::of).collect(),
+            exits: interfaces
+                .iter()
+                .take(u16::MAX.into())
+                .map(Exit::of)
+                .collect(),
             interfaces,
             ports,
             domains,
@@ -122,10 +127,10 @@ impl Fib {
         self.interfaces.get(usize::from(id.0))
     }
 
-    /// The way out by the interface with this index.
+    /// The ways out, in the order of their interfaces; none by the last one that an index has.
     #[inline(always)]
-    pub(crate) fn exit(&self, id: InterfaceId) -> Option<&Exit> {
-        self.exits.get(usize::from(id.0))
+    pub(crate) fn exits(&self) -> &[Exit] {
+        &self.exits
     }
 
     /// All interfaces, in the order of their [`InterfaceId`].
@@ -201,9 +206,11 @@ impl Fib {
 
 /// An [`Interface`] as packets leave by it, as small as can be.
 #[derive(Clone, Copy)]
+#[repr(align(32))]
 pub(crate) struct Exit {
-    /// Our link-layer address on it, as the upper 48 bits of a word in host order.
-    pub(crate) from: u64,
+    /// The last eight octets of the Ethernet header as they stand in a frame, our link-layer address and
+    /// what follows: of IPv6, then of IPv4; a tag follows both where there is one.
+    from: [[u8; 8]; 2],
     /// Port that carries it.
     pub(crate) port: PortId,
     /// Octets of the link-layer header.
@@ -219,8 +226,16 @@ pub(crate) struct Exit {
 impl Exit {
     fn of(interface: &Interface) -> Self {
         let [a, b, c, d, e, f] = interface.mac.0;
+        let from = |family: Family| {
+            let ether_type = match interface.vlan {
+                None => family.ethertype(),
+                Some(_) => ethertype::VLAN,
+            };
+            let [g, h] = ether_type.to_be_bytes();
+            [a, b, c, d, e, f, g, h]
+        };
         Self {
-            from: u64::from_be_bytes([a, b, c, d, e, f, 0, 0]),
+            from: [from(Family::V6), from(Family::V4)],
             port: interface.port,
             front: match interface.vlan {
                 None => ether::HEADER_LEN as u8,
@@ -229,6 +244,16 @@ impl Exit {
             vlan: interface.vlan.unwrap_or(0),
             mtu: interface.mtu,
             mtu_inside: interface.mtu.saturating_sub(HEADER as u16),
+        }
+    }
+
+    /// The last eight octets of the Ethernet header of a packet of `family`.
+    #[inline(always)]
+    pub(crate) fn from(&self, family: Family) -> [u8; 8] {
+        let [ipv6, ipv4] = self.from;
+        match family {
+            Family::V6 => ipv6,
+            Family::V4 => ipv4,
         }
     }
 }

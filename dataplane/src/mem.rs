@@ -133,16 +133,12 @@ impl<T: Zeroed> Slab<T> {
         Pages::of(&[self.extent().range])
     }
 
-    /// Hints that records will be read soon, one at each call; an index out of range is passed over.
-    /// For a loop that has use for every register, which keeps no more than base and length.
+    /// Hints that records will be read soon, one at each call; of an index out of range nothing comes.
+    /// For a loop that has use for every register, which keeps no more than the base.
     #[inline(always)]
     pub(crate) fn prefetcher(&self) -> impl Fn(u32) + Copy + '_ {
-        let records: &[T] = self;
-        move |index| {
-            if let Some(record) = records.get(index as usize) {
-                prefetch(record);
-            }
-        }
+        let base = self.base.as_ptr().cast_const();
+        move |index| prefetch_at(base.wrapping_add(index as usize))
     }
 
     /// How much it takes, and where.
@@ -247,11 +243,18 @@ fn anonymous(length: usize, flags: libc::c_int) -> Option<NonNull<u8>> {
 /// Hints that `record` will be read soon.
 #[inline(always)]
 pub fn prefetch<T>(record: &T) {
+    prefetch_at(std::ptr::from_ref(record));
+}
+
+/// The same of what may lie nowhere.
+#[inline(always)]
+fn prefetch_at<T>(record: *const T) {
     #[cfg(all(target_arch = "x86_64", not(any(loom, miri))))]
-    // SAFETY: a prefetch changes nothing but caches, and SSE is part of x86-64.
+    // SAFETY: a prefetch reads nothing, changes nothing but caches and never faults, wherever it points;
+    // SSE is part of x86-64.
     unsafe {
         use std::arch::x86_64::{_mm_prefetch, _MM_HINT_T0};
-        _mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(record).cast());
+        _mm_prefetch::<_MM_HINT_T0>(record.cast());
     }
     #[cfg(not(all(target_arch = "x86_64", not(any(loom, miri)))))]
     let _ = record;

@@ -173,11 +173,13 @@ impl<T: RxTx, M: Meter> Path<T, M> {
             self.meter.lap(Stage::Receive);
             return 0;
         }
-        let mut octets = 0;
-        for buf in &burst {
-            buf.prefetch();
-            octets += buf.octets() as u64;
-        }
+        // The express asks for the others as it comes to those before them.
+        let first = match M::EXPRESS && !view.watch.is_on() {
+            true => express::AHEAD,
+            false => burst.len(),
+        };
+        burst.iter().take(first).for_each(Buf::prefetch);
+        let octets = burst.iter().map(|buf| buf.octets() as u64).sum();
         let way = PortDirection::Rx;
         view.reader
             .count_port(port, way, burst.len() as u64, octets);

@@ -193,6 +193,7 @@ impl Line {
 
 /// A tunnel where it lies, for whoever puts packets into it: its header is copied once, from here to the
 /// packet.
+#[derive(Clone, Copy)]
 pub(crate) struct Entrance<'a> {
     line: &'a Line,
     /// Octets that the largest inner packet may have.
@@ -202,19 +203,39 @@ pub(crate) struct Entrance<'a> {
 }
 
 impl Entrance<'_> {
-    /// Writes the outer header, `lead` (in host order, as exclusive or) laid over its first eight octets,
-    /// which are zero where the packet decides; its next header is [`Entrance::NEXT_HEADER`].
+    /// The outer header in words, `lead` (in host order, as exclusive or) laid over the first, which has zeros
+    /// where the packet decides; its next header is [`Entrance::NEXT_HEADER`].
     #[inline(always)]
-    pub(crate) fn write(&self, place: &mut [u8; HEADER], lead: u64) {
-        let mut over = lead.to_be();
-        for (place, word) in place.chunks_exact_mut(8).zip(&self.line.header) {
-            let word = word.load(Ordering::Relaxed) ^ std::mem::take(&mut over);
-            place.copy_from_slice(&word.to_ne_bytes());
-        }
+    pub(crate) fn header(&self, lead: u64) -> [u64; HEADER / 8] {
+        let words = self.line.header.each_ref();
+        let mut header = words.map(|word| word.load(Ordering::Relaxed));
+        let [first, ..] = &mut header;
+        *first ^= lead.to_be();
+        header
     }
 
     /// What the header that it has says of its payload.
     pub(crate) const NEXT_HEADER: u8 = IPV6;
+}
+
+/// All tunnels where they lie.
+#[derive(Clone, Copy)]
+pub(crate) struct Entrances<'a>(&'a [Line]);
+
+impl<'a> Entrances<'a> {
+    /// The tunnel at an index. One that is not there carries no octet, and of one that is not resolved the
+    /// adjacency is one that no table has.
+    #[inline(always)]
+    pub(crate) fn get(self, id: TunnelId) -> Option<Entrance<'a>> {
+        let line = self.0.get(id.0 as usize)?;
+        let state = line.state.load(Ordering::Acquire);
+        let adjacency = line.adjacency.load(Ordering::Acquire) as u32;
+        Some(Entrance {
+            line,
+            mtu: state as u16,
+            adjacency: AdjacencyId(adjacency.wrapping_sub(1)),
+        })
+    }
 }
 
 /// The table, as workers see it.
@@ -230,20 +251,10 @@ impl Tunnels {
         self.lines.get(id.0 as usize)?.read()
     }
 
-    /// The tunnel at an index where it lies, if there is one and it is resolved.
+    /// All of them where they lie, for whoever puts packets into many.
     #[inline(always)]
-    pub(crate) fn entrance(&self, id: TunnelId) -> Option<Entrance<'_>> {
-        let line = self.lines.get(id.0 as usize)?;
-        let state = line.state.load(Ordering::Acquire);
-        let adjacency = line.adjacency.load(Ordering::Acquire) as u32;
-        if state & LIVE == 0 {
-            return None;
-        }
-        Some(Entrance {
-            line,
-            mtu: state as u16,
-            adjacency: AdjacencyId(adjacency.checked_sub(1)?),
-        })
+    pub(crate) fn entrances(&self) -> Entrances<'_> {
+        Entrances(&self.lines)
     }
 
     /// How much memory the index and the tunnels take, and where.

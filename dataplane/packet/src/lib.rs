@@ -48,13 +48,25 @@ pub trait Buf: Sized {
     fn prepend(&mut self, octets: usize) -> Result<(), NoRoom>;
     /// Cuts `octets` from the front.
     fn trim_front(&mut self, octets: usize) -> Result<(), NoRoom>;
+    /// Grows or cuts the front so that what is `from` octets behind it comes to be `to` octets behind it;
+    /// returns the packet's bytes, of which new ones hold anything. Without room nothing changes.
+    #[inline]
+    fn move_front(&mut self, from: u16, to: u16) -> Result<&mut [u8], NoRoom> {
+        match to.checked_sub(from) {
+            Some(more) => self.prepend(more.into())?,
+            None => self.trim_front((from - to).into())?,
+        }
+        Ok(self.data_mut())
+    }
     /// Makes the packet `length` octets long: cuts the end, or grows into the tail room with octets
     /// that hold anything.
     fn set_len(&mut self, length: usize) -> Result<(), NoRoom>;
     /// The VLAN tag control information that the receiving port stripped, if it did.
     fn stripped_vlan(&self) -> Option<u16>;
-    /// Hints that the packet's headers will be read soon, and headers be put in front of it.
+    /// Hints that the packet's headers will be read soon.
     fn prefetch(&self);
+    /// Hints that headers will be put in front of the packet soon.
+    fn prefetch_front(&self);
 }
 
 /// The queues of one worker.

@@ -173,6 +173,8 @@ impl Buf for Buffer {
     }
 
     fn prefetch(&self) {}
+
+    fn prefetch_front(&self) {}
 }
 
 /// The queues of one worker in plain memory.

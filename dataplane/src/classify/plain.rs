@@ -59,10 +59,10 @@ impl Link {
         u64::from_be(self.second) as u16
     }
 
-    /// Source in the upper 48 bits, the others zero.
+    /// Source in the lower 48 bits, its first octet lowest, the others zero.
     #[inline(always)]
     pub(crate) const fn sender(self) -> u64 {
-        u64::from_be(self.second) & !0xffff
+        u64::from_le(self.second) & (1 << 48) - 1
     }
 }
 
@@ -113,10 +113,11 @@ impl Ip6 {
         let lead = self.lead.get();
         let [first_of_source, ..] = self.source;
         let [first_of_destination, ..] = self.destination;
-        let plain = lead >> 60 == 6
-            && HEADER_LEN + (lead >> 16) as usize % (1 << 16) == octets
-            && has(&TRAVELS, first_of_source)
-            && has(&TRAVELS, first_of_destination);
+        // In one branch, for all of it mostly is so.
+        let length = HEADER_LEN as u64 + (lead >> 16) % (1 << 16);
+        let odd = (lead >> 60 ^ 6) | (length ^ octets as u64);
+        let travel = has(&TRAVELS, first_of_source) & has(&TRAVELS, first_of_destination);
+        let plain = odd == 0 && travel;
         plain.then_some((lead >> 8) as u8)
     }
 

@@ -203,12 +203,8 @@ impl<T: RxTx, M: Meter> Path<T, M> {
         view: &View<'_>,
         io: &mut T,
     ) {
-        let sent = Sent {
-            verdict: way.verdict,
-            up: way.up.unwrap_or(NOBODY),
-            down: way.down.unwrap_or(NOBODY),
-            octets: packet.fields.length as u32,
-        };
+        let [up, down] = [way.up, way.down].map(|binding| binding.unwrap_or(NOBODY));
+        let sent = Sent::counted(way.verdict, up, down, packet.fields.length as u32);
         self.output.send(port, packet.buf, sent, view, io);
     }
 

@@ -1,9 +1,9 @@
 //! The express: packets that need nothing out of the ordinary, in stages over small arrays.
 //!
 //! ```text
-//!   burst ─> board ─> outer pairs ─> sources ─> destinations ─> ride, coach by coach ─> output
-//!              │                                                       │
-//!              └───────────────────────── rest ────────────────────────┘ ─> the general way
+//!   burst ─> board ─> outer pairs ─> sources ─> destinations ─> ride, kind by kind ─> output
+//!              │                                                      │
+//!              └──────────────────────── rest ────────────────────────┘ ─> the general way
 //! ```
 //!
 //! It takes whole packets between addresses that routers forward, tagged or not, on their way from a
@@ -14,9 +14,11 @@
 //! others. So nothing is refused here, and what is missing here costs time, never a packet.
 //!
 //! A packet is read twice: when it boards, for all that has to be looked up, inner addresses of what may
-//! have come out of a tunnel included; and when it rides, while its headers are written. All of a kind
-//! ride in one coach, so that what holds for the kind is asked once. Packets stay in their places in the
-//! burst throughout and leave in the order in which they came.
+//! have come out of a tunnel included; and when it rides, while its headers are written. Those of a kind
+//! ride together, in a loop made for that kind, so that what holds for the kind is not asked. Riders are
+//! numbered as they board, and what is known of them lies in one array for each thing, so that a loop
+//! keeps little in mind. Packets stay in their places in the burst throughout and leave in the order in
+//! which they came.
 
 mod board;
 mod ride;
@@ -32,6 +34,10 @@ use board::Seats;
 use packet::{Burst, PortId, RxTx, MAX_BURST};
 use std::net::Ipv6Addr;
 
+/// How many packets further on than the one that boards a packet is asked for: so far that it is there in
+/// time, and no further, so that what is asked for is never more than a core can wait for at once.
+pub(super) const AHEAD: usize = 8;
+
 /// How packets came to where they are.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Came {
@@ -43,65 +49,70 @@ enum Came {
     Tunnel,
 }
 
-/// What one coach has in common.
-#[derive(Clone, Copy)]
+/// What those have in common that ride together.
+#[derive(Clone, Copy, PartialEq, Eq)]
 struct Kind {
     came: Came,
     family: Family,
 }
 
 impl Kind {
-    /// How many there are.
-    const COUNT: usize = 6;
-
-    /// Which of them it is.
+    /// Which of six it is.
     #[inline(always)]
-    const fn number(self) -> usize {
-        self.came as usize * 2 + self.family as usize
+    const fn number(self) -> u8 {
+        self.came as u8 * 2 + self.family as u8
     }
-}
 
-/// The packets of one kind, by their places in the burst.
-#[derive(Clone, Copy)]
-struct Coach {
-    places: [u8; MAX_BURST],
-    count: usize,
+    /// The kind with this number.
+    const fn of(number: u8) -> Self {
+        Self {
+            came: match number / 2 {
+                0 => Came::Core,
+                1 => Came::Host,
+                _ => Came::Tunnel,
+            },
+            family: match number % 2 {
+                0 => Family::V6,
+                _ => Family::V4,
+            },
+        }
+    }
 }
 
 /// A packet that rides, if what is looked up for it lets it.
 #[derive(Clone, Copy)]
 struct Rider {
-    /// Domain of its addresses.
-    domain: Domain,
+    /// Its place in the burst.
+    place: u8,
     /// Where its header starts in the frame, that of a tunnel left behind.
     at: u8,
-    /// Number of its destination among all that are looked up.
-    destination: u8,
-    /// The same of its source, where that is asked for.
+    /// The number of its [`Kind`].
+    kind: u8,
+    /// Number of its source among all that are looked up, where that is asked for.
     source: u8,
-    /// The same of its outer pair.
-    pair: u8,
 }
 
 /// The port of a packet that stays: one that no worker has.
 const STAYS: PortId = PortId(u16::MAX);
 
-/// What is known of the riders of one burst. Made once, for to make it anew for every burst would cost
-/// more than many a stage.
+/// What is known of the riders of one burst, by their numbers where nothing else is said. Made once, for to
+/// make it anew for every burst would cost more than many a stage.
 pub(super) struct Desk {
-    coaches: [Coach; Kind::COUNT],
-    /// By place in the burst, like `senders`, `ports` and `sent`.
     riders: [Rider; MAX_BURST],
     /// Where packets of hosts came from, as adjacencies have it.
     senders: [u64; MAX_BURST],
-    /// The outer pairs that they may have come between; packets in a row with the same share one.
+    /// The outer pairs that they may have come between, by numbers of their own: packets in a row with
+    /// the same share one.
     pairs: [OuterPair; MAX_BURST],
     tunnels: [Option<TunnelId>; MAX_BURST],
+    /// Which pair is a rider's.
+    pair_of: [u8; MAX_BURST],
+    /// By numbers of their own.
     sources: [Probe; MAX_BURST],
     up: [Option<Found>; MAX_BURST],
     destinations: [Probe; MAX_BURST],
     down: [Option<Found>; MAX_BURST],
-    /// The ports by which they leave, and what is counted then.
+    /// The ports by which packets leave, and what is counted then, by place in the burst.
     ports: [PortId; MAX_BURST],
     sent: [Sent; MAX_BURST],
 }
@@ -110,27 +121,22 @@ impl Desk {
     pub(super) const fn new() -> Self {
         const PROBE: Probe = Probe::ipv6(Domain(0), [0; 16]);
         const RIDER: Rider = Rider {
-            domain: Domain(0),
+            place: 0,
             at: 0,
-            destination: 0,
+            kind: 0,
             source: 0,
-            pair: 0,
         };
         const PAIR: OuterPair = OuterPair {
             domain: Domain(0),
             local: Ipv6Addr::UNSPECIFIED,
             remote: Ipv6Addr::UNSPECIFIED,
         };
-        const COACH: Coach = Coach {
-            places: [0; MAX_BURST],
-            count: 0,
-        };
         Self {
-            coaches: [COACH; Kind::COUNT],
             riders: [RIDER; MAX_BURST],
             senders: [0; MAX_BURST],
             pairs: [PAIR; MAX_BURST],
             tunnels: [None; MAX_BURST],
+            pair_of: [0; MAX_BURST],
             sources: [PROBE; MAX_BURST],
             up: [None; MAX_BURST],
             destinations: [PROBE; MAX_BURST],
@@ -153,10 +159,11 @@ impl Desk {
     fn look_up(&mut self, seats: Seats, view: &View<'_>) {
         let sources = self.sources.get(..seats.sources).unwrap_or_default();
         let destinations = self.destinations.get(..seats.riders).unwrap_or_default();
+        let family = seats.family();
         if !sources.is_empty() {
-            view.reader.lookup(sources, &mut self.up);
+            view.reader.lookup_of(family, sources, &mut self.up);
         }
-        view.reader.lookup(destinations, &mut self.down);
+        view.reader.lookup_of(family, destinations, &mut self.down);
     }
 }
 
@@ -192,7 +199,7 @@ impl<T: RxTx, M: Meter> Path<T, M> {
         self.meter.lap(Stage::Tunnels);
         self.desk.look_up(seats, view);
         self.meter.lap(Stage::Lookup);
-        let port = self.desk.ride(burst, &self.known, view);
+        let port = self.desk.ride(seats, burst, &self.known, view);
         let sent = self.desk.sent.get(..burst.len()).unwrap_or_default();
         match port {
             Some(port) => self.output.send_all(port, burst, sent, view, io),

@@ -258,19 +258,16 @@ impl<T: RxTx, M: Meter> Path<T, M> {
         self.output.end(packet.buf, verdict, view, io);
         let macs = (to, interface.mac);
         // The binding counts one packet, with the first piece.
-        let mut sent = Sent {
-            verdict: Verdict::Forward(Forward::Fragment),
-            up: way.up.unwrap_or(NOBODY),
-            down: way.down.unwrap_or(NOBODY),
-            octets: packet.fields.length as u32,
-        };
+        let fragment = Verdict::Forward(Forward::Fragment);
+        let [up, down] = [way.up, way.down].map(|binding| binding.unwrap_or(NOBODY));
+        let mut sent = Sent::counted(fragment, up, down, packet.fields.length as u32);
         for mut piece in pieces {
             view.reader.count_born(Born::Fragment);
             match ethernet(&mut piece, 0, interface, family, macs) {
                 Ok(()) => self.output.send(interface.port, piece, sent, view, io),
                 Err(_) => self.drop(piece, Drop::NoBuffer, view, io),
             }
-            sent = Sent::plain(sent.verdict);
+            sent = Sent::plain(fragment);
         }
     }
 

@@ -1,6 +1,7 @@
 //! The outer flow label (RFC 6438): all packets of one inner flow get the same one, and flows spread
 //! evenly over all labels but zero.
 
+use std::hint::select_unpredictable;
 use wire::ipv4;
 use wire::ipv6::{next_header, Header};
 
@@ -20,14 +21,12 @@ pub(crate) fn label_of(
     (source, destination): (&[u8; 16], &[u8; 16]),
     behind: &[u8],
 ) -> u32 {
-    let rest = if own == 0 {
-        u64::from(ports(next_header, behind)) << 8 | u64::from(next_header)
-    } else {
-        u64::from(own) << 40
-    };
+    let shown = u64::from(ports(next_header, behind)) << 8 | u64::from(next_header);
+    // Neighbours in a burst differ in this, so a branch would be guessed wrong.
+    let rest = select_unpredictable(own == 0, shown, u64::from(own) << 32);
     let [a, b] = halves(source);
     let [c, d] = halves(destination);
-    folded(mix(mix(a ^ rest, b), mix(c, d.rotate_left(32))))
+    folded(mix(mix(a ^ rest, b) ^ c, d))
 }
 
 /// The label for an IPv4 packet with this header. Addresses, protocol and ports tell flows apart; of a
@@ -48,27 +47,28 @@ pub(crate) fn label_ipv4(header: &ipv4::Header, packet: &[u8]) -> u32 {
 fn folded(hash: u64) -> u32 {
     let label = (hash >> 44) as u32;
     // Zero means "no label" and would take the packet out of the spread.
-    label.max(1)
+    label + u32::from(label == 0)
 }
 
 #[inline(always)]
 fn halves(address: &[u8; 16]) -> [u64; 2] {
-    let bits = u128::from_be_bytes(*address);
-    [(bits >> 64) as u64, bits as u64]
+    let bits = u128::from_le_bytes(*address);
+    [bits as u64, (bits >> 64) as u64]
 }
 
 #[inline(always)]
 fn ports(protocol: u8, behind: &[u8]) -> u32 {
-    match (protocol, behind.first_chunk()) {
-        (next_header::TCP | next_header::UDP, Some(ports)) => u32::from_be_bytes(*ports),
-        _ => 0,
-    }
+    let ports = behind
+        .first_chunk()
+        .map_or(0, |ports| u32::from_le_bytes(*ports));
+    let has = matches!(protocol, next_header::TCP | next_header::UDP);
+    select_unpredictable(has, ports, 0)
 }
 
-/// Multiplies to 128 bits and folds, as wyhash does.
+/// Multiplies to 128 bits and folds, as wyhash does; `a` is hardly ever 0.
 #[inline(always)]
 fn mix(a: u64, b: u64) -> u64 {
-    let product = u128::from(a ^ 0x9e37_79b9_7f4a_7c15) * u128::from(b ^ 0xd6e8_feb8_6659_fd93);
+    let product = u128::from(a) * u128::from(b ^ 0xd6e8_feb8_6659_fd93);
     (product >> 64) as u64 ^ product as u64
 }
 

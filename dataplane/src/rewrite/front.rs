@@ -9,12 +9,13 @@
 //!
 //! Nothing has changed when there is no room for it.
 
-use super::{flow, shift};
+use super::flow;
 use crate::classify::plain::Ip6;
+use crate::classify::Family;
 use crate::fib::Exit;
 use crate::tunnels::{Entrance, HEADER};
 use packet::{Buf, NoRoom};
-use wire::ether::{self, ethertype};
+use wire::ether;
 use wire::ipv4;
 use wire::ipv6::next_header;
 use zerocopy::FromBytes;
@@ -22,10 +23,13 @@ use zerocopy::FromBytes;
 /// Octets of the Ethernet header.
 const LINK: usize = ether::HEADER_LEN;
 
+/// The same with a tag.
+const TAGGED: usize = LINK + ether::TAG_LEN;
+
 /// A neighbour, and the way to it.
 #[derive(Clone, Copy)]
 pub(crate) struct Egress<'a> {
-    /// Its link-layer address in the upper 48 bits, in host order. The others do not matter.
+    /// Its link-layer address in the lower 48 bits, its first octet lowest. The others do not matter.
     pub(crate) to: u64,
     /// By which interface.
     pub(crate) exit: &'a Exit,
@@ -44,25 +48,33 @@ pub(crate) enum Forwarded {
 #[inline(always)]
 pub(crate) fn link<B: Buf>(
     buf: &mut B,
-    at: usize,
+    at: u8,
     forwarded: Forwarded,
     egress: Egress<'_>,
 ) -> Result<(), NoRoom> {
-    let front = usize::from(egress.exit.front);
-    if front != at {
-        shift(buf, at, front)?;
+    let frame = buf.move_front(at.into(), egress.exit.front.into())?;
+    match usize::from(egress.exit.front) {
+        LINK => behind_link::<LINK>(frame, forwarded, egress),
+        _ => behind_link::<TAGGED>(frame, forwarded, egress),
     }
-    let ether_type = match forwarded {
-        Forwarded::V6(_) => ethertype::IPV6,
-        Forwarded::V4(_) => ethertype::IPV4,
-    };
-    let packet = ethernet(buf.data_mut(), ether_type, egress)?;
+}
+
+/// Writes what is in front of the packet, `FRONT` octets, and what changes in it.
+#[inline(always)]
+fn behind_link<const FRONT: usize>(
+    frame: &mut [u8],
+    forwarded: Forwarded,
+    egress: Egress<'_>,
+) -> Result<(), NoRoom> {
+    let (front, packet): (&mut [u8; FRONT], _) = frame.split_first_chunk_mut().ok_or(NoRoom)?;
     match forwarded {
         Forwarded::V6(lead) => {
+            ethernet(front, Family::V6, egress);
             let (header, _) = Ip6::mut_from_prefix(packet).map_err(|_| NoRoom)?;
             header.lead.set(lead);
         }
         Forwarded::V4(class) => {
+            ethernet(front, Family::V4, egress);
             forward_ipv4(packet, class)?;
         }
     }
@@ -74,14 +86,28 @@ pub(crate) fn link<B: Buf>(
 #[inline(always)]
 pub(crate) fn tunnel<B: Buf>(
     buf: &mut B,
-    at: usize,
+    at: u8,
     forwarded: Forwarded,
     entrance: &Entrance<'_>,
     egress: Egress<'_>,
 ) -> Result<(), NoRoom> {
-    shift(buf, at, usize::from(egress.exit.front) + HEADER)?;
-    let front = ethernet(buf.data_mut(), ethertype::IPV6, egress)?;
-    let (outer, packet) = front.split_first_chunk_mut().ok_or(NoRoom)?;
+    let front = u16::from(egress.exit.front) + HEADER as u16;
+    let frame = buf.move_front(at.into(), front)?;
+    match usize::from(egress.exit.front) {
+        LINK => in_tunnel::<{ LINK + HEADER }>(frame, forwarded, entrance, egress),
+        _ => in_tunnel::<{ TAGGED + HEADER }>(frame, forwarded, entrance, egress),
+    }
+}
+
+/// Writes what is in front of the packet, `FRONT` octets, and what changes in it.
+#[inline(always)]
+fn in_tunnel<const FRONT: usize>(
+    frame: &mut [u8],
+    forwarded: Forwarded,
+    entrance: &Entrance<'_>,
+    egress: Egress<'_>,
+) -> Result<(), NoRoom> {
+    let (front, packet): (&mut [u8; FRONT], _) = frame.split_first_chunk_mut().ok_or(NoRoom)?;
     let length = packet.len() as u64;
     let (class, label, next) = match forwarded {
         Forwarded::V6(lead) => {
@@ -96,11 +122,14 @@ pub(crate) fn tunnel<B: Buf>(
             (class.into(), label, next_header::IPV4)
         }
     };
+    ethernet(front, Family::V6, egress);
     // Version, class, label, payload length, next header and hop limit are one word; the tunnel's has
     // zeros where the packet decides.
     let next = u64::from(next ^ Entrance::NEXT_HEADER);
     let lead = class << 52 | u64::from(label) << 32 | length << 16 | next << 8;
-    entrance.write(outer, lead);
+    if let Some(place) = front.last_chunk_mut::<HEADER>() {
+        *place = zerocopy::transmute!(entrance.header(lead));
+    }
     Ok(())
 }
 
@@ -117,28 +146,24 @@ fn forward_ipv4(packet: &mut [u8], class: u8) -> Result<u32, NoRoom> {
     Ok(flow::label_ipv4(header, packet))
 }
 
-/// Writes the link-layer header of a frame; returns what is behind it.
+/// Writes a link-layer header to the front of what has room for it; it has a tag where the interface has.
 #[inline(always)]
-fn ethernet<'a>(
-    frame: &'a mut [u8],
-    ether_type: u16,
-    egress: Egress<'_>,
-) -> Result<&'a mut [u8], NoRoom> {
-    let (front, rest): (&mut [u8; LINK], _) = frame.split_first_chunk_mut().ok_or(NoRoom)?;
-    let (first, rest) = if usize::from(egress.exit.front) == LINK {
-        (ether_type, rest)
-    } else {
-        let (place, rest): (&mut [u8; ether::TAG_LEN], _) =
-            rest.split_first_chunk_mut().ok_or(NoRoom)?;
-        *place = zerocopy::transmute!(ether::Tag::new(egress.exit.vlan, ether_type));
-        (ethertype::VLAN, rest)
-    };
+fn ethernet<const FRONT: usize>(front: &mut [u8; FRONT], family: Family, egress: Egress<'_>) {
     // The second word begins where the address ends.
     if let Some(place) = front.first_chunk_mut() {
-        *place = egress.to.to_be_bytes();
+        *place = egress.to.to_le_bytes();
     }
-    if let Some(place) = front.last_chunk_mut() {
-        *place = (egress.exit.from | u64::from(first)).to_be_bytes();
+    if let Some(place) = front.first_chunk_mut::<LINK>() {
+        if let Some(place) = place.last_chunk_mut() {
+            *place = egress.exit.from(family);
+        }
     }
-    Ok(rest)
+    if const { FRONT == TAGGED || FRONT == TAGGED + HEADER } {
+        if let Some(place) = front.first_chunk_mut::<TAGGED>() {
+            if let Some(place) = place.last_chunk_mut::<{ ether::TAG_LEN }>() {
+                let tag = ether::Tag::new(egress.exit.vlan, family.ethertype());
+                *place = zerocopy::transmute!(tag);
+            }
+        }
+    }
 }

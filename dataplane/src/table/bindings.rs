@@ -119,7 +119,8 @@ impl Bindings {
         self.index.changes()
     }
 
-    /// Finds for every probe the longest binding that covers it. `reached` is called with the index
+    /// Finds for every probe the longest binding that covers it. `family` is that of all of them, none where
+    /// they are of both. `reached` is called with the index
     /// of an entry when it is likely to be found, early enough to prefetch what goes with it, and
     /// `leads` with what the binding makes of the packet, once it is known.
     ///
@@ -129,31 +130,33 @@ impl Bindings {
     #[inline(always)]
     pub(crate) fn lookup_with(
         &self,
+        family: Option<Family>,
         probes: &[Probe],
         found: &mut [Option<Found>],
         reached: impl Fn(u32) + Copy,
         leads: impl Fn(Word) + Copy,
     ) {
         for (probes, found) in probes.chunks(BATCH).zip(found.chunks_mut(BATCH)) {
-            self.lookup_batch(probes, found, reached, leads);
+            self.lookup_batch(family, probes, found, reached, leads);
         }
     }
 
     /// [`crate::tables::Reader::lookup`] of a table that stands alone: nothing is prefetched with the
     /// entries.
     pub fn lookup(&self, probes: &[Probe], found: &mut [Option<Found>]) {
-        self.lookup_with(probes, found, |_| (), |_| ());
+        self.lookup_with(Family::of_all(probes), probes, found, |_| (), |_| ());
     }
 
     #[inline(always)]
     fn lookup_batch(
         &self,
+        family: Option<Family>,
         probes: &[Probe],
         found: &mut [Option<Found>],
         reached: impl Fn(u32) + Copy,
         leads: impl Fn(Word) + Copy,
     ) {
-        let Some(family) = Probe::family(probes) else {
+        let Some(family) = family else {
             return self.lookup_mixed(probes, found, reached, leads);
         };
         // One family, as bursts are: all are looked up as they stand.
@@ -307,7 +310,7 @@ impl Bindings {
         let mut all = true;
         for ((found, probe), candidate) in found.iter_mut().zip(probes).zip(candidates) {
             if let Some(entry) = entries.get(*candidate as usize) {
-                if entry.key() == cut.key(probe) {
+                if entry.key().is(&cut.key(probe)) {
                     if let Some(word) = entry.forwarding() {
                         leads(word);
                         let id = BindingId(*candidate);

@@ -18,13 +18,13 @@ pub(crate) const MOST_TUNNELS: usize = 1 << TUNNEL_BITS;
 /// The most adjacencies that a table may have.
 pub(crate) const MOST_ADJACENCIES: usize = 1 << HOST_BITS;
 
-/// Set in the word of a binding that has a tunnel, a host, and neither.
-const TUNNEL: u64 = 1 << 60;
-const HOST: u64 = 1 << 61;
-const PENDING: u64 = 1 << 62;
+/// Where the bits begin that tell the kind.
+const KIND_SHIFT: u32 = 60;
 
-/// All bits that tell the kind.
-const KIND: u64 = 0xf << 60;
+/// Set in the kind of a binding that has a tunnel, a host, and neither.
+const TUNNEL: u64 = 1;
+const HOST: u64 = 2;
+const PENDING: u64 = 4;
 
 const ANCHOR: u64 = TUNNEL;
 const ACCESS: u64 = TUNNEL | HOST;
@@ -50,18 +50,25 @@ impl Word {
     /// Its host.
     #[inline(always)]
     pub(crate) fn host(self) -> Option<AdjacencyId> {
+        (self.0.get() >> KIND_SHIFT & HOST != 0).then(|| self.host_bits())
+    }
+
+    /// Its host, or any where there is none.
+    #[inline(always)]
+    fn host_bits(self) -> AdjacencyId {
         let host = self.0.get() >> TUNNEL_BITS & ((1 << HOST_BITS) - 1);
-        (self.0.get() & HOST != 0).then_some(AdjacencyId(host as u32))
+        AdjacencyId(host as u32)
     }
 
     /// What it says. One that nothing packs reads as `Pending`, which drops.
     #[inline(always)]
     pub(super) fn forwarding(self) -> Forwarding {
         let tunnel = self.tunnel();
-        match (self.0.get() & KIND, self.host()) {
-            (ANCHOR, _) => Forwarding::Anchor { tunnel },
-            (ACCESS, Some(host)) => Forwarding::Access { tunnel, host },
-            (LOCAL, Some(host)) => Forwarding::Local { host },
+        let host = self.host_bits();
+        match self.0.get() >> KIND_SHIFT {
+            ANCHOR => Forwarding::Anchor { tunnel },
+            ACCESS => Forwarding::Access { tunnel, host },
+            LOCAL => Forwarding::Local { host },
             _ => Forwarding::Pending,
         }
     }
@@ -77,12 +84,13 @@ fn host_bits(host: AdjacencyId) -> u64 {
 
 /// The word of `forwarding`.
 pub(super) fn pack(forwarding: Forwarding) -> u64 {
-    match forwarding {
-        Forwarding::Anchor { tunnel } => ANCHOR | tunnel_bits(tunnel),
-        Forwarding::Access { tunnel, host } => ACCESS | host_bits(host) | tunnel_bits(tunnel),
-        Forwarding::Local { host } => LOCAL | host_bits(host),
-        Forwarding::Pending => PENDING,
-    }
+    let (kind, rest) = match forwarding {
+        Forwarding::Anchor { tunnel } => (ANCHOR, tunnel_bits(tunnel)),
+        Forwarding::Access { tunnel, host } => (ACCESS, host_bits(host) | tunnel_bits(tunnel)),
+        Forwarding::Local { host } => (LOCAL, host_bits(host)),
+        Forwarding::Pending => (PENDING, 0),
+    };
+    kind << KIND_SHIFT | rest
 }
 
 #[cfg(all(test, not(loom)))]

@@ -10,11 +10,26 @@ const IPV4: u64 = 1 << 24;
 
 /// A family of addresses.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Family {
+pub(crate) enum Family {
     /// IPv6.
     V6,
     /// IPv4.
     V4,
+}
+
+impl Family {
+    /// The family of all of these, if they have one.
+    #[inline(always)]
+    pub(crate) fn of_all(probes: &[Probe]) -> Option<Self> {
+        let (all, any) = probes.iter().fold((IPV4, 0), |(all, any), probe| {
+            (all & probe.meta, any | probe.meta)
+        });
+        match (all & IPV4 != 0, any & IPV4 != 0) {
+            (_, false) => Some(Self::V6),
+            (true, true) => Some(Self::V4),
+            (false, true) => None,
+        }
+    }
 }
 
 /// An address to look up, in its routing domain. A binding matches when it covers it.
@@ -61,17 +76,23 @@ impl Probe {
         (self.meta & IPV4 != 0) == (family == Family::V4)
     }
 
-    /// The family of all of these, if they have one.
+    /// Routing domain.
     #[inline(always)]
-    pub(super) fn family(probes: &[Self]) -> Option<Family> {
-        let (all, any) = probes.iter().fold((IPV4, 0), |(all, any), probe| {
-            (all & probe.meta, any | probe.meta)
-        });
-        match (all & IPV4 != 0, any & IPV4 != 0) {
-            (_, false) => Some(Family::V6),
-            (true, true) => Some(Family::V4),
-            (false, true) => None,
-        }
+    pub(crate) const fn domain(&self) -> Domain {
+        Domain(self.meta as u16)
+    }
+
+    /// An IPv6 address.
+    #[inline(always)]
+    pub(crate) fn address(&self) -> Ipv6Addr {
+        let bits = u128::from(self.low) << 64 | u128::from(self.high);
+        Ipv6Addr::from(bits.to_le_bytes())
+    }
+
+    /// An IPv4 address.
+    #[inline(always)]
+    pub(crate) const fn ipv4_address(&self) -> Ipv4Addr {
+        Ipv4Addr::from_bits((self.high as u32).swap_bytes())
     }
 }
 
@@ -124,6 +145,12 @@ impl Key {
 
     pub(super) fn length(self) -> u32 {
         (self.meta >> 16 & 0xff) as u32
+    }
+
+    /// Whether it is the same, in one branch: what is compared mostly is.
+    #[inline(always)]
+    pub(super) fn is(&self, other: &Self) -> bool {
+        (self.high ^ other.high) | (self.low ^ other.low) | (self.meta ^ other.meta) == 0
     }
 
     #[inline(always)]

@@ -30,6 +30,7 @@ mod lengths;
 pub mod writer;
 
 pub use bindings::{Bindings, Found};
+pub(crate) use keys::Family;
 pub use keys::Probe;
 pub use writer::{BindingsWriter, Sizes};
 

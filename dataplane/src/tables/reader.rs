@@ -1,12 +1,13 @@
 //! What a worker has of the tables.
 
 use super::Tables;
-use crate::counters::{Direction, PortDirection, WorkerCounters};
+use crate::adjacencies::Words;
+use crate::counters::{BindingCounter, Direction, PortDirection, WorkerCounters};
 use crate::fib::Fib;
 use crate::key::{AdjacencyId, AdjacencySpec, BindingId, Domain, TunnelId};
 use crate::table::forwarding::Word;
-use crate::table::{Found, Probe};
-use crate::tunnels::{Entrance, OuterPair, Tunnel};
+use crate::table::{Family, Found, Probe};
+use crate::tunnels::{Entrances, OuterPair, Tunnel};
 use crate::verdict::{Born, Verdict};
 use crossbeam::utils::CachePadded;
 use packet::PortId;
@@ -94,17 +95,29 @@ impl Reader {
     /// and host. `found` is overwritten as far as `probes` goes; of slices of different length, the
     /// shorter counts.
     pub fn lookup(&self, probes: &[Probe], found: &mut [Option<Found>]) {
-        self.lookup_with(probes, found, self.counters.prefetcher());
+        self.lookup_of(Family::of_all(probes), probes, found);
+    }
+
+    /// [`Reader::lookup`] for whoever knows the family of all probes, none where they are of both.
+    #[inline]
+    pub(crate) fn lookup_of(
+        &self,
+        family: Option<Family>,
+        probes: &[Probe],
+        found: &mut [Option<Found>],
+    ) {
+        self.lookup_with(family, probes, found, self.counters.prefetcher());
     }
 
     /// [`Reader::lookup`] for whoever counts no packets in what is found: counters stay where they are.
     pub fn lookup_uncounted(&self, probes: &[Probe], found: &mut [Option<Found>]) {
-        self.lookup_with(probes, found, |_| ());
+        self.lookup_with(Family::of_all(probes), probes, found, |_| ());
     }
 
     #[inline(always)]
     fn lookup_with(
         &self,
+        family: Option<Family>,
         probes: &[Probe],
         found: &mut [Option<Found>],
         reached: impl Fn(u32) + Copy,
@@ -118,7 +131,7 @@ impl Reader {
             }
         };
         let bindings = &self.tables.bindings;
-        bindings.lookup_with(probes, found, reached, leads);
+        bindings.lookup_with(family, probes, found, reached, leads);
     }
 
     /// The tunnel at an index, if there is one.
@@ -127,10 +140,16 @@ impl Reader {
         self.tables.tunnels.get(id)
     }
 
-    /// The tunnel at an index where it lies, if there is one and it is resolved.
+    /// All tunnels where they lie, for a loop over many packets.
     #[inline(always)]
-    pub(crate) fn entrance(&self, id: TunnelId) -> Option<Entrance<'_>> {
-        self.tables.tunnels.entrance(id)
+    pub(crate) fn entrances(&self) -> Entrances<'_> {
+        self.tables.tunnels.entrances()
+    }
+
+    /// All adjacencies where they lie, for the same.
+    #[inline(always)]
+    pub(crate) fn adjacency_words(&self) -> Words<'_> {
+        self.tables.adjacencies.words()
     }
 
     /// The tunnel that a packet came out of: `local` is its outer destination, `remote` its outer
@@ -162,13 +181,6 @@ impl Reader {
         self.tables.adjacencies.get(id)
     }
 
-    /// The adjacency at an index as one word, link-layer address above, interface and one more below; 0
-    /// where there is none.
-    #[inline(always)]
-    pub(crate) fn adjacency_word(&self, id: AdjacencyId) -> u64 {
-        self.tables.adjacencies.word(id)
-    }
-
     /// Counts `n` packets received.
     #[inline(always)]
     pub fn count_received(&self, n: u64) {
@@ -191,6 +203,18 @@ impl Reader {
     #[inline(always)]
     pub fn count_many(&self, verdict: Verdict, n: u64) {
         self.counters.count(verdict, n);
+    }
+
+    /// Counts `n` packets of the verdict with this index.
+    #[inline(always)]
+    pub(crate) fn count_index(&self, verdict: usize, n: u64) {
+        self.counters.count_index(verdict, n);
+    }
+
+    /// Counts the packets of bindings at `now_secs`, for a loop over many.
+    #[inline(always)]
+    pub(crate) fn binding_counter(&self, now_secs: u32) -> BindingCounter<'_> {
+        self.counters.binding_counter(now_secs)
     }
 
     /// Counts what went through a port.

@@ -11,13 +11,14 @@ use packet::{Buf, Burst, PortId, RxTx, MAX_BURST};
 /// What is counted when a packet has gone.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sent {
-    pub(crate) verdict: Verdict,
     /// Binding that it comes from, or [`NOBODY`].
-    pub(crate) up: BindingId,
+    up: BindingId,
     /// Binding that it goes to, or [`NOBODY`].
-    pub(crate) down: BindingId,
+    down: BindingId,
     /// Octets of the packet that the bindings count.
-    pub(crate) octets: u32,
+    octets: u32,
+    /// [`Verdict::index`], which is compared in one go.
+    verdict: u8,
 }
 
 /// No binding: above every index that a table has, so that counting for it counts nothing.
@@ -25,17 +26,38 @@ pub(crate) const NOBODY: BindingId = BindingId(u32::MAX);
 
 impl Sent {
     /// In place of one.
-    pub(crate) const NOTHING: Self = Self::plain(Verdict::Drop(Drop::QueueFull));
+    pub(crate) const NOTHING: Self = Self::plain(Self::OTHERWISE);
 
     /// A packet that no binding counts.
     pub(crate) const fn plain(verdict: Verdict) -> Self {
+        Self::counted(verdict, NOBODY, NOBODY, 0)
+    }
+
+    /// A packet of so many octets from binding `up` to binding `down`.
+    #[inline(always)]
+    pub(crate) const fn counted(
+        verdict: Verdict,
+        up: BindingId,
+        down: BindingId,
+        octets: u32,
+    ) -> Self {
+        const { assert!(Verdict::COUNT <= 1 << 8) };
         Self {
-            verdict,
-            up: NOBODY,
-            down: NOBODY,
-            octets: 0,
+            up,
+            down,
+            octets,
+            verdict: verdict.index() as u8,
         }
     }
+
+    /// What it ends in.
+    fn verdict(&self) -> Verdict {
+        let at = usize::from(self.verdict);
+        Verdict::all().nth(at).unwrap_or(Self::OTHERWISE)
+    }
+
+    /// In place of a verdict.
+    const OTHERWISE: Verdict = Verdict::Drop(Drop::QueueFull);
 }
 
 /// The bursts of one worker that wait to be sent, and the packets that wait to be given back.
@@ -142,7 +164,7 @@ impl<B: Buf> Queue<B> {
     #[cold]
     fn show(&self, port: PortId, view: &View<'_>) {
         for (buf, sent) in self.burst.iter().zip(&self.notes) {
-            view.watch.sends(port, buf.data(), sent.verdict);
+            view.watch.sends(port, buf.data(), sent.verdict());
         }
     }
 
@@ -158,20 +180,12 @@ impl<B: Buf> Queue<B> {
             .notes
             .split_at_checked(count)
             .unwrap_or((self.notes.as_slice(), &[]));
-        let mut run = Run::default();
-        for sent in gone {
-            run.count(sent.verdict, view);
-            let bytes = u64::from(sent.octets);
-            let ways = [(sent.up, Direction::Up), (sent.down, Direction::Down)];
-            for (binding, way) in ways {
-                view.reader.count_binding(binding, way, bytes, view.seconds);
-            }
+        for run in gone.chunk_by(|a, b| a.verdict == b.verdict) {
+            count_gone(run, view);
         }
-        run.end(view);
         if view.watch.is_on() {
-            let first = gone.first().map(|sent| sent.verdict);
-            let verdict = first.unwrap_or(Verdict::Drop(Drop::QueueFull));
-            view.watch.ends(verdict);
+            let first = gone.first().map(Sent::verdict);
+            view.watch.ends(first.unwrap_or(Sent::OTHERWISE));
         }
         view.reader
             .count_port(port, PortDirection::Tx, gone.len() as u64, octets);
@@ -195,28 +209,16 @@ pub(crate) fn octets<B: Buf>(burst: &Burst<B>) -> u64 {
     burst.iter().map(|buf| buf.data().len() as u64).sum()
 }
 
-/// Equal verdicts in a row, counted at once.
-#[derive(Default)]
-struct Run {
-    verdict: Option<Verdict>,
-    length: u64,
-}
-
-impl Run {
-    #[inline]
-    fn count(&mut self, verdict: Verdict, view: &View<'_>) {
-        if self.verdict != Some(verdict) {
-            self.end(view);
-            self.verdict = Some(verdict);
-        }
-        self.length += 1;
-    }
-
-    #[inline]
-    fn end(&mut self, view: &View<'_>) {
-        if let Some(verdict) = self.verdict {
-            view.reader.count_many(verdict, self.length);
-        }
-        self.length = 0;
+/// Counts packets that have gone with the same verdict.
+#[inline(always)]
+fn count_gone(run: &[Sent], view: &View<'_>) {
+    let Some(first) = run.first() else { return };
+    view.reader
+        .count_index(first.verdict.into(), run.len() as u64);
+    let bindings = view.reader.binding_counter(view.seconds);
+    for sent in run {
+        let bytes = u64::from(sent.octets);
+        bindings.count(sent.up, Direction::Up, bytes);
+        bindings.count(sent.down, Direction::Down, bytes);
     }
 }

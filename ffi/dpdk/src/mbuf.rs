@@ -217,6 +217,28 @@ impl Buf for Mbuf {
         Ok(())
     }
 
+    /// As the trait says, with one look at each field.
+    #[inline]
+    fn move_front(&mut self, from: u16, to: u16) -> Result<&mut [u8], NoRoom> {
+        let by = i32::from(to) - i32::from(from);
+        let start = i32::from(self.data_off()) - by;
+        let length = i32::from(self.data_len()) + by;
+        if start < 0 || length < 0 {
+            return Err(NoRoom);
+        }
+        // SAFETY: fields of a valid mbuf, which this owns. The data still ends where it did, and what
+        // starts in the buffer and ends there lies in it; as in `data`, every octet has a value.
+        unsafe {
+            *self.field::<u16>(sys::SHIM_MBUF_DATA_OFF) = start as u16;
+            *self.field::<u16>(sys::SHIM_MBUF_DATA_LEN) = length as u16;
+            let packet_len = self.field::<u32>(sys::SHIM_MBUF_PKT_LEN);
+            *packet_len = (*packet_len).wrapping_add_signed(by);
+            let buffer = *self.field::<*mut u8>(sys::SHIM_MBUF_BUF_ADDR);
+            let data = buffer.add(start as usize);
+            Ok(std::slice::from_raw_parts_mut(data, length as usize))
+        }
+    }
+
     /// As the trait says; a packet in several segments is refused, for its end is not in the first.
     #[inline]
     fn set_len(&mut self, length: usize) -> Result<(), NoRoom> {
@@ -240,19 +262,31 @@ impl Buf for Mbuf {
 
     #[inline]
     fn prefetch(&self) {
-        #[cfg(target_arch = "x86_64")]
-        // SAFETY: a prefetch never faults, wherever it points, and the instruction is part of every
-        // x86-64.
-        unsafe {
-            use std::arch::x86_64::{_mm_prefetch, _MM_HINT_T0};
-            let line = self.data_ptr().cast_const().cast::<i8>();
-            _mm_prefetch::<_MM_HINT_T0>(line.wrapping_sub(LINE));
-            _mm_prefetch::<_MM_HINT_T0>(line);
-            if usize::from(self.data_len()) > LINE {
-                _mm_prefetch::<_MM_HINT_T0>(line.wrapping_add(LINE));
-            }
+        let line = self.data_ptr().cast_const();
+        prefetch(line);
+        if usize::from(self.data_len()) > LINE {
+            prefetch(line.wrapping_add(LINE));
         }
     }
+
+    #[inline]
+    fn prefetch_front(&self) {
+        prefetch(self.data_ptr().cast_const().wrapping_sub(LINE));
+    }
+}
+
+/// Hints that what lies there will be read soon.
+#[inline(always)]
+fn prefetch(line: *const u8) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: a prefetch never faults, wherever it points, and the instruction is part of every
+    // x86-64.
+    unsafe {
+        use std::arch::x86_64::{_mm_prefetch, _MM_HINT_T0};
+        _mm_prefetch::<_MM_HINT_T0>(line.cast());
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = line;
 }
 
 impl Drop for Mbuf {

@@ -1,33 +1,85 @@
 //! What becomes of a rider: where it goes, and its headers written.
 
-use super::{at, at_mut, Came, Coach, Desk, Kind, Rider, STAYS};
+use super::board::Seats;
+use super::{at, at_mut, Came, Desk, Kind, Rider, STAYS};
+use crate::adjacencies::Words;
 use crate::classify::plain::{header, Ip4, Ip6};
 use crate::classify::Family;
-use crate::key::{AdjacencyId, BindingId, Domain, InterfaceId, NextHop, TunnelId};
+use crate::fib::Exit;
+use crate::key::{AdjacencyId, BindingId, Domain, NextHop, TunnelId};
 use crate::path::decide::{host, onward, tunnelled, Allowed, Looked, Onward};
 use crate::path::Known;
 use crate::rewrite::decap::merged;
 use crate::rewrite::front::{self, Egress, Forwarded};
-use crate::table::Found;
+use crate::table::{Found, Probe};
+use crate::tunnels::{Entrance, Entrances};
 use crate::verdict::{Forward, Verdict};
 use crate::worker::output::{Sent, NOBODY};
 use crate::worker::View;
-use packet::{Buf, Burst, PortId};
+use packet::{Buf, Burst, PortId, MAX_BURST};
 use std::net::Ipv6Addr;
 use wire::ipv6::HEADER_LEN;
 
+/// What leads out of here, where it lies.
+#[derive(Clone, Copy)]
+struct Ways<'a> {
+    entrances: Entrances<'a>,
+    neighbours: Words<'a>,
+    exits: &'a [Exit],
+}
+
+impl<'a> Ways<'a> {
+    fn of(view: &View<'a>) -> Self {
+        Self {
+            entrances: view.reader.entrances(),
+            neighbours: view.reader.adjacency_words(),
+            exits: view.fib.exits(),
+        }
+    }
+
+    /// The way to a neighbour.
+    #[inline(always)]
+    fn to(&self, neighbour: AdjacencyId) -> Option<Egress<'a>> {
+        let to = self.neighbours.get(neighbour);
+        let exit = self.exits.get(usize::from(Words::interface(to).0))?;
+        Some(Egress { to, exit })
+    }
+
+    /// The way into a tunnel.
+    #[inline(always)]
+    fn into(&self, tunnel: TunnelId) -> Option<Way<'a>> {
+        let entrance = self.entrances.get(tunnel)?;
+        let egress = self.to(entrance.adjacency)?;
+        Some(Way {
+            egress,
+            entrance: Some(entrance),
+        })
+    }
+}
+
+/// A way that leads out of here.
+#[derive(Clone, Copy)]
+struct Way<'a> {
+    egress: Egress<'a>,
+    entrance: Option<Entrance<'a>>,
+}
+
+impl<'a> From<Egress<'a>> for Way<'a> {
+    #[inline(always)]
+    fn from(egress: Egress<'a>) -> Self {
+        Self {
+            egress,
+            entrance: None,
+        }
+    }
+}
+
 /// Where a rider goes, and who counts it.
-pub(super) struct Course {
-    to: To,
+struct Course<'a> {
+    way: Way<'a>,
     forward: Forward,
     up: BindingId,
     down: BindingId,
-}
-
-enum To {
-    Tunnel(TunnelId),
-    Neighbour(AdjacencyId),
-    Route,
 }
 
 /// Where the last packet of a burst went that went by route. It is the way of all IPv6 destinations
@@ -49,16 +101,17 @@ impl<'a> LastRoute<'a> {
 
     /// The way to a destination by route, where that is a neighbour that is known.
     #[inline(always)]
-    fn to(&mut self, domain: Domain, destination: Ipv6Addr, view: &View<'a>) -> Option<Egress<'a>> {
+    fn to(&mut self, probe: &Probe, ways: &Ways<'a>, view: &View<'a>) -> Option<Egress<'a>> {
+        let (domain, destination) = (probe.domain(), probe.address());
         let site = (destination.to_bits() >> 64) as u64;
         if self.site != site || self.domain != u32::from(domain.0) {
-            *self = Self::look_up(domain, destination, view);
+            *self = Self::look_up(domain, destination, ways, view);
         }
         self.egress
     }
 
     #[inline(never)]
-    fn look_up(domain: Domain, destination: Ipv6Addr, view: &View<'a>) -> Self {
+    fn look_up(domain: Domain, destination: Ipv6Addr, ways: &Ways<'a>, view: &View<'a>) -> Self {
         let (next_hop, of_site) = view.fib.route_of_site(domain, destination);
         Self {
             site: (destination.to_bits() >> 64) as u64,
@@ -66,24 +119,15 @@ impl<'a> LastRoute<'a> {
                 true => domain.0.into(),
                 false => u32::MAX,
             },
-            egress: by(next_hop, view),
+            egress: by(next_hop, ways),
         }
     }
 }
 
-/// The way to a neighbour.
 #[inline(always)]
-fn egress<'a>(neighbour: AdjacencyId, view: &View<'a>) -> Option<Egress<'a>> {
-    let to = view.reader.adjacency_word(neighbour);
-    let interface = InterfaceId((to as u16).checked_sub(1)?);
-    let exit = view.fib.exit(interface)?;
-    Some(Egress { to, exit })
-}
-
-#[inline(always)]
-fn by<'a>(next_hop: Option<NextHop>, view: &View<'a>) -> Option<Egress<'a>> {
+fn by<'a>(next_hop: Option<NextHop>, ways: &Ways<'a>) -> Option<Egress<'a>> {
     match next_hop {
-        Some(NextHop::Adjacency(neighbour)) => egress(neighbour, view),
+        Some(NextHop::Adjacency(neighbour)) => ways.to(neighbour),
         _ => None,
     }
 }
@@ -94,23 +138,30 @@ impl Desk {
     #[inline(always)]
     pub(super) fn ride<B: Buf>(
         &mut self,
+        seats: Seats,
         burst: &mut Burst<B>,
         known: &Known,
         view: &View<'_>,
     ) -> Option<PortId> {
-        use Came::{Core, Host, Tunnel};
-        use Family::{V4, V6};
         let mut last = LastRoute::NONE;
-        let mut coach = |came, family| {
-            let kind = Kind { came, family };
-            self.ride_coach(kind, burst, known, &mut last, view);
-        };
-        coach(Core, V6);
-        coach(Tunnel, V6);
-        coach(Host, V6);
-        coach(Core, V4);
-        coach(Tunnel, V4);
-        coach(Host, V4);
+        if seats.kinds & 1 << 0 != 0 {
+            self.ride_kind::<0, B>(seats.riders, burst, known, &mut last, view);
+        }
+        if seats.kinds & 1 << 1 != 0 {
+            self.ride_kind::<1, B>(seats.riders, burst, known, &mut last, view);
+        }
+        if seats.kinds & 1 << 2 != 0 {
+            self.ride_kind::<2, B>(seats.riders, burst, known, &mut last, view);
+        }
+        if seats.kinds & 1 << 3 != 0 {
+            self.ride_kind::<3, B>(seats.riders, burst, known, &mut last, view);
+        }
+        if seats.kinds & 1 << 4 != 0 {
+            self.ride_kind::<4, B>(seats.riders, burst, known, &mut last, view);
+        }
+        if seats.kinds & 1 << 5 != 0 {
+            self.ride_kind::<5, B>(seats.riders, burst, known, &mut last, view);
+        }
         // Without a branch for each: most bursts leave as one.
         let ports = self.ports.get(..burst.len()).unwrap_or_default();
         let first = *ports.first()?;
@@ -118,108 +169,131 @@ impl Desk {
         (differ == 0 && first != STAYS).then_some(first)
     }
 
-    /// The same for one coach. Inlined, so that there is a loop of its own for each kind.
-    #[inline(always)]
-    fn ride_coach<'a, B: Buf>(
+    /// The same for those of one kind: a function of its own for each, so that a loop has all registers.
+    #[inline(never)]
+    fn ride_kind<'a, const KIND: u8, B: Buf>(
         &mut self,
-        kind: Kind,
+        riders: usize,
         burst: &mut Burst<B>,
         known: &Known,
         last: &mut LastRoute<'a>,
         view: &View<'a>,
     ) {
-        let Some(Coach { places, count }) = self.coaches.get(kind.number()) else {
-            return;
-        };
-        for number in 0..*count {
-            let place = usize::from(*at(places, number));
-            let rider = at(&self.riders, place);
-            let down = *at(&self.down, rider.destination.into());
-            let up = match kind.came {
-                Came::Core => None,
-                Came::Host | Came::Tunnel => *at(&self.up, rider.source.into()),
-            };
-            let course = match kind.came {
-                Came::Core => course(Allowed::Anywhere { up: None }, down, false),
-                Came::Host => {
-                    let sender = *at(&self.senders, place);
-                    let is_at = |host| view.reader.adjacency_word(host) == sender;
-                    host(up, is_at)
-                        .ok()
-                        .and_then(|allowed| course(allowed, down, false))
-                }
-                Came::Tunnel => at(&self.tunnels, rider.pair.into()).and_then(|tunnel| {
-                    let looked = Looked {
-                        source: up,
-                        destination: down,
-                    };
-                    let allowed = tunnelled(tunnel, looked, known).ok()?;
-                    course(allowed, down, true)
-                }),
-            };
-            let Some((course, buf)) = course.zip(burst.get_mut(place)) else {
+        let kind = const { Kind::of(KIND) };
+        let ways = &Ways::of(view);
+        for number in 0..riders.min(MAX_BURST) {
+            let rider = *at(&self.riders, number);
+            if rider.kind != KIND {
+                continue;
+            }
+            let Some(buf) = burst.get_mut(usize::from(rider.place)) else {
                 continue;
             };
-            if let Some((port, sent)) = rider.ride(kind, buf, course, last, view) {
-                *at_mut(&mut self.ports, place) = port;
-                *at_mut(&mut self.sent, place) = sent;
+            let course = match kind.came {
+                Came::Core => {
+                    let allowed = Allowed::Anywhere { up: None };
+                    self.course(kind, number, allowed, last, ways, view)
+                }
+                Came::Host => {
+                    let sender = *at(&self.senders, number);
+                    let is_at = |host| ways.neighbours.get(host) == sender;
+                    let up = *at(&self.up, rider.source.into());
+                    let allowed = host(up, is_at).ok();
+                    allowed.and_then(|it| self.course(kind, number, it, last, ways, view))
+                }
+                Came::Tunnel => {
+                    let pair = usize::from(*at(&self.pair_of, number));
+                    let looked = Looked {
+                        source: *at(&self.up, rider.source.into()),
+                        destination: *at(&self.down, number),
+                    };
+                    let allowed = at(&self.tunnels, pair)
+                        .and_then(|tunnel| tunnelled(tunnel, looked, known).ok());
+                    allowed.and_then(|it| self.course(kind, number, it, last, ways, view))
+                }
+            };
+            let Some(course) = course else { continue };
+            if let Some((port, sent)) = rider.ride(kind, buf, &course) {
+                *at_mut(&mut self.ports, rider.place.into()) = port;
+                *at_mut(&mut self.sent, rider.place.into()) = sent;
             }
         }
     }
-}
 
-/// Decides; none where anything is to be done but to send it on.
-#[inline(always)]
-fn course(allowed: Allowed, down: Option<Found>, out_of_tunnel: bool) -> Option<Course> {
-    let up = match allowed {
-        Allowed::Anywhere { up } => up.unwrap_or(NOBODY),
-        Allowed::Into { tunnel, up } => {
-            return Some(Course {
-                to: To::Tunnel(tunnel),
-                forward: Forward::Encapsulated,
-                up,
-                down: NOBODY,
-            });
-        }
-        Allowed::To { host, down } => {
-            return Some(Course {
-                to: To::Neighbour(host),
-                forward: Forward::Delivered,
-                up: NOBODY,
-                down,
-            });
-        }
-    };
-    let (to, forward) = match onward(down.map(Found::forwarding), out_of_tunnel, false) {
-        Onward::Tunnel(tunnel, forward) => (To::Tunnel(tunnel), forward),
-        Onward::Host(host, forward) => (To::Neighbour(host), forward),
-        Onward::Route(forward) => (To::Route, forward),
-        Onward::Pending => return None,
-    };
-    let down = match to {
-        To::Route => None,
-        To::Tunnel(_) | To::Neighbour(_) => down,
-    };
-    Some(Course {
-        to,
-        forward,
-        up,
-        down: down.map_or(NOBODY, |found| found.id),
-    })
+    /// Decides for a rider; none where anything is to be done but to send it on.
+    #[inline(always)]
+    fn course<'a>(
+        &self,
+        kind: Kind,
+        number: usize,
+        allowed: Allowed,
+        last: &mut LastRoute<'a>,
+        ways: &Ways<'a>,
+        view: &View<'a>,
+    ) -> Option<Course<'a>> {
+        let up = match allowed {
+            Allowed::Anywhere { up } => up.unwrap_or(NOBODY),
+            Allowed::Into { tunnel, up } => {
+                return Some(Course {
+                    way: ways.into(tunnel)?,
+                    forward: Forward::Encapsulated,
+                    up,
+                    down: NOBODY,
+                });
+            }
+            Allowed::To { host, down } => {
+                return Some(Course {
+                    way: ways.to(host)?.into(),
+                    forward: Forward::Delivered,
+                    up: NOBODY,
+                    down,
+                });
+            }
+        };
+        let found = *at(&self.down, number);
+        let down = found.map_or(NOBODY, |found| found.id);
+        let out_of_tunnel = kind.came == Came::Tunnel;
+        Some(
+            match onward(found.map(Found::forwarding), out_of_tunnel, false) {
+                Onward::Tunnel(tunnel, forward) => Course {
+                    way: ways.into(tunnel)?,
+                    forward,
+                    up,
+                    down,
+                },
+                Onward::Host(host, forward) => Course {
+                    way: ways.to(host)?.into(),
+                    forward,
+                    up,
+                    down,
+                },
+                Onward::Route(forward) => {
+                    let destination = at(&self.destinations, number);
+                    let egress = match kind.family {
+                        Family::V6 => last.to(destination, ways, view)?,
+                        Family::V4 => {
+                            let to = destination.ipv4_address();
+                            by(view.fib.route(destination.domain(), to), ways)?
+                        }
+                    };
+                    Course {
+                        way: egress.into(),
+                        forward,
+                        up,
+                        down: NOBODY,
+                    }
+                }
+                Onward::Pending => return None,
+            },
+        )
+    }
 }
 
 impl Rider {
     /// Writes the packet's new headers; says by which port it leaves and what is counted then. None where
     /// that takes more than new headers: nothing has changed.
     #[inline(always)]
-    fn ride<'a, B: Buf>(
-        &self,
-        kind: Kind,
-        buf: &mut B,
-        course: Course,
-        last: &mut LastRoute<'a>,
-        view: &View<'a>,
-    ) -> Option<(PortId, Sent)> {
+    fn ride<B: Buf>(&self, kind: Kind, buf: &mut B, course: &Course<'_>) -> Option<(PortId, Sent)> {
         let at = usize::from(self.at);
         let packet = buf.data().get(at..)?;
         let mark = |inner: u8| match kind.came {
@@ -246,28 +320,8 @@ impl Rider {
                 (Forwarded::V4(class), ip.total_length())
             }
         };
-        let (entrance, egress) = match course.to {
-            To::Tunnel(tunnel) => {
-                let entrance = view.reader.entrance(tunnel)?;
-                let egress = egress(entrance.adjacency, view)?;
-                (Some(entrance), egress)
-            }
-            To::Neighbour(neighbour) => (None, egress(neighbour, view)?),
-            To::Route => {
-                let egress = match kind.family {
-                    Family::V6 => {
-                        let (ip, _) = header::<Ip6>(packet)?;
-                        last.to(self.domain, ip.destination(), view)?
-                    }
-                    Family::V4 => {
-                        let (ip, _) = header::<Ip4>(packet)?;
-                        by(view.fib.route(self.domain, ip.destination()), view)?
-                    }
-                };
-                (None, egress)
-            }
-        };
-        let room = match &entrance {
+        let Way { egress, entrance } = &course.way;
+        let room = match entrance {
             Some(entrance) => usize::from(egress.exit.mtu_inside.min(entrance.mtu)),
             None => usize::from(egress.exit.mtu),
         };
@@ -276,16 +330,12 @@ impl Rider {
         if length > room || (padded && buf.set_len(at + length).is_err()) {
             return None;
         }
-        match &entrance {
-            Some(entrance) => front::tunnel(buf, at, forwarded, entrance, egress).ok()?,
-            None => front::link(buf, at, forwarded, egress).ok()?,
+        match entrance {
+            Some(entrance) => front::tunnel(buf, self.at, forwarded, entrance, *egress).ok()?,
+            None => front::link(buf, self.at, forwarded, *egress).ok()?,
         }
-        let sent = Sent {
-            verdict: Verdict::Forward(course.forward),
-            up: course.up,
-            down: course.down,
-            octets: length as u32,
-        };
+        let verdict = Verdict::Forward(course.forward);
+        let sent = Sent::counted(verdict, course.up, course.down, length as u32);
         Some((egress.exit.port, sent))
     }
 }
