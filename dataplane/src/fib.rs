@@ -8,16 +8,22 @@
 //! few probes, most of them into a table that is in the cache. A [`Fib`] never changes: control
 //! compiles a new one from its [`Topology`] and publishes it whole.
 
+mod lpm;
+
 use crate::classify::Family;
-use crate::key::{Domain, Interface, InterfaceId, NextHop, Route, Topology};
+use crate::key::{Domain, Interface, InterfaceId, NextHop, Topology};
 use crate::table::hash::Seed;
 use crate::tunnels::HEADER;
+use lpm::{Exact, Lpm};
 use packet::PortId;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use wire::ether::{self, ethertype, MacAddr};
 
 /// VLAN identifiers of a port.
 const VLANS: usize = 1 << 12;
+
+/// Routes that stay in the first-level cache.
+const NEAR: usize = 1 << 9;
 
 /// A compiled [`Topology`].
 pub struct Fib {
@@ -29,8 +35,8 @@ pub struct Fib {
     /// In the order of their domains.
     domains: Vec<(Domain, Routes)>,
     error_sources: Vec<(Domain, Ipv6Addr)>,
-    /// Sorted.
-    peers: Vec<(Domain, Ipv6Addr)>,
+    /// In the order of their domains.
+    peers: Vec<(Domain, Exact<()>)>,
     ipv4_error_sources: Vec<(Domain, Ipv4Addr)>,
     /// Link-layer addresses of logical routers, sorted.
     router_macs: Vec<(InterfaceId, MacAddr)>,
@@ -47,11 +53,10 @@ impl Fib {
             interfaces,
             routes,
             error_sources,
-            mut peers,
+            peers,
             ipv4_error_sources,
             logical_routers,
         } = topology;
-        peers.sort_unstable();
         let routers = || logical_routers.iter();
         let mut router_macs: Vec<_> = routers().map(|it| (it.interface, it.mac)).collect();
         router_macs.sort_unstable();
@@ -78,6 +83,15 @@ impl Fib {
             (domain, Routes { ipv6, ipv4 })
         };
         let domains = numbers.into_iter().map(compile).collect();
+        let mut of_peers: Vec<Domain> = peers.iter().map(|(domain, _)| *domain).collect();
+        of_peers.sort_unstable();
+        of_peers.dedup();
+        let gather = |domain: Domain| {
+            let own = peers.iter().filter(|(of, _)| *of == domain);
+            let own: Vec<_> = own.map(|(_, peer)| (peer.to_bits(), ())).collect();
+            (domain, Exact::new(128, &own, seed))
+        };
+        let peers = of_peers.into_iter().map(gather).collect();
         let routes = routes.len();
         Self {
             generation,
@@ -167,22 +181,28 @@ impl Fib {
         }
     }
 
+    /// Whether there are so many routes that a look at one may have to wait for memory.
+    #[inline(always)]
+    pub(crate) fn is_far(&self) -> bool {
+        self.routes > NEAR
+    }
+
+    /// Hints that the route to a destination will be asked for soon.
+    #[inline(always)]
+    pub(crate) fn prefetch(&self, domain: Domain, destination: Ipv6Addr) {
+        if let Some(routes) = self.routes_of(domain) {
+            routes.ipv6.prefetch(destination.to_bits());
+        }
+    }
+
     #[inline(always)]
     fn routes_of(&self, domain: Domain) -> Option<&Routes> {
-        match self.domains.as_slice() {
-            [(only, routes)] if *only == domain => Some(routes),
-            many => {
-                let at = many
-                    .binary_search_by_key(&domain, |(domain, _)| *domain)
-                    .ok()?;
-                Some(&many.get(at)?.1)
-            }
-        }
+        of(&self.domains, domain)
     }
 
     /// Whether control expects Mobility Headers from `peer`.
     pub fn expects(&self, domain: Domain, peer: Ipv6Addr) -> bool {
-        self.peers.binary_search(&(domain, peer)).is_ok()
+        of(&self.peers, domain).is_some_and(|peers| peers.get(peer.to_bits()).is_some())
     }
 
     /// Source of ICMP errors towards any node but a neighbour.
@@ -201,6 +221,20 @@ impl Fib {
             .iter()
             .find(|(of, _)| *of == domain)
             .map(|(_, source)| *source)
+    }
+}
+
+/// What belongs to a domain of those that stand in the order of their domains.
+#[inline(always)]
+fn of<T>(domains: &[(Domain, T)], domain: Domain) -> Option<&T> {
+    match domains {
+        [(only, its)] if *only == domain => Some(its),
+        many => {
+            let at = many
+                .binary_search_by_key(&domain, |(domain, _)| *domain)
+                .ok()?;
+            Some(&many.get(at)?.1)
+        }
     }
 }
 
@@ -297,140 +331,4 @@ impl PortInterfaces {
 struct Routes {
     ipv6: Lpm,
     ipv4: Lpm,
-}
-
-/// Longest-prefix match by one hash table for each length, longest first. Most destinations have no
-/// route of more than 64 bits, and one look into the table of those that have says so.
-struct Lpm {
-    /// Of more than 64 bits.
-    longer: Vec<Exact<NextHop>>,
-    /// The upper 64 bits of those, none when there are none.
-    sites: Option<Exact<()>>,
-    /// Of 64 bits and less, but not 0.
-    lengths: Vec<Exact<NextHop>>,
-    /// What the prefix of length 0 says, which covers all that no other does.
-    default: Option<NextHop>,
-}
-
-/// Bits of a prefix that names a link, which is where the sites end.
-const SITE: usize = 64;
-
-impl Lpm {
-    fn new<'a>(routes: impl Iterator<Item = &'a Route>, longest: u8, seed: Seed) -> Self {
-        let mut by_length: Vec<Vec<(u128, NextHop)>> = Vec::new();
-        by_length.resize_with(usize::from(longest) + 1, Vec::new);
-        for route in routes {
-            let bits = match route.prefix {
-                IpAddr::V6(v6) => v6.to_bits(),
-                IpAddr::V4(v4) => u128::from(v4.to_bits()) << 96,
-            };
-            if let Some(group) = by_length.get_mut(usize::from(route.length.min(longest))) {
-                group.push((bits, route.next_hop));
-            }
-        }
-        let default = by_length.first_mut().map(std::mem::take);
-        let default = default.and_then(|group| group.first().map(|(_, next_hop)| *next_hop));
-        let groups = by_length.into_iter().enumerate().rev();
-        let used = groups.filter(|(_, group)| !group.is_empty());
-        let (longer, lengths): (Vec<_>, Vec<_>) = used.partition(|(length, _)| *length > SITE);
-        let all = longer.iter().flat_map(|(_, group)| group);
-        let sites: Vec<(u128, ())> = all.map(|(bits, _)| (*bits, ())).collect();
-        let compile = |groups: Vec<(usize, Vec<(u128, NextHop)>)>| {
-            let tables = groups.into_iter();
-            tables.map(|(length, group)| Exact::new(length, &group, seed))
-        };
-        Self {
-            longer: compile(longer).collect(),
-            sites: (!sites.is_empty()).then(|| Exact::new(SITE, &sites, seed)),
-            lengths: compile(lengths).collect(),
-            default,
-        }
-    }
-
-    /// What the longest prefix says, and whether no prefix of more than 64 bits is near.
-    #[inline(always)]
-    fn get(&self, bits: u128) -> (Option<NextHop>, bool) {
-        let near = self.sites.as_ref().and_then(|sites| sites.get(bits));
-        if near.is_some() {
-            let found = self.longer.iter().find_map(|exact| exact.get(bits));
-            if found.is_some() {
-                return (found, false);
-            }
-        }
-        let found = self.lengths.iter().find_map(|exact| exact.get(bits));
-        (found.or(self.default), near.is_none())
-    }
-}
-
-/// Prefixes of one length: linear probing, at most half full.
-struct Exact<V> {
-    mask: u128,
-    seed: Seed,
-    /// A power of two, so that `shift` takes an index from the upper bits of a hash.
-    slots: Vec<Option<Slot<V>>>,
-    shift: u32,
-}
-
-#[derive(Clone, Copy)]
-struct Slot<V> {
-    high: u64,
-    low: u64,
-    value: V,
-}
-
-impl<V: Copy> Exact<V> {
-    /// Of two with the same prefix the first counts.
-    fn new(length: usize, routes: &[(u128, V)], seed: Seed) -> Self {
-        let mask = u128::MAX.checked_shl(128 - length as u32).unwrap_or(0);
-        let size = (routes.len() * 2).next_power_of_two();
-        let mut exact = Self {
-            mask,
-            seed,
-            slots: vec![None; size],
-            shift: 64 - size.trailing_zeros(),
-        };
-        for (bits, value) in routes {
-            exact.put(bits & mask, *value);
-        }
-        exact
-    }
-
-    fn put(&mut self, bits: u128, value: V) {
-        let new = Slot {
-            high: (bits >> 64) as u64,
-            low: bits as u64,
-            value,
-        };
-        let mut at = self.first(new.high, new.low);
-        while let Some(slot) = self.slots.get_mut(at) {
-            match slot {
-                Some(old) if (old.high, old.low) == (new.high, new.low) => return,
-                Some(_) => at = (at + 1) & (self.slots.len() - 1),
-                None => {
-                    *slot = Some(new);
-                    return;
-                }
-            }
-        }
-    }
-
-    #[inline(always)]
-    fn first(&self, high: u64, low: u64) -> usize {
-        (self.seed.hash(high, low, 0) >> self.shift) as usize
-    }
-
-    #[inline(always)]
-    fn get(&self, bits: u128) -> Option<V> {
-        let bits = bits & self.mask;
-        let (high, low) = ((bits >> 64) as u64, bits as u64);
-        let mut at = self.first(high, low);
-        // Ends: at least half of the slots are empty.
-        while let Some(Some(slot)) = self.slots.get(at) {
-            if slot.high == high && slot.low == low {
-                return Some(slot.value);
-            }
-            at = (at + 1) & (self.slots.len() - 1);
-        }
-        None
-    }
 }

@@ -44,19 +44,32 @@ impl Bucket {
     pub(crate) fn take(&mut self, now: u64) -> bool {
         take(self.rate, &mut self.full_at, now)
     }
+
+    /// Whether there would be a token at `now` after `taken` others.
+    pub(crate) fn has(&self, taken: u32, now: u64) -> bool {
+        after(self.rate, self.full_at, taken, now).is_some()
+    }
 }
 
 fn take(rate: Rate, full_at: &mut u64, now: u64) -> bool {
-    let Some(interval) = rate.interval() else {
-        return false;
-    };
-    let from = now.max(*full_at);
-    let room = interval.saturating_mul(u64::from(rate.burst.max(1) - 1));
-    if from - now > room {
-        return false;
+    match after(rate, *full_at, 0, now) {
+        Some(after) => {
+            *full_at = after;
+            true
+        }
+        None => false,
     }
-    *full_at = from.saturating_add(interval);
-    true
+}
+
+/// When a bucket that would be full at `full_at` would be full again if one more token were taken at `now`
+/// after `taken` others, if there is one.
+#[inline]
+fn after(rate: Rate, full_at: u64, taken: u32, now: u64) -> Option<u64> {
+    let interval = rate.interval()?;
+    let room = interval.saturating_mul(u64::from(rate.burst.max(1) - 1));
+    let others = interval.saturating_mul(u64::from(taken));
+    let from = now.max(full_at).saturating_add(others);
+    (from - now <= room).then(|| from.saturating_add(interval))
 }
 
 /// Places of a [`Sources`] table.
@@ -84,11 +97,23 @@ impl Sources {
         }
     }
 
+    /// The place of a source.
+    fn place(key: u128) -> usize {
+        let folded = (key ^ (key >> 64)) as u64;
+        (folded.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as usize
+    }
+
+    /// Whether source `key` would have a token at `now`.
+    pub(crate) fn has(&self, key: u128, now: u64) -> bool {
+        let place = self.places.get(Self::place(key));
+        let place = place.filter(|place| place.key == key);
+        let full_at = place.map_or(0, |place| place.full_at);
+        after(self.rate, full_at, 0, now).is_some()
+    }
+
     /// Takes one token of source `key` at `now`, if there is one.
     pub(crate) fn take(&mut self, key: u128, now: u64) -> bool {
-        let folded = (key ^ (key >> 64)) as u64;
-        let spread = folded.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56;
-        let Some(place) = self.places.get_mut(spread as usize) else {
+        let Some(place) = self.places.get_mut(Self::place(key)) else {
             return false;
         };
         if place.key != key {
@@ -115,6 +140,23 @@ mod tests {
         assert_eq!(taken(&mut bucket, 5 * SECOND + SECOND / 10, 20), 1);
         assert_eq!(taken(&mut bucket, 6 * SECOND, 20), 4);
         assert_eq!(taken(&mut bucket, 60 * SECOND, 20), 4);
+    }
+
+    #[test]
+    fn a_bucket_has_what_it_gives() {
+        let now = 5 * SECOND;
+        let mut bucket = Bucket::new(Rate::new(10, 4));
+        for left in (0..=4u32).rev() {
+            let had = (0..9).filter(|&taken| bucket.has(taken, now)).count();
+            assert_eq!(had, left as usize);
+            assert_eq!(bucket.take(now), left > 0);
+        }
+        let mut sources = Sources::new(Rate::new(1, 2));
+        let mut had_and_took = || (sources.has(7, now), sources.take(7, now));
+        let steps = [(); 3].map(|()| had_and_took());
+        assert_eq!(steps, [(true, true), (true, true), (false, false)]);
+        assert!(sources.has(8, now));
+        assert!(!Bucket::new(Rate::new(0, 9)).has(0, now));
     }
 
     #[test]

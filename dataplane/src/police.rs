@@ -3,6 +3,7 @@
 //!
 //! ```text
 //!   a Mobility Header of a peer      ─> that peer's share   ─> the rate of all peers
+//!   a Mobility Header of a stranger  ─> its source's share  ─> the rate of all strangers
 //!   whatever else, by its reason     ─> its source's share  ─> the rate of its reason
 //! ```
 //!
@@ -159,9 +160,20 @@ impl Police {
             return self.peers.take(source.to_bits(), now);
         }
         let way = self.reasons.get_mut(reason as usize);
-        way.map_or(Err(Drop::PuntLimited), |way| {
+        let taken = way.map_or(Err(Drop::PuntLimited), |way| {
             way.take(key(meta, source), now)
-        })
+        });
+        match reason {
+            Punt::Mobility => taken.map_err(|_| Drop::SignallingLimited),
+            _ => taken,
+        }
+    }
+
+    /// Whether a Mobility Header of a stranger from `source`, on a core link, would get a place at `now`
+    /// after `taken` others.
+    pub(crate) fn has_for_stranger(&self, source: Ipv6Addr, taken: u32, now: u64) -> bool {
+        let way = self.reasons.get(Punt::Mobility as usize);
+        way.is_some_and(|way| way.total.has(taken, now) && way.sources.has(source.to_bits(), now))
     }
 }
 

@@ -136,6 +136,7 @@ reasons! {
         IcmpSourceLimited = "An error or echo reply over the share of whoever asks for it.",
         PuntLimited = "For the control plane, over the rate allowed to its kind.",
         PuntSourceLimited = "For the control plane, over the share of its source.",
+        SignallingLimited = "A Mobility Header of none of our peers, over the share of its source or the rate allowed to strangers.",
         PuntFull = "For the control plane, whose ring is full.",
         NoBuffer = "No buffer, or no room in it, for what had to be added.",
         PortDown = "The outgoing port does not take packets.",

@@ -66,6 +66,23 @@ fn the_frames_of_the_comparison_meet_every_kind_of_end() {
     }
 }
 
+/// A packet that rides in from the core's VLAN of a port, and one behind it that stays, let nobody on the
+/// port's access link ride unasked.
+#[test]
+fn how_one_interface_is_used_says_nothing_of_the_next() {
+    let frames: Vec<Frame> = [
+        (Some(world::CORE_VLAN), 64),
+        (None, 1),
+        (None, 64),
+        (None, 64),
+    ]
+    .map(|(vlan, hops)| frames::plain(2, vlan, hops))
+    .into();
+    let express = World::new(Unmetered, 8).play(&frames);
+    assert_eq!(express.of_kind("forward"), 1);
+    assert_eq!(express, World::new(General, 8).play(&frames));
+}
+
 /// Any octets as frames: no panic, one verdict for each packet and the same with and without the express.
 #[test]
 fn fuzz_path() {

@@ -36,6 +36,10 @@ const BY_WORKER: &[(&str, &str)] = &[
         "punts_are_limited_by_source_and_by_reason",
     ),
     (
+        "drop signalling_limited",
+        "a_flood_of_forged_signalling_leaves_peers_their_way_to_control",
+    ),
+    (
         "drop neighbour_limited",
         "a_scan_of_a_link_keeps_no_neighbour_from_being_found",
     ),

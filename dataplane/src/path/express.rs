@@ -11,7 +11,8 @@
 //! options and IPv4 without. What it does is what the general way would do; decisions are the same
 //! code ([`decide`](super::decide)). A packet for which anything else is to be done (an answer, a copy
 //! to control, a drop) or looked at is left exactly as it came and goes the general way after the
-//! others. So nothing is refused here, and what is missing here costs time, never a packet.
+//! others. So nothing is refused here but strangers' signalling over its rate ([`gate`]), and what is
+//! missing here costs time, never a packet.
 //!
 //! A packet is read twice: when it boards, for all that has to be looked up, inner addresses of what may
 //! have come out of a tunnel included; and when it rides, while its headers are written. Those of a kind
@@ -21,6 +22,8 @@
 //! which they came.
 
 mod board;
+mod dock;
+mod gate;
 mod ride;
 
 use super::Path;
@@ -28,9 +31,11 @@ use crate::classify::Family;
 use crate::key::{Domain, TunnelId};
 use crate::table::{Found, Probe};
 use crate::tunnels::OuterPair;
+use crate::verdict::Verdict;
 use crate::worker::output::Sent;
 use crate::worker::{Meter, Stage, View};
 use board::Seats;
+use gate::Gate;
 use packet::{Burst, PortId, RxTx, MAX_BURST};
 use std::net::Ipv6Addr;
 
@@ -190,7 +195,9 @@ impl<T: RxTx, M: Meter> Path<T, M> {
         view: &View<'_>,
         io: &mut T,
     ) {
-        let seats = self.desk.board(burst, port, view);
+        let gate = Gate::new(&self.limits.punts, view);
+        let refused = |buf, why| self.output.end(buf, Verdict::Drop(why), view, io);
+        let seats = self.desk.board(burst, port, gate, refused);
         self.meter.lap(Stage::Plan);
         if seats.riders == 0 {
             return;

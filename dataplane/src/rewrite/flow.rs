@@ -31,7 +31,7 @@ pub(crate) fn label_of(
 
 /// The label for an IPv4 packet with this header. Addresses, protocol and ports tell flows apart; of a
 /// packet in fragments, whose later ones have no ports, the ports count in none.
-#[inline]
+#[inline(always)]
 pub(crate) fn label_ipv4(header: &ipv4::Header, packet: &[u8]) -> u32 {
     let ports = match packet.get(header.header_len()..) {
         Some(behind) if !header.is_fragment() => ports(header.protocol, behind),
@@ -43,7 +43,7 @@ pub(crate) fn label_ipv4(header: &ipv4::Header, packet: &[u8]) -> u32 {
     folded(mix(source << 32 | destination, rest))
 }
 
-#[inline]
+#[inline(always)]
 fn folded(hash: u64) -> u32 {
     let label = (hash >> 44) as u32;
     // Zero means "no label" and would take the packet out of the spread.

@@ -21,6 +21,26 @@ fn address(all: &'static [&'static str], plain: usize) -> impl Strategy<Value = 
     prop_oneof![6 => select(&all[..plain]), 1 => select(all)]
 }
 
+/// An IPv6 packet from an anchored host to a correspondent, untagged or in a VLAN.
+pub fn plain(port: u16, vlan: Option<u16>, hops: u8) -> Frame {
+    let header = Header::new(v6(IPV6[0]), v6(IPV6[7]), next_header::NONE, hops, 0);
+    let tag = vlan.map(|vlan| [ethertype::VLAN.to_be_bytes(), vlan.to_be_bytes()].concat());
+    let link = [own(port).0, neighbour(9).0].concat();
+    let ether_type = ethertype::IPV6.to_be_bytes();
+    Frame {
+        port,
+        octets: [
+            &link,
+            tag.as_deref().unwrap_or_default(),
+            &ether_type,
+            header.as_bytes(),
+        ]
+        .concat(),
+        stripped: None,
+        first: None,
+    }
+}
+
 /// Few hops, many, and those at the border.
 fn hops() -> impl Strategy<Value = u8> {
     prop_oneof![8 => 2..=255u8, 1 => 0..=2u8]

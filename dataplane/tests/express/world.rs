@@ -148,7 +148,8 @@ fn interface(name: &str, port: u16, vlan: Option<u16>, kind: InterfaceKind) -> I
     }
 }
 
-/// Interfaces by number: core 0, core 1, access 2, core in a VLAN 3, access in a VLAN 4.
+/// Interfaces by number: core 0, core 1, access 2, core in a VLAN 3, access in a VLAN 4, core in a VLAN
+/// beside hosts 5.
 fn interfaces() -> Vec<Interface> {
     use InterfaceKind::{Access, Core};
     let ipv4 = Some("192.0.2.1".parse().expect("an address"));
@@ -167,6 +168,7 @@ fn interfaces() -> Vec<Interface> {
             ..interface("core-vlan", 1, Some(CORE_VLAN), Core)
         },
         interface("access-vlan", 2, Some(ACCESS_VLAN), Access),
+        interface("core-beside", 2, Some(CORE_VLAN), Core),
     ]
 }
 

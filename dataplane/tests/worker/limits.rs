@@ -165,6 +165,45 @@ fn a_flood_of_forged_signalling_leaves_peers_their_way_to_control() {
     // What is left are strangers: with ten messages of the loud peer they had three quarters of the ring.
     assert_eq!(heard.len(), 15, "{heard:?}");
     assert!(heard.values().all(|&count| count == 1), "{heard:?}");
+    // Twenty-five strangers had a place and found no room.
+    assert_eq!(bench.count(Verdict::Drop(Drop::SignallingLimited)), 160);
+    assert_eq!(bench.count(Verdict::Drop(Drop::PuntSourceLimited)), 190);
+    bench.balances();
+}
+
+/// A stranger over its rate is refused at the first look only where it speaks to us: what it sends to
+/// others goes on, and packets among its own keep their order.
+#[test]
+fn strangers_over_their_rate_end_and_what_is_among_theirs_goes_on() {
+    let mut bench = Bench::with("lma", &limited(Punt::Mobility, 1, 2), 32, 4096);
+    let update = frame("signalling", 1, 0);
+    let from = |stranger: u128, to: Option<&[u8]>| {
+        let mut update = update.clone();
+        let made_up = 0x2001_0db8_ffff << 80 | stranger;
+        update[22..38].copy_from_slice(&made_up.to_be_bytes());
+        if let Some(to) = to {
+            update[38..54].copy_from_slice(to);
+        }
+        update
+    };
+    let packet = frame("decap", 1, 0);
+    let afar: Ipv6Addr = "2001:db8:1::c".parse().unwrap();
+    for stranger in 0..20 {
+        bench.receive(1, &from(stranger, None));
+        bench.receive(1, &packet);
+        bench.receive(1, &from(7, None));
+        bench.receive(1, &from(stranger, Some(&afar.octets())));
+    }
+    bench.dry(START);
+    assert_eq!(bench.count(Verdict::Punt(Punt::Mobility)), 2);
+    assert_eq!(bench.count(Verdict::Drop(Drop::SignallingLimited)), 38);
+    let sent = bench.sent(0);
+    assert_eq!(sent.len(), 40);
+    let signalling = |frame: &Vec<u8>| frame[20] == 135;
+    let alternate = sent
+        .chunks(2)
+        .all(|two| !signalling(&two[0]) && signalling(&two[1]));
+    assert!(alternate, "out of order");
     bench.balances();
 }
 

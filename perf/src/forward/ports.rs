@@ -16,6 +16,8 @@ pub struct Ports {
     pub waiting: Vec<Mbuf>,
     /// Packets that were sent, in order, with their ports.
     pub sent: Vec<(PortId, Mbuf)>,
+    /// Buffers that were given back.
+    freed: Vec<Mbuf>,
     /// The most packets that one receive call gives.
     pub burst: usize,
     /// Cycles spent in receive calls.
@@ -35,6 +37,7 @@ impl Ports {
             pool,
             waiting: Vec::with_capacity(load),
             sent: Vec::with_capacity(load),
+            freed: Vec::with_capacity(load),
             burst,
             rx_cycles: 0,
             tx_cycles: 0,
@@ -43,6 +46,7 @@ impl Ports {
 
     /// Begins to measure anew.
     pub fn start(&mut self) {
+        self.freed.clear();
         self.rx_cycles = 0;
         self.tx_cycles = 0;
     }
@@ -99,7 +103,7 @@ impl RxTx for &mut Ports {
     #[inline(never)]
     fn free(&mut self, burst: &mut Burst<Mbuf>) {
         let start = cycles();
-        burst.clear();
+        self.freed.extend(burst.drain(..));
         self.tx_cycles += cycles() - start;
     }
 }

@@ -35,8 +35,10 @@ struct Forged {
     share: f64,
     /// Cycles that one of them takes.
     cycles: Spread,
-    /// How much less is forwarded in a given time, in percent.
+    /// How much less is forwarded in a given time than without it, in percent.
     loss_percent: Spread,
+    /// How much less than with as many plain packets in its place, which are forwarded; below 0: more.
+    loss_to_plain_percent: Spread,
 }
 
 impl Forged {
@@ -44,10 +46,13 @@ impl Forged {
         let rounds = || plain.iter().zip(flooded);
         let cycles = rounds().map(|(plain, flooded)| (flooded - plain) / plan.forged_each());
         let loss = rounds().map(|(plain, flooded)| 100.0 * (1.0 - plain / flooded));
+        let share = 1.0 + plan.forged_each();
+        let to_plain = rounds().map(|(plain, flooded)| 100.0 * (1.0 - plain * share / flooded));
         (!flooded.is_empty()).then(|| Self {
             share: plan.forged,
             cycles: Spread::of(cycles.collect()),
             loss_percent: Spread::of(loss.collect()),
+            loss_to_plain_percent: Spread::of(to_plain.collect()),
         })
     }
 }
@@ -201,12 +206,13 @@ impl fmt::Display for Report {
         if let Some(forged) = &self.forged {
             writeln!(
                 f,
-                "{:.0} % forged signalling: {:.1} cycles each ({:.1} to {:.1}); {:.1} % less is forwarded",
+                "{:.0} % forged signalling: {:.1} cycles each ({:.1} to {:.1}); {:.1} % less is forwarded than without, {:.1} % less than with plain packets instead",
                 forged.share * 100.0,
                 forged.cycles.median,
                 forged.cycles.min,
                 forged.cycles.max,
-                forged.loss_percent.median
+                forged.loss_percent.median,
+                forged.loss_to_plain_percent.median
             )?;
         }
         if self.writer_rate > 0.0 {

@@ -35,7 +35,7 @@ fn forged_signalling_keeps_no_host_out() -> Result<()> {
     let log = network.run.directory().join("flood.log");
     let mut domain = Domain::start(network, &programs, &default_conf(), |_, _| {})?;
     let flood = Flood::start(&programs, &stranger, LMA, &log)?;
-    let limited = || counter(&domain, "drop_punt_limited");
+    let limited = || counter(&domain, "drop_signalling_limited");
     let until = Instant::now() + LIMIT;
     while limited()? < 10_000 {
         ensure!(Instant::now() < until, "the flood is not felt");

@@ -131,7 +131,7 @@ impl Header {
     }
 
     /// Takes one from the hops left, if there is one, and changes the checksum with it.
-    #[inline]
+    #[inline(always)]
     pub const fn count_hop(&mut self) {
         let old = u16::from_be_bytes([self.ttl, self.protocol]);
         self.ttl = self.ttl.saturating_sub(1);
@@ -215,7 +215,7 @@ impl Header {
         self.checksum = U16::new(checksum::finish(checksum::add(0, self.as_bytes())));
     }
 
-    #[inline]
+    #[inline(always)]
     const fn update(&mut self, old: u16, new: u16) {
         self.checksum = U16::new(checksum::update(self.checksum.get(), old, new));
     }

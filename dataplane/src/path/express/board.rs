@@ -1,78 +1,24 @@
-//! Who rides: one look at the headers of each frame, and all that has to be looked up for it.
+//! Who rides: one look at the headers of each frame, and all that has to be looked up for it. Strangers'
+//! signalling over its rate ends here ([`Gate`]).
 
+use super::dock::{Before, Dock};
+use super::gate::Gate;
 use super::{at_mut, Came, Desk, Kind, Rider, AHEAD, STAYS};
 use crate::classify::plain::{header, is_opaque, Ip4, Ip6, Link};
 use crate::classify::Family;
-use crate::key::{Domain, InterfaceKind};
+use crate::key::Domain;
 use crate::table::{self, Probe};
 use crate::tunnels::OuterPair;
-use crate::worker::View;
+use crate::verdict::Drop;
 use packet::{Buf, Burst, PortId, MAX_BURST};
-use wire::ether::{self, ethertype};
+use wire::ether;
 use wire::ipv6::{next_header, HEADER_LEN};
 
-/// The VLAN identifier's bits in tag control information.
-const VLAN_ID: u16 = 0x0fff;
-
-/// What stands for no tag, and for a tag without a VLAN: no VLAN identifier.
-const UNTAGGED: u16 = u16::MAX;
-
-/// The interface that a frame comes in on: a port, or one VLAN of it.
-#[derive(Clone, Copy)]
-struct Dock {
-    vlan: u16,
-    domain: Domain,
-    access: bool,
-    ipv4: bool,
-    /// Our link-layer address; of no interface one that no frame is for.
-    own: u64,
-    /// The upper bits of an adjacency's word for a neighbour on it.
-    word: u64,
-}
-
-impl Dock {
-    /// How packets come that were in no tunnel.
-    #[inline(always)]
-    fn came(&self) -> Came {
-        match self.access {
-            true => Came::Host,
-            false => Came::Core,
-        }
-    }
-
-    #[inline(never)]
-    fn of(port: PortId, vlan: u16, view: &View<'_>) -> Self {
-        let id = (vlan != UNTAGGED).then_some(vlan);
-        let id = view.fib.interface(port, id);
-        let interface = id.and_then(|id| Some((id, view.fib.interface_of(id)?)));
-        let Some((id, interface)) = interface else {
-            return Self {
-                vlan,
-                domain: Domain(0),
-                access: false,
-                ipv4: false,
-                own: u64::MAX,
-                word: 0,
-            };
-        };
-        let [a, b, c, d, e, f] = interface.mac.0;
-        Self {
-            vlan,
-            domain: interface.domain,
-            access: interface.kind == InterfaceKind::Access,
-            ipv4: interface.ipv4.is_some(),
-            own: u64::from_be_bytes([0, 0, a, b, c, d, e, f]),
-            word: (u64::from(id.0) + 1) << 48,
-        }
-    }
-}
-
-/// What the frame before was, for the next one is most likely from the same neighbour.
-struct Before {
-    dock: Dock,
-    /// Its link-layer header, if it had no tag and was for us.
-    link: Link,
-    family: Family,
+/// What a look at a packet found.
+enum Look {
+    Boards(Kind),
+    Stays,
+    Ends(Drop),
 }
 
 /// How many of what a burst has.
@@ -100,58 +46,77 @@ impl Seats {
 }
 
 impl Desk {
-    /// Finds a burst's riders and asks for what has to be looked up for them.
+    /// Finds a burst's riders and asks for what has to be looked up for them. What the gate refuses is taken
+    /// out of the burst and handed to `refused`.
     #[inline(always)]
     pub(super) fn board<B: Buf>(
         &mut self,
-        burst: &Burst<B>,
+        burst: &mut Burst<B>,
         port: PortId,
-        view: &View<'_>,
+        mut gate: Gate<'_>,
+        mut refused: impl FnMut(B, Drop),
     ) -> Seats {
         let mut seats = Seats::default();
-        let mut before = Before {
-            dock: Dock::of(port, UNTAGGED, view),
-            link: Link::NONE,
-            family: Family::V6,
-        };
+        let mut before = Before::none(port, gate.view);
         self.ports = [STAYS; MAX_BURST];
         let mut place = 0;
+        let mut kind = None;
         while place < burst.len() {
-            let kind = self.one(burst, place, port, &mut before, &mut seats, view);
-            place += 1;
-            if before.link != Link::NONE {
-                place = self.run(kind, burst, place, &before, &mut seats);
+            match self.one(burst, place, &mut before, &mut gate, &mut seats) {
+                Look::Boards(its) => {
+                    kind = Some(its);
+                    place += 1;
+                }
+                Look::Stays => place += 1,
+                Look::Ends(why) => {
+                    if let Some(buf) = burst.pop_at(place) {
+                        refused(buf, why);
+                    }
+                }
             }
+            place = self.run(kind, burst, place, &before, &mut seats);
         }
         seats
     }
 
-    /// Looks at one packet, whatever it is; says of what kind it is if it boards.
+    /// Looks at one packet, whatever it is.
     #[inline(never)]
     fn one<B: Buf>(
         &mut self,
         burst: &[B],
         place: usize,
-        port: PortId,
         before: &mut Before,
+        gate: &mut Gate<'_>,
         seats: &mut Seats,
-        view: &View<'_>,
-    ) -> Option<Kind> {
+    ) -> Look {
         look_ahead(burst, place);
-        let buf = burst.get(place)?;
+        let Some(buf) = burst.get(place) else {
+            return Look::Stays;
+        };
         let frame = buf.data();
-        let (link, _) = Link::of(frame)?;
-        let at = before.look(buf, link, port, view)?;
-        let packet = frame.get(at..)?;
+        let link = Link::of(frame).map(|(link, _)| link);
+        let at = link.and_then(|link| before.look(buf, link, gate.view));
+        let Some((link, at)) = link.zip(at) else {
+            return Look::Stays;
+        };
+        let packet = frame.get(at..).unwrap_or_default();
         let dock = &before.dock;
-        let (kind, at) = match before.family {
-            Family::V6 => self.ipv6(packet, at, dock, seats)?,
+        if before.family == Family::V6 && dock.came() == Came::Core {
+            if let Some(why) = refused(packet, dock.domain, gate) {
+                return Look::Ends(why);
+            }
+        }
+        let boards = match before.family {
+            Family::V6 => self.ipv6(packet, at, dock, seats),
             Family::V4 => {
                 let came = dock.came();
                 let family = Family::V4;
                 let boards = self.ipv4(packet, came, dock.domain, seats);
-                boards.then_some((Kind { came, family }, at))?
+                boards.then_some((Kind { came, family }, at))
             }
+        };
+        let Some((kind, at)) = boards else {
+            return Look::Stays;
         };
         if kind.came == Came::Host {
             *at_mut(&mut self.senders, seats.riders) = link.sender() | dock.word;
@@ -168,7 +133,7 @@ impl Desk {
         seats.kinds |= 1 << kind.number();
         seats.riders += 1;
         seats.sources += usize::from(kind.came != Came::Core);
-        Some(kind)
+        Look::Boards(kind)
     }
 
     /// Boards packets from a place on for as long as they are of the same kind and behind the same
@@ -183,74 +148,65 @@ impl Desk {
         before: &Before,
         seats: &mut Seats,
     ) -> usize {
-        match kind {
-            Some(Kind {
-                came: Came::Core,
-                family: Family::V6,
-            }) => self.run_plain::<false, B>(burst, place, before, seats),
-            Some(Kind {
-                came: Came::Host,
-                family: Family::V6,
-            }) => self.run_plain::<true, B>(burst, place, before, seats),
-            Some(Kind {
-                came: Came::Tunnel,
-                family: Family::V6,
-            }) => self.run_tunnel(burst, place, before, seats),
+        // The last that boarded may have come by another interface than the last that was looked at.
+        let kind = kind.filter(|kind| match kind.came {
+            Came::Tunnel => before.is_like(Came::Core, Family::V6),
+            came => before.is_like(came, kind.family),
+        });
+        match kind.map(Kind::number) {
+            Some(0) => self.run_plain::<0, B>(burst, place, before, seats),
+            Some(1) => self.run_plain::<1, B>(burst, place, before, seats),
+            Some(2) => self.run_plain::<2, B>(burst, place, before, seats),
+            Some(3) => self.run_plain::<3, B>(burst, place, before, seats),
+            Some(4) => self.run_tunnel(burst, place, before, seats),
             _ => place,
         }
     }
 
-    /// IPv6 packets that are in no tunnel, from a core link or from a host.
+    /// Packets that are in no tunnel, from a core link or from a host.
     #[inline(never)]
-    fn run_plain<const HOST: bool, B: Buf>(
+    fn run_plain<const KIND: u8, B: Buf>(
         &mut self,
         burst: &[B],
         from: usize,
         before: &Before,
         seats: &mut Seats,
     ) -> usize {
+        let kind = const { Kind::of(KIND) };
+        let host = kind.came == Came::Host;
         let (link, domain) = (before.link, before.dock.domain);
         let sender = link.sender() | before.dock.word;
-        let kind = match HOST {
-            true => Came::Host,
-            false => Came::Core,
-        };
-        let kind = Kind {
-            came: kind,
-            family: Family::V6,
-        };
         let count = seats.riders;
         let mut place = from;
+        let mut source = seats.sources;
         let waiting = burst.get(from..).unwrap_or_default().iter();
         let riders = self.riders.get_mut(count..).unwrap_or_default().iter_mut();
         let destinations = self.destinations.get_mut(count..).unwrap_or_default();
-        let mut source = seats.sources;
         for ((buf, rider), destination) in waiting.zip(riders).zip(destinations) {
             look_ahead(burst, place);
             let Some(packet) = behind(buf, link) else {
                 break;
             };
-            let Some((ip, _)) = header::<Ip6>(packet) else {
+            let plain = match kind.family {
+                Family::V6 => plain(packet, domain),
+                Family::V4 => plain_ipv4(packet, domain),
+            };
+            let Some((own, other)) = plain else {
                 break;
             };
-            let plain = ip.next(packet.len()).is_some_and(is_opaque);
-            if !plain || !ip.goes_on() {
-                break;
-            }
             buf.prefetch_front();
-            let (own, other) = ip.ends();
-            *destination = Probe::ipv6(domain, *other);
-            if HOST {
-                *at_mut(&mut self.sources, source) = Probe::ipv6(domain, *own);
+            *destination = other;
+            if host {
+                *at_mut(&mut self.sources, source) = own;
                 *at_mut(&mut self.senders, count + place - from) = sender;
             }
             *rider = Rider {
                 place: place as u8,
                 at: ether::HEADER_LEN as u8,
-                kind: kind.number(),
+                kind: KIND,
                 source: source as u8,
             };
-            source += usize::from(HOST);
+            source += usize::from(host);
             place += 1;
         }
         seats.riders += place - from;
@@ -268,12 +224,18 @@ impl Desk {
         seats: &mut Seats,
     ) -> usize {
         let (link, domain) = (before.link, before.dock.domain);
-        let kind = Kind {
-            came: Came::Tunnel,
-            family: Family::V6,
-        };
+        let kind = const { Kind::of(4) };
         let mut place = from;
-        while let Some(buf) = burst.get(place) {
+        let mut source = seats.sources;
+        let mut last: Option<&Ip6> = None;
+        let waiting = burst.get(from..).unwrap_or_default().iter();
+        let riders = self.riders.get_mut(seats.riders..).unwrap_or_default();
+        let pair_of = self.pair_of.get_mut(seats.riders..).unwrap_or_default();
+        let destinations = self.destinations.get_mut(seats.riders..);
+        let sources = self.sources.get_mut(seats.sources..).unwrap_or_default();
+        let asked = destinations.unwrap_or_default().iter_mut().zip(sources);
+        let known = riders.iter_mut().zip(pair_of);
+        for ((buf, (rider, pair)), (destination, own)) in waiting.zip(known).zip(asked) {
             look_ahead(burst, place);
             let Some(packet) = behind(buf, link) else {
                 break;
@@ -281,29 +243,40 @@ impl Desk {
             let Some((outer, payload)) = header::<Ip6>(packet) else {
                 break;
             };
-            if outer.next(packet.len()) != Some(next_header::IPV6)
-                || !self.ipv6_inside(payload, domain, seats)
-            {
+            if outer.next(packet.len()) != Some(next_header::IPV6) {
                 break;
             }
-            *at_mut(&mut self.pair_of, seats.riders) = self.pair(outer, domain, seats) as u8;
-            *at_mut(&mut self.riders, seats.riders) = Rider {
+            let Some((ip, _)) = header::<Ip6>(payload) else {
+                break;
+            };
+            if !goes_on_inside(ip, payload.len()) {
+                break;
+            }
+            if last.is_none_or(|last| last.ends() != outer.ends()) {
+                enter(&mut self.pairs, outer, domain, seats);
+                last = Some(outer);
+            }
+            *pair = (seats.pairs - 1) as u8;
+            let (from, to) = ip.ends();
+            *destination = Probe::ipv6(domain, *to);
+            *own = Probe::ipv6(domain, *from);
+            *rider = Rider {
                 place: place as u8,
                 at: (ether::HEADER_LEN + HEADER_LEN) as u8,
                 kind: kind.number(),
-                source: seats.sources as u8,
+                source: source as u8,
             };
-            seats.riders += 1;
-            seats.sources += 1;
+            source += 1;
             place += 1;
         }
+        seats.riders += place - from;
+        seats.sources = source;
         place
     }
 
     /// Looks at an IPv6 packet that starts at `at` in its frame. Of one that may have come out of a tunnel
     /// the inner packet boards. Says of what kind it is that boards, and where it starts; what is asked for
     /// about it stands behind all that is asked for so far.
-    #[inline(always)]
     fn ipv6(
         &mut self,
         packet: &[u8],
@@ -337,45 +310,34 @@ impl Desk {
         if !boards {
             return None;
         }
-        *at_mut(&mut self.pair_of, seats.riders) = self.pair(ip, dock.domain, seats) as u8;
+        enter(&mut self.pairs, ip, dock.domain, seats);
+        *at_mut(&mut self.pair_of, seats.riders) = (seats.pairs - 1) as u8;
         let came = Came::Tunnel;
         Some((Kind { came, family }, at + HEADER_LEN))
     }
 
     /// Looks at an IPv6 packet in what may be a tunnel.
-    #[inline(always)]
     fn ipv6_inside(&mut self, packet: &[u8], domain: Domain, seats: &Seats) -> bool {
         let Some((ip, _)) = header::<Ip6>(packet) else {
             return false;
         };
-        let Some(next) = ip.next(packet.len()) else {
-            return false;
-        };
         self.ask(ip, Came::Tunnel, domain, seats);
-        let options = matches!(
-            next,
-            next_header::HOP_BY_HOP | next_header::DESTINATION_OPTIONS
-        );
-        !options && ip.goes_on()
+        goes_on_inside(ip, packet.len())
     }
 
-    /// Looks at an IPv4 packet, behind which there may be padding.
-    #[inline(always)]
+    /// Looks at an IPv4 packet.
     fn ipv4(&mut self, packet: &[u8], came: Came, domain: Domain, seats: &Seats) -> bool {
-        let Some((ip, _)) = header::<Ip4>(packet) else {
+        let Some((source, destination)) = plain_ipv4(packet, domain) else {
             return false;
         };
-        let destination = Probe::ipv4(domain, ip.destination().octets());
         *at_mut(&mut self.destinations, seats.riders) = destination;
         if came != Came::Core {
-            let source = Probe::ipv4(domain, ip.source().octets());
             *at_mut(&mut self.sources, seats.sources) = source;
         }
-        ip.length(packet.len()).is_some()
+        true
     }
 
     /// Asks for an IPv6 packet's addresses.
-    #[inline(always)]
     fn ask(&mut self, ip: &Ip6, came: Came, domain: Domain, seats: &Seats) {
         let (source, destination) = ip.ends();
         *at_mut(&mut self.destinations, seats.riders) = Probe::ipv6(domain, *destination);
@@ -383,21 +345,60 @@ impl Desk {
             *at_mut(&mut self.sources, seats.sources) = Probe::ipv6(domain, *source);
         }
     }
+}
 
-    /// The number of a packet's outer pair: that of the one before if it is the same.
-    #[inline(always)]
-    fn pair(&mut self, ip: &Ip6, domain: Domain, seats: &mut Seats) -> usize {
-        let pair = OuterPair {
-            domain,
-            local: ip.destination(),
-            remote: ip.source(),
-        };
-        if seats.pairs == 0 || *at_mut(&mut self.pairs, seats.pairs - 1) != pair {
-            *at_mut(&mut self.pairs, seats.pairs) = pair;
-            seats.pairs += 1;
-        }
-        seats.pairs - 1
+/// The addresses of an IPv6 packet that is to be forwarded and in no tunnel, source first.
+#[inline(always)]
+fn plain(packet: &[u8], domain: Domain) -> Option<(Probe, Probe)> {
+    let (ip, _) = header::<Ip6>(packet)?;
+    let next = ip.next(packet.len())?;
+    let (from, to) = ip.ends();
+    (is_opaque(next) && next != next_header::MOBILITY && ip.goes_on())
+        .then(|| (Probe::ipv6(domain, *from), Probe::ipv6(domain, *to)))
+}
+
+/// The same of an IPv4 packet, behind which there may be padding.
+#[inline(always)]
+fn plain_ipv4(packet: &[u8], domain: Domain) -> Option<(Probe, Probe)> {
+    let (ip, _) = header::<Ip4>(packet)?;
+    ip.length(packet.len())?;
+    let ends = [ip.source(), ip.destination()];
+    let [from, to] = ends.map(|end| Probe::ipv4(domain, end.octets()));
+    Some((from, to))
+}
+
+/// Whether an IPv6 packet of so many octets that is in what may be a tunnel may go on.
+#[inline(always)]
+fn goes_on_inside(ip: &Ip6, octets: usize) -> bool {
+    let options = |next| {
+        matches!(
+            next,
+            next_header::HOP_BY_HOP | next_header::DESTINATION_OPTIONS
+        )
+    };
+    ip.next(octets).is_some_and(|next| !options(next)) && ip.goes_on()
+}
+
+/// Has the outer pair of a packet looked up: it is the last one then.
+#[inline(never)]
+fn enter(pairs: &mut [OuterPair; MAX_BURST], outer: &Ip6, domain: Domain, seats: &mut Seats) {
+    let pair = OuterPair {
+        domain,
+        local: outer.destination(),
+        remote: outer.source(),
+    };
+    if seats.pairs == 0 || *at_mut(pairs, seats.pairs - 1) != pair {
+        *at_mut(pairs, seats.pairs) = pair;
+        seats.pairs += 1;
     }
+}
+
+/// Why the gate refuses an IPv6 packet that came in on a core link, if it does.
+#[inline(always)]
+fn refused(packet: &[u8], domain: Domain, gate: &mut Gate<'_>) -> Option<Drop> {
+    let (ip, _) = header::<Ip6>(packet)?;
+    let mobility = ip.next(packet.len())? == next_header::MOBILITY;
+    mobility.then(|| gate.refuses(domain, ip.source(), ip.destination()))?
 }
 
 /// Asks for a packet some places further on.
@@ -415,54 +416,4 @@ fn behind<B: Buf>(buf: &B, link: Link) -> Option<&[u8]> {
     let whole = buf.is_contiguous() && buf.stripped_vlan().is_none();
     let (its, packet) = Link::of(buf.data())?;
     (whole && its == link).then_some(packet)
-}
-
-impl Before {
-    /// Looks at the link-layer header of a frame; says where the packet starts, if it is one for us.
-    #[inline]
-    fn look<B: Buf>(
-        &mut self,
-        buf: &B,
-        link: Link,
-        port: PortId,
-        view: &View<'_>,
-    ) -> Option<usize> {
-        if !buf.is_contiguous() {
-            return None;
-        }
-        let (vlan, ether_type, at) = match (buf.stripped_vlan(), link.ether_type()) {
-            (Some(control), plain) => (vlan(control), plain, ether::HEADER_LEN),
-            (None, ethertype::VLAN) => {
-                let (tag, _) = header::<ether::Tag>(buf.data().get(ether::HEADER_LEN..)?)?;
-                let at = ether::HEADER_LEN + ether::TAG_LEN;
-                (vlan(tag.control.get()), tag.ethertype.get(), at)
-            }
-            (None, plain) => (UNTAGGED, plain, ether::HEADER_LEN),
-        };
-        self.link = Link::NONE;
-        if vlan != self.dock.vlan {
-            self.dock = Dock::of(port, vlan, view);
-        }
-        if !link.is_for(self.dock.own) {
-            return None;
-        }
-        self.family = match ether_type {
-            ethertype::IPV6 => Family::V6,
-            ethertype::IPV4 if self.dock.ipv4 => Family::V4,
-            _ => return None,
-        };
-        // What the port took off is in no header, so the next frame may be another's.
-        if ether_type == link.ether_type() && buf.stripped_vlan().is_none() {
-            self.link = link;
-        }
-        Some(at)
-    }
-}
-
-/// The VLAN that tag control information names.
-fn vlan(control: u16) -> u16 {
-    match control & VLAN_ID {
-        0 => UNTAGGED,
-        vlan => vlan,
-    }
 }

@@ -143,6 +143,9 @@ impl Desk {
         known: &Known,
         view: &View<'_>,
     ) -> Option<PortId> {
+        if view.fib.is_far() {
+            self.prefetch_routes(seats.riders, view);
+        }
         let mut last = LastRoute::NONE;
         if seats.kinds & 1 << 0 != 0 {
             self.ride_kind::<0, B>(seats.riders, burst, known, &mut last, view);
@@ -167,6 +170,18 @@ impl Desk {
         let first = *ports.first()?;
         let differ = ports.iter().fold(0, |all, port| all | (port.0 ^ first.0));
         (differ == 0 && first != STAYS).then_some(first)
+    }
+
+    /// Asks for the routes of those whose destinations nobody has bound.
+    #[inline(never)]
+    fn prefetch_routes(&self, riders: usize, view: &View<'_>) {
+        let all = self.riders.iter().zip(&self.destinations).zip(&self.down);
+        for ((rider, destination), down) in all.take(riders) {
+            if down.is_none() && Kind::of(rider.kind).family == Family::V6 {
+                view.fib
+                    .prefetch(destination.domain(), destination.address());
+            }
+        }
     }
 
     /// The same for those of one kind: a function of its own for each, so that a loop has all registers.
