@@ -28,48 +28,74 @@ impl Rate {
     }
 }
 
+/// A rate in nanoseconds, for whoever has no time to divide.
+#[derive(Clone, Copy, Debug)]
+struct Pace {
+    /// What one packet takes up; none at a rate of 0.
+    interval: Option<u64>,
+    /// How far a bucket may be from being full for one more packet.
+    room: u64,
+}
+
+impl Pace {
+    const fn of(rate: Rate) -> Self {
+        let others = if rate.burst == 0 { 0 } else { rate.burst - 1 };
+        let interval = rate.interval();
+        Self {
+            interval,
+            room: match interval {
+                Some(interval) => interval.saturating_mul(others as u64),
+                None => 0,
+            },
+        }
+    }
+
+    /// When a bucket that would be full at `full_at` would be full again if one more token were taken at
+    /// `now` after `taken` others, if there is one.
+    #[inline(always)]
+    fn after(self, full_at: u64, taken: u32, now: u64) -> Option<u64> {
+        let interval = self.interval?;
+        let others = interval.saturating_mul(u64::from(taken));
+        let from = now.max(full_at).saturating_add(others);
+        (from - now <= self.room).then(|| from.saturating_add(interval))
+    }
+
+    fn take(self, full_at: &mut u64, now: u64) -> bool {
+        match self.after(*full_at, 0, now) {
+            Some(after) => {
+                *full_at = after;
+                true
+            }
+            None => false,
+        }
+    }
+}
+
 /// One token bucket.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Bucket {
-    rate: Rate,
+    pace: Pace,
     full_at: u64,
 }
 
 impl Bucket {
     pub(crate) const fn new(rate: Rate) -> Self {
-        Self { rate, full_at: 0 }
+        Self {
+            pace: Pace::of(rate),
+            full_at: 0,
+        }
     }
 
     /// Takes one token at `now`, if there is one.
     pub(crate) fn take(&mut self, now: u64) -> bool {
-        take(self.rate, &mut self.full_at, now)
+        self.pace.take(&mut self.full_at, now)
     }
 
     /// Whether there would be a token at `now` after `taken` others.
+    #[inline]
     pub(crate) fn has(&self, taken: u32, now: u64) -> bool {
-        after(self.rate, self.full_at, taken, now).is_some()
+        self.pace.after(self.full_at, taken, now).is_some()
     }
-}
-
-fn take(rate: Rate, full_at: &mut u64, now: u64) -> bool {
-    match after(rate, *full_at, 0, now) {
-        Some(after) => {
-            *full_at = after;
-            true
-        }
-        None => false,
-    }
-}
-
-/// When a bucket that would be full at `full_at` would be full again if one more token were taken at `now`
-/// after `taken` others, if there is one.
-#[inline]
-fn after(rate: Rate, full_at: u64, taken: u32, now: u64) -> Option<u64> {
-    let interval = rate.interval()?;
-    let room = interval.saturating_mul(u64::from(rate.burst.max(1) - 1));
-    let others = interval.saturating_mul(u64::from(taken));
-    let from = now.max(full_at).saturating_add(others);
-    (from - now <= room).then(|| from.saturating_add(interval))
 }
 
 /// Places of a [`Sources`] table.
@@ -78,7 +104,7 @@ const PLACES: usize = 256;
 /// Token buckets by source.
 #[derive(Debug)]
 pub(crate) struct Sources {
-    rate: Rate,
+    pace: Pace,
     places: Box<[Place; PLACES]>,
 }
 
@@ -92,7 +118,7 @@ impl Sources {
     pub(crate) fn new(rate: Rate) -> Self {
         let empty = Place { key: 0, full_at: 0 };
         Self {
-            rate,
+            pace: Pace::of(rate),
             places: Box::new([empty; PLACES]),
         }
     }
@@ -108,7 +134,7 @@ impl Sources {
         let place = self.places.get(Self::place(key));
         let place = place.filter(|place| place.key == key);
         let full_at = place.map_or(0, |place| place.full_at);
-        after(self.rate, full_at, 0, now).is_some()
+        self.pace.after(full_at, 0, now).is_some()
     }
 
     /// Takes one token of source `key` at `now`, if there is one.
@@ -119,7 +145,7 @@ impl Sources {
         if place.key != key {
             *place = Place { key, full_at: 0 };
         }
-        take(self.rate, &mut place.full_at, now)
+        self.pace.take(&mut place.full_at, now)
     }
 }
 

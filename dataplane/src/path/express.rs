@@ -31,7 +31,7 @@ use crate::classify::Family;
 use crate::key::{Domain, TunnelId};
 use crate::table::{Found, Probe};
 use crate::tunnels::OuterPair;
-use crate::verdict::Verdict;
+use crate::verdict::{Drop, Verdict};
 use crate::worker::output::Sent;
 use crate::worker::{Meter, Stage, View};
 use board::Seats;
@@ -96,6 +96,9 @@ struct Rider {
     /// Number of its source among all that are looked up, where that is asked for.
     source: u8,
 }
+
+/// What becomes of a packet that ends at the gate.
+const GATE: Verdict = Verdict::Drop(Drop::SignallingLimited);
 
 /// The port of a packet that stays: one that no worker has.
 const STAYS: PortId = PortId(u16::MAX);
@@ -196,7 +199,7 @@ impl<T: RxTx, M: Meter> Path<T, M> {
         io: &mut T,
     ) {
         let gate = Gate::new(&self.limits.punts, view);
-        let refused = |buf, why| self.output.end(buf, Verdict::Drop(why), view, io);
+        let refused = |buf| self.output.end(buf, GATE, view, io);
         let seats = self.desk.board(burst, port, gate, refused);
         self.meter.lap(Stage::Plan);
         if seats.riders == 0 {

@@ -25,10 +25,13 @@ use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 use rand_distr::{Distribution, Zipf};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// One in so many loads of the timed rounds is checked, octet by octet.
 const CHECKED: u64 = 8;
+
+/// Forged packets that use up what strangers may send at once.
+const USED_UP: f64 = 1024.0;
 
 /// Loads of the pass that is not timed: one for every so many entries, within these bounds.
 const UNTIMED: (usize, usize) = (4, 64);
@@ -127,7 +130,7 @@ impl Lane {
             self.source.draw();
             for _ in 0..2 {
                 self.source.fill(worker.io_mut(), 0.0)?;
-                drain(&mut worker);
+                drain(&mut worker, None);
                 let sent = &worker.io_mut().sent;
                 self.verifier.check(&self.source.inputs, sent)?;
                 worker.io_mut().sent.clear();
@@ -150,6 +153,20 @@ impl Lane {
     fn round_with<M: Watch>(&mut self, forged_each: f64) -> Result<Round> {
         let (mut worker, mut control) = worker::<M>(self.index, &self.tables, &mut self.ports)?;
         let mut loads = Loads::default();
+        // In a flood, time is what the worker took: while packets are made, no rate recovers. What may come
+        // at once is used up before.
+        let mut flood = (forged_each > 0.0).then(Flood::begin);
+        if flood.is_some() {
+            self.source.draw();
+            let loads = (USED_UP / (self.plan.load as f64 * forged_each)).ceil();
+            for _ in 0..loads as usize {
+                self.source.fill(worker.io_mut(), forged_each)?;
+                drain(&mut worker, flood.as_ref());
+                control.poll(|_, _| {});
+                worker.io_mut().start();
+                worker.io_mut().sent.clear();
+            }
+        }
         let until = self.plan.seconds.map(|seconds| Instant::now() + seconds);
         loop {
             self.source.draw();
@@ -157,8 +174,11 @@ impl Lane {
             worker.io_mut().start();
             worker.meter_mut().start();
             let start = cycles();
-            drain(&mut worker);
+            drain(&mut worker, flood.as_ref());
             let total = cycles() - start;
+            if let Some(flood) = &mut flood {
+                flood.takes(total);
+            }
             // What control makes of it is another core's work.
             control.poll(|_, _| {});
             let stages = worker.meter_mut().sums();
@@ -201,9 +221,37 @@ fn worker<'a, M: Watch>(
 
 /// Lets the worker take all that waits. Not inlined, so that profilers can name it.
 #[inline(never)]
-fn drain<M: Watch>(worker: &mut Worker<&mut Ports, M>) {
+fn drain<M: Watch>(worker: &mut Worker<&mut Ports, M>, flood: Option<&Flood>) {
     while !worker.io_mut().waiting.is_empty() {
-        worker.poll_once();
+        match flood {
+            None => worker.poll_once(),
+            Some(flood) => worker.poll_at(flood.now()),
+        };
+    }
+}
+
+/// The time of a flood.
+struct Flood {
+    begun: Duration,
+    cycles: u64,
+}
+
+impl Flood {
+    fn begin() -> Self {
+        Self {
+            begun: Duration::from_secs(1),
+            cycles: 0,
+        }
+    }
+
+    fn takes(&mut self, cycles: u64) {
+        self.cycles += cycles;
+    }
+
+    /// Reads the clock as a worker does, for what that costs.
+    fn now(&self) -> Duration {
+        std::hint::black_box(Instant::now());
+        self.begun + Duration::from_nanos(self.cycles * 1_000 / (dpdk::hz() / 1_000_000))
     }
 }
 

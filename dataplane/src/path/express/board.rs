@@ -9,16 +9,18 @@ use crate::classify::Family;
 use crate::key::Domain;
 use crate::table::{self, Probe};
 use crate::tunnels::OuterPair;
-use crate::verdict::Drop;
 use packet::{Buf, Burst, PortId, MAX_BURST};
 use wire::ether;
 use wire::ipv6::{next_header, HEADER_LEN};
 
 /// What a look at a packet found.
-enum Look {
+pub(super) enum Look {
+    /// It boards with those of this kind.
     Boards(Kind),
+    /// It goes the general way.
     Stays,
-    Ends(Drop),
+    /// The gate refuses it.
+    Ends,
 }
 
 /// How many of what a burst has.
@@ -29,9 +31,17 @@ pub(super) struct Seats {
     pub(super) sources: usize,
     /// A bit for each number of a kind that there is.
     pub(super) kinds: u8,
+    /// A bit for each place of a packet that ends at the gate.
+    ended: u64,
 }
 
 impl Seats {
+    /// The place that a packet has when those are gone that ended before it.
+    #[inline(always)]
+    fn place(&self, place: usize) -> u8 {
+        place as u8 - self.ended.count_ones() as u8
+    }
+
     /// Kinds of IPv6, by their bits.
     const V6: u8 = 0b01_0101;
 
@@ -47,14 +57,14 @@ impl Seats {
 
 impl Desk {
     /// Finds a burst's riders and asks for what has to be looked up for them. What the gate refuses is taken
-    /// out of the burst and handed to `refused`.
+    /// out of the burst and handed to `refused`; places are those that packets have without it.
     #[inline(always)]
     pub(super) fn board<B: Buf>(
         &mut self,
         burst: &mut Burst<B>,
         port: PortId,
         mut gate: Gate<'_>,
-        mut refused: impl FnMut(B, Drop),
+        mut refused: impl FnMut(B),
     ) -> Seats {
         let mut seats = Seats::default();
         let mut before = Before::none(port, gate.view);
@@ -63,18 +73,19 @@ impl Desk {
         let mut kind = None;
         while place < burst.len() {
             match self.one(burst, place, &mut before, &mut gate, &mut seats) {
-                Look::Boards(its) => {
-                    kind = Some(its);
-                    place += 1;
-                }
-                Look::Stays => place += 1,
-                Look::Ends(why) => {
-                    if let Some(buf) = burst.pop_at(place) {
-                        refused(buf, why);
-                    }
-                }
+                Look::Boards(its) => kind = Some(its),
+                Look::Stays => {}
+                Look::Ends => seats.ended |= 1 << place,
             }
-            place = self.run(kind, burst, place, &before, &mut seats);
+            place = self.run(kind, burst, place + 1, &before, &mut gate, &mut seats);
+        }
+        let mut ended = seats.ended;
+        // The last first, so that the places of the others still hold.
+        while let Some(place) = ended.checked_ilog2() {
+            ended ^= 1 << place;
+            if let Some(buf) = burst.pop_at(place as usize) {
+                refused(buf);
+            }
         }
         seats
     }
@@ -102,8 +113,10 @@ impl Desk {
         let packet = frame.get(at..).unwrap_or_default();
         let dock = &before.dock;
         if before.family == Family::V6 && dock.came() == Came::Core {
-            if let Some(why) = refused(packet, dock.domain, gate) {
-                return Look::Ends(why);
+            let look =
+                header::<Ip6>(packet).and_then(|(ip, _)| gate.look(dock.domain, ip, packet.len()));
+            if let Some(look) = look {
+                return look;
             }
         }
         let boards = match before.family {
@@ -125,7 +138,7 @@ impl Desk {
             buf.prefetch_front();
         }
         *at_mut(&mut self.riders, seats.riders) = Rider {
-            place: place as u8,
+            place: seats.place(place),
             at: at as u8,
             kind: kind.number(),
             source: seats.sources as u8,
@@ -146,6 +159,7 @@ impl Desk {
         burst: &[B],
         place: usize,
         before: &Before,
+        gate: &mut Gate<'_>,
         seats: &mut Seats,
     ) -> usize {
         // The last that boarded may have come by another interface than the last that was looked at.
@@ -154,7 +168,7 @@ impl Desk {
             came => before.is_like(came, kind.family),
         });
         match kind.map(Kind::number) {
-            Some(0) => self.run_plain::<0, B>(burst, place, before, seats),
+            Some(0) => self.run_core(burst, place, before, gate, seats),
             Some(1) => self.run_plain::<1, B>(burst, place, before, seats),
             Some(2) => self.run_plain::<2, B>(burst, place, before, seats),
             Some(3) => self.run_plain::<3, B>(burst, place, before, seats),
@@ -163,8 +177,35 @@ impl Desk {
         }
     }
 
-    /// Packets that are in no tunnel, from a core link or from a host.
+    /// IPv6 packets from a core link, and Mobility Headers for us among them.
     #[inline(never)]
+    fn run_core<B: Buf>(
+        &mut self,
+        burst: &[B],
+        from: usize,
+        before: &Before,
+        gate: &mut Gate<'_>,
+        seats: &mut Seats,
+    ) -> usize {
+        let mut place = from;
+        loop {
+            place = self.run_plain::<0, B>(burst, place, before, seats);
+            let packet = burst.get(place).and_then(|buf| behind(buf, before.link));
+            let look = packet.and_then(|packet| {
+                let (ip, _) = header::<Ip6>(packet)?;
+                gate.look(before.dock.domain, ip, packet.len())
+            });
+            match look {
+                Some(Look::Ends) => seats.ended |= 1 << place,
+                Some(Look::Stays) => {}
+                _ => return place,
+            }
+            place += 1;
+        }
+    }
+
+    /// Packets that are in no tunnel, from a core link or from a host.
+    #[inline(always)]
     fn run_plain<const KIND: u8, B: Buf>(
         &mut self,
         burst: &[B],
@@ -179,6 +220,7 @@ impl Desk {
         let count = seats.riders;
         let mut place = from;
         let mut source = seats.sources;
+        let mut to = seats.place(from);
         let waiting = burst.get(from..).unwrap_or_default().iter();
         let riders = self.riders.get_mut(count..).unwrap_or_default().iter_mut();
         let destinations = self.destinations.get_mut(count..).unwrap_or_default();
@@ -201,12 +243,13 @@ impl Desk {
                 *at_mut(&mut self.senders, count + place - from) = sender;
             }
             *rider = Rider {
-                place: place as u8,
+                place: to,
                 at: ether::HEADER_LEN as u8,
                 kind: KIND,
                 source: source as u8,
             };
             source += usize::from(host);
+            to += 1;
             place += 1;
         }
         seats.riders += place - from;
@@ -226,6 +269,7 @@ impl Desk {
         let (link, domain) = (before.link, before.dock.domain);
         let kind = const { Kind::of(4) };
         let mut place = from;
+        let mut to = seats.place(from);
         let mut source = seats.sources;
         let mut last: Option<&Ip6> = None;
         let waiting = burst.get(from..).unwrap_or_default().iter();
@@ -257,16 +301,17 @@ impl Desk {
                 last = Some(outer);
             }
             *pair = (seats.pairs - 1) as u8;
-            let (from, to) = ip.ends();
-            *destination = Probe::ipv6(domain, *to);
-            *own = Probe::ipv6(domain, *from);
+            let (inner, other) = ip.ends();
+            *destination = Probe::ipv6(domain, *other);
+            *own = Probe::ipv6(domain, *inner);
             *rider = Rider {
-                place: place as u8,
+                place: to,
                 at: (ether::HEADER_LEN + HEADER_LEN) as u8,
                 kind: kind.number(),
                 source: source as u8,
             };
             source += 1;
+            to += 1;
             place += 1;
         }
         seats.riders += place - from;
@@ -391,14 +436,6 @@ fn enter(pairs: &mut [OuterPair; MAX_BURST], outer: &Ip6, domain: Domain, seats:
         *at_mut(pairs, seats.pairs) = pair;
         seats.pairs += 1;
     }
-}
-
-/// Why the gate refuses an IPv6 packet that came in on a core link, if it does.
-#[inline(always)]
-fn refused(packet: &[u8], domain: Domain, gate: &mut Gate<'_>) -> Option<Drop> {
-    let (ip, _) = header::<Ip6>(packet)?;
-    let mobility = ip.next(packet.len())? == next_header::MOBILITY;
-    mobility.then(|| gate.refuses(domain, ip.source(), ip.destination()))?
 }
 
 /// Asks for a packet some places further on.

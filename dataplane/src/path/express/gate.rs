@@ -2,20 +2,22 @@
 //! looked up for them, so that a flood of forged signalling costs no more than plain packets would.
 //!
 //! ```text
-//!   Mobility Header ─> to others than us, or from a peer ──────────┐
-//!                      else: strangers have some of their rate left ─┴─> as every packet
-//!                            else: ends here, signalling_limited
+//!   Mobility Header ─> to others than us ─> rides, like every packet
+//!                      of a peer, or strangers have some of their rate left ─> stays
+//!                      else ─> ends here, signalling_limited
 //! ```
 //!
 //! It takes nothing of any rate: who is let through is policed where copies to control are made, like
 //! everyone ([`Police`]).
 
+use super::board::Look;
+use crate::classify::plain::Ip6;
 use crate::key::{Domain, NextHop};
 use crate::police::Police;
 use crate::table::Probe;
-use crate::verdict::Drop;
 use crate::worker::View;
 use std::net::Ipv6Addr;
+use wire::ipv6::next_header;
 
 /// The gate of one burst.
 pub(super) struct Gate<'a> {
@@ -38,22 +40,28 @@ impl<'a> Gate<'a> {
         }
     }
 
-    /// Why a Mobility Header that came in on a core link ends here, if it does.
-    pub(super) fn refuses(
-        &mut self,
-        domain: Domain,
-        source: Ipv6Addr,
-        destination: Ipv6Addr,
-    ) -> Option<Drop> {
-        let view = self.view;
-        if !self.is_ours(domain, destination) || view.fib.expects(domain, source) {
+    /// What becomes of an IPv6 packet that came in on a core link, if it is a Mobility Header for us: it
+    /// ends here or stays. None for any other.
+    #[inline]
+    pub(super) fn look(&mut self, domain: Domain, ip: &Ip6, octets: usize) -> Option<Look> {
+        if ip.next(octets) != Some(next_header::MOBILITY) {
             return None;
         }
-        let has = self.police.has_for_stranger(source, self.passed, view.now);
-        self.passed += u32::from(has);
-        (!has).then_some(Drop::SignallingLimited)
+        if !self.is_ours(domain, ip.destination()) {
+            return None;
+        }
+        if self.view.fib.expects(domain, ip.source()) {
+            return Some(Look::Stays);
+        }
+        let now = self.view.now;
+        if self.police.has_for_stranger(ip.source(), self.passed, now) {
+            self.passed += 1;
+            return Some(Look::Stays);
+        }
+        Some(Look::Ends)
     }
 
+    #[inline(always)]
     fn is_ours(&mut self, domain: Domain, address: Ipv6Addr) -> bool {
         match self.last {
             Some((of, last, ours)) if last == address && of == domain => ours,
