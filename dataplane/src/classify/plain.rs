@@ -62,7 +62,7 @@ impl Link {
     /// Source in the lower 48 bits, its first octet lowest, the others zero.
     #[inline(always)]
     pub(crate) const fn sender(self) -> u64 {
-        u64::from_le(self.second) & (1 << 48) - 1
+        u64::from_le(self.second) & ((1 << 48) - 1)
     }
 }
 
