@@ -7,7 +7,7 @@
 //!   structs that lie over packet bytes. The data plane reads and writes them in place; nothing is
 //!   allocated.
 //!   [`udp`] and [`dhcpv6`] point into the octets as well: a relay changes nothing that it need not.
-//! - **Representations** ([`mh`], [`nd`], [`dhcpv4`]) are owned values of a whole message. `parse` takes any
+//! - **Representations** ([`mh`], [`nd`], [`niq`], [`dhcpv4`]) are owned values of a whole message. `parse` takes any
 //!   bytes and answers with a value or a named error, `emit` writes the value; what this crate does
 //!   not know survives the round trip.
 //!
@@ -25,6 +25,7 @@ pub mod ipv4;
 pub mod ipv6;
 pub mod mh;
 pub mod nd;
+pub mod niq;
 pub mod udp;
 
 mod names;

@@ -3,7 +3,7 @@
 //! fuzz_mobility` goes on for as long as wanted.
 
 use std::net::Ipv6Addr;
-use wire::{arp, checksum, dhcpv6, ether, icmpv4, icmpv6, ipv4, ipv6, mh, nd};
+use wire::{arp, checksum, dhcpv6, ether, icmpv4, icmpv6, ipv4, ipv6, mh, nd, niq};
 
 const SOURCE: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 1);
 const DESTINATION: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 2);
@@ -104,6 +104,39 @@ fn fuzz_neighbour_discovery() {
             message.emit(SOURCE, DESTINATION, &mut again).unwrap();
             assert_eq!(
                 nd::NdMessage::parse(SOURCE, DESTINATION, nd::HOP_LIMIT, &again).as_ref(),
+                Ok(&message)
+            );
+            assert!(!message.to_string().contains('\n'));
+        });
+}
+
+#[test]
+fn fuzz_node_information() {
+    bolero::check!()
+        .with_iterations(ITERATIONS)
+        .with_max_len(200)
+        .for_each(|bytes: &[u8]| {
+            let _ = niq::NiMessage::parse(SOURCE, DESTINATION, bytes);
+            let mut bytes = bytes.to_vec();
+            bytes.resize(bytes.len().max(16), 0);
+            bytes[0] = 139 + (bytes[0] & 1);
+            bytes[1] %= 4;
+            bytes[4] = 0;
+            bytes[5] %= 6;
+            if bytes[0] == 140 && bytes[5] == 3 {
+                let whole = (bytes.len() - 16) / 20 * 20 + 16;
+                bytes.truncate(whole);
+            } else if bytes[0] == 139 && bytes[1] != 1 {
+                bytes.resize([32, 32, 20, 32][usize::from(bytes[1])], 0);
+            }
+            let length = bytes.len();
+            repair(&mut bytes, 2, length, ipv6::next_header::ICMPV6);
+            let parsed = niq::NiMessage::parse(SOURCE, DESTINATION, &bytes);
+            let Ok(message) = parsed else { return };
+            let mut again = Vec::new();
+            message.emit(SOURCE, DESTINATION, &mut again);
+            assert_eq!(
+                niq::NiMessage::parse(SOURCE, DESTINATION, &again).as_ref(),
                 Ok(&message)
             );
             assert!(!message.to_string().contains('\n'));

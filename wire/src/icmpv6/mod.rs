@@ -39,6 +39,10 @@ pub mod kind {
     pub const NEIGHBOUR_ADVERTISEMENT: u8 = 136;
     /// Redirect.
     pub const REDIRECT: u8 = 137;
+    /// Node Information Query.
+    pub const NODE_INFORMATION_QUERY: u8 = 139;
+    /// Node Information Reply.
+    pub const NODE_INFORMATION_REPLY: u8 = 140;
 }
 
 /// Codes of the error messages.

@@ -8,6 +8,7 @@ use wire::nd::{
     NdMessage, NdOption, NeighbourAdvertisement, NeighbourSolicitation, PrefixInformation,
     RouterAdvertisement, RouterFlags, RouterSolicitation,
 };
+use wire::niq::{Answer, Flags, NiMessage, NiQuery, Qtype, Subject};
 
 fn discovery(
     message: &NdMessage,
@@ -139,4 +140,56 @@ fn solicitations_and_advertisements() {
             neighbour_expected(0, 0, 1),
         ),
     ]);
+}
+
+/// Proves S2-49.
+#[test]
+fn node_information() {
+    let query = NiQuery {
+        qtype: Qtype::NODE_ADDRESSES,
+        flags: Flags::GLOBAL.with(Flags::ALL),
+        nonce: [0xa0, 1, 2, 3, 4, 5, 6, 7],
+        subject: Subject::Ipv6(HOST),
+    };
+    let answers = [
+        (Answer::Addresses(vec![GLOBAL, HOST]), 0, vec![GLOBAL, HOST]),
+        (Answer::Refused, 1, vec![]),
+        (Answer::UnknownQtype, 2, vec![]),
+    ];
+    let common = |message: &NiMessage, code: u8| {
+        vec![
+            one("icmpv6.type", message.kind()),
+            one("icmpv6.code", code),
+            one("icmpv6.checksum.status", 1),
+            one("icmpv6.ni.qtype", 3),
+            one("icmpv6.ni.nonce", "0xa001020304050607"),
+        ]
+    };
+    let case = |message: NiMessage, source, destination, expected| {
+        let mut payload = Vec::new();
+        message.emit(source, destination, &mut payload);
+        let packet = packet(source, destination, next_header::ICMPV6, 255, &payload);
+        Case {
+            name: message.to_string(),
+            frame: frame(&packet),
+            expected,
+        }
+    };
+    let replies = answers.map(|(answer, code, addresses)| {
+        let message = NiMessage::Reply(query.reply(answer));
+        let mut expected = common(&message, code);
+        let addresses = addresses.iter().map(Ipv6Addr::to_string).collect();
+        expected.push(("icmpv6.ni.reply.node_address", addresses));
+        case(message, HOST, ROUTER, expected)
+    });
+    let message = NiMessage::Query(query);
+    let mut expected = common(&message, 0);
+    expected.extend([
+        one("icmpv6.ni.flag.g", 1),
+        one("icmpv6.ni.flag.l", 0),
+        one("icmpv6.ni.flag.a", 1),
+        one("icmpv6.ni.query.subject_ipv6", HOST),
+    ]);
+    let question = case(message, ROUTER, HOST, expected);
+    judge(&replies.into_iter().chain([question]).collect::<Vec<_>>());
 }
