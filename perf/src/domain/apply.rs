@@ -1,18 +1,20 @@
 //! What a role wants done, done.
 
 use super::ground::Place;
+use super::host::Held;
 use super::lots::{Draw, Lots};
 use super::node;
-use super::routes::{self, Hold, HostNumber, Prefix};
+use super::routes::{self, Hold, HostNumber, Prefix, Way};
 use super::trouble::Fate;
-use super::world::{link, Happening, World, ACCESS_US, SECOND};
+use super::walk::link;
+use super::world::{Happening, World, ACCESS_US, SECOND};
 use super::Mode;
 use roles::effect::{Advertisement, Path};
 use roles::event::{Departure, HostLink, Sign, Timer};
 use roles::{BoundPrefix, Effect, Event};
 use std::net::Ipv6Addr;
 use std::time::Duration;
-use wire::mh::Message;
+use wire::mh::{HomeNetworkPrefix, Message};
 
 /// Neighbour unreachability detection of a host that is not there (RFC 4861 section 10), about.
 const UNREACHABLE_AFTER: u64 = 4 * SECOND;
@@ -90,7 +92,7 @@ impl World {
         let (way, host) = routes::way(path, node::place_of);
         let since = self.agenda.now() + after;
         let hold = Hold { place, way, since };
-        let route = self.routes.bind(prefix, hold, host);
+        let (route, old) = self.routes.bind(prefix, hold, host);
         let (host, round) = (route.host, route.loop_from(place));
         if let Some(passed) = round {
             return self.violate(host, format!("packets for {prefix} go round: {passed:?}"));
@@ -104,14 +106,56 @@ impl World {
         }
         if let Some(host) = host {
             self.resume(host, prefix);
+            let access = matches!(way, Way::Access(_)) && self.scenario.mode != Mode::Central;
+            if access && old != Some(way) {
+                self.plan_idle(place, host, prefix);
+            }
+            let here = self.hosts[host as usize].at == Some(place);
+            if here && !way.serves() && old.is_some_and(Way::serves) {
+                // It is taken to be elsewhere.
+                self.plan_to_speak(host);
+            }
         }
     }
 
     /// Who alone may anchor a prefix.
-    pub fn anchor_of(&self, _: Prefix) -> Place {
+    pub fn anchor_of(&self, prefix: Prefix) -> Place {
         match self.scenario.mode {
             Mode::Central => self.ground.centre(),
+            Mode::Relay | Mode::Locator | Mode::Proxy => node::pool_owner(prefix),
         }
+    }
+
+    /// Enters when a prefix will have been without packets for long.
+    fn plan_idle(&mut self, place: Place, host: HostNumber, prefix: Prefix) {
+        let now = self.agenda.now();
+        let held = &self.hosts[host as usize].held;
+        let held = held.iter().find(|held| held.prefix == prefix);
+        let last = held.and_then(|held| held.sessions.iter().max()).copied();
+        let when = last.unwrap_or(now).max(now) + self.scenario.idle_s * SECOND;
+        self.agenda
+            .enter(when, Happening::Idle(place, host, prefix));
+    }
+
+    /// A gateway looks whether a prefix of a host is in use; what nobody uses, the role is told of.
+    pub fn look_idle(&mut self, place: Place, host: HostNumber, prefix: Prefix) {
+        let now = self.agenda.now();
+        let hold = self.routes.get(prefix).and_then(|route| route.at(place));
+        if !hold.is_some_and(|hold| matches!(hold.way, Way::Access(_))) {
+            return;
+        }
+        let state = &self.hosts[host as usize];
+        let used = |held: &Held| held.prefix == prefix && held.is_used(now);
+        if !(state.at == Some(place) && state.held.iter().any(used)) {
+            let prefix = HomeNetworkPrefix {
+                prefix: prefix.address(),
+                length: 64,
+            };
+            let prefix = BoundPrefix::V6(prefix);
+            self.tell(place, Event::Unused { prefix }, 0);
+        }
+        // Again, for as long as it stays in the table.
+        self.plan_idle(place, host, prefix);
     }
 
     fn unbind(&mut self, place: Place, bound: BoundPrefix) {

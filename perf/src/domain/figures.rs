@@ -186,6 +186,8 @@ pub struct Figures {
     pub begun: u64,
     /// Sessions whose prefix was taken away while they went on.
     pub broken: u64,
+    /// Prefixes that a gateway served when nobody anchored them any more.
+    pub orphans: u64,
     /// How long sessions went on, all together.
     pub traffic_us: u128,
     /// How much of that through a tunnel.

@@ -3,6 +3,9 @@
 //! - A host that is in the domain is served: it has an address to begin sessions with.
 //! - A prefix of it that is in use has exactly one anchor, and exactly one gateway hands its packets to the
 //!   host: the one that the host is with, by a path that leads from the one to the other.
+//! - A prefix that no gateway anchors any more is not alive. Without faults that is against the law while
+//!   it is in use; with faults it is counted: a network that was in pieces for longer than a lifetime may
+//!   break sessions.
 //! - Of a host that has left, nothing is in any table once its lifetimes are over.
 //!
 //! Two more hold at every moment, and are looked at with every change of a table (`apply`): packets do not
@@ -29,12 +32,33 @@ impl World {
             return;
         }
         self.figures.inspections += 1;
-        let wrong = match host.at {
+        if self.scenario.faults {
+            self.bury(number);
+        }
+        let wrong = match self.hosts[number as usize].at {
             Some(at) => self.wrong_here(number, at),
             None => self.wrong_away(number),
         };
         if let Some(what) = wrong {
             self.violate(Some(number), what);
+        }
+    }
+
+    /// A host has no longer what no gateway anchors any more.
+    fn bury(&mut self, number: HostNumber) {
+        let now = self.agenda.now();
+        let host = &mut self.hosts[number as usize];
+        for place in (0..host.held.len()).rev() {
+            let held = &host.held[place];
+            let route = self.routes.get(held.prefix);
+            let holds = route.iter().flat_map(|route| &route.holds);
+            if holds.clone().any(|hold| hold.way.anchors()) {
+                continue;
+            }
+            self.figures.orphans += u64::from(holds.count() > 0);
+            if host.current != Some(held.prefix) {
+                self.figures.broken += host.lose(held.prefix, now);
+            }
         }
     }
 

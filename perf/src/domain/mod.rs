@@ -30,14 +30,17 @@ mod report;
 mod routes;
 #[cfg(test)]
 mod tests;
+mod trace;
 mod traffic;
 mod trouble;
+mod walk;
 mod world;
 
 use anyhow::{bail, ensure, Context, Result};
 use clap::{Args, ValueEnum};
 use ground::Measures;
 use report::{Report, Run};
+use roles::cmd::CmdMode;
 use serde::Serialize;
 use std::fmt;
 use std::path::PathBuf;
@@ -56,7 +59,7 @@ pub struct Arguments {
         value_name = "MODE",
         value_enum,
         value_delimiter = ',',
-        default_value = "central"
+        default_value = "central,relay,locator,proxy"
     )]
     modes: Vec<Mode>,
     /// Access gateways
@@ -101,6 +104,9 @@ pub struct Arguments {
     /// Time that a node takes for a message, in microseconds
     #[arg(long, value_name = "US", default_value_t = 10)]
     service: u64,
+    /// A prefix without packets for so many seconds is given up by a gateway that does not anchor it
+    #[arg(long, value_name = "S", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=100_000))]
+    idle: u64,
     /// Lifetime of bindings, in seconds
     #[arg(long, value_name = "S", default_value_t = 600, value_parser = clap::value_parser!(u32).range(8..=200_000))]
     lifetime: u32,
@@ -119,6 +125,9 @@ pub struct Arguments {
     /// Lose messages, part the network, crash nodes and set clocks wrong, as the seed has it
     #[arg(long)]
     faults: bool,
+    /// Print what happens to this host on standard error
+    #[arg(long, value_name = "HOST")]
+    trace: Option<u32>,
     /// Enter how long the runs took: the one thing that differs from run to run
     #[arg(long)]
     timed: bool,
@@ -136,13 +145,30 @@ pub struct Arguments {
 pub enum Mode {
     /// One anchor for all (RFC 5213): a local mobility anchor, and a mobile access gateway in every cell.
     Central,
+    /// An anchor in every cell (RFC 8885), and a database that relays between them.
+    Relay,
+    /// The same, with a database that lets anchors find each other.
+    Locator,
+    /// The same, with a database that answers for the anchors.
+    Proxy,
+}
+
+impl Mode {
+    /// What the database is where there is one.
+    const fn database(self) -> Option<CmdMode> {
+        match self {
+            Self::Central => None,
+            Self::Relay => Some(CmdMode::Relay),
+            Self::Locator => Some(CmdMode::Locator),
+            Self::Proxy => Some(CmdMode::Proxy),
+        }
+    }
 }
 
 impl fmt::Display for Mode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Central => "central",
-        })
+        let mode = self.database();
+        f.write_str(mode.map_or("central", CmdMode::name))
     }
 }
 
@@ -165,11 +191,15 @@ pub struct Scenario {
     centre_delay_us: u64,
     service_us: u64,
     lifetime_s: u32,
+    idle_s: u64,
     sessions_per_hour: f64,
     session_shortest_s: f64,
     session_exponent: f64,
     settle_s: u64,
     faults: bool,
+    /// Whose history is printed.
+    #[serde(skip)]
+    trace: Option<u32>,
 }
 
 impl Scenario {
@@ -269,11 +299,13 @@ impl Arguments {
                 centre_delay_us: self.centre_delay,
                 service_us: self.service,
                 lifetime_s: self.lifetime,
+                idle_s: self.idle,
                 sessions_per_hour: self.sessions,
                 session_shortest_s: self.session_length,
                 session_exponent: self.session_exponent,
                 settle_s: self.settle,
                 faults: self.faults,
+                trace: self.trace.filter(|host| *host < self.hosts),
             })
         };
         Ok((0..self.seeds)

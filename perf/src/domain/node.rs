@@ -3,12 +3,14 @@
 use super::agenda::Entry;
 use super::ground::Place;
 use super::lots::{Draw, Lots};
-use super::routes::HostNumber;
-use super::{Mode, Scenario};
+use super::routes::{HostNumber, Prefix};
+use super::Scenario;
 use hashbrown::HashMap;
 use rand::RngCore;
+use roles::cmd::{Cmd, CmdConfig, CmdMode, MaarPeer};
 use roles::event::Timer;
 use roles::lma::{Lma, LmaConfig};
+use roles::maar::{Maar, MaarConfig, Neighbour};
 use roles::mag::{Mag, MagConfig};
 use roles::policy::{LmaPolicy, Profile};
 use roles::pool::{BadPool, Pool, Pools};
@@ -49,13 +51,31 @@ pub const fn host_of(mac: MacAddr) -> HostNumber {
 
 /// The identity of a host.
 pub fn identifier(host: HostNumber) -> MnIdentifier {
-    MnIdentifier::Nai(format!("{host}@d"))
+    MnIdentifier::Nai(name(host))
+}
+
+/// The name of a host in its identity.
+pub fn name(host: HostNumber) -> String {
+    format!("{host}@d")
 }
 
 /// The host with an identity.
 pub fn host_named(identifier: &MnIdentifier) -> Option<HostNumber> {
     let text = std::str::from_utf8(identifier.as_bytes()).ok()?;
     text.split_once('@')?.0.parse().ok()
+}
+
+/// The gateway whose pool a prefix is from, where every gateway has a pool.
+pub const fn pool_owner(prefix: Prefix) -> Place {
+    (prefix.0 >> 16) as Place & 0xffff
+}
+
+/// What a gateway with a pool of its own gives hosts prefixes of.
+const fn pool_of(place: Place) -> HomeNetworkPrefix {
+    HomeNetworkPrefix {
+        prefix: Ipv6Addr::from_bits(HOSTS | (place as u128) << 80),
+        length: 48,
+    }
 }
 
 /// The host that a message is about, if it names one.
@@ -69,6 +89,10 @@ pub enum Process {
     Lma(Box<Lma>),
     /// A mobile access gateway.
     Mag(Box<Mag>),
+    /// A mobility anchor and access router.
+    Maar(Box<Maar>),
+    /// A central mobility database.
+    Cmd(Box<Cmd>),
 }
 
 impl Process {
@@ -77,6 +101,8 @@ impl Process {
         match self {
             Self::Lma(lma) => lma.as_mut(),
             Self::Mag(mag) => mag.as_mut(),
+            Self::Maar(maar) => maar.as_mut(),
+            Self::Cmd(cmd) => cmd.as_mut(),
         }
     }
 
@@ -85,6 +111,8 @@ impl Process {
         match self {
             Self::Lma(lma) => lma.sessions(),
             Self::Mag(mag) => mag.sessions(),
+            Self::Maar(maar) => maar.sessions(),
+            Self::Cmd(cmd) => cmd.sessions(),
         }
     }
 }
@@ -130,8 +158,9 @@ pub fn process(scenario: &Scenario, place: Place, restarts: u32) -> Result<Proce
     let seed = Lots::of(scenario.seed, Draw::Role, place.into(), restarts.into()).next_u64();
     let lifetime = Duration::from_secs(scenario.lifetime_s.into());
     let room = scenario.hosts as usize + 1024;
-    match scenario.mode {
-        Mode::Central if place == scenario.gateways => {
+    let centre = place == scenario.gateways;
+    match scenario.mode.database() {
+        None if centre => {
             let all = HomeNetworkPrefix {
                 prefix: Ipv6Addr::from_bits(HOSTS),
                 length: 32,
@@ -141,12 +170,41 @@ pub fn process(scenario: &Scenario, place: Place, restarts: u32) -> Result<Proce
             config.max_lifetime = lifetime;
             Ok(Process::Lma(Box::new(Lma::new(config))))
         }
-        Mode::Central => {
+        None => {
             let mut config = MagConfig::new(address(place), room, seed);
             config.lifetime = lifetime;
             // Nothing of it leaves the access link.
             config.advertising.interval = Duration::ZERO;
             Ok(Process::Mag(Box::new(Mag::new(config))))
+        }
+        Some(mode) if centre => {
+            let mut config = CmdConfig::new(address(place), 32 * room, seed);
+            config.mode = mode;
+            config.max_lifetime = lifetime;
+            Ok(Process::Cmd(Box::new(Cmd::new(config))))
+        }
+        Some(mode) => {
+            let others = (0..scenario.gateways).filter(|other| *other != place);
+            let neighbour = |other| Neighbour {
+                address: address(other),
+                pools: vec![pool_of(other)],
+            };
+            let pools = Pools::new([Pool::new(pool_of(place), 64)?])?;
+            let mut config = MaarConfig::new(
+                address(place),
+                address(scenario.gateways),
+                pools,
+                others.map(neighbour).collect(),
+                2 * room,
+                seed,
+            );
+            config.lifetime = lifetime;
+            config.guard = config.guard.min(lifetime);
+            // As the figures of RFC 8885 have it: with direct answers in every mode, all are as quick as
+            // the locator.
+            config.direct_answers = mode == CmdMode::Locator;
+            config.advertising.interval = Duration::ZERO;
+            Ok(Process::Maar(Box::new(Maar::new(config))))
         }
     }
 }
@@ -157,15 +215,29 @@ pub fn greeting(scenario: &Scenario, place: Place, restarts: u32) -> Vec<Event> 
         restart_counter: restarts,
         lost: false,
     }];
-    if scenario.mode == Mode::Central && place == scenario.gateways {
-        let policy = LmaPolicy {
-            mags: (0..scenario.gateways).map(address).collect(),
-            hosts: Vec::new(),
-            serve_unlisted: true,
-            allowance: Default::default(),
-        };
-        events.push(Event::Policy { policy });
+    if place != scenario.gateways {
+        return events;
     }
+    let all = 0..scenario.gateways;
+    events.push(match scenario.mode.database() {
+        None => Event::Policy {
+            policy: LmaPolicy {
+                mags: all.map(address).collect(),
+                hosts: Vec::new(),
+                serve_unlisted: true,
+                allowance: Default::default(),
+            },
+        },
+        Some(_) => {
+            let peer = |place| MaarPeer {
+                address: address(place),
+                pools: vec![pool_of(place)],
+            };
+            Event::Maars {
+                maars: all.map(peer).collect(),
+            }
+        }
+    });
     events
 }
 
@@ -197,5 +269,8 @@ mod tests {
             assert_eq!(host_named(&identifier(number)), Some(number));
         }
         assert_eq!(host_named(&MnIdentifier::Nai("somebody".into())), None);
+        for place in [0, 7, 65_000] {
+            assert_eq!(pool_owner(Prefix::of(pool_of(place).prefix)), place);
+        }
     }
 }

@@ -176,22 +176,28 @@ impl Routes {
         self.tunnels.iter().map(HashMap::len)
     }
 
-    /// Installs a prefix at a gateway, or moves it there.
-    pub fn bind(&mut self, prefix: Prefix, hold: Hold, host: Option<HostNumber>) -> &Route {
+    /// Installs a prefix at a gateway, or moves it there. Returns what the gateway did
+    /// with it before.
+    pub fn bind(
+        &mut self,
+        prefix: Prefix,
+        hold: Hold,
+        host: Option<HostNumber>,
+    ) -> (&Route, Option<Way>) {
         let route = self.routes.entry(prefix).or_default();
         route.host = host.or(route.host);
         let old = match route.holds.iter_mut().find(|it| it.place == hold.place) {
-            Some(held) if held.way == hold.way => return route,
-            Some(held) => std::mem::replace(held, hold).way.remote(),
+            Some(held) if held.way == hold.way => return (route, Some(hold.way)),
+            Some(held) => Some(std::mem::replace(held, hold).way),
             None => {
                 route.holds.push(hold);
                 None
             }
         };
         if let Some(tunnels) = self.tunnels.get_mut(hold.place as usize) {
-            count(tunnels, old, hold.way.remote());
+            count(tunnels, old.and_then(Way::remote), hold.way.remote());
         }
-        route
+        (route, old)
     }
 
     /// Takes a prefix out of the table of a gateway. Whose it is, if the gateway served its host.
@@ -281,9 +287,10 @@ mod tests {
     fn a_loop_is_found_and_a_chain_is_none() {
         let mut routes = Routes::new(3);
         routes.bind(PREFIX, hold(0, Way::Anchor(1), 0), None);
-        let route = routes.bind(PREFIX, hold(1, Way::Anchor(2), 0), None);
+        let (route, _) = routes.bind(PREFIX, hold(1, Way::Anchor(2), 0), None);
         assert_eq!(route.loop_from(0), None);
-        let route = routes.bind(PREFIX, hold(2, Way::Anchor(1), 0), None);
+        let (route, old) = routes.bind(PREFIX, hold(2, Way::Anchor(1), 0), None);
+        assert_eq!(old, None);
         assert_eq!(route.loop_from(0), Some(vec![0, 1, 2, 1]));
     }
 }

@@ -12,26 +12,23 @@
 use super::agenda::Agenda;
 use super::figures::{Figures, Sample};
 use super::ground::{Ground, Place};
-use super::host::{Arrival, Host};
+use super::host::Host;
 use super::lots::{Draw, Lots};
 use super::node::{self, Node};
-use super::routes::{HostNumber, Routes};
-use super::traffic::overlap;
+use super::routes::{HostNumber, Prefix, Routes};
 use super::trouble::{skew, Trouble};
+use super::walk::link;
 use super::{Scenario, Violation};
 use anyhow::Result;
-use roles::event::{Departure, HostLink, Sign, Timer};
+use roles::event::{Departure, Timer};
 use roles::{Effect, Event, Now};
 use std::collections::VecDeque;
-use std::net::Ipv6Addr;
 use std::time::Duration;
 
 /// A second, in microseconds.
 pub const SECOND: u64 = 1_000_000;
 /// A frame on an access link, in microseconds.
 pub const ACCESS_US: u64 = 1_000;
-/// RTR_SOLICITATION_INTERVAL (RFC 4861 section 10).
-const SOLICIT_AGAIN: u64 = 4 * SECOND;
 /// The wall-clock time at which the domain starts.
 const EPOCH: Duration = Duration::from_secs(1_750_000_000);
 
@@ -53,6 +50,8 @@ pub enum Happening {
     Notice(Place, HostNumber, Departure),
     /// A host has had its time to settle, or all trace of one that left to go.
     Settled(HostNumber, u32),
+    /// A gateway looks whether a prefix that it reaches through a tunnel is in use.
+    Idle(Place, HostNumber, Prefix),
     /// All hosts are held against the laws.
     Inspect,
     /// A node crashes, and starts again then.
@@ -200,6 +199,7 @@ impl World {
                 }
             }
             Happening::Settled(host, moves) => self.settle(host, moves),
+            Happening::Idle(place, host, prefix) => self.look_idle(place, host, prefix),
             Happening::Inspect => {
                 (0..self.scenario.hosts).for_each(|host| self.inspect(host));
             }
@@ -272,9 +272,12 @@ impl World {
         if node.down_until > self.agenda.now() {
             return;
         }
+        self.trace_event(place, event);
+        let node = &mut self.nodes[place as usize];
         let mut effects = std::mem::take(&mut self.effects);
         node.process.role().on(now, event, &mut effects);
         for effect in effects.drain(..) {
+            self.trace_effect(place, &effect);
             self.apply(place, effect, after);
         }
         self.effects = effects;
@@ -310,208 +313,6 @@ impl World {
         }
     }
 
-    /// A host goes somewhere, or leaves for a while.
-    fn go(&mut self, host: HostNumber) {
-        let now = self.agenda.now();
-        if now >= self.scenario.end_of_moves() {
-            return;
-        }
-        let state = &self.hosts[host as usize];
-        let mut lots = Lots::of(
-            self.scenario.seed,
-            Draw::Stay,
-            host.into(),
-            state.moves.into(),
-        );
-        let stay = lots.exponential(self.scenario.residence_s as f64 * 1e6) as u64;
-        let to = match state.at {
-            Some(_) if lots.happens(self.scenario.leaves) => None,
-            Some(at) => Some(self.ground.next(at, &mut lots)),
-            None => Some(self.ground.anywhere(&mut lots)),
-        };
-        self.leave_link(host);
-        let state = &mut self.hosts[host as usize];
-        state.moves += 1;
-        state.since = now;
-        state.at = to;
-        let moves = state.moves;
-        self.agenda.enter(now + stay.max(1), Happening::Move(host));
-        let mut lots = Lots::of(self.scenario.seed, Draw::Link, host.into(), moves.into());
-        if to.is_some() {
-            let up = lots.below(20_000);
-            self.agenda.enter(now + up, Happening::Solicit(host, moves));
-        } else {
-            // Whoever switches off has said goodbye.
-            state.held.iter_mut().for_each(|held| held.sessions.clear());
-            self.figures.departures += 1;
-            let linger = self.scenario.mend_us();
-            self.agenda
-                .enter(now + linger, Happening::Settled(host, moves));
-        }
-    }
-
-    /// A host is no longer on the link that it was on.
-    fn leave_link(&mut self, host: HostNumber) {
-        let now = self.agenda.now();
-        let state = &self.hosts[host as usize];
-        let Some(old) = state.at else {
-            return;
-        };
-        let mut lots = Lots::of(
-            self.scenario.seed,
-            Draw::Link,
-            host.into(),
-            (u64::from(state.moves) << 1) | 1 << 63,
-        );
-        let (after, why) = if lots.happens(0.5) {
-            (lots.below(SECOND / 2), Departure::LinkDown)
-        } else {
-            (2 * SECOND + lots.below(3 * SECOND), Departure::Unreachable)
-        };
-        self.agenda
-            .enter(now + after, Happening::Notice(old, host, why));
-        self.account(host, old);
-        let state = &mut self.hosts[host as usize];
-        if state.arrival.take().is_some() {
-            self.figures.cut_short += 1;
-        }
-        state.at = None;
-        state.served = false;
-    }
-
-    /// Enters what the sessions of a host did in the stay that ends now.
-    fn account(&mut self, host: HostNumber, at: Place) {
-        let now = self.agenda.now();
-        let state = &mut self.hosts[host as usize];
-        let since = state.since;
-        for held in &mut state.held {
-            let shared = overlap(&held.sessions, since, now);
-            let tunnel = (held.anchor != at).then(|| self.ground.delay(held.anchor, at));
-            self.figures.traffic(shared, tunnel);
-            held.sessions.retain(|end| *end > now);
-        }
-        let Some(current) = state.current.filter(|_| state.served) else {
-            return;
-        };
-        let mut lots = Lots::of(
-            self.scenario.seed,
-            Draw::Sessions,
-            host.into(),
-            state.moves.into(),
-        );
-        let begun = self.scenario.habits().draw(since, now, &mut lots);
-        if let Some(held) = state.held.iter_mut().find(|held| held.prefix == current) {
-            let tunnel = (held.anchor != at).then(|| self.ground.delay(held.anchor, at));
-            held.sessions.extend(begun.outlasting);
-            self.figures.begun += begun.count;
-            self.figures.traffic(begun.within_us, tunnel);
-        }
-    }
-
-    /// A host that has come up on a link solicits, and again until it is answered.
-    fn solicit(&mut self, host: HostNumber, moves: u32) {
-        let now = self.agenda.now();
-        let state = &self.hosts[host as usize];
-        let (Some(at), true) = (state.at, state.moves == moves && !state.served) else {
-            return;
-        };
-        if state.arrival.is_none() && now < state.since + SECOND {
-            self.arrive(host, at);
-        }
-        let source = link_local(host);
-        let sign = Sign::RouterSolicitation { source };
-        let link = link(host);
-        self.tell(at, Event::HostSeen { link, sign }, 0);
-        self.agenda
-            .enter(now + SOLICIT_AGAIN, Happening::Solicit(host, moves));
-    }
-
-    /// The first frame of a host comes to a gateway.
-    fn arrive(&mut self, host: HostNumber, at: Place) {
-        let now = self.agenda.now();
-        let state = &mut self.hosts[host as usize];
-        let mut arrival = Arrival {
-            began: now,
-            ..Arrival::default()
-        };
-        let mut broken = 0;
-        for place in (0..state.held.len()).rev() {
-            let held = &state.held[place];
-            if self.routes.get(held.prefix).is_none() {
-                // The domain has let go of it.
-                broken += state.lose(held.prefix, now);
-                continue;
-            }
-            if held.anchor != at {
-                arrival.anchors += 1;
-            }
-            if held.is_used(now) {
-                arrival.waiting.push(held.prefix);
-            }
-        }
-        if state.held.is_empty() {
-            self.figures.attachments += 1;
-        } else {
-            self.figures.handovers += 1;
-        }
-        self.figures.broken += broken;
-        state.arrival = Some(Box::new(arrival));
-        let settled = now + self.scenario.settle_s * SECOND;
-        let moves = state.moves;
-        self.agenda.enter(settled, Happening::Settled(host, moves));
-    }
-
-    /// A host whose packets find no binding sends one now and then.
-    fn speak(&mut self, host: HostNumber, moves: u32) {
-        let state = &self.hosts[host as usize];
-        let (Some(at), true) = (state.at, state.moves == moves) else {
-            return;
-        };
-        let Some(current) = state.current.filter(|_| state.served) else {
-            return;
-        };
-        let hold = self.routes.get(current).and_then(|route| route.at(at));
-        if hold.is_some_and(|hold| hold.way.serves()) {
-            return;
-        }
-        let source = Ipv6Addr::from_bits(current.address().to_bits() | 1);
-        let sign = Sign::Packet { source };
-        let link = link(host);
-        self.tell(at, Event::HostSeen { link, sign }, 0);
-        self.plan_to_speak(host);
-    }
-
-    /// Enters that a host will send a packet.
-    pub fn plan_to_speak(&mut self, host: HostNumber) {
-        let now = self.agenda.now();
-        let moves = self.hosts[host as usize].moves;
-        let mut lots = Lots::of(self.scenario.seed, Draw::Link, host.into(), now);
-        let after = SECOND + lots.below(4 * SECOND);
-        self.agenda
-            .enter(now + after, Happening::Speak(host, moves));
-    }
-
-    /// A host has had its time.
-    fn settle(&mut self, host: HostNumber, moves: u32) {
-        if self.hosts[host as usize].moves != moves {
-            return;
-        }
-        self.inspect(host);
-        let state = &mut self.hosts[host as usize];
-        if state.at.is_none() {
-            state.held.clear();
-            state.current = None;
-        }
-        let Some(arrival) = state.arrival.take() else {
-            return;
-        };
-        if arrival.anchors > 0 {
-            let with = self.figures.with_anchors(arrival.anchors);
-            with.handovers += 1;
-            with.messages += u64::from(arrival.messages);
-        }
-    }
-
     /// Looks at the tables.
     fn sample(&mut self, now: u64) {
         let mut tunnels: Vec<usize> = self.routes.tunnels().collect();
@@ -540,19 +341,4 @@ impl World {
     pub fn violate(&mut self, host: Option<HostNumber>, what: String) {
         self.broken.get_or_insert((host, what));
     }
-}
-
-/// The access link of a host, wherever it is.
-pub const fn link(host: HostNumber) -> HostLink {
-    HostLink {
-        interface: 0,
-        mac: node::mac_of(host),
-    }
-}
-
-/// The link-local address of a host.
-pub const fn link_local(host: HostNumber) -> Ipv6Addr {
-    let [a, b, c, d] = host.to_be_bytes();
-    let bits = u128::from_be_bytes([0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, a, 0xff, 0xfe, b, c, d]);
-    Ipv6Addr::from_bits(bits)
 }

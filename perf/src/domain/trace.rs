@@ -1,0 +1,76 @@
+//! What happens to one host, as it happens: for whoever has to find out why a law does not hold.
+
+use super::ground::Place;
+use super::node;
+use super::routes::{HostNumber, Prefix};
+use super::world::World;
+use roles::event::Timer;
+use roles::{BoundPrefix, Effect, Event};
+
+impl World {
+    /// Prints an event, if it is about the host that is traced.
+    pub fn trace_event(&self, place: Place, event: &Event) {
+        let Some(traced) = self.scenario.trace else {
+            return;
+        };
+        let about = match event {
+            Event::Message { message, .. } => node::about(message),
+            Event::HostSeen { link, .. }
+            | Event::Authenticated { link, .. }
+            | Event::HostGone { link, .. } => Some(node::host_of(link.mac)),
+            Event::Timer { timer } => host_of_timer(timer),
+            Event::Unused { prefix } | Event::Refused { prefix } => self.owner(*prefix),
+            Event::Restored { record } => {
+                let text = format!("{record:?}");
+                let name = format!("\"{}\"", node::name(traced));
+                text.contains(&name).then_some(traced)
+            }
+            _ => None,
+        };
+        if about == Some(traced) {
+            let now = self.agenda.now() as f64 / 1e6;
+            let at = self.hosts[traced as usize].at;
+            eprintln!("{now:.6} at {at:?} | {place} <- {event:?}");
+        }
+    }
+
+    /// Prints what a role wants done, if it is about the host that is traced.
+    pub fn trace_effect(&self, place: Place, effect: &Effect) {
+        let Some(traced) = self.scenario.trace else {
+            return;
+        };
+        let about = match effect {
+            Effect::Bind { prefix, .. } | Effect::Unbind { prefix } => self.owner(*prefix),
+            Effect::Send { message, .. } => node::about(message).or(self.about),
+            Effect::Advertise { link, .. } => Some(node::host_of(link.mac)),
+            Effect::SetTimer { timer, .. } => host_of_timer(timer),
+            _ => None,
+        };
+        if about == Some(traced) {
+            let now = self.agenda.now() as f64 / 1e6;
+            eprintln!("{now:.6} {place} -> {effect:?}");
+        }
+    }
+
+    /// Whose a prefix is, or was.
+    fn owner(&self, prefix: BoundPrefix) -> Option<HostNumber> {
+        let prefix = Prefix::try_from(prefix).ok()?;
+        let known = self.routes.get(prefix).and_then(|route| route.host);
+        let holds = |host: &super::host::Host| host.held.iter().any(|held| held.prefix == prefix);
+        let traced = self.scenario.trace?;
+        known.or_else(|| holds(&self.hosts[traced as usize]).then_some(traced))
+    }
+}
+
+fn host_of_timer(timer: &Timer) -> Option<HostNumber> {
+    match timer {
+        Timer::Retransmit { link }
+        | Timer::Refresh { link }
+        | Timer::VisitorExpiry { link }
+        | Timer::Advertise { link } => Some(node::host_of(link.mac)),
+        Timer::Deregistration { mn_identifier } | Timer::Node { mn_identifier, .. } => {
+            node::host_named(mn_identifier)
+        }
+        _ => None,
+    }
+}
