@@ -376,8 +376,6 @@ mod tests {
     /// As scapy writes them: ICMPv6NIQueryIPv6(qtype=3, flags="GLA", nonce=…, data="fe80::2"),
     /// ICMPv6NIReplyIPv6(…, data=[(0, "2001:db8:1::5"), (0, "fe80::2")]) and
     /// ICMPv6NIReplyRefuse(qtype=3, nonce=…).
-    ///
-    /// Proves S2-49.
     #[test]
     fn messages_are_what_scapy_writes() {
         let addresses = vec!["2001:db8:1::5".parse().unwrap(), NODE];

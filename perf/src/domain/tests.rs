@@ -37,7 +37,7 @@ fn a_seed_gives_the_same_report_to_the_octet_on_any_number_of_threads() {
     assert_ne!(one, json(&format!("{line} --seed 4")));
 }
 
-/// Proves S2-12, S2-13, S2-14, S2-15, S2-16, S2-20, S2-21, S2-25.
+/// Proves S2-13, S2-16, S2-21.
 #[test]
 fn a_domain_of_a_hundred_gateways_and_ten_thousand_hosts_keeps_the_laws() {
     let line = "--gateways 100 --hosts 10000 --minutes 3 --ramp 20 --lifetime 60 --modes proxy";
@@ -52,7 +52,7 @@ fn a_domain_of_a_hundred_gateways_and_ten_thousand_hosts_keeps_the_laws() {
 /// Messages of a handover are those of RFC 8885's figures 2 to 4 for any number of previous anchors; a
 /// serving MAAR that had its answer from an anchor asks the locator for its lifetime.
 ///
-/// Proves S2-17, S2-22, S2-23, S2-26.
+/// Proves S2-17, S2-22, S2-26.
 #[test]
 fn modes_differ_in_messages_and_in_time_as_the_figures_have_it() {
     let line = "--gateways 16 --hosts 200 --minutes 10 --residence 100 --lifetime 600 --ramp 30 --leaves 0";

@@ -68,7 +68,7 @@ fn host_of_timer(timer: &Timer) -> Option<HostNumber> {
         | Timer::Refresh { link }
         | Timer::VisitorExpiry { link }
         | Timer::Advertise { link } => Some(node::host_of(link.mac)),
-        Timer::Deregistration { mn_identifier } | Timer::Node { mn_identifier, .. } => {
+        Timer::Deregistration { mn_identifier, .. } | Timer::Node { mn_identifier, .. } => {
             node::host_named(mn_identifier)
         }
         _ => None,

@@ -142,7 +142,6 @@ fn solicitations_and_advertisements() {
     ]);
 }
 
-/// Proves S2-49.
 #[test]
 fn node_information() {
     let query = NiQuery {
