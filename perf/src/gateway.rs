@@ -8,6 +8,7 @@
 use crate::traffic::plan::Plan;
 use anyhow::{bail, ensure, Context, Result};
 use clap::ValueEnum;
+use control::authentication::{Algorithm, Association, Associations, Key, Kind};
 use nix::sys::signal::{kill, Signal};
 use nix::unistd::Pid;
 use serde::Serialize;
@@ -16,6 +17,7 @@ use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Write as _};
 use std::net::Ipv6Addr;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -42,6 +44,8 @@ pub struct Setting {
     pub hugepages: &'static str,
     /// Whether it keeps its bindings.
     pub store: Kept,
+    /// Whether signalling is authenticated, by the key of [`keys`].
+    pub keys: bool,
 }
 
 /// Whether a gateway keeps its bindings across a restart.
@@ -94,6 +98,12 @@ impl Gateway {
             configuration(setting, plan, directory.path())?,
         )?;
         fs::write(file("policy.toml"), policy(plan))?;
+        if setting.keys {
+            let mut options = File::options();
+            let keys = options.create_new(true).write(true).mode(0o600);
+            keys.open(file("keys.toml"))?
+                .write_all(peers(plan).as_bytes())?;
+        }
         let process = launch(setting, directory.path())?;
         let setting = setting.clone();
         let mut gateway = Self {
@@ -279,6 +289,10 @@ fn configuration(setting: &Setting, plan: &Plan, directory: &Path) -> Result<Str
         Kept::Process => "[store]\npath = \"state/lma.redb\"\n\n",
         Kept::PowerLoss => "[store]\npath = \"state/lma.redb\"\ndurability = \"power-loss\"\n\n",
     };
+    let authentication = match setting.keys {
+        true => "[authentication]\nkeys = \"keys.toml\"\n\n",
+        false => "",
+    };
     let pool = given.host_pool;
     let anchor = given.anchor;
     let mut text = String::new();
@@ -287,7 +301,7 @@ fn configuration(setting: &Setting, plan: &Plan, directory: &Path) -> Result<Str
         "[gateway]\nname = \"measured\"\nsocket = \"lma.sock\"\nlog = \"warn\"\n\n\
          [eal]\nmemory = 256\nhugepages = \"{}\"\n\n\
          [workers]\ncores = [{}]\nidle = \"{}\"\npeer_rate = 4000000\n\n\
-         [tables]\nbindings = {bindings}\ntunnels = {tunnels}\nadjacencies = {adjacencies}\n\n{store}",
+         [tables]\nbindings = {bindings}\ntunnels = {tunnels}\nadjacencies = {adjacencies}\n\n{store}{authentication}",
         setting.hugepages,
         setting.core.unwrap_or(0),
         if setting.share { "sleep" } else { "busy" },
@@ -305,6 +319,35 @@ fn configuration(setting: &Setting, plan: &Plan, directory: &Path) -> Result<Str
         pool.address, pool.length, given.host_length
     )?;
     Ok(text)
+}
+
+/// Number and octets of the key that the anchor shares with every access gateway.
+const SPI: u32 = 256;
+const KEY: [u8; 20] = *b"anchor-perf measures";
+
+/// How far a message's time may be from the anchor's: nobody is to be refused for a busy machine.
+const CLOSE_ENOUGH: Duration = Duration::from_secs(60);
+
+/// The keys of the access gateways' side.
+pub fn keys(plan: &Plan) -> Associations {
+    let key = Key::new(Kind::MnHa, SPI, Algorithm::HmacSha1, KEY.to_vec());
+    let association = Association::new(vec![key], Some(CLOSE_ENOUGH));
+    Associations::new([(plan.given().anchor, association)], true)
+}
+
+/// The anchor's file of keys.
+fn peers(plan: &Plan) -> String {
+    let key: String = KEY.iter().map(|octet| format!("{octet:02x}")).collect();
+    let peer = |number| {
+        format!(
+            "[[peer]]\naddress = \"{}\"\nclose_enough_ms = {}\n\
+             [[peer.key]]\nspi = {SPI}\nkey = \"{key}\"\n\n",
+            plan.access_gateway(number),
+            CLOSE_ENOUGH.as_millis()
+        )
+    };
+    let gateways = u64::from(plan.given().access_gateways);
+    (0..gateways).map(peer).collect()
 }
 
 fn policy(plan: &Plan) -> String {

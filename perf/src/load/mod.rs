@@ -124,6 +124,7 @@ impl Subject {
                     share: false,
                     hugepages: "auto",
                     store: Kept::Off,
+                    keys: false,
                 };
                 let started = Gateway::start(&setting, &plan)?;
                 let (outside, core) = (started.outside_port(), started.core_port());

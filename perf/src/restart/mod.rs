@@ -34,6 +34,7 @@ fn anchor(
         share: true,
         hugepages: "never",
         store,
+        keys: false,
     };
     Gateway::start(&setting, plan)
 }

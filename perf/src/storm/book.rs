@@ -10,6 +10,7 @@ use super::revocation::{read_revocation, Revocation};
 use crate::traffic::pace::Pace;
 use crate::traffic::plan::Plan;
 use crate::traffic::side::Take;
+use control::authentication::Associations;
 use hdrhistogram::Histogram;
 use packet::{Buf, Burst, PortId, RxTx};
 use serde::Serialize;
@@ -117,6 +118,7 @@ pub struct Storm {
     revoked: VecDeque<Revocation>,
     latency: Histogram<u64>,
     frame: Vec<u8>,
+    keys: Option<Associations>,
     journal: Option<File>,
 }
 
@@ -148,6 +150,7 @@ impl Storm {
             revoked: VecDeque::new(),
             latency: Histogram::new_with_bounds(1, 1 << 38, 3)?,
             frame: Vec::new(),
+            keys: None,
             journal: None,
         })
     }
@@ -244,7 +247,8 @@ impl Storm {
             let Some(revocation) = self.revoked.front() else {
                 return;
             };
-            if !revocation.acknowledge((own, self.gateway), &mut self.frame)
+            let stations = (own, self.gateway);
+            if !revocation.acknowledge(stations, self.keys.as_mut(), &mut self.frame)
                 || !self.push(link, burst)
             {
                 return;
@@ -326,7 +330,8 @@ impl Storm {
             lifetime: self.course.lifetime,
         };
         let stations = (own, self.gateway);
-        if !write_update(&self.plan, &registration, stations, &mut self.frame) {
+        let keys = self.keys.as_mut();
+        if !write_update(&self.plan, &registration, stations, keys, &mut self.frame) {
             return false;
         }
         self.push(link, burst)
@@ -368,6 +373,11 @@ impl Storm {
         (self.started, self.retransmitted) = (None, 0);
         self.waiting.clear();
         self.hosts.fill(Host::default());
+    }
+
+    /// Authenticates what is sent from now on.
+    pub fn authenticate(&mut self, keys: Associations) {
+        self.keys = Some(keys);
     }
 
     /// Writes a line to the new file at `path` for each registration that is answered well from now on:

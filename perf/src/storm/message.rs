@@ -2,6 +2,7 @@
 //! their acknowledgements (RFC 5213 sections 6.9.1 and 8).
 
 use crate::traffic::plan::Plan;
+use control::authentication::Associations;
 use serde::Serialize;
 use std::net::Ipv6Addr;
 use std::time::SystemTime;
@@ -31,11 +32,13 @@ pub struct Registration {
     pub lifetime: u32,
 }
 
-/// Writes the frame of an update into `out`, in place of what is there.
+/// Writes the frame of an update into `out`, in place of what is there. `stations` are our link-layer
+/// address and the gateway's; it is authenticated by `keys`, if there are any.
 pub fn write_update(
     plan: &Plan,
     registration: &Registration,
-    (own, gateway): (MacAddr, MacAddr),
+    stations: (MacAddr, MacAddr),
+    keys: Option<&mut Associations>,
     out: &mut Vec<u8>,
 ) -> bool {
     let anchor = plan.given().anchor;
@@ -59,7 +62,7 @@ pub fn write_update(
             MobilityOption::Timestamp(NtpTime::from_unix(since)),
         ],
     });
-    write(&message, (registration.from, anchor), (own, gateway), out)
+    write(&message, (registration.from, anchor), stations, keys, out)
 }
 
 /// Writes the frame of a message between these addresses into `out`, in place of what is there.
@@ -67,10 +70,24 @@ pub(super) fn write(
     message: &Message,
     (from, to): (Ipv6Addr, Ipv6Addr),
     (own, gateway): (MacAddr, MacAddr),
+    keys: Option<&mut Associations>,
     out: &mut Vec<u8>,
 ) -> bool {
     out.clear();
-    let length = message.emitted_len();
+    let sealed = match keys {
+        Some(keys) => {
+            let wall = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+            let sealed = keys.seal(wall.unwrap_or_default(), from, to, message);
+            let Ok(sealed) = sealed else {
+                return false;
+            };
+            Some(sealed)
+        }
+        None => None,
+    };
+    let length = sealed
+        .as_ref()
+        .map_or_else(|| message.emitted_len(), Vec::len);
     let Ok(payload) = u16::try_from(length) else {
         return false;
     };
@@ -84,7 +101,13 @@ pub(super) fn write(
     out.reserve(ether::HEADER_LEN + ipv6::HEADER_LEN + length);
     out.extend(ether::Header::new(gateway, own, ethertype::IPV6).as_bytes());
     out.extend(header.as_bytes());
-    message.emit(from, to, out).is_ok()
+    match sealed {
+        Some(sealed) => {
+            out.extend(sealed);
+            true
+        }
+        None => message.emit(from, to, out).is_ok(),
+    }
 }
 
 /// An acknowledgement, as far as it is checked.
@@ -218,7 +241,14 @@ pub(super) mod tests {
             lifetime: 300,
         };
         let mut frame = Vec::new();
-        assert!(write_update(&plan, &registration, (OWN, OWN), &mut frame));
+        let stations = (OWN, OWN);
+        assert!(write_update(
+            &plan,
+            &registration,
+            stations,
+            None,
+            &mut frame
+        ));
         let answered = answer(&frame, |_| {});
         let read = read_answer(&answered).expect("a mobility message");
         let timestamp = read.as_ref().ok().and_then(|answer| answer.timestamp);

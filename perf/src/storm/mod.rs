@@ -76,6 +76,9 @@ pub struct Arguments {
     /// Whether that anchord keeps its bindings.
     #[arg(long, value_enum, default_value = "off", conflicts_with = "port")]
     store: Kept,
+    /// Whether updates and answers are authenticated, with replay protection (RFC 4285).
+    #[arg(long, conflicts_with = "port")]
+    keys: bool,
     /// Write a line to this file for each host that is answered, at once: host, access gateway and the
     /// timestamp of the update.
     #[arg(long, value_name = "FILE")]
@@ -128,6 +131,8 @@ pub struct Report {
     /// What the anchor itself says of its signalling.
     #[serde(skip_serializing_if = "Option::is_none")]
     anchord_signalling: Option<Value>,
+    /// Whether signalling was authenticated.
+    keys: bool,
     /// Whether the anchor keeps its bindings, and what it says of its store.
     store: Kept,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -209,6 +214,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
                 share: true,
                 hugepages: "auto",
                 store: arguments.store,
+                keys: arguments.keys,
             };
             let gateway = Gateway::start(&setting, &plan)?;
             let outside = arguments.traffic.map(|_| gateway.outside_port());
@@ -245,7 +251,7 @@ fn against(
     stop: &Arc<AtomicBool>,
     port: &str,
     outside: Option<&String>,
-    gateway: Option<&Gateway>,
+    anchord: Option<&Gateway>,
 ) -> Result<Report> {
     let given = PortArguments {
         port: port.to_owned(),
@@ -267,6 +273,9 @@ fn against(
         hz: hz(),
     };
     let mut storm = Storm::new(Arc::clone(plan), course, ports.gateway)?;
+    if arguments.keys {
+        storm.authenticate(gateway::keys(plan));
+    }
     if let Some(path) = &arguments.journal {
         storm.journal(path)?;
     }
@@ -275,8 +284,8 @@ fn against(
         (Some(rate), Some(side)) => Some(traffic(plan, side, rate)?),
         _ => None,
     };
-    let before = gateway.map(|it| threads::seconds(it.id())).transpose()?;
-    let resident = gateway.map(|it| threads::resident(it.id())).transpose()?;
+    let before = anchord.map(|it| threads::seconds(it.id())).transpose()?;
+    let resident = anchord.map(|it| threads::resident(it.id())).transpose()?;
     let work = Work {
         core,
         outside,
@@ -285,9 +294,9 @@ fn against(
         timeline: Vec::with_capacity(MAX_SAMPLES),
     };
     let work = under_way(&ports, work, stop)?;
-    let after = gateway.map(|it| threads::seconds(it.id())).transpose()?;
-    let grown = gateway.map(|it| threads::resident(it.id())).transpose()?;
-    let signalling = gateway.and_then(|it| it.call("status").ok());
+    let after = anchord.map(|it| threads::seconds(it.id())).transpose()?;
+    let grown = anchord.map(|it| threads::resident(it.id())).transpose()?;
+    let signalling = anchord.and_then(|it| it.call("status").ok());
     let mut report = Report::new(arguments, plan, &work);
     if let Some(mut status) = signalling {
         report.anchord_signalling = Some(status["signalling"].take());
@@ -443,6 +452,7 @@ impl Report {
             control_us_per_registration: None,
             anchord_octets_per_binding: None,
             anchord_signalling: None,
+            keys: arguments.keys,
             store: arguments.store,
             anchord_store: None,
             traffic,

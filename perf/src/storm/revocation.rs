@@ -2,6 +2,7 @@
 //! answers: without an answer the anchor says it again, and the storm would measure that.
 
 use super::message::write;
+use control::authentication::Associations;
 use std::net::Ipv6Addr;
 use wire::ether::{self, ethertype, Frame, MacAddr};
 use wire::ipv6::{self, next_header, Header};
@@ -43,15 +44,21 @@ pub fn read_revocation(frame: &[u8]) -> Option<Revocation> {
 
 impl Revocation {
     /// Writes the frame of its acknowledgement into `out`, in place of what is there. `stations` are
-    /// our link-layer address and the anchor's.
-    pub fn acknowledge(&self, stations: (MacAddr, MacAddr), out: &mut Vec<u8>) -> bool {
+    /// our link-layer address and the anchor's; it is authenticated by `keys`, if there are any.
+    pub fn acknowledge(
+        &self,
+        stations: (MacAddr, MacAddr),
+        keys: Option<&mut Associations>,
+        out: &mut Vec<u8>,
+    ) -> bool {
         let message = Message::RevocationAcknowledgement(RevocationAcknowledgement {
             status: RevocationStatus::SUCCESS,
             sequence: self.indication.sequence,
             flags: self.indication.flags,
             options: Vec::new(),
         });
-        write(&message, (self.gateway, self.anchor), stations, out)
+        let ends = (self.gateway, self.anchor);
+        write(&message, ends, stations, keys, out)
     }
 }
 
@@ -70,7 +77,8 @@ pub(super) mod tests {
             options: Vec::new(),
         });
         let mut frame = Vec::new();
-        assert!(write(&message, (anchor, gateway), (OWN, OWN), &mut frame));
+        let ends = (anchor, gateway);
+        assert!(write(&message, ends, (OWN, OWN), None, &mut frame));
         frame
     }
 
@@ -81,7 +89,7 @@ pub(super) mod tests {
         let frame = revocation(anchor, gateway, 9);
         let read = read_revocation(&frame).expect("a revocation");
         let mut out = Vec::new();
-        assert!(read.acknowledge((OWN, OWN), &mut out));
+        assert!(read.acknowledge((OWN, OWN), None, &mut out));
         let answer = Frame::parse(&out).expect("a frame");
         let (header, payload) = Header::split(answer.payload).expect("a packet");
         assert_eq!(Ipv6Addr::from(header.source), gateway);
