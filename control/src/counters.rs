@@ -37,6 +37,8 @@ counters! {
     pub enum Counter {
         MessageReceived = "message_received", "Well-formed mobility messages handed to the role.";
         MessageSent = "message_sent", "Mobility messages sent.";
+        MessageWaits = "message_waits", "Mobility messages that waited for the link-layer address of their next hop.";
+        MessageUnreachable = "message_unreachable", "Mobility messages not sent because their next hop does not answer, or too many waited for one.";
         SendHeld = "send_held", "Messages and Router Advertisements that waited until what they say was kept in the store.";
         MessagePutOff = "message_put_off", "Mobility messages that waited to be taken because the store had as much to do as it may.";
         MessageStoreBehind = "message_store_behind", "Mobility messages not taken because the store was too far behind; their senders send them again.";

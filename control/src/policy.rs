@@ -46,6 +46,8 @@ pub enum Answer {
     /// Somebody else was asked. The answer comes on the channel that the policy was made with, and
     /// then as [`Engine::authorized`](crate::engine::Engine::authorized).
     Later,
+    /// Too much is being asked: ask again in a moment.
+    Busy,
 }
 
 /// A MAG's policy file, read.

@@ -140,6 +140,9 @@ pub enum Event {
         restart_counter: u32,
         /// Whether this start may have lost sessions.
         lost: bool,
+        /// Whether records are kept; else none need be made.
+        #[serde(default)]
+        keeps: bool,
     },
     /// MAG: the anchors that policy names, at start and at every reload.
     Anchors {

@@ -12,7 +12,7 @@ counters! {
         Rejected = "access_rejected", "Access-Rejects taken, and challenges, which count as such.";
         AcceptUnusable = "access_accept_unusable", "Access-Accepts that count as rejects: an attribute is broken, or nobody names an LMA.";
         Unanswered = "access_unanswered", "Questions that no server answered.";
-        QuestionsLost = "access_questions_lost", "Questions not asked because too many were open.";
+        QuestionsLost = "access_questions_lost", "Times that a question had to wait because too many were open.";
         Retransmitted = "retransmitted", "Requests sent again to the same server.";
         FailedOver = "failed_over", "Requests that went on to another server.";
         ServersLost = "servers_lost", "Times that a server was found dead.";

@@ -62,11 +62,13 @@ impl AccessPolicy for RadiusPolicy {
         let Some(question) = self.question(link, known) else {
             return Answer::Now(None);
         };
-        // A host that is not asked about shows itself again.
-        if self.handle.questions.try_send(question).is_err() {
-            self.handle.counters.count(AaaCounter::QuestionsLost);
+        match self.handle.questions.try_send(question) {
+            Ok(()) => Answer::Later,
+            Err(_) => {
+                self.handle.counters.count(AaaCounter::QuestionsLost);
+                Answer::Busy
+            }
         }
-        Answer::Later
     }
 
     fn unanswered(&mut self, link: HostLink, known: Option<&Grant>) -> Option<Grant> {

@@ -30,7 +30,7 @@ impl Algorithm {
 }
 
 /// A key that two gateways share. Shows its number, never itself.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct Key {
     /// Which association it is for.
     pub kind: Kind,
@@ -39,7 +39,24 @@ pub struct Key {
     /// How it is used.
     pub algorithm: Algorithm,
     octets: Vec<u8>,
+    keyed: Keyed,
 }
+
+/// The hash with the key in it, which is half of the work on a message as short as ours.
+#[derive(Clone)]
+enum Keyed {
+    Sha1(Hmac<Sha1>),
+    Sha256(Hmac<Sha256>),
+}
+
+impl PartialEq for Key {
+    fn eq(&self, other: &Self) -> bool {
+        (self.kind, self.spi, self.algorithm) == (other.kind, other.spi, other.algorithm)
+            && self.octets == other.octets
+    }
+}
+
+impl Eq for Key {}
 
 impl fmt::Debug for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -79,27 +96,25 @@ impl<'a> Authenticated<'a> {
 impl Key {
     /// A key of these octets.
     pub fn new(kind: Kind, spi: u32, algorithm: Algorithm, octets: impl Into<Vec<u8>>) -> Self {
+        let octets = octets.into();
+        let keyed = match algorithm {
+            Algorithm::HmacSha1 => Keyed::Sha1(keyed(&octets)),
+            Algorithm::HmacSha256 => Keyed::Sha256(keyed(&octets)),
+        };
         Self {
             kind,
             spi,
             algorithm,
-            octets: octets.into(),
+            octets,
+            keyed,
         }
     }
 
     /// The authentication data.
     pub(super) fn data(&self, covered: &Authenticated<'_>) -> Vec<u8> {
-        let mut data = match self.algorithm {
-            Algorithm::HmacSha1 => self
-                .mac::<Hmac<Sha1>>(covered)
-                .finalize()
-                .into_bytes()
-                .to_vec(),
-            Algorithm::HmacSha256 => self
-                .mac::<Hmac<Sha256>>(covered)
-                .finalize()
-                .into_bytes()
-                .to_vec(),
+        let mut data = match &self.keyed {
+            Keyed::Sha1(keyed) => self.over(keyed, covered).finalize().into_bytes().to_vec(),
+            Keyed::Sha256(keyed) => self.over(keyed, covered).finalize().into_bytes().to_vec(),
         };
         data.truncate(self.algorithm.octets());
         data
@@ -108,20 +123,16 @@ impl Key {
     /// Whether these are the authentication data, in a time that does not tell how many of them are.
     pub(super) fn verifies(&self, covered: &Authenticated<'_>, data: &[u8]) -> bool {
         data.len() == self.algorithm.octets()
-            && match self.algorithm {
-                Algorithm::HmacSha1 => self.mac::<Hmac<Sha1>>(covered).verify_truncated_left(data),
-                Algorithm::HmacSha256 => self
-                    .mac::<Hmac<Sha256>>(covered)
-                    .verify_truncated_left(data),
+            && match &self.keyed {
+                Keyed::Sha1(keyed) => self.over(keyed, covered).verify_truncated_left(data),
+                Keyed::Sha256(keyed) => self.over(keyed, covered).verify_truncated_left(data),
             }
             .is_ok()
     }
 
-    fn mac<M: Mac + KeyInit>(&self, covered: &Authenticated<'_>) -> M {
-        // HMAC takes keys of any length.
-        let Ok(mut mac) = <M as KeyInit>::new_from_slice(&self.octets) else {
-            unreachable!("HMAC takes keys of any length");
-        };
+    /// The keyed hash over what is covered.
+    fn over<M: Mac + Clone>(&self, keyed: &M, covered: &Authenticated<'_>) -> M {
+        let mut mac = keyed.clone();
         match self.kind {
             Kind::MnHa => covered.each(|part| mac.update(part)),
             Kind::MnAaa => {
@@ -132,4 +143,12 @@ impl Key {
         }
         mac
     }
+}
+
+/// The hash with a key in it.
+fn keyed<M: KeyInit>(octets: &[u8]) -> M {
+    let Ok(keyed) = M::new_from_slice(octets) else {
+        unreachable!("HMAC takes keys of any length");
+    };
+    keyed
 }

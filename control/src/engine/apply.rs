@@ -10,7 +10,7 @@
 use super::hold::Outgoing;
 use super::hosts::Look;
 use super::tunnels::Released;
-use super::{Alarm, Engine, Installed, QUESTIONS_AT_ONCE};
+use super::{Alarm, Engine, Installed, BUSY, QUESTIONS_AT_ONCE};
 use crate::counters::Counter;
 use crate::frame;
 use crate::neighbour::Neighbour;
@@ -93,7 +93,7 @@ impl<R: Role> Engine<R> {
                 Effect::Store { record } => kept = self.keep(Change::Put(record)),
                 Effect::Forget { key } => kept = self.keep(Change::Remove(key)),
                 Effect::Send { from, to, message } => {
-                    self.send_when_kept(Outgoing::Message { from, to, message }, kept);
+                    self.send_when_kept(now, Outgoing::Message { from, to, message }, kept);
                 }
                 Effect::Advertise {
                     link,
@@ -105,7 +105,7 @@ impl<R: Role> Engine<R> {
                         to,
                         advertisement,
                     };
-                    self.send_when_kept(what, kept);
+                    self.send_when_kept(now, what, kept);
                 }
                 Effect::ShowRouter { interface, router } => self.show_router(interface, router),
                 Effect::HideRouter { interface, router } => self.hide_router(interface, router),
@@ -244,7 +244,7 @@ impl<R: Role> Engine<R> {
     }
 
     /// Sends a mobility message.
-    pub(super) fn send(&mut self, from: Ipv6Addr, to: Ipv6Addr, message: &Message) {
+    pub(super) fn send(&mut self, now: Now, from: Ipv6Addr, to: Ipv6Addr, message: &Message) {
         let octets = match self.associations.seal(self.wall, from, to, message) {
             Ok(octets) => octets,
             Err(error) => {
@@ -252,7 +252,8 @@ impl<R: Role> Engine<R> {
                 return self.out.counters.count(Counter::MessageUnsendable);
             }
         };
-        if !self.out.packet(&frame::mobility_packet(from, to, &octets)) {
+        let packet = frame::mobility_packet(from, to, &octets);
+        if !self.send_packet(now, to, packet) {
             return;
         }
         self.out.counters.count(Counter::MessageSent);
@@ -329,6 +330,11 @@ impl<R: Role> Engine<R> {
         match answer {
             Answer::Now(profile) => Some(Event::Authenticated { link, profile }),
             Answer::Later => None,
+            Answer::Busy => {
+                self.unasked.push_back(link);
+                self.ask_after = now.monotonic + BUSY;
+                None
+            }
         }
     }
 

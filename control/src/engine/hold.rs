@@ -15,6 +15,7 @@ use crate::store::{Change, Keeper, RestartCounter, StoreError};
 use hashbrown::HashMap;
 use roles::effect::Advertisement;
 use roles::event::HostLink;
+use roles::store::Record;
 use roles::{Event, Now, Role};
 use std::collections::VecDeque;
 use std::net::Ipv6Addr;
@@ -105,17 +106,17 @@ impl<R: Role> Engine<R> {
     }
 
     /// Sends, as soon as what it rests on is kept and what was to be sent to the same peer is sent.
-    pub(super) fn send_when_kept(&mut self, what: Outgoing, change: Option<u64>) {
+    pub(super) fn send_when_kept(&mut self, now: Now, what: Outgoing, change: Option<u64>) {
         if change.is_none() && !self.line.peers.contains_key(&what.peer()) {
-            return self.send_now(what);
+            return self.send_now(now, what);
         }
         self.out.counters.count(Counter::SendHeld);
         self.line.join(what, change.unwrap_or(0), self.taken_at);
     }
 
-    fn send_now(&mut self, what: Outgoing) {
+    fn send_now(&mut self, now: Now, what: Outgoing) {
         match what {
-            Outgoing::Message { from, to, message } => self.send(from, to, &message),
+            Outgoing::Message { from, to, message } => self.send(now, from, to, &message),
             Outgoing::Advertisement {
                 link,
                 to,
@@ -149,7 +150,7 @@ impl<R: Role> Engine<R> {
         let committed = store.committed();
         while let Some(held) = self.line.next(committed) {
             self.taken_at = held.taken_at;
-            self.send_now(held.what);
+            self.send_now(now, held.what);
             count += 1;
         }
         while !self.store.as_ref().is_some_and(Keeper::is_full) {
@@ -187,6 +188,7 @@ impl<R: Role> Engine<R> {
         let event = Event::Started {
             restart_counter: counter.value,
             lost: counter.lost,
+            keeps: self.store.is_some(),
         };
         self.deliver(now, event);
     }
@@ -205,6 +207,9 @@ impl<R: Role> Engine<R> {
             let now = clock();
             for record in records {
                 count += 1;
+                if let Record::Visitor(visitor) = &record {
+                    self.expect_session(now, visitor);
+                }
                 self.deliver(now, Event::Restored { record });
             }
         }

@@ -33,6 +33,7 @@ mod routers;
 mod sessions;
 mod signal;
 mod tunnels;
+mod unsent;
 mod unused;
 
 pub use hosts::Reachability;
@@ -71,11 +72,17 @@ const TIMERS_PER_TICK: usize = 1_024;
 /// must not hold the engine.
 const FOLLOW_UPS: usize = 64;
 
+/// Places for effects that are kept: most events have fewer, few have a hundred thousand.
+const EFFECTS_KEPT: usize = 64;
+
 /// Hosts that policy is asked about at once: when it changes, it is asked about all there are.
 const QUESTIONS_AT_ONCE: usize = 32;
 
 /// Hosts that policy is asked about later in one call of [`Engine::tick`].
 const QUESTIONS_PER_TICK: usize = 256;
+
+/// Time after which those who were asked too much are asked again.
+const BUSY: Duration = Duration::from_millis(50);
 
 /// Time between two rounds of housekeeping.
 const HOUSEKEEPING: Duration = Duration::from_secs(1);
@@ -195,6 +202,7 @@ pub struct Engine<R> {
     sessions: Sessions,
     ipv4: ipv4::Ipv4Hosts,
     notices: Notices,
+    unsent: unsent::Unsent,
     talkers: Talkers,
     recorder: Option<Recorder>,
     store: Option<Keeper>,
@@ -212,6 +220,8 @@ pub struct Engine<R> {
     wall: Duration,
     /// Hosts that policy has yet to be asked about.
     unasked: VecDeque<HostLink>,
+    /// Not to be done before this.
+    ask_after: Duration,
     /// The host that was refused last, and why.
     refused: Option<(HostLink, String)>,
     /// Whether a neighbour is known that found no room among the adjacencies.
@@ -221,6 +231,8 @@ pub struct Engine<R> {
     /// done so for a whole round.
     suspect: Option<usize>,
     stalled: Option<usize>,
+    /// Room for events and effects, kept from one event to the next.
+    room: (VecDeque<Event>, Vec<Effect>),
     batch: Vec<(usize, Told)>,
     spare: Vec<Vec<u8>>,
 }
@@ -250,6 +262,7 @@ impl<R: Role> Engine<R> {
             sessions: Sessions::default(),
             ipv4: ipv4::Ipv4Hosts::new(setup.dhcpv4_lease, setup.tunnel_mtu, setup.dhcpv4_relay),
             notices: setup.notices,
+            unsent: unsent::Unsent::default(),
             talkers: Talkers::default(),
             recorder: setup.recorder,
             store: setup.store,
@@ -262,11 +275,13 @@ impl<R: Role> Engine<R> {
             associations: Associations::default(),
             wall: now.wall,
             unasked: VecDeque::new(),
+            ask_after: Duration::ZERO,
             refused: None,
             homeless: false,
             draining: false,
             suspect: None,
             stalled: None,
+            room: Default::default(),
             batch: Vec::new(),
             spare: Vec::new(),
         };
@@ -351,16 +366,17 @@ impl<R: Role> Engine<R> {
 
     /// When [`Engine::tick`] is to be called next, on the monotonic clock.
     pub fn next_tick(&self) -> Option<Duration> {
-        match self.unasked.is_empty() {
-            true => self.wheel.next(),
-            false => Some(Duration::ZERO),
-        }
+        let asks = (!self.unasked.is_empty()).then_some(self.ask_after);
+        [self.wheel.next(), asks].into_iter().flatten().min()
     }
 
     /// Asks policy about some of the hosts that it has yet to be asked about; returns how many.
     fn catch_up(&mut self, now: Now) -> usize {
         let count = self.unasked.len().min(QUESTIONS_PER_TICK);
-        for _ in 0..count {
+        for asked in 0..count {
+            if self.ask_after > now.monotonic {
+                return asked;
+            }
             if let Some(link) = self.unasked.pop_front() {
                 if let Some(event) = self.ask_policy(now, link) {
                     self.deliver(now, event);
@@ -374,11 +390,12 @@ impl<R: Role> Engine<R> {
     /// (a refusal, the answer of policy) are delivered at once, refusals first.
     pub fn deliver(&mut self, now: Now, event: Event) {
         self.wall = now.wall;
-        let mut queue = VecDeque::from([event]);
-        let mut effects: Vec<Effect> = Vec::new();
+        // An event within an event, should there be one, finds no room and makes its own.
+        let (mut queue, mut effects) = std::mem::take(&mut self.room);
+        queue.push_back(event);
         for _ in 0..FOLLOW_UPS {
             let Some(event) = queue.pop_front() else {
-                return;
+                break;
             };
             if let Some(recorder) = &mut self.recorder {
                 recorder.record(now, &event);
@@ -392,7 +409,10 @@ impl<R: Role> Engine<R> {
                 left = queue.len(),
                 "one event led to too many; the rest is dropped"
             );
+            queue.clear();
         }
+        effects.shrink_to(EFFECTS_KEPT);
+        self.room = (queue, effects);
     }
 
     /// From now on no mobility message is taken; the role says goodbye. Packets are still forwarded.

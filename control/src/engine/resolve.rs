@@ -54,6 +54,7 @@ impl<R: Role> Engine<R> {
                 Act::Down { neighbour } => {
                     tracing::debug!(address = %neighbour.address, "a neighbour does not answer");
                     self.out.counters.count(Counter::NeighbourFailed);
+                    self.drop_waiting(neighbour);
                     self.down(neighbour);
                 }
                 Act::Alarm { neighbour, after } => {
@@ -111,6 +112,7 @@ impl<R: Role> Engine<R> {
             return self.out.counters.count(Counter::AdjacencyFull);
         };
         self.resolved.insert(neighbour, adjacency);
+        self.look_for_hops();
         self.resolve_tunnels(neighbour, Some(adjacency));
         self.stale = true;
     }
@@ -138,6 +140,7 @@ impl<R: Role> Engine<R> {
     /// A neighbour can no longer be reached.
     fn down(&mut self, neighbour: Neighbour) {
         if let Some(adjacency) = self.resolved.remove(&neighbour) {
+            self.look_for_hops();
             self.resolve_tunnels(neighbour, None);
             self.retired.push(adjacency);
             self.stale = true;
@@ -166,6 +169,7 @@ impl<R: Role> Engine<R> {
         self.published = Some(now.monotonic);
         self.stale = false;
         self.wheel.cancel(&Alarm::Publish);
+        self.send_waiting(now);
     }
 
     /// The neighbour that packets to `remote` go to, if any. An IPv4 address is in its IPv6 form.
@@ -190,6 +194,7 @@ impl<R: Role> Engine<R> {
         for neighbour in std::mem::replace(&mut self.kept, wanted) {
             self.neighbours.release(neighbour);
         }
+        self.look_for_hops();
         self.act(now, acts);
     }
 

@@ -25,6 +25,7 @@ use dataplane::key::InterfaceId;
 use hashbrown::HashMap;
 use roles::event::{Departure, HostLink};
 use roles::policy::Profile;
+use roles::store::VisitorRecord;
 use roles::{BoundPrefix, Event, Now, Role};
 use std::collections::btree_map::{BTreeMap, Entry};
 use std::net::Ipv6Addr;
@@ -92,6 +93,9 @@ struct Session {
     open: Option<Open>,
     /// Whether its prefixes have changed.
     changed: bool,
+    /// Whether it is of before a restart, and nobody has said since on which terms: its account begins
+    /// then.
+    untold: bool,
 }
 
 /// All sessions.
@@ -260,6 +264,7 @@ impl<R: Role> Engine<R> {
             Some(session) => {
                 session.grant = grant;
                 session.since = now.monotonic;
+                session.untold = false;
             }
             None => {
                 let session = Session {
@@ -271,6 +276,7 @@ impl<R: Role> Engine<R> {
                     lost: Vec::new(),
                     open: None,
                     changed: false,
+                    untold: false,
                 };
                 sessions.hosts.insert(link, session);
                 // A binding that a restart has brought back was there before.
@@ -282,6 +288,34 @@ impl<R: Role> Engine<R> {
         }
         self.sessions.touched.push(link);
         profile
+    }
+
+    /// A host that is served again after a restart. What was granted to it is not known but for its
+    /// profile; policy is asked, and counts what goes through until it has answered.
+    pub(super) fn expect_session(&mut self, now: Now, visitor: &VisitorRecord) {
+        if !self.sessions.enabled {
+            return;
+        }
+        let terms = Terms {
+            user_name: visitor.profile.mn_identifier.to_string(),
+            ..Terms::default()
+        };
+        let session = Session {
+            grant: Grant {
+                profile: visitor.profile.clone(),
+                terms,
+            },
+            since: now.monotonic,
+            pushed: None,
+            prefixes: BTreeMap::new(),
+            past: Used::default(),
+            lost: Vec::new(),
+            open: None,
+            changed: false,
+            untold: true,
+        };
+        self.sessions.hosts.insert(visitor.link, session);
+        self.sessions.touched.push(visitor.link);
     }
 
     /// Lets another policy say who may attach from now on. Nobody is asked about who is here already.
@@ -359,6 +393,7 @@ impl<R: Role> Engine<R> {
             };
             let changed = std::mem::take(&mut session.changed);
             match (&mut session.open, session.prefixes.is_empty()) {
+                (None, false) if session.untold => {}
                 (None, false) => self.begin_session(now, link),
                 (Some(_), true) => {
                     let cause = self.sessions.cause;

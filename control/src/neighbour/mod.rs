@@ -361,6 +361,16 @@ impl Neighbours {
         Ok(())
     }
 
+    /// A neighbour that is being asked for, or has failed, has just shown itself: it is asked once more
+    /// without a wait. The question before may have gone out while its link was down.
+    pub fn ask_at_once(&self, neighbour: Neighbour, acts: &mut Vec<Act>) {
+        let entry = self.entries.get(&neighbour);
+        if entry.is_some_and(|entry| entry.mac.is_none()) {
+            let mac = None;
+            acts.push(Act::Solicit { neighbour, mac });
+        }
+    }
+
     /// Resolves a neighbour and keeps it so until as many calls of [`Neighbours::release`].
     pub fn keep(&mut self, neighbour: Neighbour, acts: &mut Vec<Act>) {
         if self.change(neighbour, |entry, _| entry.kept += 1).is_none() {

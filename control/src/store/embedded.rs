@@ -33,11 +33,12 @@ const RECORDS: TableDefinition<&[u8], &[u8]> = TableDefinition::new("records");
 /// The schema that this version writes. A version that adds fields with defaults keeps it.
 const SCHEMA: u64 = 1;
 
-/// Octets of the file that are kept in memory.
-const CACHE: usize = 64 << 20;
+/// Octets of the file that are kept in memory: its upper levels. The rest the kernel keeps, as it may; what
+/// is here is beside it.
+const CACHE: usize = 8 << 20;
 
 /// Records that are handed over at once.
-const CHUNK: usize = 4_096;
+const CHUNK: usize = 1_024;
 
 /// Which file, and whose it is.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -23,8 +23,9 @@ use tokio::sync::Notify;
 /// Changes that may wait before no further message is begun.
 pub(crate) const WAITING: usize = 65_536;
 
-/// Chunks of records that are read ahead of who takes them.
-const AHEAD: usize = 64;
+/// Chunks of records that are read ahead of who takes them: enough for both to be at work, and few enough
+/// for memory.
+const AHEAD: usize = 8;
 
 /// Time between two tries of a commit that fails.
 const RETRY: Duration = Duration::from_secs(1);

@@ -1,13 +1,16 @@
 //! Hosts that are served on terms of AAA: their account, their time, and orders about them.
 
 use crate::host::Host;
-use crate::story::{attach, domain, meet, visitors, CN, MAG1, MN};
+use crate::store;
+use crate::story::{attach, domain, gateway, meet, visitors, CAPACITY, CN, MAG1, MN};
 use crate::world::World;
 use control::aaa::authorization::Defaults;
 use control::aaa::{
     AaaCounters, Authorization, Cause, ErrorCause, Grant, Ledger, Order, Record, RecordKind,
     Selector, Terms, What,
 };
+use control::engine::Engine;
+use control::gateway::Gateway;
 use control::policy::{AccessPolicy, Answer};
 use roles::event::HostLink;
 use std::time::Duration;
@@ -124,6 +127,70 @@ fn a_session_is_accounted_for_until_its_time_is_over() {
     assert!(last.up.bytes > 0 && last.up.bytes == last.down.bytes);
     assert!(visitors(&world, MAG1).is_empty());
     assert_eq!(world.nodes[MAG1].engine.granted_hosts(), 0);
+}
+
+/// A gateway is killed with a host on its books: the host is served again at once, and its account begins
+/// again when the server has said on which terms, with all that went through since the start.
+///
+/// Proves S1-23.
+#[test]
+fn an_account_begins_again_after_a_restart() {
+    let (mut world, _anchor, access) = store::domain();
+    let mut cn = Host::correspondent(CN);
+    meet(&mut world, &mut cn);
+    let books = |engine: &mut Engine<Gateway>, now| {
+        let (ledger, records) = Ledger::new(now, 100, AaaCounters::default());
+        engine.serve_on_terms(Some(ledger));
+        engine.exchange_access_policy(Box::new(Elsewhere));
+        records
+    };
+    let now = world.now();
+    let mut before = books(&mut world.nodes[MAG1].engine, now);
+    let mut mn = Host::new(MN, 1);
+    attach(&mut world, &mut mn);
+    let link = HostLink {
+        interface: 1,
+        mac: mn.mac,
+    };
+    let_in(&mut world, &mut mn, link, Terms::default());
+    store::rest(&mut world);
+    mn.live(&mut world);
+    assert_eq!(take(&mut before).len(), 1);
+
+    let now = world.now();
+    let mut records = None;
+    world.nodes[MAG1] = gateway(MAG1, CAPACITY, "", now, access.keeper(), |engine| {
+        records = Some(books(engine, now));
+    });
+    let mut records = records.expect("it was prepared");
+    for _ in 0..3 {
+        cn.live(&mut world);
+        world.pass(Duration::from_millis(20));
+    }
+    assert_eq!(visitors(&world, MAG1).len(), 1);
+    for sequence in 0..3 {
+        mn.ping(&mut world, cn.address(), sequence);
+        cn.live(&mut world);
+        world.settle();
+    }
+    assert_eq!(take(&mut records).len(), 0, "nobody knows the terms");
+    let terms = Terms {
+        class: vec![b"gold".to_vec()],
+        ..Terms::default()
+    };
+    let now = world.now();
+    let granted = Some(grant("mn1@example.net", terms));
+    world.nodes[MAG1].engine.authorized(now, link, granted);
+    let started = take(&mut records);
+    assert_eq!(started.len(), 1);
+    assert_eq!(started[0].kind, RecordKind::Start);
+    let facts = started[0].facts.as_ref().expect("of a session");
+    assert_eq!((facts.prefixes.len(), facts.class.len()), (1, 1));
+    let now = world.now();
+    world.nodes[MAG1].engine.close_accounts(now);
+    let told = take(&mut records);
+    let facts = told[0].facts.as_ref().expect("of a session");
+    assert_eq!(facts.up.packets, 3);
 }
 
 #[test]

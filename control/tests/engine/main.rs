@@ -16,4 +16,5 @@ mod refused;
 mod relay;
 mod store;
 mod story;
+mod unsent;
 mod world;

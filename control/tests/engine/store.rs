@@ -20,7 +20,7 @@ const LIMIT: Duration = Duration::from_secs(60);
 
 /// A store in memory, shared by the starts of a gateway, that commits only while it is open.
 #[derive(Clone, Default)]
-struct Shelf(Arc<(Mutex<Inside>, Condvar)>);
+pub struct Shelf(Arc<(Mutex<Inside>, Condvar)>);
 
 #[derive(Default)]
 struct Inside {
@@ -31,7 +31,7 @@ struct Inside {
 
 impl Shelf {
     /// A start of the gateway whose store this is.
-    fn keeper(&self) -> Option<Keeper> {
+    pub fn keeper(&self) -> Option<Keeper> {
         self.0 .0.lock().unwrap().starts += 1;
         let keeper = Keeper::start(Box::new(self.clone()), Durability::Process, None);
         Some(keeper.unwrap())
@@ -84,7 +84,7 @@ impl Store for Shelf {
 }
 
 /// The world comes to rest with everything committed and sent.
-fn rest(world: &mut World) {
+pub fn rest(world: &mut World) {
     let start = Instant::now();
     loop {
         world.settle();
@@ -101,7 +101,7 @@ fn rest(world: &mut World) {
 }
 
 /// A domain whose anchor and first access gateway keep what they acknowledge.
-fn domain() -> (World, Shelf, Shelf) {
+pub fn domain() -> (World, Shelf, Shelf) {
     let (anchor, access) = (Shelf::default(), Shelf::default());
     let stores = [anchor.keeper(), access.keeper(), None];
     let world = domain_keeping([CAPACITY; 3], "", stores);
@@ -171,7 +171,7 @@ fn kill(world: &mut World, place: usize, shelf: &Shelf, after: Duration) {
     world.pass(after);
     let capacity = CAPACITY;
     let now = world.now();
-    world.nodes[place] = gateway(place, capacity, "", now, shelf.keeper());
+    world.nodes[place] = gateway(place, capacity, "", now, shelf.keeper(), |_| {});
     rest(world);
 }
 

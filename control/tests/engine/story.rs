@@ -3,6 +3,7 @@
 use crate::bytes::{ip, Seen};
 use crate::host::{replies, Host};
 use crate::world::{begin, Member, Node, World};
+use control::engine::Engine;
 use control::gateway::Gateway;
 use control::store::Keeper;
 use dataplane::tables::Capacity;
@@ -156,20 +157,22 @@ pub fn gateway(
     more: &str,
     now: Now,
     store: Option<Keeper>,
+    prepare: impl FnOnce(&mut Engine<Gateway>),
 ) -> Node {
     let (config, policy) = match place {
         LMA => (LMA_CONFIG.to_owned(), LMA_POLICY),
         MAG1 => (mag_config("2001:db8:c::11") + more, MAG_POLICY),
         _ => (mag_config("2001:db8:c::12") + more, MAG_POLICY),
     };
-    Node::keeping(place as u8, &config, policy, capacity, now, store)
+    let place = place as u8;
+    Node::prepared(place, &config, policy, capacity, now, store, prepare)
 }
 
 /// The domain with stores of its gateways.
 pub fn domain_keeping(capacities: [Capacity; 3], more: &str, stores: [Option<Keeper>; 3]) -> World {
     let places = (0..).zip(capacities).zip(stores);
-    let nodes =
-        places.map(|((place, capacity), store)| gateway(place, capacity, more, begin(), store));
+    let nodes = places
+        .map(|((place, capacity), store)| gateway(place, capacity, more, begin(), store, |_| {}));
     join(nodes.collect())
 }
 

@@ -60,6 +60,19 @@ impl Node {
         now: Now,
         store: Option<Keeper>,
     ) -> Self {
+        Self::prepared(node, config, policy, capacity, now, store, |_| {})
+    }
+
+    /// The same, with what is done to its engine before it has back what was kept.
+    pub fn prepared(
+        node: u8,
+        config: &str,
+        policy: &str,
+        capacity: Capacity,
+        now: Now,
+        store: Option<Keeper>,
+        prepare: impl FnOnce(&mut Engine<Gateway>),
+    ) -> Self {
         let files = TempDir::new().unwrap();
         let path = files.path().join("gateway.toml");
         std::fs::write(&path, config).unwrap();
@@ -106,6 +119,7 @@ impl Node {
         if let Some(policy) = anchor {
             engine.deliver(now, Event::Policy { policy });
         }
+        prepare(&mut engine);
         engine.restore(|| now).unwrap();
         Self {
             engine,

@@ -214,6 +214,7 @@ pub fn greeting(scenario: &Scenario, place: Place, restarts: u32) -> Vec<Event> 
     let mut events = vec![Event::Started {
         restart_counter: restarts,
         lost: false,
+        keeps: true,
     }];
     if place != scenario.gateways {
         return events;

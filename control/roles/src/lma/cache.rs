@@ -94,7 +94,8 @@ impl Entry {
 /// The sessions by number, and by host.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Cache {
-    sessions: BTreeMap<u64, Entry>,
+    /// In boxes: half of the places of a tree's nodes are empty.
+    sessions: BTreeMap<u64, Box<Entry>>,
     by_identifier: Several<MnIdentifier, u64>,
     last_session: u64,
 }
@@ -110,13 +111,13 @@ impl Cache {
         self.last_session = self.last_session.max(entry.session);
         self.by_identifier
             .insert(entry.mn_identifier.clone(), entry.session);
-        self.sessions.insert(entry.session, entry);
+        self.sessions.insert(entry.session, Box::new(entry));
     }
 
     pub(super) fn remove(&mut self, session: u64) -> Option<Entry> {
         let entry = self.sessions.remove(&session)?;
         self.by_identifier.remove(&entry.mn_identifier, session);
-        Some(entry)
+        Some(*entry)
     }
 
     /// The sessions of a host.
@@ -132,11 +133,11 @@ impl Cache {
     }
 
     pub(super) fn get(&self, session: u64) -> Option<&Entry> {
-        self.sessions.get(&session)
+        self.sessions.get(&session).map(Box::as_ref)
     }
 
     pub(super) fn get_mut(&mut self, session: u64) -> Option<&mut Entry> {
-        self.sessions.get_mut(&session)
+        self.sessions.get_mut(&session).map(Box::as_mut)
     }
 
     pub(super) fn len(&self) -> usize {
@@ -144,6 +145,6 @@ impl Cache {
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Entry> {
-        self.sessions.values()
+        self.sessions.values().map(Box::as_ref)
     }
 }

@@ -100,6 +100,8 @@ pub struct Lma {
     counters: Counters<LmaCounter>,
     errors: ErrorSender,
     revocations: Revocations,
+    /// Whether what is stored is kept: it is, unless the gateway says otherwise.
+    keeps_records: bool,
     peers: Peers,
     /// Sessions to be looked at because of their gateways.
     turns: Turns<u64>,
@@ -123,6 +125,7 @@ impl Lma {
             counters: Counters::new(),
             errors: ErrorSender::default(),
             revocations: Revocations::default(),
+            keeps_records: true,
             peers: Peers::default(),
             turns: Turns::default(),
             strangers: PerSecond::default(),
@@ -318,7 +321,11 @@ impl Role for Lma {
             Event::Started {
                 restart_counter,
                 lost,
-            } => self.peers.start(*restart_counter, *lost),
+                keeps,
+            } => {
+                self.keeps_records = *keeps;
+                self.peers.start(*restart_counter, *lost);
+            }
             Event::Revoke { scope } => self.on_revoke(now, scope, effects),
             Event::Policy { policy } => self.on_policy(now, policy, effects),
             Event::Delete { mn_identifier } => {

@@ -21,6 +21,9 @@ impl Lma {
 
     /// Has a session stored as it stands, before its gateway hears of it.
     pub(super) fn store(&self, now: Now, session: u64, effects: &mut Vec<Effect>) {
+        if !self.keeps_records {
+            return;
+        }
         if let Some(entry) = self.cache.get(session) {
             let record = Record::Binding(entry.record(now));
             effects.push(Effect::Store { record });

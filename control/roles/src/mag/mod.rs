@@ -403,6 +403,7 @@ impl Role for Mag {
             Event::Started {
                 restart_counter,
                 lost,
+                ..
             } => self.peers.start(*restart_counter, *lost),
             Event::Anchors { addresses } => self.peers.name(addresses, effects),
             // Other roles'.

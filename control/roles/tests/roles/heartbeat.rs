@@ -165,6 +165,7 @@ fn without_an_interval_nobody_is_asked_and_everybody_known_is_answered() {
     let started = Event::Started {
         restart_counter: 9,
         lost: false,
+        keeps: true,
     };
     assert_eq!(tell(&mut lma, 2000, started), []);
     // MAG2 shares no session (RFC 5847 section 3: it is answered all the same).
@@ -497,6 +498,7 @@ fn a_node_that_has_lost_its_sessions_tells_all_that_policy_names() {
     let started = |lost| Event::Started {
         restart_counter: 1_750_000_000,
         lost,
+        keeps: true,
     };
     let notice = Timer::RestartNotice;
     let mut lma = Lma::new(lma_config());

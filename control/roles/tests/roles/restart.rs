@@ -80,6 +80,23 @@ fn anchor(remote: &str) -> Path {
     }
 }
 
+#[test]
+fn no_records_are_made_where_none_are_kept() {
+    for keeps in [true, false] {
+        let mut lma = lma();
+        let started = Event::Started {
+            restart_counter: 1,
+            lost: true,
+            keeps,
+        };
+        tell(&mut lma, 500, started);
+        let effects = tell(&mut lma, 1000, pbu("mn", 1000).event());
+        let stores = |effect: &Effect| matches!(effect, Effect::Store { .. });
+        assert_eq!(effects.iter().any(stores), keeps);
+        assert!(status(&effects).is_accepted());
+    }
+}
+
 /// A binding is stored before it is acknowledged, and after a restart its packets go where they went,
 /// for as long as was granted; the host that registers again has its prefix.
 ///
