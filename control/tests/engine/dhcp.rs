@@ -317,7 +317,7 @@ fn answers_of_strangers_and_answers_to_nothing_do_not_reach_a_host() {
 
 #[test]
 fn a_host_cannot_use_the_server_up() {
-    let (mut world, _, mut mn) = served();
+    let (mut world, _, mn) = served();
     let mut relayed = 0;
     for number in 0..200_u8 {
         send(
