@@ -37,7 +37,7 @@ fn ask(policy: &mut impl AccessPolicy, mac: u8) -> Option<Profile> {
     let mac = MacAddr([2, 0, 0, 0, 0, mac]);
     match policy.authenticate(HostLink { interface: 1, mac }, None) {
         Answer::Now(profile) => profile,
-        Answer::Later => panic!("a file answers at once"),
+        Answer::Later | Answer::Busy => panic!("a file answers at once"),
     }
 }
 
