@@ -322,6 +322,7 @@ pub fn assemble(
         Some(dhcp::v6::Settings {
             address: mag.address,
             servers: dhcp.servers.clone(),
+            delegates: dhcp.delegates.clone(),
         })
     });
     let relay = mag.and_then(|mag| mag.dhcpv4.as_ref());
@@ -385,6 +386,7 @@ fn lma_config(lma: &config::Lma, room: Room) -> Result<LmaConfig, BadPool> {
         profile: lma.profile,
         heartbeat: lma.heartbeat.config(),
         end_when_restarted: lma.heartbeat.end_when_restarted,
+        delegated_prefixes: lma.delegated_prefixes.clone(),
         ipv4_networks: lma
             .ipv4_networks
             .iter()
@@ -423,5 +425,9 @@ fn mag_config(mag: &config::Mag, room: Room, tunnel_mtu: u16, seed: u64) -> MagC
     made.profile = mag.profile;
     made.heartbeat = mag.heartbeat.config();
     made.renew_when_restarted = mag.heartbeat.renew_when_restarted;
+    made.delegation = mag
+        .dhcpv6
+        .as_ref()
+        .is_some_and(|dhcp| !dhcp.delegates.is_empty());
     made
 }

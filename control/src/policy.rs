@@ -358,6 +358,9 @@ pub struct AnchoredHostEntry {
     /// Whether it may have IPv6; else its updates for it get status 172.
     #[serde(default = "enabled")]
     pub ipv6: bool,
+    /// Whether prefixes may be delegated to it; else its updates that name one get status 177.
+    #[serde(default = "enabled")]
+    pub delegation: bool,
     /// Sessions that it may have at a time; as many as every host when it is left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sessions: Option<u32>,
@@ -422,6 +425,7 @@ pub fn load_lma(file: &Path) -> Result<LmaPolicy, Error> {
         prefixes: read.prefixes_per_session,
     };
     let hosts = read.host.into_iter().map(|host| AnchoredHost {
+        delegation: host.delegation,
         allowance: (host.sessions.is_some() || host.prefixes_per_session.is_some()).then(|| {
             Allowance {
                 sessions: host.sessions.unwrap_or(common.sessions),

@@ -166,6 +166,7 @@ fn answer(request: Request) -> Result<Reply, RpcError> {
             router_mac: Some(mac),
             state: "bound".into(),
             prefixes: vec!["2001:db8:1000:1::/64".parse().expect("a prefix")],
+            delegated_prefixes: Vec::new(),
             lma: Some("2001:db8:c::1".parse().expect("an address")),
             proxy_care_of_address: "2001:db8:c::11".parse().expect("an address"),
             sequence: Some(7),

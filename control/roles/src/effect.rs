@@ -181,6 +181,9 @@ pub enum Path {
         tunnel: TunnelEnds,
         /// The host.
         link: HostLink,
+        /// Whether the prefix is delegated to it, and so not of its link (RFC 7148).
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        delegated: bool,
     },
     /// We anchor the prefix and its host is on our access link: no tunnel.
     Local {

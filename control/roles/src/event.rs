@@ -82,6 +82,12 @@ pub enum Event {
         granted: Vec<Ipv6Addr>,
         /// Addresses that are no longer.
         ended: Vec<Ipv6Addr>,
+        /// Prefixes that are delegated to it now.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        delegated: Vec<HomeNetworkPrefix>,
+        /// Prefixes that no longer are.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        withdrawn: Vec<HomeNetworkPrefix>,
     },
     /// A timer that an effect set has run out.
     Timer {

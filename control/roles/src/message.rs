@@ -6,9 +6,9 @@ use std::time::Duration;
 use wire::ipv6::address::stays_on_link;
 use wire::mh::{
     AccessTechnology, AcknowledgementFlags, AssignedHomeAddress, BindingAcknowledgement,
-    BindingError, BindingUpdate, DhcpMode, Experimental, HandoffIndicator, HomeNetworkPrefix,
-    Ipv4HomeAddress, Ipv4HomeAddressAnswer, Lifetime, Message, MnIdentifier, MobilityOption,
-    NtpTime, ReplayTimestamp, Status,
+    BindingError, BindingUpdate, DelegatedPrefix, DhcpMode, Experimental, HandoffIndicator,
+    HomeNetworkPrefix, Ipv4HomeAddress, Ipv4HomeAddressAnswer, Lifetime, Message, MnIdentifier,
+    MobilityOption, NtpTime, ReplayTimestamp, Status,
 };
 
 /// The options of a proxy binding update or acknowledgement, by kind. Options that neither has are
@@ -20,6 +20,8 @@ pub(crate) struct ProxyOptions<'a> {
     pub(crate) prefixes: Vec<HomeNetworkPrefix>,
     /// What stands for them in the draft's form.
     pub(crate) home_addresses: Vec<AssignedHomeAddress>,
+    /// Delegated IPv6 prefixes by value, when the option is there at all.
+    pub(crate) delegated: Option<Vec<HomeNetworkPrefix>>,
     /// Whether it only asks for what there is, in the draft's form.
     pub(crate) confirms: bool,
     pub(crate) handoff: Option<HandoffIndicator>,
@@ -57,6 +59,11 @@ impl<'a> ProxyOptions<'a> {
                 }
                 MobilityOption::Experimental(Experimental::BindingCacheConfirmation) => {
                     read.confirms = true;
+                    false
+                }
+                MobilityOption::DelegatedPrefix(DelegatedPrefix::V6(prefix)) => {
+                    let named = read.delegated.get_or_insert_default();
+                    named.extend(Some(*prefix).filter(|prefix| !prefix.is_request()));
                     false
                 }
                 MobilityOption::HandoffIndicator(hi) => read.handoff.replace(*hi).is_some(),

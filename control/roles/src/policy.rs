@@ -99,6 +99,9 @@ pub struct AnchoredHost {
     /// Whether it may have IPv6; else status 172.
     #[serde(default = "enabled")]
     pub ipv6: bool,
+    /// Whether prefixes may be delegated to it; else status 177.
+    #[serde(default = "enabled")]
+    pub delegation: bool,
     /// What it may have; `None`: what every host may.
     #[serde(default)]
     pub allowance: Option<Allowance>,

@@ -149,6 +149,9 @@ pub struct BindingRecord {
     pub mn_identifier: MnIdentifier,
     /// Its home network prefixes, sorted.
     pub prefixes: Vec<HomeNetworkPrefix>,
+    /// Prefixes that are delegated to the host, sorted.
+    #[serde(default)]
+    pub delegated: Vec<HomeNetworkPrefix>,
     /// The host's addresses in them that its gateway has told.
     #[serde(default)]
     pub home_addresses: Vec<Ipv6Addr>,
@@ -193,6 +196,9 @@ pub struct VisitorRecord {
     pub profile: Profile,
     /// Its home network prefixes.
     pub prefixes: Vec<HomeNetworkPrefix>,
+    /// Prefixes that are delegated to it.
+    #[serde(default)]
+    pub delegated: Vec<HomeNetworkPrefix>,
     /// What it has of IPv4.
     #[serde(default)]
     pub ipv4: Option<Ipv4Service>,

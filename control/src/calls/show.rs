@@ -132,7 +132,8 @@ pub(super) fn bindings(
     };
     let views = page.of(lma.sessions(), lma.bindings(now))?;
     let binding = |view: roles::lma::BindingView| {
-        let (up, down) = traffic(engine, &view.prefixes, view.ipv4_home_address);
+        let prefixes = [view.prefixes.as_slice(), &view.delegated_prefixes].concat();
+        let (up, down) = traffic(engine, &prefixes, view.ipv4_home_address);
         types::Binding {
             identifier: view.mn_identifier.to_string(),
             state: match view.state {
@@ -148,6 +149,7 @@ pub(super) fn bindings(
             timestamp: view.timestamp.map(|time| time.to_unix().as_secs_f64()),
             remaining_secs: view.lifetime_left.as_secs_f64(),
             prefixes: view.prefixes,
+            delegated_prefixes: view.delegated_prefixes,
             ipv4_home_address: view.ipv4_home_address,
             up,
             down,
@@ -188,7 +190,8 @@ pub(super) fn visitors(
     };
     let views = page.of(mag.sessions(), mag.visitors(now))?;
     let visitor = |view: roles::mag::VisitorView| {
-        let (up, down) = traffic(engine, &view.prefixes, view.ipv4.map(|ipv4| ipv4.address));
+        let prefixes = [view.prefixes.as_slice(), &view.delegated_prefixes].concat();
+        let (up, down) = traffic(engine, &prefixes, view.ipv4.map(|ipv4| ipv4.address));
         let link = engine.routing().link(InterfaceId(view.link.interface));
         let router = link.map(|link| (link.link_local, link.interface.mac));
         types::Visitor {
@@ -209,6 +212,7 @@ pub(super) fn visitors(
             }
             .to_owned(),
             prefixes: view.prefixes,
+            delegated_prefixes: view.delegated_prefixes,
             ipv4_home_address: view.ipv4.map(|ipv4| ipv4.address),
             ipv4_default_router: view.ipv4.map(|ipv4| ipv4.router),
             lma: view.lma,

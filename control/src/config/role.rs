@@ -23,6 +23,10 @@ pub struct Lma {
     /// IPv4 home networks: what hosts have IPv4 addresses of. None: no host has IPv4.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ipv4_networks: Vec<Ipv4Network>,
+    /// What DHCPv6 servers may delegate prefixes to hosts from: the LMA forwards for those that MAGs tell
+    /// it of (RFC 7148). None: no prefix is delegated.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub delegated_prefixes: Vec<Ipv6Prefix>,
     /// What MAGs are to be to the DHCPv4 clients of hosts (RFC 5844 section 3.3.4).
     #[serde(default)]
     pub dhcpv4: Dhcpv4,
@@ -203,6 +207,10 @@ pub struct Mag {
 pub struct Dhcpv6 {
     /// The servers, on the core side. Each hears of every message of a host.
     pub servers: Vec<Ipv6Addr>,
+    /// What they may delegate prefixes to hosts from; the LMA is told of each (RFC 7148). None: no
+    /// prefix is delegated but of a host's own that is shorter than 64.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub delegates: Vec<Ipv6Prefix>,
 }
 
 /// `[mag.dhcpv4]`: the DHCPv4 relay agent for hosts that are served (RFC 5844 section 3.4.2).

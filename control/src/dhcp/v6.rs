@@ -5,9 +5,10 @@
 //! The Interface-Id names interface and link-layer address here, and comes back with the answer.
 //!
 //! A server is believed when it is configured and when it answers what was asked, and only in what fits
-//! the host's home network prefixes: an address of them, or a delegated prefix within them. A prefix
-//! of its own for delegation a host has by policy, like its other prefixes. Anything else is taken out
-//! of the answer, which then says that there is none.
+//! the host's home network prefixes: an address of them, or a delegated prefix within one that is
+//! shorter than a link's. A prefix is delegated also from where the operator lets servers delegate from;
+//! the anchor is told of it, and has the last word (RFC 7148). Anything else is taken out of the answer,
+//! which then says that there is none.
 //!
 //! A host can ask for more than it needs (starvation). What it may ask in a time is bounded, alone and
 //! together with others, and so is under how many names (DUIDs): more than a few are more clients than
@@ -20,9 +21,7 @@ use roles::event::HostLink;
 use std::collections::VecDeque;
 use std::net::Ipv6Addr;
 use std::time::Duration;
-use wire::dhcpv6::{
-    code, kind, mend, put, relay_header, ClientMessage, Lease, Mended, RelayMessage,
-};
+use wire::dhcpv6::{code, kind, mend, put, relay_header, ClientMessage, Lease, RelayMessage};
 use wire::ether::MacAddr;
 use wire::ipv6::address::interface_id;
 use wire::mh::HomeNetworkPrefix;
@@ -43,6 +42,8 @@ pub struct Settings {
     pub address: Ipv6Addr,
     /// The servers. Each hears of every message.
     pub servers: Vec<Ipv6Addr>,
+    /// What they may delegate from.
+    pub delegates: Vec<HomeNetworkPrefix>,
 }
 
 /// What a relay agent has to know of a host that is served.
@@ -63,6 +64,8 @@ pub struct Forward {
     pub message: Vec<u8>,
     /// Addresses that the host gives back by it.
     pub released: Vec<Ipv6Addr>,
+    /// Delegated prefixes that it gives back.
+    pub withdrawn: Vec<HomeNetworkPrefix>,
 }
 
 /// A message on its way to a host.
@@ -76,6 +79,10 @@ pub struct Answer {
     pub granted: Vec<Ipv6Addr>,
     /// Addresses that no longer are.
     pub ended: Vec<Ipv6Addr>,
+    /// Prefixes that are delegated to it.
+    pub delegated: Vec<HomeNetworkPrefix>,
+    /// Prefixes that no longer are.
+    pub withdrawn: Vec<HomeNetworkPrefix>,
     /// Whether something was taken out that it must not have.
     pub mended: bool,
 }
@@ -203,17 +210,42 @@ impl Relay {
         if !whole {
             return Err(Counter::DhcpMalformed);
         }
-        let released = match message.kind {
-            kind::RELEASE | kind::DECLINE => {
-                let Mended { leases, .. } = mend(bytes, |_| true);
-                addresses(&leases, |_| true)
-            }
+        let leases = match message.kind {
+            kind::RELEASE | kind::DECLINE => mend(bytes, |_| true).leases,
             _ => Vec::new(),
         };
         Ok(Forward {
             message: relayed,
-            released,
+            released: addresses(&leases, |_| true),
+            withdrawn: self.delegated(&leases, |_| true),
         })
+    }
+
+    /// Whether a lease is a prefix from where servers delegate. It is as long as that of a link at most:
+    /// a host makes links of it.
+    fn may_be_delegated(&self, lease: &Lease) -> bool {
+        let Some(prefix) = HomeNetworkPrefix::new(lease.address, lease.length) else {
+            return false;
+        };
+        let within = |range: &HomeNetworkPrefix| {
+            range.length <= prefix.length && range.contains(prefix.prefix)
+        };
+        let delegates = self.settings.delegates.iter().any(within);
+        lease.delegated && delegates && prefix.length <= 64 && prefix.prefix == lease.address
+    }
+
+    /// The prefixes among leases that the anchor is to be told of.
+    fn delegated(
+        &self,
+        leases: &[Lease],
+        which: impl Fn(&Lease) -> bool,
+    ) -> Vec<HomeNetworkPrefix> {
+        let which = leases
+            .iter()
+            .filter(|lease| self.may_be_delegated(lease) && which(lease));
+        which
+            .filter_map(|lease| HomeNetworkPrefix::new(lease.address, lease.length))
+            .collect()
     }
 
     /// The host that a message from `server` is for.
@@ -258,7 +290,10 @@ impl Relay {
         if !expected || !ours || !relayed.peer.is_unicast_link_local() {
             return Err(Counter::DhcpUnmatched);
         }
-        let fits = |lease: &Lease| host.prefixes.iter().any(|prefix| holds(*prefix, lease));
+        let fits = |lease: &Lease| {
+            let own = host.prefixes.iter().any(|prefix| holds(*prefix, lease));
+            own || self.may_be_delegated(lease)
+        };
         let mended = mend(inner, fits);
         let leases = match message.kind {
             kind::REPLY => mended.leases,
@@ -268,6 +303,8 @@ impl Relay {
             to: relayed.peer,
             granted: addresses(&leases, |lease| lease.valid > 0),
             ended: addresses(&leases, |lease| lease.valid == 0),
+            delegated: self.delegated(&leases, |lease| lease.valid > 0),
+            withdrawn: self.delegated(&leases, |lease| lease.valid == 0),
             mended: mended.emptied > 0,
             message: mended.bytes,
         })

@@ -6,6 +6,7 @@ use crate::dhcp::v6::{Answer, Forward, Relay, Served};
 use crate::frame::{self, Received};
 use crate::routing::is_access;
 use dataplane::key::InterfaceId;
+use roles::effect::Path;
 use roles::event::{HostLink, Sign};
 use roles::{BoundPrefix, Event, Now, Role};
 use std::net::{IpAddr, Ipv6Addr};
@@ -88,7 +89,11 @@ impl<R: Role> Engine<R> {
         };
         let prefixes = self.home_prefixes(link);
         let host = self.served(link, &prefixes).ok_or(Counter::DhcpUnserved)?;
-        let Forward { message, released } = relay.from_host(now.monotonic, host, peer, bytes)?;
+        let Forward {
+            message,
+            released,
+            withdrawn,
+        } = relay.from_host(now.monotonic, host, peer, bytes)?;
         self.hosts.heard(link);
         let ours = relay.settings().address;
         for &server in &relay.settings().servers {
@@ -102,11 +107,14 @@ impl<R: Role> Engine<R> {
                 self.out.counters.count(Counter::DhcpRelayed);
             }
         }
-        Ok((!released.is_empty()).then_some(Event::Leases {
+        let told = !released.is_empty() || !withdrawn.is_empty();
+        Ok(told.then_some(Event::Leases {
             link,
             server: None,
             granted: Vec::new(),
             ended: released,
+            delegated: Vec::new(),
+            withdrawn,
         }))
     }
 
@@ -132,25 +140,40 @@ impl<R: Role> Engine<R> {
             self.out.counters.count(Counter::DhcpMended);
         }
         self.dhcp_answer(link, &answer);
-        let Answer { granted, ended, .. } = answer;
-        let told = !granted.is_empty() || !ended.is_empty();
+        let Answer {
+            granted,
+            ended,
+            delegated,
+            withdrawn,
+            ..
+        } = answer;
+        let addresses = !granted.is_empty() || !ended.is_empty();
+        let told = addresses || !delegated.is_empty() || !withdrawn.is_empty();
         let server = Some(IpAddr::V6(received.source));
         Ok(told.then_some(Event::Leases {
             link,
             server,
             granted,
             ended,
+            delegated,
+            withdrawn,
         }))
     }
 
-    /// The home network prefixes that lead to a host.
+    /// The home network prefixes that lead to a host: those of its link.
     fn home_prefixes(&self, link: HostLink) -> Vec<HomeNetworkPrefix> {
         let bound = self.hosts.prefixes(link).into_iter();
         let prefixes = bound.filter_map(|bound| match bound {
-            BoundPrefix::V6(prefix) => Some(prefix),
-            BoundPrefix::V4(_) => None,
+            BoundPrefix::V6(prefix) if !self.is_delegated(bound) => Some(prefix),
+            BoundPrefix::V6(_) | BoundPrefix::V4(_) => None,
         });
         prefixes.collect()
+    }
+
+    /// Whether a prefix is delegated to its host.
+    fn is_delegated(&self, bound: BoundPrefix) -> bool {
+        let installed = self.bindings.get(&bound);
+        installed.is_some_and(|it| matches!(it.path, Path::Access { delegated, .. } if delegated))
     }
 
     /// What the relay agent has to know of a host; `None` when it is not served, for then nobody has

@@ -247,6 +247,8 @@ objects! {
         pub identifier: String,
         /// Its home network prefixes.
         pub prefixes: Vec<HomeNetworkPrefix>,
+        /// Prefixes that are delegated to it (RFC 7148).
+        pub delegated_prefixes: Vec<HomeNetworkPrefix>,
         /// Its IPv4 home address, if it has one.
         pub ipv4_home_address: Option<Ipv4Addr>,
         /// `active`, or `pending`: de-registered, MinDelayBeforeBCEDelete not over.
@@ -302,6 +304,8 @@ objects! {
         pub state: String,
         /// Its home network prefixes.
         pub prefixes: Vec<HomeNetworkPrefix>,
+        /// Prefixes that are delegated to it (RFC 7148).
+        pub delegated_prefixes: Vec<HomeNetworkPrefix>,
         /// Its IPv4 home address, once that is bound.
         pub ipv4_home_address: Option<Ipv4Addr>,
         /// Its IPv4 default router, which is this gateway.

@@ -41,6 +41,7 @@ fn binding(session: u64, sequence: u16) -> Record {
     Record::Binding(BindingRecord {
         session,
         mn_identifier: MnIdentifier::Nai(format!("{session}@example.net")),
+        delegated: Vec::new(),
         home_addresses: Vec::new(),
         ipv4_home_address: Some([10, 1, 0, 7].into()),
         prefixes: vec![prefix(session)],
@@ -83,6 +84,7 @@ fn visitor(interface: u16, host: u8) -> Record {
             simultaneous: false,
         },
         prefixes: vec![prefix(host.into())],
+        delegated: Vec::new(),
         sequence: 9,
         refresh: Duration::from_secs(1_700_000_000),
         ends: Duration::from_secs(1_700_000_300),

@@ -624,3 +624,130 @@ fn what_is_wrong_with_aaa_is_said_with_its_line() {
         "{error}"
     );
 }
+
+/// `[mag.dhcpv6]` with this in it is refused.
+#[track_caller]
+fn relay_refused(servers: &str, more: &str, expected: &str) {
+    let spoiled = format!("policy = \"policy.toml\"\n\n[mag.dhcpv6]\nservers = {servers}\n{more}");
+    refused(MAG, "policy = \"policy.toml\"\n", &spoiled, expected);
+}
+
+#[test]
+fn dhcpv6_servers_that_cannot_be_are_refused() {
+    let many: Vec<String> = (1..=9).map(|n| format!("\"2001:db8:c::5{n}\"")).collect();
+    let some = "name 1 to 8 servers, or leave [mag.dhcpv6] out";
+    relay_refused("[]", "", &format!("test.toml:33: {some}"));
+    relay_refused(
+        &format!("[{}]", many.join(", ")),
+        "",
+        &format!("test.toml:33: {some}"),
+    );
+    for (server, why) in [
+        (
+            "fe80::53",
+            "`fe80::53` cannot be relayed to; give a server's global address",
+        ),
+        (
+            "ff05::1:3",
+            "`ff05::1:3` cannot be relayed to; give a server's global address",
+        ),
+        (
+            "::",
+            "`::` cannot be relayed to; give a server's global address",
+        ),
+        (
+            "2001:db8:c::11",
+            "`2001:db8:c::11` is our own address; give the server's",
+        ),
+    ] {
+        relay_refused(
+            &format!("[\"{server}\"]"),
+            "",
+            &format!("test.toml:33: {why}"),
+        );
+    }
+    let twice = "[\"2001:db8:c::53\", \"2001:db8:c::53\"]";
+    relay_refused(twice, "", "test.toml:33: stands here twice");
+    let misspelt = "delegate = []\n";
+    let said = "test.toml:34: unknown key `delegate`; did you mean \"delegates\"?";
+    relay_refused("[\"2001:db8:c::53\"]", misspelt, said);
+}
+
+#[test]
+fn what_cannot_be_delegated_from_is_refused() {
+    for (prefixes, why) in [
+        (
+            "[\"::/0\"]",
+            "::/0 cannot be delegated from; use a prefix of yours, of 64 bits at most",
+        ),
+        (
+            "[\"ff00::/8\"]",
+            "ff00::/8 cannot be delegated from; use a prefix of yours, of 64 bits at most",
+        ),
+        (
+            "[\"2001:db8:d::/65\"]",
+            "2001:db8:d::/65 cannot be delegated from; use a prefix of yours, of 64 bits at most",
+        ),
+        (
+            "[\"2001:db8:d::/48\", \"2001:db8:d:1::/64\"]",
+            "2001:db8:d:1::/64 overlaps 2001:db8:d::/48",
+        ),
+    ] {
+        let more = format!("delegates = {prefixes}\n");
+        relay_refused(
+            "[\"2001:db8:c::53\"]",
+            &more,
+            &format!("test.toml:34: {why}"),
+        );
+        let spoiled = format!("policy = \"policy.toml\"\ndelegated_prefixes = {prefixes}\n");
+        refused(
+            LMA,
+            "policy = \"policy.toml\"\n",
+            &spoiled,
+            &format!("test.toml:23: {why}"),
+        );
+    }
+    refused(
+        LMA,
+        "policy = \"policy.toml\"\n",
+        "policy = \"policy.toml\"\ndelegated_prefixes = [\"2001:db8:1080::/48\"]\n",
+        "test.toml:23: 2001:db8:1080::/48 overlaps pool 2001:db8:1000::/40, whose prefixes are given to hosts",
+    );
+}
+
+#[test]
+fn a_profile_that_there_is_not_is_refused() {
+    for (good, line) in [(MAG, 32), (LMA, 24)] {
+        let error = load(&format!("{good}profile = \"drafty\"\n"), LMA_POLICY);
+        let said = said(&error.expect_err("it should be refused"));
+        assert!(
+            said[0].starts_with(&format!("test.toml:{line}: ")),
+            "{said:?}"
+        );
+        assert!(said[0].contains("drafty"), "{said:?}");
+    }
+}
+
+#[test]
+fn an_allowance_of_nothing_is_refused() {
+    for (line, expected) in [
+        (
+            "sessions = 0",
+            "policy.toml:2: a host needs a session; proxy_registration = false keeps one out",
+        ),
+        (
+            "prefixes_per_session = 0",
+            "policy.toml:2: a session has 1 to 16 prefixes",
+        ),
+        (
+            "prefixes_per_session = 17",
+            "policy.toml:2: a session has 1 to 16 prefixes",
+        ),
+    ] {
+        let error = load(LMA, &format!("{LMA_POLICY}{line}\n")).expect_err("it should be refused");
+        assert_eq!(said(&error), [expected]);
+        let host = format!("{LMA_POLICY}[[host]]\nidentifier = \"mn\"\n{line}\n");
+        let error = load(LMA, &host).expect_err("it should be refused");
+        assert_eq!(said(&error), [expected.replace(":2:", ":4:")]);
+    }
+}

@@ -12,16 +12,18 @@ use roles::mag::VisitorView;
 use std::net::Ipv6Addr;
 use std::time::Duration;
 use wire::dhcpv6::{
-    code, kind, put, relay_header, ClientMessage, RelayMessage, ALL_RELAYS_AND_SERVERS,
+    code, kind, put, relay_header, ClientMessage, Options, RelayMessage, ALL_RELAYS_AND_SERVERS,
 };
 use wire::ipv6::next_header;
+use wire::mh::{DelegatedPrefix, Message, MobilityOption};
 use wire::udp::Datagram;
 
 const SERVER: &str = "2001:db8:c::53";
 
 /// The story's domain with a relay agent on the access gateways, and the server's host.
 fn relaying() -> (World, Host) {
-    let more = format!("[mag.dhcpv6]\nservers = [\"{SERVER}\"]\n");
+    let more =
+        format!("[mag.dhcpv6]\nservers = [\"{SERVER}\"]\ndelegates = [\"2001:db8:d000::/36\"]\n");
     let mut world = domain_of(CAPACITY, CAPACITY, &more);
     let mut server = Host::new(CORE, 0x53);
     server.addresses.push(ip(SERVER));
@@ -353,4 +355,67 @@ fn without_a_server_dhcp_is_a_sign_of_a_host_and_nothing_more() {
     assert!(at_host(&mut world, &mut mn).is_empty());
     assert_eq!(world.nodes[MAG1].counted("dhcp_unserved"), 1);
     assert_eq!(visitor(&world, MAG1).link_local, Some(mn.addresses[0]));
+}
+
+/// An association with one delegated prefix.
+fn delegation(prefix: &str, valid: u32) -> Vec<u8> {
+    let (first, length) = prefix.split_once('/').expect("a prefix");
+    let mut inner = Vec::new();
+    let times = [valid.to_be_bytes(); 2].concat();
+    let data: [&[u8]; 3] = [&times, &[length.parse().unwrap()], &ip(first).octets()];
+    put(code::IA_PREFIX, &data, &mut inner);
+    let mut option = Vec::new();
+    put(code::IA_PD, &[&[0, 0, 0, 2], &[0; 8], &inner], &mut option);
+    option
+}
+
+/// What the anchor was told of delegated prefixes, update by update.
+fn told(heard: &[Seen]) -> Vec<Vec<MobilityOption>> {
+    let updates = heard
+        .iter()
+        .filter_map(Seen::mh)
+        .filter_map(|message| match message {
+            Message::BindingUpdate(update) => Some(update.options),
+            _ => None,
+        });
+    let delegated = |options: Vec<MobilityOption>| {
+        let options = options.into_iter().filter(|option| option.kind() == 55);
+        options.collect()
+    };
+    updates.map(delegated).collect()
+}
+
+/// A prefix from where servers delegate goes along, and the anchor is told of it before anything is
+/// forwarded for it; one from elsewhere is taken out. An anchor that is not set up for it leaves the
+/// host with what it had. The relay agent's link address stays that of the host's link.
+#[test]
+fn a_delegated_prefix_is_told_to_the_anchor() {
+    const LAN: &str = "2001:db8:d000:100::/56";
+    let (mut world, server, mut mn) = served();
+    for (transaction, prefix, passes) in [(7, LAN, true), (8, "2001:db8:e000::/56", false)] {
+        send(&mut world, &mn, &client(kind::REQUEST, transaction, b"one"));
+        let asked = at_server(&mut world).remove(0);
+        let datagram = Datagram::parse(asked.source, asked.destination, &asked.payload).unwrap();
+        let relayed = RelayMessage::parse(datagram.payload).unwrap();
+        assert_eq!(relayed.link.segments()[..4], mn.address().segments()[..4]);
+        answer(
+            &mut world,
+            &server,
+            &asked,
+            &reply(transaction, &delegation(prefix, 60)),
+        );
+        let heard = world.hear(CORE);
+        let option = DelegatedPrefix::V6(LAN.parse().unwrap());
+        let expected = vec![vec![MobilityOption::DelegatedPrefix(option)]];
+        assert_eq!(told(&heard), if passes { expected } else { Vec::new() });
+        let (_, message) = at_host(&mut world, &mut mn).remove(0);
+        let message = ClientMessage::parse(&message).unwrap();
+        let association = message.options.first(code::IA_PD).expect("the association");
+        let leased = Options::new(&association[12..]).first(code::IA_PREFIX);
+        assert_eq!(leased.is_some(), passes);
+    }
+    assert_eq!(world.nodes[MAG1].counted("dhcp_mended"), 1);
+    // This anchor has no range for it.
+    assert!(visitor(&world, MAG1).delegated_prefixes.is_empty());
+    world.nodes[MAG1].check();
 }

@@ -8,6 +8,7 @@ mod authentication;
 mod bytes;
 mod dhcp;
 mod discovery;
+mod draft;
 mod host;
 mod ipv4;
 mod malformed;

@@ -245,7 +245,7 @@ fn count(tunnels: &mut HashMap<Place, u32>, old: Option<Place>, new: Option<Plac
 pub fn way(path: &Path, place_of: impl Fn(Ipv6Addr) -> Place) -> (Way, Option<HostNumber>) {
     match path {
         Path::Anchor { tunnel } => (Way::Anchor(place_of(tunnel.remote)), None),
-        Path::Access { tunnel, link } => (
+        Path::Access { tunnel, link, .. } => (
             Way::Access(place_of(tunnel.remote)),
             Some(super::node::host_of(link.mac)),
         ),

@@ -39,6 +39,14 @@ impl Server {
     /// # Errors
     /// When it does not start; the error carries the end of its log.
     pub fn start(network: &Topology, subnets: &[&str]) -> Result<Self> {
+        Self::delegating(network, subnets, &json!([]))
+    }
+
+    /// The same, and it delegates prefixes of these pools, as Kea has them under `pd-pools`.
+    ///
+    /// # Errors
+    /// When it does not start; the error carries the end of its log.
+    pub fn delegating(network: &Topology, subnets: &[&str], pools: &Value) -> Result<Self> {
         let namespace = Namespace::host(&network.run, "dhcp")?;
         // It needs a link-local address that is no longer tested.
         namespace.sysctl(&["net.ipv6.conf.default.accept_dad=0"])?;
@@ -58,7 +66,12 @@ impl Server {
         let subnets: Vec<Value> = (1..)
             .zip(subnets)
             .map(|(id, subnet): (u32, _)| {
-                json!({ "id": id, "subnet": subnet, "pools": [{ "pool": subnet }] })
+                json!({
+                    "id": id,
+                    "subnet": subnet,
+                    "pools": [{ "pool": subnet }],
+                    "pd-pools": pools,
+                })
             })
             .collect();
         let place = directory.to_str().context("a path that is not text")?;
@@ -126,6 +139,18 @@ impl Client {
     /// # Errors
     /// When it does not start.
     pub fn start(network: &Topology, host: &Host) -> Result<Self> {
+        Self::asking(network, host, &["-N"])
+    }
+
+    /// The client of a host that is a router: it asks for a prefix of its own too.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn router(network: &Topology, host: &Host) -> Result<Self> {
+        Self::asking(network, host, &["-N", "-P"])
+    }
+
+    fn asking(network: &Topology, host: &Host, what: &[&str]) -> Result<Self> {
         let directory = network.run.directory();
         let name = |suffix: &str| -> Result<String> {
             let path = directory.join(format!("{}.{suffix}", host.namespace.name()));
@@ -135,26 +160,15 @@ impl Client {
         let text = "#!/bin/sh\n\
             case $reason in\n\
             BOUND6|REBIND6|RENEW6)\n\
-            ip -6 addr replace \"$new_ip6_address/128\" dev \"$interface\" \
+            [ -z \"$new_ip6_address\" ] || ip -6 addr replace \"$new_ip6_address/128\" dev \"$interface\" \
             valid_lft \"$new_max_life\" preferred_lft \"$new_preferred_life\" ;;\n\
             esac\n";
         fs::write(&script, text)?;
         fs::set_permissions(&script, fs::Permissions::from_mode(0o755))?;
-        let words = [
-            "dhclient",
-            "-6",
-            "-d",
-            "-N",
-            "-lf",
-            &leases,
-            "-pf",
-            "/dev/null",
-            "-cf",
-            "/dev/null",
-            "-sf",
-            &script,
-            INTERFACE,
-        ];
+        let mut words = vec!["dhclient", "-6", "-d"];
+        words.extend(what);
+        words.extend(["-lf", &leases, "-pf", "/dev/null", "-cf", "/dev/null"]);
+        words.extend(["-sf", &script, INTERFACE]);
         let log = Errors::File(Path::new(&log));
         let process = Process::start(&host.namespace, "dhclient", &words, &log)?;
         Ok(Self { _process: process })

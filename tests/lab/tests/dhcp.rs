@@ -8,9 +8,10 @@ use lab::gateway::{Configuration, Programs};
 use lab::host::Host;
 use lab::judge::{count, read};
 use lab::network::End;
+use lab::ping::{now_us, Pinger};
 use lab::topology::{Plan, Topology, CN, CORE, MN_MAC};
 use lab::transfer::Transfer;
-use serde_json::Value;
+use serde_json::{json, Value};
 use std::net::Ipv6Addr;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -158,5 +159,90 @@ fn a_lease_follows_its_host() -> Result<()> {
         "not renewed through the second gateway within {RENEW:?}"
     );
     ensure!(count(&core, "dhcpv6 && _ws.malformed")? == 0, "malformed");
+    Ok(())
+}
+
+/// What the server delegates from, and the gateways let it.
+const DELEGATED: &str = "2001:db8:d000::/36";
+
+/// Waits until what is delegated to the only host behind a gateway is bound there.
+fn wait_for_delegation(domain: &Domain, gateway: &str, method: &str) -> Result<String> {
+    let end = Instant::now() + LIMIT;
+    loop {
+        let list = domain.gateway(gateway)?.call(method, Value::Null)?;
+        if let Some(prefix) = list[0]["delegated_prefixes"][0].as_str() {
+            return Ok(prefix.to_owned());
+        }
+        ensure!(
+            Instant::now() < end,
+            "nothing is delegated: {list}\n{}",
+            domain.troubles()
+        );
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// A host that is a router asks for a prefix. The server delegates one, the gateway tells the anchor of it, and
+/// the correspondent reaches an address in it, which is on no link of the gateway's. The host moves: the
+/// next gateway learns from the anchor what is delegated, and the address is reached on.
+///
+/// Proves S1-38, S1-41.
+#[test]
+fn a_delegated_prefix_follows_its_host() -> Result<()> {
+    let programs = Programs::beside(Path::new(env!("CARGO_BIN_EXE_anchorage-demo")))?;
+    let network = Topology::lay(Plan::default())?;
+    let pools = json!([{ "prefix": "2001:db8:d000::", "prefix-len": 36, "delegated-len": 56 }]);
+    let _server = Server::delegating(&network, &[HOME], &pools)?;
+    let mut domain = Domain::start(
+        network,
+        &programs,
+        &default_conf(),
+        |name, configuration| {
+            adjust(name, configuration);
+            let ranges: toml::Value = vec![DELEGATED].into();
+            if name == "lma" {
+                configuration.set("lma", "delegated_prefixes", ranges);
+                return;
+            }
+            let mut dhcp = toml::Table::new();
+            dhcp.insert("servers".into(), vec![SERVER.to_string()].into());
+            dhcp.insert("delegates".into(), ranges);
+            configuration.set("mag", "dhcpv6", dhcp);
+        },
+    )?;
+    let mn = domain.network.mobile_node("mn", MN_MAC)?;
+    mn.namespace.sysctl(&["net.ipv6.conf.eth0.autoconf=0"])?;
+    domain.network.plug(&mn, 0)?;
+    wait_for_link_local(&mn)?;
+    let client = Client::router(&domain.network, &mn)?;
+    let prefix = wait_for_delegation(&domain, "mag1", "visitors")?;
+    assert_eq!(wait_for_delegation(&domain, "lma", "bindings")?, prefix);
+    let (first, length) = prefix.split_once('/').context("not a prefix")?;
+    assert_eq!(length, "56");
+    let first: Ipv6Addr = first.parse()?;
+    ensure!(
+        first.segments()[..2] == [0x2001, 0xdb8] && first.segments()[2] >> 12 == 0xd,
+        "{first}"
+    );
+    // An address of a network behind the host.
+    let inside = Ipv6Addr::from_bits(first.to_bits() | 0x17 << 64 | 0x7);
+    mn.namespace
+        .ip(&format!("addr add {inside}/128 dev lo nodad\n"))?;
+    let log = domain.network.run.directory().join("hosts.log");
+    let every = Duration::from_millis(20);
+    let pinger = Pinger::start(&programs, &domain.network.cn, inside, every, &log)?;
+    pinger
+        .wait_through(0, LIMIT)
+        .with_context(|| domain.troubles())?;
+
+    domain.network.plug(&mn, 1)?;
+    assert_eq!(wait_for_delegation(&domain, "mag2", "visitors")?, prefix);
+    pinger
+        .wait_through(now_us(), LIMIT)
+        .with_context(|| domain.troubles())?;
+    domain.wait_forgotten("mag1", LIMIT)?;
+    pinger.stop()?;
+    drop(client);
+    domain.stop_well()?;
     Ok(())
 }

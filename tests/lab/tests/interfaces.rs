@@ -6,7 +6,7 @@ use lab::domain::{default_conf, Domain};
 use lab::gateway::{Configuration, Programs};
 use lab::host::{Host, INTERFACE};
 use lab::network::{cable, End};
-use lab::topology::{Plan, Topology, ACCESS, CN, MN_MAC};
+use lab::topology::{Plan, Topology, ACCESS, MN_MAC};
 use serde_json::Value;
 use std::net::Ipv6Addr;
 use std::path::Path;

@@ -13,8 +13,8 @@ use crate::{Now, SignallingProfile};
 use std::net::Ipv6Addr;
 use wire::mh::{
     AccessTechnology, AcknowledgementFlags, AssignedHomeAddress, BindingAcknowledgement,
-    BindingUpdate, Experimental, HandoffIndicator, HomeNetworkPrefix, Lifetime, Message,
-    MnIdentifier, MobilityOption, NtpTime, ReplayTimestamp, Status,
+    BindingUpdate, DelegatedPrefix, Experimental, HandoffIndicator, HomeNetworkPrefix, Lifetime,
+    Message, MnIdentifier, MobilityOption, NtpTime, ReplayTimestamp, Status,
 };
 
 /// What an acknowledgement says that the update does not.
@@ -198,6 +198,10 @@ fn acknowledge(
         let prefixes = prefixes.iter().copied();
         options.extend(prefixes.map(MobilityOption::HomeNetworkPrefix));
     }
+    let delegated = outcome.entry.filter(|_| asked.delegated.is_some());
+    let delegated = delegated.map_or(&[][..], |entry| entry.delegated.as_slice());
+    let delegated = delegated.iter().copied().map(DelegatedPrefix::V6);
+    options.extend(delegated.map(MobilityOption::DelegatedPrefix));
     options.extend(ipv4);
     let handoff = HandoffIndicator(0);
     let handoff = asked.handoff.or((!drafted).then_some(handoff));

@@ -17,7 +17,9 @@ pub(super) struct Entry {
     pub(super) mn_identifier: MnIdentifier,
     /// Sorted.
     pub(super) prefixes: Vec<HomeNetworkPrefix>,
-    /// The host's addresses in them, as far as its gateway has told them (draft section 6.1).
+    /// Prefixes that are delegated to the host, sorted.
+    pub(super) delegated: Vec<HomeNetworkPrefix>,
+    /// The host's addresses in its home network prefixes, as far as its gateway has told them (draft section 6.1).
     pub(super) home_addresses: Vec<Ipv6Addr>,
     /// Its IPv4 home address, if it has one.
     pub(super) ipv4: Option<Ipv4Addr>,
@@ -47,7 +49,8 @@ pub(super) struct Entry {
 impl Entry {
     /// What is bound for it.
     pub(super) fn bound(&self) -> Vec<BoundPrefix> {
-        let prefixes = self.prefixes.iter().copied().map(BoundPrefix::V6);
+        let prefixes = self.prefixes.iter().chain(&self.delegated);
+        let prefixes = prefixes.copied().map(BoundPrefix::V6);
         prefixes.chain(self.ipv4.map(BoundPrefix::V4)).collect()
     }
 
@@ -75,6 +78,7 @@ impl Entry {
             session: self.session,
             mn_identifier: self.mn_identifier.clone(),
             prefixes: self.prefixes.clone(),
+            delegated_prefixes: self.delegated.clone(),
             ipv4_home_address: self.ipv4,
             care_of: self.care_of,
             anchor,

@@ -7,7 +7,7 @@ use crate::SignallingProfile;
 use serde::Serialize;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
-use wire::mh::DhcpMode;
+use wire::mh::{DhcpMode, HomeNetworkPrefix};
 
 /// Configuration of a local mobility anchor (RFC 5213 section 9.1).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -32,6 +32,8 @@ pub struct LmaConfig {
     pub refresh_advice: Option<Duration>,
     /// IPv4 home networks; none: no host is served with IPv4.
     pub ipv4_networks: Vec<Ipv4Network>,
+    /// What servers delegate prefixes to hosts from; none: no prefix is delegated (RFC 7148).
+    pub delegated_prefixes: Vec<HomeNetworkPrefix>,
     /// What gateways are to be to the DHCPv4 clients of hosts (RFC 5844 section 3.3.4).
     pub dhcp_mode: DhcpMode,
     /// How many released prefixes are remembered for their former holders.
@@ -63,6 +65,7 @@ impl LmaConfig {
             timestamp_window: Duration::from_millis(300),
             refresh_advice: None,
             ipv4_networks: Vec::new(),
+            delegated_prefixes: Vec::new(),
             dhcp_mode: DhcpMode::Server,
             remembered_prefixes: capacity,
             revoke_on_handover: true,

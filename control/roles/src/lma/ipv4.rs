@@ -232,7 +232,7 @@ impl Lma {
 
     /// Whether so many more bindings have room.
     pub(super) fn has_room_for(&self, more: usize) -> bool {
-        let held = self.prefixes.held() + self.addresses.held();
+        let held = self.prefixes.held() + self.addresses.held() + self.delegations.held();
         held.saturating_add(more) <= self.config.capacity
     }
 

@@ -93,7 +93,12 @@ impl Lma {
                 entry.prefixes.extend(&other.prefixes);
                 entry.prefixes.sort_unstable();
                 entry.home_addresses.extend(&other.home_addresses);
+                entry.delegated.extend(&other.delegated);
+                entry.delegated.sort_unstable();
                 entry.timestamp = entry.timestamp.max(other.timestamp);
+            }
+            for &prefix in &other.delegated {
+                self.delegations.take(prefix, session);
             }
             absorbed.push(other);
         }

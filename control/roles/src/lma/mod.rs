@@ -58,6 +58,7 @@ mod answer;
 mod cache;
 mod config;
 mod counters;
+mod delegated;
 mod ipv4;
 mod lookup;
 mod merge;
@@ -83,6 +84,7 @@ use crate::revocation::Revocations;
 use crate::store::{Key, Record};
 use crate::{BoundPrefix, Event, Now, Role};
 use cache::Cache;
+use delegated::Delegations;
 use ipv4::Addresses;
 use policy::Admission;
 use std::net::Ipv6Addr;
@@ -96,6 +98,7 @@ pub struct Lma {
     admission: Admission,
     prefixes: Prefixes,
     addresses: Addresses,
+    delegations: Delegations,
     cache: Cache,
     counters: Counters<LmaCounter>,
     errors: ErrorSender,
@@ -121,6 +124,7 @@ impl Lma {
             admission: Admission::default(),
             prefixes: Prefixes::new(config.pools.clone(), config.remembered_prefixes),
             addresses: Addresses::new(&config.ipv4_networks, config.remembered_prefixes),
+            delegations: Delegations::new(&config.delegated_prefixes),
             cache: Cache::default(),
             counters: Counters::new(),
             errors: ErrorSender::default(),
@@ -237,7 +241,12 @@ impl Lma {
             BoundPrefix::V6(prefix) => self.prefixes.holder(prefix),
             BoundPrefix::V4(address) => self.addresses.holder(address),
         };
-        let Some(session) = holder.and_then(|holder| self.cache.holder(holder, prefix)) else {
+        let session = holder.and_then(|holder| self.cache.holder(holder, prefix));
+        let delegated = match prefix {
+            BoundPrefix::V6(prefix) => self.delegations.holder(prefix),
+            BoundPrefix::V4(_) => None,
+        };
+        let Some(session) = session.or(delegated) else {
             return;
         };
         let installing = self.installing.take();
@@ -264,6 +273,9 @@ impl Lma {
         }
         if let Some(address) = entry.ipv4 {
             self.addresses.release(address, entry.interface());
+        }
+        for &prefix in &entry.delegated {
+            self.delegations.release(prefix);
         }
         let bound = entry.bound();
         effects.extend(bound.iter().map(|&prefix| Effect::Unbind { prefix }));

@@ -54,6 +54,11 @@ impl Admission {
         own.unwrap_or(self.allowance)
     }
 
+    /// Whether prefixes may be delegated to a host.
+    pub(super) fn may_delegate(&self, host: &MnIdentifier) -> bool {
+        self.hosts.get(host).is_none_or(|listed| listed.delegation)
+    }
+
     /// How many sessions a host may have at a time.
     pub(super) fn sessions(&self, host: &MnIdentifier) -> usize {
         usize::try_from(self.allowance(host).sessions).unwrap_or(usize::MAX)
@@ -121,6 +126,7 @@ impl Lma {
             && self.admission.admits(&entry.mn_identifier).is_ok()
             && self.may_hold(&entry.mn_identifier, &entry.prefixes)
             && self.may_have_families(entry)
+            && (entry.delegated.is_empty() || self.admission.may_delegate(&entry.mn_identifier))
     }
 
     fn may_have_families(&self, entry: &Entry) -> bool {

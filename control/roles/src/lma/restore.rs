@@ -62,6 +62,10 @@ impl Lma {
             || entry
                 .ipv4
                 .is_some_and(|it| self.addresses.holder(it).is_some())
+            || entry
+                .delegated
+                .iter()
+                .any(|&it| !self.delegations.may_hold(it, None))
             || !self.has_room_for(bound.len())
         {
             Some(LmaCounter::BindingsNotInstalled)
@@ -89,6 +93,9 @@ impl Lma {
         if let Some(address) = entry.ipv4 {
             self.addresses.take(address, &entry.mn_identifier);
         }
+        for &prefix in &entry.delegated {
+            self.delegations.take(prefix, session);
+        }
         let bound = bound.into_iter();
         effects.extend(bound.map(|prefix| Effect::Bind { prefix, path }));
         let (heartbeat, care_of) = (self.config.heartbeat, entry.care_of);
@@ -108,6 +115,7 @@ impl Entry {
             session: self.session,
             mn_identifier: self.mn_identifier.clone(),
             prefixes: self.prefixes.clone(),
+            delegated: self.delegated.clone(),
             home_addresses: self.home_addresses.clone(),
             ipv4_home_address: self.ipv4,
             care_of: self.care_of,
@@ -128,6 +136,7 @@ impl Entry {
             session: record.session,
             mn_identifier: record.mn_identifier.clone(),
             prefixes: record.prefixes.clone(),
+            delegated: record.delegated.clone(),
             home_addresses: record.home_addresses.clone(),
             ipv4: record.ipv4_home_address,
             care_of: record.care_of,

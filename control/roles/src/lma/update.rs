@@ -25,6 +25,9 @@ pub(super) struct Request<'a> {
     pub(super) named: Vec<HomeNetworkPrefix>,
     /// Whether it is about home network prefixes at all.
     pub(super) ipv6: bool,
+    /// The prefixes that are delegated, by value; none: those that there are. `None`: it is not about
+    /// any, or none can be (RFC 7148 section 5.2.2).
+    pub(super) delegated: Option<Vec<HomeNetworkPrefix>>,
     /// Whether it only asks for what there is (draft section 9.1).
     pub(super) confirms: bool,
     /// The IPv4 home address that is asked for; unspecified: any.
@@ -214,6 +217,10 @@ impl Lma {
             mn_identifier,
             named: options.named_prefixes(),
             ipv6,
+            delegated: options
+                .delegated
+                .clone()
+                .filter(|_| self.delegations.are_there()),
             confirms: options.confirms,
             ipv4,
             handoff: options
@@ -267,12 +274,16 @@ impl Lma {
             true => self.assign(request.mn_identifier, request.interface(), &request.named),
             false => Ok(Vec::new()),
         };
-        let (prefixes, ipv4) = match (prefixes, self.assign_ipv4(request)) {
-            (Ok(prefixes), Ok(ipv4)) => (prefixes, ipv4),
-            (Err(status), _) => return self.refuse(now, received, status, effects),
-            (_, Err(refusal)) => return self.refuse(now, received, refusal, effects),
+        let delegated = self.delegate(request, None);
+        let (prefixes, delegated, ipv4) = match (prefixes, delegated, self.assign_ipv4(request)) {
+            (Ok(prefixes), Ok(delegated), Ok(ipv4)) => (prefixes, delegated, ipv4),
+            (Err(status), ..) | (_, Err(status), _) => {
+                return self.refuse(now, received, status, effects);
+            }
+            (_, _, Err(refusal)) => return self.refuse(now, received, refusal, effects),
         };
-        if !self.has_room_for(prefixes.len() + usize::from(ipv4.is_some())) {
+        let more = prefixes.len() + delegated.len() + usize::from(ipv4.is_some());
+        if !self.has_room_for(more) {
             return self.refuse(now, received, Status::INSUFFICIENT_RESOURCES, effects);
         }
         if let Some(address) = ipv4 {
@@ -286,6 +297,7 @@ impl Lma {
             session,
             mn_identifier: request.mn_identifier.clone(),
             prefixes,
+            delegated: Vec::new(),
             home_addresses: Vec::new(),
             ipv4,
             care_of: request.care_of,
@@ -304,6 +316,7 @@ impl Lma {
         });
         let heartbeat = self.config.heartbeat;
         self.peers.share(&heartbeat, request.care_of, effects);
+        self.hold_delegated(session, delegated, effects);
         self.counters.add(LmaCounter::BindingsCreated);
         self.install(now, received, request, session, None, effects);
     }
@@ -327,8 +340,12 @@ impl Lma {
             timestamp: entry.timestamp,
             absorbed: Vec::new(),
         };
+        let delegated = match self.delegate(request, Some(session)) {
+            Ok(delegated) => delegated,
+            Err(status) => return self.refuse(now, received, status, effects),
+        };
         self.bring_address(request, session);
-        let added = match self.match_families(request, session, effects) {
+        let mut added = match self.match_families(request, session, effects) {
             Ok(added) => added,
             Err(refusal) => return self.refuse(now, received, refusal, effects),
         };
@@ -337,6 +354,7 @@ impl Lma {
         } else {
             LmaCounter::BindingsMoved
         });
+        added.extend(self.hold_delegated(session, delegated, effects));
         let absorbed = self.absorb(request, session, effects);
         before.absorbed = absorbed
             .iter()

@@ -24,6 +24,8 @@ pub struct BindingView {
     pub mn_identifier: MnIdentifier,
     /// Its home network prefixes.
     pub prefixes: Vec<HomeNetworkPrefix>,
+    /// Prefixes that are delegated to the mobile node.
+    pub delegated_prefixes: Vec<HomeNetworkPrefix>,
     /// Its IPv4 home address, if it has one.
     pub ipv4_home_address: Option<Ipv4Addr>,
     /// Proxy care-of address: the far end of the tunnel.

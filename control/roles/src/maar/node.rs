@@ -195,6 +195,7 @@ impl Previous {
         Path::Access {
             tunnel: self.tunnel(local),
             link,
+            delegated: false,
         }
     }
 }

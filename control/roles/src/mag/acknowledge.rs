@@ -1,9 +1,9 @@
 //! Proxy Binding Acknowledgements, and what else an anchor may send (RFC 5213 section 6.9.1.2).
 
 use super::counters::MagCounter;
-use super::ipv4;
 use super::update::ListEntry;
 use super::visitor::{attaching, Bound};
+use super::{delegated, ipv4};
 use super::{Left, Mag, Session};
 use crate::effect::{Effect, Notice};
 use crate::event::{HostLink, Timer};
@@ -265,8 +265,10 @@ impl Mag {
             return self.ignore(from, MagCounter::WithoutPrefix, effects);
         }
         let addresses = service.map(|service| BoundPrefix::V4(service.address));
+        let delegated = delegated::given(list, options);
         let given: Vec<BoundPrefix> = prefixes
             .iter()
+            .chain(&delegated)
             .copied()
             .map(BoundPrefix::V6)
             .chain(addresses)
@@ -288,7 +290,15 @@ impl Mag {
             self.peers.share(&self.core.config.heartbeat, from, effects);
         }
         let before = registration.bound_prefixes();
+        let links_own = |bound: &[BoundPrefix], but: &[HomeNetworkPrefix]| {
+            let mut own = v6(bound);
+            own.retain(|prefix| !but.contains(prefix));
+            own
+        };
+        let was_delegated = registration.delegated.clone();
         registration.prefixes = prefixes;
+        registration.delegated.clone_from(&delegated);
+        registration.list.is_told_delegated(delegated);
         let served = std::mem::replace(&mut registration.ipv4, service);
         if let Some(service) = service {
             registration.list.ipv4 = Some(Ipv4HomeAddress {
@@ -297,11 +307,11 @@ impl Mag {
             });
         }
         let tunnel = registration.tunnel(self.core.config.address);
-        let path = registration.path(self.core.config.address);
         let (mut fresh, mut gone) = (Vec::new(), Vec::new());
         for prefix in registration.bound_prefixes() {
             if !was_bound || !before.contains(&prefix) {
                 self.by_prefix.insert(prefix, link);
+                let path = registration.path(self.core.config.address, prefix);
                 effects.push(Effect::Bind { prefix, path });
                 fresh.push(prefix);
             }
@@ -363,11 +373,12 @@ impl Mag {
             timer: Timer::VisitorExpiry { link },
             after: bound.expiry.saturating_sub(now.monotonic),
         });
-        let changed = !v6(&fresh).is_empty() || !v6(&gone).is_empty();
-        if changed {
+        // What is delegated is advertised by the host.
+        let lost = links_own(&gone, &was_delegated);
+        if !links_own(&fresh, &registration.delegated).is_empty() || !lost.is_empty() {
             let core = &mut self.core;
             let host = &mut visitor.host;
-            host.advertise(now.monotonic, core, registration, &v6(&gone), effects);
+            host.advertise(now.monotonic, core, registration, &lost, effects);
         }
         self.core.counters.add(match (was_bound, gone.is_empty()) {
             (false, _) => MagCounter::Registered,
@@ -470,6 +481,18 @@ impl Mag {
         }
         let status = self.core.config.profile.meaning(answer.status);
         let confirms = registration.list.confirms(self.core.config.profile);
+        if registration.list.settles_for_less_delegated(status) {
+            self.core.counters.add(MagCounter::DelegationsRefused);
+            let again = registration
+                .list
+                .update
+                .as_mut()
+                .is_some_and(Update::correct);
+            if again {
+                self.core.transmit(now, &mut registration.list, effects);
+            }
+            return;
+        }
         let missing = confirms && status == Status::NOT_HOME_AGENT;
         registration.list.missing |= missing;
         let less = missing || registration.list.settle_for_less(status);

@@ -172,6 +172,8 @@ impl Mag {
             return;
         }
         match visitor.registration.as_mut() {
+            // It is the host's to give addresses of what is delegated to it.
+            Some(registration) if covers(&registration.delegated, address) => {}
             Some(registration) if registration.bound.is_some() => {
                 let covered = covers(&registration.prefixes, address);
                 if !self.core.config.learn_from.lets(registration, by) {

@@ -194,6 +194,7 @@ impl Mag {
             ipv4: ipv4::wanted(profile),
             home_addresses: self.known_addresses(link, profile.learn_addresses),
             missing: false,
+            delegated: self.core.config.delegation.then(Vec::new),
             sequence: self.core.next_sequence(),
             rate: Default::default(),
             update: None,
@@ -228,6 +229,7 @@ impl Mag {
             profile: profile.clone(),
             list,
             prefixes,
+            delegated: Vec::new(),
             ipv4: None,
             bound: None,
             accepted: None,
@@ -268,8 +270,8 @@ impl Mag {
             }
         }
         if registration.bound.is_some() {
-            let path = registration.path(self.core.config.address);
             for prefix in registration.bound_prefixes() {
+                let path = registration.path(self.core.config.address, prefix);
                 self.by_prefix.insert(prefix, link);
                 effects.push(Effect::Bind { prefix, path });
             }

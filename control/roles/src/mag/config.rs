@@ -49,6 +49,8 @@ pub struct MagConfig {
     pub deregister_on_shutdown: bool,
     /// How revocations are sent and taken (RFC 5846).
     pub revocation: RevocationConfig,
+    /// Whether servers delegate prefixes to hosts, of which anchors are told (RFC 7148).
+    pub delegation: bool,
     /// The form of updates.
     pub profile: SignallingProfile,
     /// How anchors are watched (RFC 5847).
@@ -124,6 +126,7 @@ impl MagConfig {
             advertising: Advertising::default(),
             deregister_on_shutdown: false,
             revocation: RevocationConfig::default(),
+            delegation: false,
             profile: SignallingProfile::Rfc,
             heartbeat: HeartbeatConfig::default(),
             renew_when_restarted: true,

@@ -19,6 +19,7 @@ counters! {
         SignsWhileRefused = "signs_while_refused": "Signs of hosts that were refused a short time ago",
         SignsNotAttaching = "signs_not_attaching": "Signs of unknown hosts by which hosts do not attach here",
         VisitorsRestored = "visitors_restored": "Hosts that were served again after a restart",
+        DelegationsRefused = "delegations_refused": "Times that an anchor did not take a delegated prefix: answers 177 and 178",
         AddressesLearned = "addresses_learned": "Addresses of hosts that became known",
         AddressesRefused = "addresses_refused": "Times that a host claimed an address that is not of its home network prefixes",
         AddressesDefended = "addresses_defended": "Times that a host was about to take the address of another host that is served here",

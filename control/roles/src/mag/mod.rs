@@ -56,6 +56,7 @@ mod address;
 mod attach;
 mod config;
 mod counters;
+mod delegated;
 mod draft;
 mod ipv4;
 mod leave;
@@ -383,7 +384,12 @@ impl Role for Mag {
                 server,
                 granted,
                 ended,
-            } => self.on_leases(now, *link, *server, (granted, ended), effects),
+                delegated,
+                withdrawn,
+            } => {
+                self.on_leases(now, *link, *server, (granted, ended), effects);
+                self.on_delegations(now, *link, delegated, withdrawn, effects);
+            }
             Event::TakeOver { link, prefixes } => {
                 self.on_take_over(now, *link, prefixes, effects);
             }

@@ -30,7 +30,7 @@ impl Mag {
         // A clock that was set back must not make a binding last.
         let left = record.ends.saturating_sub(now.wall);
         let left = left.min(self.core.config.lifetime);
-        let after = self.by_prefix.len().saturating_add(record.prefixes.len());
+        let after = self.by_prefix.len() + record.prefixes.len() + record.delegated.len();
         let why_not = if left.is_zero() {
             Some(MagCounter::BindingsExpired)
         } else if record.prefixes.is_empty() && record.ipv4.is_none()
@@ -42,6 +42,7 @@ impl Mag {
             || record
                 .prefixes
                 .iter()
+                .chain(&record.delegated)
                 .any(|&it| self.by_prefix.contains_key(&BoundPrefix::V6(it)))
             || after > self.core.config.capacity
             || self.visitors.len() >= self.core.config.capacity
@@ -63,17 +64,18 @@ impl Mag {
             refresh: now.monotonic + refresh,
             expiry: now.monotonic + left,
         };
+        let delegation = self.core.config.delegation;
         let visitor = Visitor {
             host: Host::restored(record),
             asked: Some(now.monotonic),
             taking_over: None,
-            registration: Some(Registration::restored(record, bound)),
+            registration: Some(Registration::restored(record, bound, delegation)),
         };
         let host = record.profile.mn_identifier.clone();
         self.by_identifier.insert(host, link);
         if let Some(registration) = &visitor.registration {
-            let path = registration.path(self.core.config.address);
             for prefix in registration.bound_prefixes() {
+                let path = registration.path(self.core.config.address, prefix);
                 self.by_prefix.insert(prefix, link);
                 effects.push(Effect::Bind { prefix, path });
             }
@@ -116,6 +118,7 @@ impl Registration {
             dhcp_server: self.dhcp_server,
             profile: self.profile.clone(),
             prefixes: self.prefixes.clone(),
+            delegated: self.delegated.clone(),
             ipv4: self.ipv4,
             sequence: self.list.sequence,
             refresh: wall(bound.refresh),
@@ -124,7 +127,7 @@ impl Registration {
         Some(Effect::Store { record })
     }
 
-    fn restored(record: &VisitorRecord, bound: Bound) -> Self {
+    fn restored(record: &VisitorRecord, bound: Bound, delegation: bool) -> Self {
         Self {
             list: ListEntry {
                 mn_identifier: record.profile.mn_identifier.clone(),
@@ -144,11 +147,13 @@ impl Registration {
                 sequence: record.sequence,
                 home_addresses: record.addresses.iter().map(|it| it.address).collect(),
                 missing: false,
+                delegated: delegation.then(|| record.delegated.clone()),
                 rate: Default::default(),
                 update: None,
             },
             profile: record.profile.clone(),
             prefixes: record.prefixes.clone(),
+            delegated: record.delegated.clone(),
             ipv4: record.ipv4,
             bound: Some(bound),
             accepted: None,

@@ -3,7 +3,7 @@
 
 use super::config::MagConfig;
 use super::counters::MagCounter;
-use super::{draft, ipv4};
+use super::{delegated, draft, ipv4};
 use crate::backoff::{Backoff, RateLimit};
 use crate::counters::Counters;
 use crate::effect::{Effect, Notice};
@@ -41,6 +41,9 @@ pub(super) struct ListEntry {
     pub(super) ipv4: Option<Ipv4HomeAddress>,
     /// The host's addresses, as far as they are known: the draft's form names them.
     pub(super) home_addresses: Vec<Ipv6Addr>,
+    /// Prefixes that are delegated to the host, bound or to be; none: the anchor is asked which. `None`:
+    /// it is not told of any.
+    pub(super) delegated: Option<Vec<HomeNetworkPrefix>>,
     /// Whether the anchor has said, in the draft's form, that it has no binding for it.
     pub(super) missing: bool,
     /// Of the last update.
@@ -175,6 +178,7 @@ impl Core {
                 SignallingProfile::Draft => draft::home_addresses(entry, update),
             });
         }
+        options.extend(delegated::named(entry));
         let ipv4 = entry.ipv4.map(|asked| match update.handoff {
             // What the session has that is handed over.
             HandoffIndicator::BETWEEN_INTERFACES => ipv4::ANY,

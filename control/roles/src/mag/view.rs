@@ -62,6 +62,8 @@ pub struct VisitorView {
     pub dhcp_server: Option<IpAddr>,
     /// Its home network prefixes: bound, or asked for.
     pub prefixes: Vec<HomeNetworkPrefix>,
+    /// Prefixes that are delegated to it and bound.
+    pub delegated_prefixes: Vec<HomeNetworkPrefix>,
     /// What it has of IPv4, once that is bound.
     pub ipv4: Option<Ipv4Service>,
     /// Its anchor, which is the far end of the tunnel.
@@ -92,6 +94,9 @@ impl Visitor {
             addresses: self.host.addresses.iter().map(VisitorAddress::of).collect(),
             dhcp_server: registration.and_then(|r| r.dhcp_server),
             prefixes: registration.map_or_else(Vec::new, |r| r.prefixes.clone()),
+            delegated_prefixes: registration
+                .filter(|_| bound.is_some())
+                .map_or_else(Vec::new, |r| r.delegated.clone()),
             ipv4: registration
                 .filter(|_| bound.is_some())
                 .and_then(|r| r.ipv4),
@@ -113,6 +118,7 @@ impl Leaving {
             addresses: Vec::new(),
             dhcp_server: None,
             prefixes: self.prefixes.clone(),
+            delegated_prefixes: Vec::new(),
             ipv4: None,
             lma: Some(self.list.lma),
             care_of,

@@ -59,6 +59,8 @@ pub(super) struct Registration {
     pub(super) list: ListEntry,
     /// Bound, or to be asked for; none: the anchor is to choose.
     pub(super) prefixes: Vec<HomeNetworkPrefix>,
+    /// Prefixes that are delegated to it and bound.
+    pub(super) delegated: Vec<HomeNetworkPrefix>,
     /// What it has of IPv4: bound with the prefixes.
     pub(super) ipv4: Option<Ipv4Service>,
     pub(super) bound: Option<Bound>,
@@ -260,12 +262,21 @@ impl Registration {
         attaching(&self.profile)
     }
 
-    /// Where the packets of its prefixes go.
-    pub(super) fn path(&self, local: Ipv6Addr) -> Path {
+    /// Where the packets of what is bound for it go.
+    pub(super) fn path(&self, local: Ipv6Addr, bound: BoundPrefix) -> Path {
         Path::Access {
             tunnel: self.tunnel(local),
             link: self.list.link,
+            delegated: self.is_delegated(bound),
         }
+    }
+
+    /// Whether a prefix is delegated to the host, and so none of its link.
+    pub(super) fn is_delegated(&self, bound: BoundPrefix) -> bool {
+        let delegated = self.delegated.iter();
+        delegated
+            .into_iter()
+            .any(|it| BoundPrefix::V6(*it) == bound)
     }
 
     pub(super) const fn tunnel(&self, local: Ipv6Addr) -> TunnelEnds {
@@ -277,7 +288,8 @@ impl Registration {
 
     /// What is bound for it, when it is bound.
     pub(super) fn bound_prefixes(&self) -> Vec<BoundPrefix> {
-        let prefixes = self.prefixes.iter().copied().map(BoundPrefix::V6);
+        let prefixes = self.prefixes.iter().chain(&self.delegated);
+        let prefixes = prefixes.copied().map(BoundPrefix::V6);
         let ipv4 = self.ipv4.map(|ipv4| BoundPrefix::V4(ipv4.address));
         prefixes.chain(ipv4).collect()
     }

@@ -31,6 +31,8 @@ fn leased(link: HostLink, granted: &[&str], ended: &[&str]) -> Event {
         server: Some(ip("2001:db8:ff::53").into()),
         granted: granted.iter().map(|text| ip(text)).collect(),
         ended: ended.iter().map(|text| ip(text)).collect(),
+        delegated: Vec::new(),
+        withdrawn: Vec::new(),
     }
 }
 

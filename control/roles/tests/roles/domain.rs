@@ -440,6 +440,7 @@ impl Domain {
             let access = Path::Access {
                 tunnel: tunnel(mag, lma),
                 link: host_link(index, place.interface),
+                delegated: false,
             };
             expected[place.node].insert(prefix.into(), access);
         }

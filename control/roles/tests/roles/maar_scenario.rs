@@ -204,7 +204,14 @@ pub fn tunnel(n: u16) -> TunnelEnds {
 pub fn led_here(n: u16) -> (BoundPrefix, Path) {
     let tunnel = tunnel(n);
     let link = here();
-    (anchored(n).into(), Path::Access { tunnel, link })
+    (
+        anchored(n).into(),
+        Path::Access {
+            tunnel,
+            link,
+            delegated: false,
+        },
+    )
 }
 
 /// The prefix of ours that the host has.

@@ -94,7 +94,11 @@ fn an_accepted_host_is_forwarded_for_then_advertised_to() {
     };
     let bound = Effect::Bind {
         prefix: prefix(GIVEN).into(),
-        path: Path::Access { tunnel, link },
+        path: Path::Access {
+            tunnel,
+            link,
+            delegated: false,
+        },
     };
     let bind = position(&effects, |e| *e == bound).expect("a binding");
     let advertise = position(&effects, |e| matches!(e, Effect::Advertise { .. })).unwrap();

@@ -311,6 +311,7 @@ fn a_visitor_is_served_again_before_anything_is_signalled() {
             remote: ip(LMA),
         },
         link,
+        delegated: false,
     };
     assert_eq!(world.table, BTreeMap::from([(prefix(GIVEN).into(), path)]));
     assert!(effects.contains(&Effect::Authenticate { link }));

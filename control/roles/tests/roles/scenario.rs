@@ -75,6 +75,7 @@ pub fn policy() -> LmaPolicy {
         ipv4_home_address: None,
         ipv4: true,
         ipv6: true,
+        delegation: true,
         allowance: None,
         proxy_registration,
     };

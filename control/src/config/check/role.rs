@@ -3,10 +3,10 @@
 use super::links::links;
 use super::{in_range, is_unicast};
 use crate::config::address::overlap;
-use crate::config::document::{place, Document};
+use crate::config::document::{place, Document, Step};
 use crate::config::role::{Dhcpv4Relay, Lma, Mag};
 use crate::config::schema::{Config, Interface, InterfaceKind};
-use crate::config::{MIN_TUNNEL_MTU, OUTER_HEADER};
+use crate::config::{Ipv6Prefix, MIN_TUNNEL_MTU, OUTER_HEADER};
 use std::net::{IpAddr, Ipv6Addr};
 use std::ops::RangeInclusive;
 
@@ -71,6 +71,18 @@ pub(super) fn lma(document: &mut Document, config: &Config, lma: &Lma) {
         if interface.kind == InterfaceKind::Access {
             let text = "an LMA has no host on a link of its own; use kind = \"core\"";
             document.problem(place!["interface", index, "kind"], text);
+        }
+    }
+    delegated(
+        document,
+        &["lma", "delegated_prefixes"],
+        &lma.delegated_prefixes,
+    );
+    for (index, prefix) in lma.delegated_prefixes.iter().enumerate() {
+        let mut pools = lma.pools.iter().map(|pool| pool.prefix);
+        if let Some(pool) = pools.find(|pool| overlap(*pool, *prefix)) {
+            let text = format!("{prefix} overlaps pool {pool}, whose prefixes are given to hosts");
+            document.problem(place!["lma", "delegated_prefixes", index], text);
         }
     }
     for (index, pool) in lma.pools.iter().enumerate() {
@@ -187,6 +199,7 @@ pub(super) fn mag(document: &mut Document, config: &Config, mag: &Mag) {
     no_repeats(document, "learn_from", &mag.learn_from);
     if let Some(dhcp) = &mag.dhcpv6 {
         dhcp_servers(document, config, &dhcp.servers);
+        delegated(document, &["mag", "dhcpv6", "delegates"], &dhcp.delegates);
     }
     if let Some(dhcp) = &mag.dhcpv4 {
         dhcpv4_relay(document, config, dhcp);
@@ -245,6 +258,26 @@ fn no_repeats<T: PartialEq>(document: &mut Document, key: &'static str, list: &[
     for (index, one) in list.iter().enumerate() {
         if list.iter().take(index).any(|earlier| earlier == one) {
             document.problem(place!["mag", key, index], "stands here twice");
+        }
+    }
+}
+
+/// The shortest prefix that a host makes links of: what is delegated is as long at most.
+const LINK: u8 = 64;
+
+/// Prefixes that servers delegate from: hosts' to be, and none twice.
+fn delegated(document: &mut Document, keys: &[&'static str], prefixes: &[Ipv6Prefix]) {
+    for (index, prefix) in prefixes.iter().enumerate() {
+        let keys = keys.iter().map(|key| Step::from(*key));
+        let way: Vec<Step> = keys.chain([Step::from(index)]).collect();
+        let earlier = prefixes.get(..index).unwrap_or_default();
+        if prefix.is_request() || !is_unicast(prefix.prefix) || prefix.length > LINK {
+            let text = format!(
+                "{prefix} cannot be delegated from; use a prefix of yours, of {LINK} bits at most"
+            );
+            document.problem(&way, text);
+        } else if let Some(other) = earlier.iter().find(|other| overlap(**other, *prefix)) {
+            document.problem(&way, format!("{prefix} overlaps {other}"));
         }
     }
 }
