@@ -636,11 +636,11 @@ fn relay_refused(servers: &str, more: &str, expected: &str) {
 fn dhcpv6_servers_that_cannot_be_are_refused() {
     let many: Vec<String> = (1..=9).map(|n| format!("\"2001:db8:c::5{n}\"")).collect();
     let some = "name 1 to 8 servers, or leave [mag.dhcpv6] out";
-    relay_refused("[]", "", &format!("test.toml:33: {some}"));
+    relay_refused("[]", "", &format!("test.toml:34: {some}"));
     relay_refused(
         &format!("[{}]", many.join(", ")),
         "",
-        &format!("test.toml:33: {some}"),
+        &format!("test.toml:34: {some}"),
     );
     for (server, why) in [
         (
@@ -663,13 +663,13 @@ fn dhcpv6_servers_that_cannot_be_are_refused() {
         relay_refused(
             &format!("[\"{server}\"]"),
             "",
-            &format!("test.toml:33: {why}"),
+            &format!("test.toml:34: {why}"),
         );
     }
     let twice = "[\"2001:db8:c::53\", \"2001:db8:c::53\"]";
-    relay_refused(twice, "", "test.toml:33: stands here twice");
+    relay_refused(twice, "", "test.toml:34: stands here twice");
     let misspelt = "delegate = []\n";
-    let said = "test.toml:34: unknown key `delegate`; did you mean \"delegates\"?";
+    let said = "test.toml:35: unknown key `delegate`; did you mean \"delegates\"?";
     relay_refused("[\"2001:db8:c::53\"]", misspelt, said);
 }
 
@@ -697,27 +697,27 @@ fn what_cannot_be_delegated_from_is_refused() {
         relay_refused(
             "[\"2001:db8:c::53\"]",
             &more,
-            &format!("test.toml:34: {why}"),
+            &format!("test.toml:35: {why}"),
         );
         let spoiled = format!("policy = \"policy.toml\"\ndelegated_prefixes = {prefixes}\n");
         refused(
             LMA,
             "policy = \"policy.toml\"\n",
             &spoiled,
-            &format!("test.toml:23: {why}"),
+            &format!("test.toml:24: {why}"),
         );
     }
     refused(
         LMA,
         "policy = \"policy.toml\"\n",
         "policy = \"policy.toml\"\ndelegated_prefixes = [\"2001:db8:1080::/48\"]\n",
-        "test.toml:23: 2001:db8:1080::/48 overlaps pool 2001:db8:1000::/40, whose prefixes are given to hosts",
+        "test.toml:24: 2001:db8:1080::/48 overlaps pool 2001:db8:1000::/40, whose prefixes are given to hosts",
     );
 }
 
 #[test]
 fn a_profile_that_there_is_not_is_refused() {
-    for (good, line) in [(MAG, 32), (LMA, 24)] {
+    for (good, line) in [(MAG, 32), (LMA, 25)] {
         let error = load(&format!("{good}profile = \"drafty\"\n"), LMA_POLICY);
         let said = said(&error.expect_err("it should be refused"));
         assert!(

@@ -80,7 +80,8 @@ pub(super) fn lma(document: &mut Document, config: &Config, lma: &Lma) {
     );
     for (index, prefix) in lma.delegated_prefixes.iter().enumerate() {
         let mut pools = lma.pools.iter().map(|pool| pool.prefix);
-        if let Some(pool) = pools.find(|pool| overlap(*pool, *prefix)) {
+        let pool = pools.find(|pool| !prefix.is_request() && overlap(*pool, *prefix));
+        if let Some(pool) = pool {
             let text = format!("{prefix} overlaps pool {pool}, whose prefixes are given to hosts");
             document.problem(place!["lma", "delegated_prefixes", index], text);
         }
