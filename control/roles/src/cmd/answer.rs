@@ -41,11 +41,10 @@ impl Cmd {
         };
         let held = entry.held.as_ref();
         let mode = held.map_or(self.mode, |held| held.mode);
-        let refresh = received.options.handoff == Some(HandoffIndicator::NOT_CHANGED);
         let previous = match mode {
             CmdMode::Proxy => previous(entry, |_| true),
-            // Those who have answered have told the serving MAAR themselves, unless it asks again.
-            CmdMode::Locator if refresh => Vec::new(),
+            // In locator mode they have told the serving MAAR themselves; what of that was lost it hears
+            // with its next refresh.
             CmdMode::Relay | CmdMode::Locator => {
                 previous(entry, |told| told.is_some() && told == entry.serving)
             }

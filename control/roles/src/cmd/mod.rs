@@ -33,8 +33,8 @@
 //!   or the aggregation timeout is over. An answer that comes late leads to one more that lists all
 //!   that are known by then, so that none is lost with a message. An update that the serving MAAR
 //!   repeats is answered together with the first.
-//! - In locator mode the serving MAAR is answered by the previous ones. When it repeats its update, or
-//!   all of them refuse or keep silent until the aggregation timeout, the database answers.
+//! - In locator mode the serving MAAR is answered by the previous ones. When it repeats its update or
+//!   refreshes, which may be because an answer was lost, or all of them refuse or keep silent until the aggregation timeout, the database answers.
 //! - A previous MAAR that refuses to know the host anchors nothing for it any more. One that is out of
 //!   room, or takes offence at a timestamp, is asked again.
 //! - Of a host that has more prefixes than it may, the oldest goes. A host that moves more often than

@@ -166,8 +166,9 @@ fn a_locator_leaves_the_answer_to_the_previous_maars() {
     // One that has heard nobody asks again, and is not left alone.
     let answer = answer_to(&register(&mut cmd, 3000, MAAR2, "mn", PREF2), MAAR2);
     assert_eq!(previous_in(&answer), [(ip(MAAR1), prefix(PREF1))]);
+    // Of several answers one may have been lost: the next refresh says what there is to know.
     let refreshed = answer_to(&refresh(&mut cmd, 9000, MAAR2, "mn", PREF2), MAAR2);
-    assert_eq!(previous_in(&refreshed), []);
+    assert_eq!(previous_in(&refreshed), [(ip(MAAR1), prefix(PREF1))]);
 }
 
 /// A locator whose previous MAARs say nothing, or refuse, lets the host begin all the same.
