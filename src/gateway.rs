@@ -3,14 +3,22 @@
 use crate::ports::Ports;
 use crate::workers::Workers;
 use anyhow::{bail, Context, Result};
-use control::config::{Config, Hugepages, Machine};
+use control::config::{Config, Hugepages, Machine, Role};
+use control::kernel::Kernel;
 use control::store::Keeper;
-use control::{ControlSocket, Params};
+use control::{ControlSocket, Params, PortStats};
 use dataplane::rings;
 use dataplane::tables::{Capacity, Tables};
 use dpdk::{Eal, EalConfig};
 use std::path::PathBuf;
 use std::time::Instant;
+
+/// The tables of a role that installs nothing in them.
+const NOTHING: Capacity = Capacity {
+    bindings: 1,
+    tunnels: 1,
+    adjacencies: 1,
+};
 
 /// Runs the gateway until SIGTERM or SIGINT.
 ///
@@ -25,6 +33,17 @@ pub fn serve(config: Config, config_path: PathBuf, record: Option<PathBuf>) -> R
     let control_core = housekeeping.first().copied();
     // It reads while DPDK starts.
     let store = Keeper::open(&config, housekeeping.last().copied())?;
+    if matches!(config.role(), Role::Cmd(_)) {
+        let start = Start {
+            config,
+            config_path,
+            record,
+            socket,
+            store,
+            started,
+        };
+        return answer(start);
+    }
     let eal = Eal::init(environment(&config, housekeeping))?;
     if let Some(id) = control_core {
         core_affinity::set_for_current(core_affinity::CoreId { id });
@@ -46,6 +65,47 @@ pub fn serve(config: Config, config_path: PathBuf, record: Option<PathBuf>) -> R
     }
     tracing::info!("all ports closed, no packet buffer in use");
     Ok(())
+}
+
+/// Answers mobility messages by way of the kernel until control returns: a role that carries no data
+/// has neither ports nor workers, and DPDK is not started for it.
+fn answer(start: Start) -> Result<()> {
+    let Start {
+        config,
+        config_path,
+        record,
+        socket,
+        store,
+        started,
+    } = start;
+    let address = config.role().address();
+    let kernel = Kernel::open(address).with_context(|| {
+        format!(
+            "mobility messages for {address} cannot be had from the kernel; give it the address, and \
+             this process CAP_NET_RAW"
+        )
+    })?;
+    let (writer, _) = Tables::new(NOTHING, 0).context("the tables do not fit into memory")?;
+    let (rings, _) = rings::channel(0).context("the rings cannot be made")?;
+    control::run(Params {
+        config,
+        config_path,
+        socket,
+        record,
+        store,
+        writer,
+        rings,
+        kernel: Some(kernel),
+        ports: Vec::new(),
+        read_port: Box::new(|_| PortStats::default()),
+        workers: Vec::new(),
+        dpdk_version: dpdk::version().trim_start_matches("DPDK ").to_owned(),
+        cycles_per_second: None,
+        ready: Some(Box::new(move || {
+            tracing::info!(milliseconds = started.elapsed().as_millis(), "ready");
+        })),
+    })
+    .map_err(Into::into)
 }
 
 /// The cores that no worker has: DPDK's own threads and control keep to them. Empty when the workers
@@ -119,6 +179,7 @@ fn forward(eal: &Eal, ports: &mut Ports, start: Start) -> Result<()> {
         store,
         writer,
         rings,
+        kernel: None,
         ports: ports.info(),
         read_port: ports.reader(),
         workers: workers.info(),

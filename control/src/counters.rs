@@ -111,6 +111,7 @@ counters! {
         IcmpUnmatched = "icmp_unmatched", "ICMPv6 errors that quote no packet of a tunnel of ours.";
         IcmpOther = "icmp_other", "ICMPv6 errors about a tunnel that change nothing.";
         InjectRefused = "inject_refused", "Packets of our own that a worker's ring had no room for.";
+        KernelRefused = "kernel_refused", "Packets of our own that the kernel did not send: no route, or no room.";
         TableFull = "table_full", "Bindings that the tables refused.";
         LogLimited = "log_limited", "Lines about what others did that were kept out of the log because there were too many; subscribers got them all.";
         EffectDropped = "effect_dropped", "Effects not applied because the binding they rest on was refused.";

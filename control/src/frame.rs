@@ -70,10 +70,19 @@ impl<'a> Received<'a> {
         if kind != ETHER_IPV6 {
             return Err(FrameError::NotIpv6);
         }
+        Self::of_packet(MacAddr([a, b, c, d, e, f]), packet)
+    }
+
+    /// Takes a packet apart that came from `mac`; of one that came by no link of ours nobody asks.
+    ///
+    /// # Errors
+    ///
+    /// See [`FrameError`].
+    pub fn of_packet(mac: MacAddr, packet: &'a [u8]) -> Result<Self, FrameError> {
         let (header, payload) = Header::split(packet).map_err(FrameError::Header)?;
         let whole = ipv6::HEADER_LEN + payload.len();
         Ok(Self {
-            mac: MacAddr([a, b, c, d, e, f]),
+            mac,
             packet: packet.get(..whole).unwrap_or(packet),
             source: header.source.into(),
             destination: header.destination.into(),

@@ -12,6 +12,7 @@ use crate::routing::{Link, Routing, StaticRoute, Target};
 use crate::rpc::Notices;
 use dataplane::key::{self, Domain, InterfaceId};
 use packet::PortId;
+use roles::cmd::{Cmd, MaarPeer};
 use roles::counters::CounterView;
 use roles::lma::{Lma, LmaConfig};
 use roles::mag::{Mag, MagConfig};
@@ -36,6 +37,8 @@ pub enum Gateway {
     Lma(Lma),
     /// Mobile access gateway.
     Mag(Mag),
+    /// Central mobility database.
+    Cmd(Box<Cmd>),
 }
 
 impl Role for Gateway {
@@ -43,6 +46,7 @@ impl Role for Gateway {
         match self {
             Self::Lma(lma) => lma.on(now, event, effects),
             Self::Mag(mag) => mag.on(now, event, effects),
+            Self::Cmd(cmd) => cmd.on(now, event, effects),
         }
     }
 }
@@ -53,6 +57,7 @@ impl Gateway {
         match self {
             Self::Lma(lma) => lma.counters().collect(),
             Self::Mag(mag) => mag.counters().collect(),
+            Self::Cmd(cmd) => cmd.counters().collect(),
         }
     }
 
@@ -69,6 +74,7 @@ impl Gateway {
         match self {
             Self::Lma(lma) => lma.sessions(),
             Self::Mag(mag) => mag.sessions(),
+            Self::Cmd(cmd) => cmd.sessions(),
         }
     }
 }
@@ -226,6 +232,8 @@ pub struct Applied {
     pub access: Option<Box<dyn AccessPolicy>>,
     /// What an anchor goes by.
     pub anchor: Option<LmaPolicy>,
+    /// The MAARs of a domain, at a CMD.
+    pub maars: Option<Vec<MaarPeer>>,
     /// Peer gateways that it names.
     pub peers: Vec<Ipv6Addr>,
     /// Hosts that it lists.
@@ -247,6 +255,7 @@ impl Applied {
                 peers: policy.mags.clone(),
                 hosts: policy.hosts.len(),
                 anchor: Some(policy),
+                maars: None,
             },
             Policy::Mag(policy) => Self {
                 peers: policy.anchors(),
@@ -256,6 +265,15 @@ impl Applied {
                     None => Box::new(policy),
                 }),
                 anchor: None,
+                maars: None,
+            },
+            // Its peers are behind the kernel, which finds them.
+            Policy::Cmd(maars) => Self {
+                access: None,
+                anchor: None,
+                peers: Vec::new(),
+                hosts: 0,
+                maars: Some(maars),
             },
         }
     }
@@ -299,7 +317,7 @@ pub fn assemble(
     let tunnel_mtu = config.role().tunnel_mtu();
     let dhcpv4_lease = match config.role() {
         config::Role::Mag(mag) => Duration::from_secs(mag.dhcpv4_lease.into()),
-        config::Role::Lma(_) => Duration::ZERO,
+        config::Role::Lma(_) | config::Role::Cmd(_) => Duration::ZERO,
     };
     let (role, tunnel_hop_limit, reachability) = match config.role() {
         config::Role::Lma(lma) => {
@@ -314,6 +332,10 @@ pub fn assemble(
             };
             let role = Gateway::Mag(Mag::new(mag_config(mag, room, tunnel_mtu, seed)));
             (role, mag.tunnel_hop_limit, reachability)
+        }
+        config::Role::Cmd(cmd) => {
+            let role = Gateway::Cmd(Box::new(Cmd::new(cmd.made(seed))));
+            (role, 1, Reachability::default())
         }
     };
     let mag = config.mag.as_ref();
@@ -346,6 +368,7 @@ pub fn assemble(
         notices,
         recorder,
         store: None,
+        kernel: None,
     };
     Ok((role, setup))
 }

@@ -11,6 +11,7 @@ pub mod engine;
 mod frame;
 pub mod gateway;
 mod health;
+pub mod kernel;
 pub mod latency;
 pub mod management;
 pub mod metrics;

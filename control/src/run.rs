@@ -19,6 +19,7 @@ use crate::config::{self, Config};
 use crate::engine::Engine;
 use crate::gateway::{self, Applied, Gateway, PortInfo, Room, SetupError};
 use crate::health::Health;
+use crate::kernel::Kernel;
 use crate::management::Management;
 use crate::record::Recorder;
 use crate::rpc::{Call, ControlSocket, Limits, Notices, Server};
@@ -33,7 +34,9 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use tokio::io::Interest;
 use tokio::net::unix::pipe::Receiver;
+use tokio::net::UdpSocket;
 use tokio::signal::unix::{signal, Signal, SignalKind};
 use tokio::sync::{mpsc, Notify};
 
@@ -65,6 +68,8 @@ pub struct Params {
     pub writer: Writer,
     /// Control's end of the rings.
     pub rings: ControlRings,
+    /// The way of messages through the kernel, for a role that carries no data.
+    pub kernel: Option<Kernel>,
     /// The ports that were opened, twins left out.
     pub ports: Vec<PortInfo>,
     /// Reads what DPDK counts for a port.
@@ -226,6 +231,7 @@ async fn control(params: Params) -> Result<(), Error> {
     let mut applied = Applied::of(config.load_policy()?, handle.as_ref());
     let anchor = applied.anchor.take();
     let anchors = gateway::anchors(&config, &applied.peers);
+    let maars = applied.maars.take();
     let room = Room {
         bindings: params.writer.bindings_guaranteed(),
         adjacencies: config.tables.adjacencies,
@@ -240,6 +246,10 @@ async fn control(params: Params) -> Result<(), Error> {
     )?;
     let kept = params.store.as_ref().map(Keeper::told);
     setup.store = params.store;
+    let heard = params.kernel.as_ref().map(Kernel::event).transpose();
+    let heard = heard.and_then(|event| event.map(UdpSocket::from_std).transpose());
+    let heard = heard.map_err(Error::Runtime)?;
+    setup.kernel = params.kernel;
     let mut engine = Engine::new(setup, role, params.writer, params.rings, now);
     if let Some(aaa) = &mut aaa {
         engine.serve_on_terms(aaa.take_ledger());
@@ -248,6 +258,8 @@ async fn control(params: Params) -> Result<(), Error> {
     engine.start(now);
     if let Some(policy) = anchor {
         engine.deliver(now, Event::Policy { policy });
+    } else if let Some(maars) = maars {
+        engine.deliver(now, Event::Maars { maars });
     } else {
         engine.deliver(now, Event::Anchors { addresses: anchors });
     }
@@ -331,7 +343,7 @@ async fn control(params: Params) -> Result<(), Error> {
         let woken = sleep(
             &clock,
             until,
-            &event,
+            (&event, heard.as_ref()),
             kept,
             &mut requests,
             told,
@@ -392,7 +404,11 @@ fn restore(engine: &mut Engine<Gateway>, clock: &Clock) -> Result<(), Error> {
 /// What a service manager shows of a running gateway.
 fn status(desk: &Desk) -> String {
     let role = desk.config.role();
-    format!("{} {} forwards", role.name(), role.address())
+    let does = match role {
+        config::Role::Cmd(_) => "answers",
+        _ => "forwards",
+    };
+    format!("{} {} {does}", role.name(), role.address())
 }
 
 /// Answers a request; a client that did not wait for it is no loss.
@@ -406,7 +422,7 @@ fn answer(desk: &mut Desk, engine: &mut Engine<Gateway>, now: Now, call: Call) {
 async fn sleep(
     clock: &Clock,
     until: Option<Duration>,
-    event: &Receiver,
+    (event, heard): (&Receiver, Option<&UdpSocket>),
     kept: Option<&Notify>,
     requests: &mut mpsc::Receiver<Call>,
     told: Option<&mut mpsc::Receiver<Told>>,
@@ -421,6 +437,17 @@ async fn sleep(
     let timer = async {
         match until {
             Some(until) => tokio::time::sleep_until(clock.instant(until)).await,
+            None => std::future::pending().await,
+        }
+    };
+    let heard = async {
+        match heard {
+            Some(heard) => {
+                let _ = heard.readable().await;
+                // It is read until it is empty, and what comes after that makes it readable again.
+                let empty = || Err::<(), _>(io::ErrorKind::WouldBlock.into());
+                let _ = heard.try_io(Interest::READABLE, empty);
+            }
             None => std::future::pending().await,
         }
     };
@@ -440,6 +467,7 @@ async fn sleep(
             while event.try_read(&mut [0; 8]).is_ok() {}
             Woken::Work
         }
+        () = heard => Woken::Work,
         Some(call) = requests.recv() => Woken::Call(Box::new(call)),
         () = kept => Woken::Work,
         Some(told) = told => Woken::Told(Box::new(told)),

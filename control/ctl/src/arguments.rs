@@ -3,8 +3,8 @@
 use clap::{ArgGroup, Args, Parser, Subcommand};
 use clap_complete::Shell;
 use control::rpc::{
-    AttachParams, CaptureParams, DeleteParams, DetachParams, FilterWords, PageParams, Request,
-    RevokeParams, StopParams, TalkersParams, TraceParams, DEFAULT_SOCKET, LONGEST_PAGE,
+    AttachParams, CaptureParams, DeleteParams, DetachParams, FilterWords, ModeParams, PageParams,
+    Request, RevokeParams, StopParams, TalkersParams, TraceParams, DEFAULT_SOCKET, LONGEST_PAGE,
 };
 use std::net::Ipv6Addr;
 use std::path::PathBuf;
@@ -51,6 +51,13 @@ pub enum Command {
     Bindings,
     /// MAG: the hosts that are attached.
     Visitors,
+    /// CMD: the hosts, the MAAR that serves each, and those that it came by.
+    Sessions,
+    /// CMD: how serving MAARs hear of previous ones; given one, change it.
+    Mode {
+        /// `relay`, `locator` or `proxy`.
+        mode: Option<String>,
+    },
     /// What has been counted: verdicts of each worker, signalling, the control socket.
     Counters {
         /// Also those that are zero.
@@ -225,6 +232,8 @@ impl Command {
             Self::Peers => Request::Peers(FIRST_PAGE),
             Self::Bindings => Request::Bindings(FIRST_PAGE),
             Self::Visitors => Request::Visitors(FIRST_PAGE),
+            Self::Sessions => Request::Sessions(FIRST_PAGE),
+            Self::Mode { mode } => Request::Mode(ModeParams { mode: mode.clone() }),
             Self::Counters { .. } => Request::Counters,
             Self::Attach {
                 interface,

@@ -6,6 +6,7 @@
 mod arguments;
 mod capture;
 mod client;
+mod domain;
 mod notice;
 mod show;
 mod table;

@@ -1,5 +1,6 @@
 //! Replies for people.
 
+use crate::domain;
 use crate::table::Table;
 use control::rpc::types::{
     Aaa, Accepted, Binding, Counters, Neighbour, Peer, Port, Reloaded, Revoked, Route, Status,
@@ -20,6 +21,8 @@ pub fn reply(reply: &Reply, width: Option<usize>, all: bool) -> String {
         Reply::Peers(them) => list(them, "no peers", |them| peers(them, width)),
         Reply::Bindings(them) => list(them, "no bindings", |them| bindings(them, width)),
         Reply::Visitors(them) => list(them, "no visitors", |them| visitors(them, width)),
+        Reply::Sessions(them) => list(them, "no sessions", |them| domain::sessions(them, width)),
+        Reply::Mode(it) => format!("{}\n", it.mode),
         Reply::Counters(it) => counters(it, width, all),
         Reply::Attach(it) => accepted("attaching", it),
         Reply::Detach(it) => accepted("detaching", it),
@@ -123,7 +126,7 @@ fn reloaded(reloaded: &Reloaded) -> String {
 /// What is absent.
 const NONE: &str = "-";
 
-fn or_none<T: Display>(value: Option<&T>) -> String {
+pub(crate) fn or_none<T: Display>(value: Option<&T>) -> String {
     value.map_or_else(|| NONE.into(), T::to_string)
 }
 
@@ -187,7 +190,11 @@ fn status(status: &Status, width: Option<usize>) -> String {
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
     let age = duration(now.as_secs_f64() - status.policy_loaded);
-    row("policy", format!("read {age} ago: {}", status.policy));
+    let file = match status.policy.as_str() {
+        "" => "the configuration",
+        policy => policy,
+    };
+    row("policy", format!("read {age} ago: {file}"));
     row("subscribers", status.subscribers.to_string());
     if let Some(worker) = status.stalled_worker {
         row(

@@ -1,6 +1,7 @@
 //! What the control socket asks, answered by the engine: [`show`] what there is, [`order`] what the
 //! operator wants, [`reload`] what is read again.
 
+mod domain;
 mod heard;
 mod metrics;
 mod order;
@@ -10,7 +11,7 @@ mod show;
 pub(crate) use reload::log_reload;
 
 use crate::aaa;
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::engine::Engine;
 use crate::gateway::{Gateway, PortInfo};
 use crate::health::Health;
@@ -114,7 +115,7 @@ impl Desk {
                 | Request::Delete(_)
                 | Request::Revoke(_)
                 | Request::Reload
-        );
+        ) || matches!(&request, Request::Mode(params) if params.mode.is_some());
         if self.draining && changes {
             return Err(RpcError::unavailable(
                 "the gateway is going down and takes no more orders",
@@ -130,6 +131,8 @@ impl Desk {
             Request::Peers(page) => Reply::Peers(show::peers(engine, now, page)?),
             Request::Bindings(page) => Reply::Bindings(show::bindings(engine, now, page)?),
             Request::Visitors(page) => Reply::Visitors(show::visitors(engine, now, page)?),
+            Request::Sessions(page) => Reply::Sessions(domain::sessions(engine, now, page)?),
+            Request::Mode(params) => Reply::Mode(domain::mode(engine, now, params)?),
             Request::Counters => Reply::Counters(self.counters(engine)),
             Request::Attach(params) => Reply::Attach(order::attach(engine, now, &params)?),
             Request::Detach(params) => Reply::Detach(order::detach(engine, now, &params)?),
@@ -202,12 +205,19 @@ impl Desk {
                 .collect(),
             draining: self.draining,
             sessions: engine.role().sessions() as u64,
-            tables: vec![
-                table("bindings", engine.writer().bindings_len(), tables.bindings),
-                table("tunnels", engine.writer().tunnels_len(), tables.tunnels),
-                table("adjacencies", engine.adjacencies(), tables.adjacencies),
-            ],
-            policy: role.policy().display().to_string(),
+            tables: match (engine.role(), role) {
+                (Gateway::Cmd(cmd), config::Role::Cmd(it)) => {
+                    vec![table("prefixes", cmd.prefixes(), it.capacity)]
+                }
+                _ => vec![
+                    table("bindings", engine.writer().bindings_len(), tables.bindings),
+                    table("tunnels", engine.writer().tunnels_len(), tables.tunnels),
+                    table("adjacencies", engine.adjacencies(), tables.adjacencies),
+                ],
+            },
+            policy: role
+                .policy()
+                .map_or_else(String::new, |it| it.display().to_string()),
             policy_loaded: self.policy_loaded.as_secs_f64(),
             subscribers: engine.notices().subscribers(),
             signalling: types::Latency {

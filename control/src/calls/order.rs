@@ -20,8 +20,8 @@ fn attached(
             .visitors(now)
             .map(|view| (view.link, view.mn_identifier))
             .collect()),
-        Gateway::Lma(_) => Err(RpcError::wrong_role(
-            "hosts attach at a mag, this is an lma",
+        Gateway::Lma(_) | Gateway::Cmd(_) => Err(RpcError::wrong_role(
+            "hosts attach at a mag, this is none",
             "give the socket of the mag",
         )),
     }
@@ -123,6 +123,10 @@ fn known(engine: &Engine<Gateway>, now: Now, identifier: &str) -> Result<MnIdent
             let mut known = mag.visitors(now).filter_map(|view| view.mn_identifier);
             (known.find(is_meant), "visitors")
         }
+        Gateway::Cmd(cmd) => {
+            let mut known = cmd.bindings(now).map(|view| view.mn_identifier);
+            (known.find(is_meant), "sessions")
+        }
     };
     known.ok_or_else(|| {
         RpcError::not_found(
@@ -151,6 +155,7 @@ fn tally(engine: &Engine<Gateway>, now: Now) -> (usize, u64) {
             .visitors(now)
             .filter(|view| view.state != VisitorState::Leaving)
             .count(),
+        Gateway::Cmd(cmd) => cmd.sessions(),
     };
     (attached, engine.counters().get(Counter::MessageSent))
 }
@@ -160,6 +165,12 @@ pub(super) fn revoke(
     now: Now,
     params: RevokeParams,
 ) -> Result<types::Revoked, RpcError> {
+    if matches!(engine.role(), Gateway::Cmd(_)) {
+        return Err(RpcError::wrong_role(
+            "a cmd shares no bindings that it could revoke",
+            "`delete` ends the session of a host here and at the MAARs that it came by",
+        ));
+    }
     let scope = match (params.identifier, params.peer) {
         (Some(identifier), _) => RevocationScope::Host {
             mn_identifier: known(engine, now, &identifier)?,

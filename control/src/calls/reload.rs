@@ -50,11 +50,17 @@ impl Desk {
         engine.reroute(now, routing, gateway::peers(&config, applied.peers));
         engine.deliver(
             now,
-            match applied.anchor {
-                Some(policy) => Event::Policy { policy },
-                None => Event::Anchors { addresses },
+            match (applied.anchor, applied.maars) {
+                (Some(policy), _) => Event::Policy { policy },
+                (None, Some(maars)) => Event::Maars { maars },
+                (None, None) => Event::Anchors { addresses },
             },
         );
+        // What the operator has set stays unless the file says something else than before.
+        let modes = [&self.config.cmd, &config.cmd].map(|it| it.as_ref().map(|it| it.mode));
+        if let Some(mode) = modes[1].filter(|_| modes[0] != modes[1]) {
+            engine.deliver(now, Event::Mode { mode });
+        }
         match (applied.access, &self.aaa) {
             // Whoever the servers have let in stays: they say themselves when that is to change.
             (Some(access), Some(_)) => engine.exchange_access_policy(access),
@@ -77,6 +83,10 @@ impl Desk {
         config.gateway.drain_timeout = read.gateway.drain_timeout;
         config.route.clone_from(&read.route);
         config.authentication.clone_from(&read.authentication);
+        if let (Some(cmd), Some(read)) = (&mut config.cmd, &read.cmd) {
+            cmd.maar.clone_from(&read.maar);
+            cmd.mode = read.mode;
+        }
         match (&mut config.lma, &mut config.mag, &read.lma, &read.mag) {
             (Some(lma), _, Some(read), _) => lma.policy.clone_from(&read.policy),
             (_, Some(mag), _, Some(read)) => mag.policy.clone_from(&read.policy),

@@ -126,8 +126,8 @@ pub(super) fn bindings(
 ) -> Result<Vec<types::Binding>, RpcError> {
     let Gateway::Lma(lma) = engine.role() else {
         return Err(RpcError::wrong_role(
-            "a mag has no binding cache",
-            "ask for `visitors`, or ask the lma",
+            "this is no lma: only an lma has bindings",
+            "ask a mag for `visitors`, a cmd for `sessions`, or ask the lma",
         ));
     };
     let views = page.of(lma.sessions(), lma.bindings(now))?;
@@ -184,8 +184,8 @@ pub(super) fn visitors(
     use roles::mag::VisitorState;
     let Gateway::Mag(mag) = engine.role() else {
         return Err(RpcError::wrong_role(
-            "an lma has no visitors",
-            "ask for `bindings`, or ask the mag",
+            "this is no mag: only a mag has visitors",
+            "ask an lma for `bindings`, a cmd for `sessions`, or ask the mag",
         ));
     };
     let views = page.of(mag.sessions(), mag.visitors(now))?;

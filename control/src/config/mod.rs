@@ -14,6 +14,7 @@
 mod aaa;
 mod address;
 mod check;
+mod cmd;
 pub(crate) mod document;
 mod heartbeat;
 mod revocation;
@@ -25,6 +26,7 @@ pub use address::{
     bits, covers, is_link_local, masked, nobodys, overlap, BadInterfaceAddress, BadPrefix,
     InterfaceAddress, Ipv6Prefix, Prefix,
 };
+pub use cmd::{Cmd, Maar};
 pub use document::{Error, Problem};
 pub use heartbeat::{LmaHeartbeat, MagHeartbeat};
 pub use revocation::Revocation;
@@ -38,6 +40,7 @@ use crate::authentication::{self, Associations};
 use crate::policy::{self, FilePolicy};
 use dataplane::key::InterfaceId;
 use document::Document;
+use roles::cmd::MaarPeer;
 use roles::policy::LmaPolicy;
 use std::net::{IpAddr, Ipv6Addr};
 use std::path::{Path, PathBuf};
@@ -80,30 +83,35 @@ pub enum Role<'a> {
     Lma(&'a Lma),
     /// Mobile access gateway.
     Mag(&'a Mag),
+    /// Central mobility database.
+    Cmd(&'a Cmd),
 }
 
 impl Role<'_> {
-    /// `lma` or `mag`.
+    /// `lma`, `mag` or `cmd`.
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Lma(_) => "lma",
             Self::Mag(_) => "mag",
+            Self::Cmd(_) => "cmd",
         }
     }
 
-    /// The role's address: LMAA or Proxy-CoA.
+    /// The role's address: LMAA, Proxy-CoA, or where MAARs register hosts.
     pub const fn address(&self) -> Ipv6Addr {
         match self {
             Self::Lma(lma) => lma.address,
             Self::Mag(mag) => mag.address,
+            Self::Cmd(cmd) => cmd.address,
         }
     }
 
-    /// The role's policy file.
-    pub fn policy(&self) -> &Path {
+    /// The role's policy file, if it has one of its own.
+    pub fn policy(&self) -> Option<&Path> {
         match self {
-            Self::Lma(lma) => &lma.policy,
-            Self::Mag(mag) => &mag.policy,
+            Self::Lma(lma) => Some(&lma.policy),
+            Self::Mag(mag) => Some(&mag.policy),
+            Self::Cmd(_) => None,
         }
     }
 
@@ -112,6 +120,7 @@ impl Role<'_> {
         let configured = match self {
             Self::Lma(lma) => lma.tunnel_mtu,
             Self::Mag(mag) => mag.tunnel_mtu,
+            Self::Cmd(_) => None,
         };
         configured.unwrap_or(MIN_TUNNEL_MTU)
     }
@@ -124,6 +133,8 @@ pub enum Policy {
     Lma(LmaPolicy),
     /// Who may attach at a MAG.
     Mag(FilePolicy),
+    /// The MAARs that a CMD tells of one another; they stand in the configuration itself.
+    Cmd(Vec<MaarPeer>),
 }
 
 impl Config {
@@ -208,10 +219,11 @@ impl Config {
 
     /// The configured role. Checking has seen to it that there is exactly one.
     pub fn role(&self) -> Role<'_> {
-        match (&self.lma, &self.mag) {
-            (Some(lma), _) => Role::Lma(lma),
-            (None, Some(mag)) => Role::Mag(mag),
-            (None, None) => unreachable!("a configuration without a role does not load"),
+        match (&self.lma, &self.mag, &self.cmd) {
+            (Some(lma), _, _) => Role::Lma(lma),
+            (None, Some(mag), _) => Role::Mag(mag),
+            (None, None, Some(cmd)) => Role::Cmd(cmd),
+            (None, None, None) => unreachable!("a configuration without a role does not load"),
         }
     }
 
@@ -224,6 +236,7 @@ impl Config {
         match self.role() {
             Role::Lma(lma) => policy::load_lma(&lma.policy).map(Policy::Lma),
             Role::Mag(mag) => FilePolicy::load(&mag.policy).map(Policy::Mag),
+            Role::Cmd(cmd) => Ok(Policy::Cmd(cmd.maars())),
         }
     }
 

@@ -21,6 +21,7 @@ pub struct Config {
     #[serde(default)]
     pub eal: Eal,
     /// `[workers]`: the packet threads.
+    #[serde(default, skip_serializing_if = "Workers::are_none")]
     pub workers: Workers,
     /// `[tables]`: how much they hold.
     #[serde(default)]
@@ -55,6 +56,9 @@ pub struct Config {
     /// `[mag]`: the gateway is a mobile access gateway.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mag: Option<Mag>,
+    /// `[cmd]`: the gateway is a central mobility database.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cmd: Option<super::cmd::Cmd>,
 }
 
 /// `[gateway]`: the process.
@@ -147,6 +151,32 @@ pub struct Workers {
     /// for each worker, or shares out those that it has.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rx: Vec<Rx>,
+}
+
+impl Default for Workers {
+    /// None at all: what a role has that carries no data.
+    fn default() -> Self {
+        Self {
+            cores: Vec::new(),
+            idle: Idle::default(),
+            idle_after: defaults::idle_after(),
+            idle_sleep_us: defaults::idle_sleep_us(),
+            icmp_rate: defaults::icmp_rate(),
+            punt_rate: defaults::punt_rate(),
+            punt_source_rate: defaults::punt_source_rate(),
+            peer_rate: defaults::peer_rate(),
+            handoff: Handoff::default(),
+            stall_after: defaults::stall_after(),
+            rx: Vec::new(),
+        }
+    }
+}
+
+impl Workers {
+    /// Whether the table says nothing.
+    fn are_none(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// `[[workers.rx]]`: receive queues of one port that one worker polls.

@@ -42,6 +42,7 @@ pub use outlet::Outlet;
 use crate::authentication::Associations;
 use crate::counters::Counters;
 use crate::frame;
+use crate::kernel::Kernel;
 use crate::latency::{Latency, Summary};
 use crate::neighbour::{Neighbour, Neighbours};
 use crate::policy::AccessPolicy;
@@ -83,6 +84,9 @@ const QUESTIONS_PER_TICK: usize = 256;
 
 /// Time after which those who were asked too much are asked again.
 const BUSY: Duration = Duration::from_millis(50);
+
+/// Messages that are taken from the kernel before timers and requests have their turn.
+const KERNEL_PER_POLL: usize = 256;
 
 /// Time between two rounds of housekeeping.
 const HOUSEKEEPING: Duration = Duration::from_secs(1);
@@ -146,6 +150,8 @@ pub struct Setup {
     pub recorder: Option<Recorder>,
     /// What is kept across a restart, if anything is.
     pub store: Option<Keeper>,
+    /// The way of messages through the kernel, for a role that carries no data.
+    pub kernel: Option<Kernel>,
 }
 
 /// A binding as it stands in the table.
@@ -245,7 +251,7 @@ impl<R: Role> Engine<R> {
             routing: setup.routing,
             access: setup.access,
             writer,
-            out: Outlet::new(rings),
+            out: Outlet::new(rings, setup.kernel),
             wheel: Wheel::new(),
             neighbours: Neighbours::new(setup.neighbours, setup.seed),
             resolved: HashMap::new(),
@@ -335,6 +341,7 @@ impl<R: Role> Engine<R> {
         }
         self.spare.truncate(dataplane::rings::DEPTH);
         self.batch = batch;
+        let count = count + self.hear_kernel(now);
         self.flush();
         self.publish(now);
         settled + count

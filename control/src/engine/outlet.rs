@@ -1,22 +1,25 @@
-//! The way out: frames and packets to the workers' rings.
+//! The way out: frames and packets to the workers' rings, or packets to the kernel.
 
 use crate::counters::{Counter, Counters};
+use crate::kernel::Kernel;
 use dataplane::key::{Domain, InterfaceId};
 use dataplane::rings::{ControlRings, Inject};
 
 /// Control's end of the rings, with what it counts.
 pub struct Outlet {
     rings: ControlRings,
+    kernel: Option<Kernel>,
     preferred: usize,
     /// What the control plane counted.
     pub counters: Counters,
 }
 
 impl Outlet {
-    /// Over these rings.
-    pub(super) fn new(rings: ControlRings) -> Self {
+    /// Over these rings; packets by way of the kernel, where there is one.
+    pub(super) fn new(rings: ControlRings, kernel: Option<Kernel>) -> Self {
         Self {
             rings,
+            kernel,
             preferred: 0,
             counters: Counters::default(),
         }
@@ -25,6 +28,11 @@ impl Outlet {
     /// The rings.
     pub(super) fn rings(&mut self) -> &mut ControlRings {
         &mut self.rings
+    }
+
+    /// The next packet that has come by way of the kernel.
+    pub(super) fn hear(&mut self) -> Option<Vec<u8>> {
+        self.kernel.as_mut()?.receive()
     }
 
     /// Sends what follows through this worker, as long as its ring has room.
@@ -37,8 +45,16 @@ impl Outlet {
         self.inject(Inject::Frame { interface, data })
     }
 
-    /// Sends a packet of the gateway's own; whether a ring took it.
+    /// Sends a packet of the gateway's own; whether a ring, or the kernel, took it.
     pub(super) fn packet(&mut self, data: &[u8]) -> bool {
+        if let Some(kernel) = &self.kernel {
+            let sent = kernel.send(data);
+            if let Err(error) = &sent {
+                tracing::debug!(%error, "the kernel does not send a packet");
+                self.counters.count(Counter::KernelRefused);
+            }
+            return sent.is_ok();
+        }
         let domain = Domain::default();
         self.inject(Inject::Packet { domain, data })
     }

@@ -1,7 +1,7 @@
 //! From the bytes of a punted Mobility Header to an event, or to the answer that RFC 6275 section
 //! 9.2 gives for what is wrong with it.
 
-use super::Engine;
+use super::{Engine, KERNEL_PER_POLL};
 use crate::authentication::Refused;
 use crate::counters::Counter;
 use crate::frame::{self, Received, Refusal};
@@ -9,7 +9,8 @@ use dataplane::key::InterfaceId;
 use roles::event::{HostLink, Sign};
 use roles::{Event, Now, Role};
 use std::net::Ipv6Addr;
-use wire::ether::{ethertype, Frame};
+use std::time::Instant;
+use wire::ether::{ethertype, Frame, MacAddr};
 use wire::icmpv6::{may_send_error, ErrorMessage};
 use wire::ipv6::next_header;
 use wire::mh::{BindingError, Message, MobilityOption};
@@ -23,9 +24,31 @@ impl<R: Role> Engine<R> {
         if !self.routing.owns(received.destination) {
             return self.out.counters.count(Counter::PacketForeign);
         }
-        let upper = match frame::upper(&received) {
+        self.mobility_packet(now, &received);
+    }
+
+    /// Takes what has come by way of the kernel, which has seen to it that it is for us; returns how
+    /// much there was.
+    pub(super) fn hear_kernel(&mut self, now: Now) -> usize {
+        for count in 0..KERNEL_PER_POLL {
+            let Some(packet) = self.out.hear() else {
+                return count;
+            };
+            self.taken_at = Some(Instant::now());
+            match Received::of_packet(MacAddr::default(), &packet) {
+                Ok(received) => self.mobility_packet(now, &received),
+                Err(_) => self.out.counters.count(Counter::PacketMalformed),
+            }
+            self.taken_at = None;
+        }
+        KERNEL_PER_POLL
+    }
+
+    /// A packet for us that was taken apart.
+    fn mobility_packet(&mut self, now: Now, received: &Received<'_>) {
+        let upper = match frame::upper(received) {
             Ok(upper) => upper,
-            Err(refusal) => return self.refuse(now, &received, refusal),
+            Err(refusal) => return self.refuse(now, received, refusal),
         };
         if upper.kind != next_header::MOBILITY {
             return self.out.counters.count(Counter::PacketUnexpected);
@@ -36,13 +59,13 @@ impl<R: Role> Engine<R> {
         match Message::parse(received.source, received.destination, upper.bytes) {
             Ok(Message::Other { .. }) => {
                 self.out.counters.count(Counter::MessageUnknownType);
-                self.binding_error(now, &received);
+                self.binding_error(now, received);
             }
             Ok(message) => {
                 if let Err(refused) =
-                    self.authenticate_message(now, &received, &message, upper.bytes)
+                    self.authenticate_message(now, received, &message, upper.bytes)
                 {
-                    return self.unauthenticated(now, &received, message, refused);
+                    return self.unauthenticated(now, received, message, refused);
                 }
                 for option in message.options() {
                     if matches!(option, MobilityOption::Skipped { .. }) {
@@ -61,7 +84,7 @@ impl<R: Role> Engine<R> {
                 tracing::debug!(from = %received.source, %error, "malformed mobility message");
                 if let Some(pointer) = error.parameter_problem_pointer() {
                     let offset = upper.offset + usize::from(pointer);
-                    self.problem(now, &received, frame::erroneous_field(offset));
+                    self.problem(now, received, frame::erroneous_field(offset));
                 }
             }
         }

@@ -4,6 +4,7 @@ use super::declare::{objects, Field};
 use super::error::{code, RpcError};
 use super::types;
 use super::watching::{CaptureParams, StopParams, TalkersParams, TraceParams};
+use roles::cmd::CmdMode;
 use serde::Serialize;
 use serde_json::{json, Map, Value};
 use std::net::Ipv6Addr;
@@ -138,6 +139,10 @@ methods! {
     Bindings = "bindings" (PageParams) -> [Binding];
     /// MAG: the hosts that are attached, with the binding update list.
     Visitors = "visitors" (PageParams) -> [Visitor];
+    /// CMD: the binding cache: each host, the MAAR that serves it, and those that it came by.
+    Sessions = "sessions" (PageParams) -> [Session];
+    /// CMD: how serving MAARs hear of previous ones; changed when a mode is given.
+    Mode = "mode" (ModeParams) -> Mode;
     /// All counters: verdicts of each worker, signalling, the control socket.
     Counters = "counters" -> Counters;
     /// MAG: a host has attached, says the access network.
@@ -214,6 +219,13 @@ objects! {
         pub all: Option<bool>,
     }
 
+    /// Parameters of `mode`.
+    #[derive(Default)]
+    pub struct ModeParams {
+        /// The mode that is wanted: `relay`, `locator` or `proxy`; absent: nothing is changed.
+        pub mode: Option<String>,
+    }
+
     /// Parameters of `delete`.
     pub struct DeleteParams {
         /// The host's identifier.
@@ -287,6 +299,25 @@ impl RevokeParams {
     }
 }
 
+impl ModeParams {
+    fn check(self) -> Result<Self, RpcError> {
+        let names = CmdMode::ALL.map(CmdMode::name);
+        match &self.mode {
+            Some(mode) if !names.contains(&mode.as_str()) => Err(invalid(
+                "there is no such mode",
+                format!("give {}", names.join(", ")),
+            )),
+            _ => Ok(self),
+        }
+    }
+
+    /// The mode that is wanted, if one is.
+    pub fn wanted(&self) -> Option<CmdMode> {
+        let mode = self.mode.as_deref()?;
+        CmdMode::ALL.into_iter().find(|known| known.name() == mode)
+    }
+}
+
 impl DeleteParams {
     fn check(self) -> Result<Self, RpcError> {
         if self.identifier.is_empty() {
@@ -303,7 +334,8 @@ impl Request {
             Self::Neighbours(page)
             | Self::Peers(page)
             | Self::Bindings(page)
-            | Self::Visitors(page) => Some(page),
+            | Self::Visitors(page)
+            | Self::Sessions(page) => Some(page),
             _ => None,
         }
     }

@@ -15,9 +15,9 @@ objects! {
     pub struct Status {
         /// Its name in the configuration.
         pub name: String,
-        /// Its role: `lma` or `mag`.
+        /// Its role: `lma`, `mag` or `cmd`.
         pub role: String,
-        /// The role's address: LMAA or Proxy-CoA.
+        /// The role's address: LMAA, Proxy-CoA, or where MAARs register hosts.
         pub address: Ipv6Addr,
         /// Version of anchord.
         pub version: String,
@@ -39,7 +39,7 @@ objects! {
         pub sessions: u64,
         /// How full the tables are.
         pub tables: Vec<TableUse>,
-        /// The policy file.
+        /// The policy file; empty where the role has none of its own.
         pub policy: String,
         /// When it was read last, in seconds since 1970.
         pub policy_loaded: f64,
@@ -101,9 +101,51 @@ objects! {
         pub max_us: f64,
     }
 
+    /// A host that a CMD knows of: an entry of its binding cache.
+    pub struct Session {
+        /// The host's identifier.
+        pub identifier: String,
+        /// `active` while a MAAR serves it, `pending` after its de-registration, `ending` while its
+        /// previous MAARs are told to let go.
+        pub state: String,
+        /// The MAAR that serves it (Proxy-CoA).
+        pub serving: Option<Ipv6Addr>,
+        /// Its anchors: previous MAARs from the oldest on, the serving one last.
+        pub anchors: Vec<Anchor>,
+        /// Seconds until it ends if nothing more comes.
+        pub remaining_secs: f64,
+        /// Sequence number of the last accepted update.
+        pub sequence: u16,
+        /// Timestamp of the last accepted update, in seconds since 1970.
+        pub timestamp: Option<f64>,
+        /// Access Technology Type of the last accepted update.
+        pub access_technology: u8,
+        /// Handoff Indicator of the last accepted update.
+        pub handoff_indicator: u8,
+        /// Whether the serving MAAR still waits for the answer to its update.
+        pub awaited: bool,
+    }
+
+    /// A MAAR that anchors prefixes of a host.
+    pub struct Anchor {
+        /// Its address.
+        pub maar: Ipv6Addr,
+        /// The prefixes.
+        pub prefixes: Vec<HomeNetworkPrefix>,
+        /// `serving`; `told`, `asked` or `silent`: whether it has answered where the host is; `leaving`
+        /// while it is told to let go.
+        pub state: String,
+    }
+
+    /// The mode of a CMD.
+    pub struct Mode {
+        /// `relay`, `locator` or `proxy`.
+        pub mode: String,
+    }
+
     /// How full a table is.
     pub struct TableUse {
-        /// Which: `bindings`, `tunnels` or `adjacencies`.
+        /// Which: `bindings`, `tunnels`, `adjacencies`, or `prefixes` of a CMD.
         pub name: String,
         /// Entries in use.
         pub used: usize,

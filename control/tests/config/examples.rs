@@ -2,8 +2,8 @@
 
 use super::{load, machine, root, LMA, MAG};
 use control::config::{
-    Aaa, AaaClient, AaaDynamic, AaaServer, Authentication, Config, Eal, ErrorSource, Gateway,
-    Interface, Ipv4Network, Lma, LmaHeartbeat, Mag, MagHeartbeat, Management, Pool, Port,
+    Aaa, AaaClient, AaaDynamic, AaaServer, Authentication, Cmd, Config, Eal, ErrorSource, Gateway,
+    Interface, Ipv4Network, Lma, LmaHeartbeat, Maar, Mag, MagHeartbeat, Management, Pool, Port,
     Revocation, Route, Rx, Store, Tables, Workers,
 };
 use serde::de::{self, DeserializeOwned, Visitor};
@@ -90,7 +90,7 @@ fn paths_are_relative_to_the_file() {
     assert!(config
         .role()
         .policy()
-        .ends_with("conf/demo/mag-policy.toml"));
+        .is_some_and(|policy| policy.ends_with("conf/demo/mag-policy.toml")));
 }
 
 /// A deserializer that only asks a struct for the names of its fields.
@@ -197,6 +197,8 @@ fn the_reference_names_every_key_of_the_schema() {
         ("lma.heartbeat", fields_of::<LmaHeartbeat>()),
         ("mag.heartbeat", fields_of::<MagHeartbeat>()),
         ("store", fields_of::<Store>()),
+        ("cmd", fields_of::<Cmd>()),
+        ("maar", fields_of::<Maar>()),
     ];
     for section in fields_of::<Config>() {
         assert!(
@@ -212,6 +214,7 @@ fn the_reference_names_every_key_of_the_schema() {
             "rx" => &table["workers"]["rx"],
             "server" | "dynamic" => &table["aaa"][section],
             "client" => &table["aaa"]["dynamic"]["client"],
+            "maar" => &table["cmd"]["maar"],
             _ => &table[section],
         };
         let tables = match value {
@@ -245,6 +248,15 @@ fn what_the_reference_comments_out_are_the_defaults() {
             ..shown_lma
         },
         plain_lma
+    );
+    let cmd = Config::load_for(&root().join("conf/cmd.toml"), &machine()).expect("it loads");
+    let (shown_cmd, cmd) = (shown.cmd.expect("a CMD"), cmd.cmd.expect("a CMD"));
+    assert_eq!(
+        Cmd {
+            maar: cmd.maar.clone(),
+            ..shown_cmd
+        },
+        cmd
     );
     let mag = load(MAG, "").expect("it loads").mag.expect("a MAG");
     let mut shown_mag = shown.mag.expect("a MAG");

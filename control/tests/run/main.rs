@@ -148,6 +148,7 @@ fn control_answers_reloads_records_and_ends_at_sigterm() {
     let second = ControlSocket::claim(&socket, None).unwrap_err();
     assert!(second.to_string().contains("another anchord"), "{second}");
     let params = Params {
+        kernel: None,
         store: None,
         socket: claimed,
         config,

@@ -83,12 +83,16 @@ impl Configuration {
                 .with_context(|| format!("{} is not TOML", path.display()))
         };
         let table = read(conf.join(format!("{name}.toml")))?;
-        let role = ["lma", "mag"]
+        let role = ["lma", "mag", "cmd"]
             .into_iter()
             .find(|role| table.contains_key(*role));
-        let role = role.with_context(|| format!("{name}.toml has neither [lma] nor [mag]"))?;
+        let role = role.with_context(|| format!("{name}.toml has no role"))?;
         let policy = table[role].get("policy").and_then(toml::Value::as_str);
-        let policy = read(conf.join(policy.context("a role without a policy")?))?;
+        let policy = match policy {
+            Some(policy) => read(conf.join(policy))?,
+            // A database's peers stand in its configuration.
+            None => toml::Table::new(),
+        };
         Ok(Self {
             name: name.to_owned(),
             table,
@@ -132,9 +136,11 @@ impl Configuration {
                 .map(String::from)
         };
         let (policy_text, socket_text) = (text(&policy)?, text(&socket)?);
-        self.set(self.role, "policy", policy_text);
         self.set("gateway", "socket", socket_text);
-        fs::write(&policy, toml::to_string(&self.policy)?)?;
+        if self.role != "cmd" {
+            self.set(self.role, "policy", policy_text);
+            fs::write(&policy, toml::to_string(&self.policy)?)?;
+        }
         fs::write(&config, toml::to_string(&self.table)?)?;
         Ok((config, socket))
     }

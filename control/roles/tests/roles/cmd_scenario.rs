@@ -92,7 +92,6 @@ pub fn refresh(cmd: &mut Cmd, ms: u64, from: &str, host: &str, prefix: &str) -> 
     hear(cmd, ms, from, Message::BindingUpdate(update))
 }
 
-#[allow(dead_code)]
 pub fn leave(cmd: &mut Cmd, ms: u64, from: &str, host: &str, prefixes: &[&str]) -> Vec<Effect> {
     let mut update = registration(host, prefixes, ms);
     update.lifetime = Lifetime::ZERO;

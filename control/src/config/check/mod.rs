@@ -44,19 +44,26 @@ pub(super) fn check(document: &mut Document, config: &Config, machine: &Machine)
             }
         }
     }
-    match (&config.lma, &config.mag) {
-        (Some(it), None) => role::lma(document, config, it),
-        (None, Some(it)) => role::mag(document, config, it),
-        (Some(_), Some(_)) => document.problem(
+    match (&config.lma, &config.mag, &config.cmd) {
+        (Some(it), None, None) => role::lma(document, config, it),
+        (None, Some(it), None) => role::mag(document, config, it),
+        (None, None, Some(it)) => it.check(document, config),
+        (None, None, None) => {
+            document.problem(place![], "no role; add a table [lma], [mag] or [cmd]");
+        }
+        (Some(_), Some(_), None) => document.problem(
             place!["mag"],
             "a gateway has one role; keep [lma] or [mag] and remove the other",
         ),
-        (None, None) => document.problem(place![], "no role; add a table [lma] or [mag]"),
+        (_, _, Some(_)) => document.problem(
+            place!["cmd"],
+            "a gateway has one role; keep [cmd] or the other and remove the rest",
+        ),
     }
 }
 
 /// Whether a node can have the address.
-fn is_unicast(address: impl Into<IpAddr>) -> bool {
+pub(super) fn is_unicast(address: impl Into<IpAddr>) -> bool {
     match address.into() {
         IpAddr::V6(v6) => !(v6.is_unspecified() || v6.is_loopback() || v6.is_multicast()),
         IpAddr::V4(v4) => !never_a_source(v4),
@@ -116,7 +123,7 @@ fn gateway(document: &mut Document, config: &Config) {
 
 fn workers(document: &mut Document, config: &Config, machine: &Machine) {
     let workers = &config.workers;
-    if workers.cores.is_empty() {
+    if workers.cores.is_empty() && config.cmd.is_none() {
         document.problem(
             place!["workers", "cores"],
             "no core, no worker; name at least one core",

@@ -1,0 +1,48 @@
+//! A central mobility database, for people.
+
+use crate::show::{duration, or_none};
+use crate::table::Table;
+use control::rpc::types::{Anchor, Session};
+
+/// One line for each anchor of a host, the serving MAAR first, which is what is looked for.
+pub(crate) fn sessions(sessions: &[Session], width: Option<usize>) -> String {
+    let mut table = Table::new(&[
+        "~identifier",
+        "state",
+        "serving",
+        ">left",
+        "prefix",
+        "anchor",
+        "anchor state",
+    ]);
+    for session in sessions {
+        let mut first = true;
+        let anchors = session.anchors.iter().rev();
+        let mut rows: Vec<(Option<&Anchor>, Option<String>)> = anchors
+            .flat_map(|anchor| {
+                let prefixes = anchor.prefixes.iter().map(|it| Some(it.to_string()));
+                let none = anchor.prefixes.is_empty().then_some(None);
+                prefixes
+                    .chain(none)
+                    .map(move |prefix| (Some(anchor), prefix))
+            })
+            .collect();
+        if rows.is_empty() {
+            rows.push((None, None));
+        }
+        for (anchor, prefix) in rows {
+            let of_host = |text: String| if first { text } else { String::new() };
+            table.row([
+                of_host(session.identifier.clone()),
+                of_host(session.state.clone()),
+                of_host(or_none(session.serving.as_ref())),
+                of_host(duration(session.remaining_secs)),
+                or_none(prefix.as_ref()),
+                or_none(anchor.map(|it| it.maar).as_ref()),
+                or_none(anchor.map(|it| &it.state)),
+            ]);
+            first = false;
+        }
+    }
+    table.render(width)
+}
