@@ -308,6 +308,32 @@ fn answer(request: Request) -> Result<Reply, RpcError> {
         Request::Stop(session) => Reply::Stop(t::Stopped {
             session: session.session,
         }),
+        Request::Sessions(_) => {
+            let anchor = |maar: &str, prefix: &str, state: &str| t::Anchor {
+                maar: maar.parse().expect("an address"),
+                prefixes: vec![prefix.parse().expect("a prefix")],
+                state: state.into(),
+            };
+            let serving = "2001:db8:ff::22";
+            Reply::Sessions(vec![t::Session {
+                identifier: "mn1@example.net".into(),
+                state: "active".into(),
+                serving: Some(serving.parse().expect("an address")),
+                anchors: vec![
+                    anchor("2001:db8:ff::21", "2001:db8:a1:1::/64", "told"),
+                    anchor(serving, "2001:db8:a2:1::/64", "serving"),
+                ],
+                remaining_secs: 299.0,
+                sequence: 7,
+                timestamp: Some(1_700_000_000.5),
+                access_technology: 3,
+                handoff_indicator: 4,
+                awaited: false,
+            }])
+        }
+        Request::Mode(params) => Reply::Mode(t::Mode {
+            mode: params.mode.unwrap_or_else(|| "proxy".into()),
+        }),
         Request::Talkers(_) => Reply::Talkers(vec![t::Talker {
             prefix: "2001:db8:1::/64".into(),
             bits_per_sec: 8_000.0,
@@ -415,6 +441,23 @@ fn json_is_what_the_gateway_answered() {
     assert_eq!(value[0]["identifier"], "mn1@example.net");
     assert_eq!(value[0]["up"]["packets"], 120);
     assert_eq!(value[0]["link_local"], serde_json::Value::Null);
+}
+
+#[test]
+fn a_host_of_a_domain_stands_with_each_of_its_anchors() {
+    let gateway = Gateway::start();
+    let text = shown(&gateway.run(&["sessions"]));
+    let rows: Vec<Vec<&str>> = text
+        .lines()
+        .map(|line| line.split_whitespace().collect())
+        .collect();
+    let first = ["mn1@example.net", "active", "2001:db8:ff::22", "4m59s"];
+    let (one, two) = ("2001:db8:ff::21", "2001:db8:ff::22");
+    let serving = ["2001:db8:a2:1::/64", two, "serving"];
+    assert_eq!(rows[1], [&first[..], &serving].concat(), "{text}");
+    assert_eq!(rows[2], ["2001:db8:a1:1::/64", one, "told"], "{text}");
+    assert_eq!(shown(&gateway.run(&["mode"])), "proxy\n");
+    assert_eq!(shown(&gateway.run(&["mode", "relay"])), "relay\n");
 }
 
 #[test]

@@ -13,7 +13,7 @@ const MAX_TWIN_NAME: usize = 15;
 const MAX_MTU: u16 = 9_600;
 
 pub(super) fn ports(document: &mut Document, config: &Config) {
-    if config.port.is_empty() {
+    if config.port.is_empty() && config.cmd.is_none() {
         document.problem(place![], "no port; add at least one [[port]]");
     }
     for (index, port) in config.port.iter().enumerate() {
@@ -62,7 +62,7 @@ pub(super) fn ports(document: &mut Document, config: &Config) {
 }
 
 pub(super) fn interfaces(document: &mut Document, config: &Config) {
-    if config.interface.is_empty() {
+    if config.interface.is_empty() && config.cmd.is_none() {
         document.problem(place![], "no interface; add at least one [[interface]]");
     }
     for (index, interface) in config.interface.iter().enumerate() {
