@@ -173,7 +173,7 @@ fn the_reference_names_every_key_of_the_schema() {
     let text = uncommented();
     let table: toml::Table =
         toml::from_str(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
-    let sections: [(&str, &[&str]); 23] = [
+    let sections: [(&str, &[&str]); 25] = [
         ("gateway", fields_of::<Gateway>()),
         ("eal", fields_of::<Eal>()),
         ("workers", fields_of::<Workers>()),

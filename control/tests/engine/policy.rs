@@ -42,7 +42,7 @@ fn every_host_is_looked_at_anew_however_many_there_are() {
                 .filter(|it| it.state == VisitorState::Registering)
                 .count()
         }
-        Gateway::Lma(_) => unreachable!("it is an access gateway"),
+        _ => unreachable!("it is an access gateway"),
     };
     for host in 0..HOSTS {
         let [high, low] = host.to_be_bytes();

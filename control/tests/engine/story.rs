@@ -211,7 +211,7 @@ fn join(nodes: Vec<Node>) -> World {
 pub fn bindings(world: &World) -> Vec<BindingView> {
     match world.nodes[LMA].engine.role() {
         Gateway::Lma(lma) => lma.bindings(world.now()).collect(),
-        Gateway::Mag(_) => panic!("no anchor"),
+        _ => panic!("no anchor"),
     }
 }
 
@@ -219,7 +219,7 @@ pub fn bindings(world: &World) -> Vec<BindingView> {
 pub fn visitors(world: &World, node: usize) -> Vec<VisitorState> {
     match world.nodes[node].engine.role() {
         Gateway::Mag(mag) => mag.visitors(world.now()).map(|view| view.state).collect(),
-        Gateway::Lma(_) => panic!("no access gateway"),
+        _ => panic!("no access gateway"),
     }
 }
 

@@ -52,7 +52,7 @@ impl Cmd {
         let outcome = Outcome {
             sequence: received.update.sequence,
             // Granted now, or, to an answer that comes late, what is left of it.
-            lifetime: entry.granted.min(entry.lifetime_left(now.monotonic)),
+            lifetime: entry.lifetime_left(now.monotonic),
             previous,
             ..Outcome::default()
         };

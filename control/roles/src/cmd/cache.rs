@@ -170,7 +170,7 @@ impl Entry {
             .saturating_sub(now)
             .as_secs()
             .saturating_add(4);
-        Lifetime::from_secs_floor(u32::try_from(left).unwrap_or(u32::MAX))
+        Lifetime::from_secs_floor(u32::try_from(left).unwrap_or(u32::MAX)).min(self.granted)
     }
 
     pub(super) fn view(&self, now: Duration) -> SessionView {

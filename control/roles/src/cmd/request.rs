@@ -221,7 +221,8 @@ impl Cmd {
                 return refused;
             }
         }
-        let had = entry.map_or(0, |entry| entry.home().map_or(0, |it| it.prefixes.len()));
+        let had = entry.and_then(|entry| entry.anchor(request.maar));
+        let had = had.map_or(0, |it| it.prefixes.len());
         let more = local.len().saturating_sub(had);
         if local.len() > MOST_PER_MAAR || !self.has_room_for(more) {
             return Err(Status::INSUFFICIENT_RESOURCES);

@@ -303,7 +303,7 @@ fn only_the_serving_maar_ends_a_session() {
         (release.lifetime, prefixes_of(&release.options)),
         (Lifetime::ZERO, vec![prefix(PREF1)])
     );
-    assert_eq!(serving_in(&release.options), []);
+    assert!(serving_in(&release.options).is_empty());
     assert_eq!(view(&cmd, 50_000, "mn").state, SessionState::Ending);
     let effects = confirm(&mut cmd, 50_010, MAAR1, &release, &[]);
     assert!(effects.contains(&Effect::Forget {
@@ -454,7 +454,7 @@ fn hosts_that_bounce_are_bounded() {
     config.pacing_rate = 1_000_000;
     let mut cmd = cmd_with(config);
     let mut sent = vec![0_u32; HOSTS];
-    for round in 0..6_u64 {
+    for round in 0..3_u64 {
         let (maar, pool) = match round % 2 {
             0 => (MAAR1, "2001:db8:a1"),
             _ => (MAAR2, "2001:db8:a2"),
@@ -468,9 +468,9 @@ fn hosts_that_bounce_are_bounded() {
         fire(&mut cmd, 1900 + round * 1000, Timer::Pacing);
     }
     assert_eq!((cmd.sessions(), cmd.prefixes()), (HOSTS, 2 * HOSTS));
-    assert!(cmd.paced() <= HOSTS);
+    assert!(cmd.paced() <= 2 * HOSTS, "one turn for each anchor");
     assert!(
-        sent.iter().all(|&sent| sent <= 6),
+        sent.iter().all(|&sent| sent <= 3),
         "one for each move at most"
     );
     // One that moves faster than is followed stays where it is; it costs no more messages.

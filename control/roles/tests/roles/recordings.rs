@@ -2,7 +2,9 @@
 //! names its setup and lists events with their time in milliseconds; with `RECORDINGS_REGENERATE`
 //! set, the effects are written anew, to be read before they are committed.
 
+use crate::cmd_scenario::cmd;
 use crate::scenario::{at, lma, lma_config, lma_with, mag, mag_config};
+use roles::cmd::CmdMode;
 use roles::effect::Effect;
 use roles::lma::Lma;
 use roles::mag::Mag;
@@ -33,6 +35,12 @@ enum Setup {
     WatchingMag,
     /// A gateway that orders updates by sequence numbers.
     MagWithoutTimestamps,
+    /// A database that relays.
+    CmdRelay,
+    /// A database that only locates.
+    CmdLocator,
+    /// A database that answers for others.
+    CmdProxy,
 }
 
 impl Setup {
@@ -69,6 +77,9 @@ impl Setup {
                 config.heartbeat.interval = Duration::from_secs(60);
                 Box::new(Mag::new(config))
             }
+            Self::CmdRelay => Box::new(cmd(CmdMode::Relay)),
+            Self::CmdLocator => Box::new(cmd(CmdMode::Locator)),
+            Self::CmdProxy => Box::new(cmd(CmdMode::Proxy)),
             Self::MagWithoutTimestamps => {
                 let mut config = mag_config();
                 config.timestamps = false;
