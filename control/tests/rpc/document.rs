@@ -38,6 +38,7 @@ const OBJECTS: &[(&str, &str, &[Field])] = &[
         t::VisitorAddress::FIELDS,
     ),
     ("Traffic", t::Traffic::DESCRIPTION, t::Traffic::FIELDS),
+    ("Anchor", t::Anchor::DESCRIPTION, t::Anchor::FIELDS),
     (
         "CounterGroup",
         t::CounterGroup::DESCRIPTION,

@@ -80,6 +80,11 @@ impl Cmd {
                 let timer = Timer::AnchorUpdate { session, maar };
                 effects.push(Effect::CancelTimer { timer });
             }
+            if let Some(Purpose::Move(_)) = wanted {
+                // From now on it may know of another place, whether it gets to say so or not.
+                anchor.told = None;
+                anchor.silent = None;
+            }
             anchor.exchange = wanted.map(|purpose| {
                 begun.push((maar, purpose));
                 Exchange {

@@ -4,7 +4,6 @@
 mod addresses;
 mod cmd;
 mod cmd_anchors;
-mod cmd_domain;
 mod cmd_scenario;
 mod delegated;
 mod domain;
