@@ -8,13 +8,14 @@ use crate::engine::{Reachability, Setup};
 use crate::neighbour::Neighbour;
 use crate::policy::AccessPolicy;
 use crate::record::Recorder;
-use crate::routing::{Link, Routing, StaticRoute, Target};
+use crate::routing::{is_access, Link, Routing, StaticRoute, Target};
 use crate::rpc::Notices;
 use dataplane::key::{self, Domain, InterfaceId};
 use packet::PortId;
 use roles::cmd::{Cmd, MaarPeer};
 use roles::counters::CounterView;
 use roles::lma::{Lma, LmaConfig};
+use roles::maar::Maar;
 use roles::mag::{Mag, MagConfig};
 use roles::policy::LmaPolicy;
 use roles::pool::{BadPool, Pool, Pools};
@@ -37,6 +38,8 @@ pub enum Gateway {
     Lma(Lma),
     /// Mobile access gateway.
     Mag(Mag),
+    /// Mobility anchor and access router.
+    Maar(Box<Maar>),
     /// Central mobility database.
     Cmd(Box<Cmd>),
 }
@@ -46,6 +49,7 @@ impl Role for Gateway {
         match self {
             Self::Lma(lma) => lma.on(now, event, effects),
             Self::Mag(mag) => mag.on(now, event, effects),
+            Self::Maar(maar) => maar.on(now, event, effects),
             Self::Cmd(cmd) => cmd.on(now, event, effects),
         }
     }
@@ -57,6 +61,7 @@ impl Gateway {
         match self {
             Self::Lma(lma) => lma.counters().collect(),
             Self::Mag(mag) => mag.counters().collect(),
+            Self::Maar(maar) => maar.counters().collect(),
             Self::Cmd(cmd) => cmd.counters().collect(),
         }
     }
@@ -66,8 +71,8 @@ impl Gateway {
         match self {
             Self::Lma(lma) => lma.peers(now).collect(),
             Self::Mag(mag) => mag.peers(now).collect(),
-            // It asks none whether they are there: what they do not answer tells.
-            Self::Cmd(_) => Vec::new(),
+            // They hear of one another by updates alone.
+            Self::Maar(_) | Self::Cmd(_) => Vec::new(),
         }
     }
 
@@ -76,6 +81,7 @@ impl Gateway {
         match self {
             Self::Lma(lma) => lma.sessions(),
             Self::Mag(mag) => mag.sessions(),
+            Self::Maar(maar) => maar.sessions(),
             Self::Cmd(cmd) => cmd.sessions(),
         }
     }
@@ -146,7 +152,7 @@ pub fn routing(config: &Config, ports: &[PortInfo]) -> Result<Routing, SetupErro
         .iter()
         .map(|interface| {
             let port = ports.iter().find(|port| port.name == interface.port);
-            port.map(|port| link(interface, port))
+            port.map(|port| seen(config, link(interface, port)))
                 .ok_or_else(|| SetupError::NoPort {
                     interface: interface.name.clone(),
                     port: interface.port.clone(),
@@ -170,6 +176,15 @@ pub fn routing(config: &Config, ports: &[PortInfo]) -> Result<Routing, SetupErro
         error_source: config.error_source.as_ref().map(|source| source.address),
         ipv4_error_source: config.error_source.as_ref().and_then(|source| source.ipv4),
     })
+}
+
+/// An access interface with the routers that are always shown on it.
+fn seen(config: &Config, mut link: Link) -> Link {
+    if let Some(maar) = config.maar.as_ref().filter(|_| is_access(&link)) {
+        link.logical = maar.others();
+        link.standing = link.logical.len();
+    }
+    link
 }
 
 /// An interface as control knows it.
@@ -209,6 +224,7 @@ fn link(interface: &config::Interface, port: &PortInfo) -> Link {
             .collect(),
         link_local: own,
         logical: Vec::new(),
+        standing: 0,
     }
 }
 
@@ -319,7 +335,7 @@ pub fn assemble(
     let tunnel_mtu = config.role().tunnel_mtu();
     let dhcpv4_lease = match config.role() {
         config::Role::Mag(mag) => Duration::from_secs(mag.dhcpv4_lease.into()),
-        config::Role::Lma(_) | config::Role::Cmd(_) => Duration::ZERO,
+        _ => Duration::ZERO,
     };
     let (role, tunnel_hop_limit, reachability) = match config.role() {
         config::Role::Lma(lma) => {
@@ -334,6 +350,17 @@ pub fn assemble(
             };
             let role = Gateway::Mag(Mag::new(mag_config(mag, room, tunnel_mtu, seed)));
             (role, mag.tunnel_hop_limit, reachability)
+        }
+        config::Role::Maar(maar) => {
+            let reachability = Reachability {
+                interval: Duration::from_secs(maar.reachable_time.into()),
+                retransmit: Duration::from_millis(maar.retrans_timer_ms.into()),
+                probes: maar.max_unicast_solicit,
+            };
+            let pools = made_pools(&maar.pools)?;
+            let made = maar.made(config, pools, room.hosts(), tunnel_mtu, seed);
+            let role = Gateway::Maar(Box::new(Maar::new(made)));
+            (role, maar.tunnel_hop_limit, reachability)
         }
         config::Role::Cmd(cmd) => {
             let role = Gateway::Cmd(Box::new(Cmd::new(cmd.made(seed))));
@@ -364,7 +391,9 @@ pub fn assemble(
         dhcpv4_lease,
         dhcpv4_relay,
         reachability,
-        unused_after: Duration::ZERO,
+        unused_after: config.maar.as_ref().map_or(Duration::ZERO, |it| {
+            Duration::from_secs(it.unused_after.into())
+        }),
         neighbours: room.neighbours(),
         seed,
         notices,
@@ -383,6 +412,12 @@ pub(crate) fn peers(config: &Config, mut named: Vec<Ipv6Addr>) -> Vec<Ipv6Addr> 
     let dhcp = config.mag.as_ref().and_then(|mag| mag.dhcpv4.as_ref());
     let servers = dhcp.iter().flat_map(|dhcp| &dhcp.servers);
     named.extend(servers.map(Ipv4Addr::to_ipv6_mapped));
+    if let Some(maar) = &config.maar {
+        named.push(maar.cmd);
+        named.extend(maar.neighbour.iter().map(|it| it.address));
+        named.sort_unstable();
+        named.dedup();
+    }
     named
 }
 
@@ -393,13 +428,15 @@ pub(crate) fn anchors(config: &Config, named: &[Ipv6Addr]) -> Vec<Ipv6Addr> {
     named.iter().copied().chain(aaa).collect()
 }
 
+/// Pools as a role has them.
+fn made_pools(pools: &[config::Pool]) -> Result<Pools, BadPool> {
+    let made = pools.iter().map(|pool| Pool::new(pool.prefix, pool.length));
+    Pools::new(made.collect::<Result<Vec<_>, _>>()?)
+}
+
 /// How an anchor is set up.
 fn lma_config(lma: &config::Lma, room: Room) -> Result<LmaConfig, BadPool> {
-    let pools = lma
-        .pools
-        .iter()
-        .map(|pool| Pool::new(pool.prefix, pool.length))
-        .collect::<Result<Vec<_>, _>>()?;
+    let pools = made_pools(&lma.pools)?;
     let millis = |ms: u32| Duration::from_millis(ms.into());
     Ok(LmaConfig {
         max_lifetime: Duration::from_secs(lma.max_lifetime.into()),
@@ -421,7 +458,7 @@ fn lma_config(lma: &config::Lma, room: Room) -> Result<LmaConfig, BadPool> {
             config::Dhcpv4::Server => DhcpMode::Server,
             config::Dhcpv4::Relay => DhcpMode::Relay,
         },
-        ..LmaConfig::new(lma.address, Pools::new(pools)?, room.bindings)
+        ..LmaConfig::new(lma.address, pools, room.bindings)
     })
 }
 

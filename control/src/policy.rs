@@ -4,6 +4,10 @@
 //! A MAG asks an [`AccessPolicy`] about every host that shows itself; a file answers at once. An
 //! LMA goes by a whole [`LmaPolicy`], which its role is given at start and at every reload.
 
+mod maar;
+
+pub use maar::{load_maar, MaarPolicyFile, RoamingDefault, RoamingHost};
+
 use crate::aaa::Grant;
 use crate::config::document::{place, Document, Step};
 use crate::config::{overlap, Error, Ipv6Prefix};
@@ -138,7 +142,11 @@ impl FilePolicy {
     /// # Errors
     /// All that is wrong with it, each with file and line.
     pub fn load(file: &Path) -> Result<Self, Error> {
-        let (mut document, read) = Document::read::<MagPolicyFile>(file)?;
+        let (document, read) = Document::read::<MagPolicyFile>(file)?;
+        Self::of(document, read)
+    }
+
+    fn of(mut document: Document, read: MagPolicyFile) -> Result<Self, Error> {
         let mut given = Given::default();
         for (index, host) in read.host.iter().enumerate() {
             check_host(&mut document, index, host, &mut given);

@@ -33,6 +33,8 @@ pub struct Link {
     pub link_local: Ipv6Addr,
     /// Routers that we are here beside that one, to hosts that have come by other anchors.
     pub logical: Vec<LogicalRouter>,
+    /// How many of them, from the first on, are shown whether or not a host has come by them.
+    pub standing: usize,
 }
 
 impl Link {
@@ -309,6 +311,7 @@ mod tests {
             addresses: vec![(address(ours), 64)],
             link_local: link_local(mac),
             logical: Vec::new(),
+            standing: 0,
         };
         Routing {
             links: vec![

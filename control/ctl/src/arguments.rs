@@ -51,6 +51,8 @@ pub enum Command {
     Bindings,
     /// MAG: the hosts that are attached.
     Visitors,
+    /// MAAR: the hosts that it anchors, where each is, and its other anchors.
+    Anchors,
     /// CMD: the hosts, the MAAR that serves each, and those that it came by.
     Sessions,
     /// CMD: how serving MAARs hear of previous ones; given one, change it.
@@ -232,6 +234,7 @@ impl Command {
             Self::Peers => Request::Peers(FIRST_PAGE),
             Self::Bindings => Request::Bindings(FIRST_PAGE),
             Self::Visitors => Request::Visitors(FIRST_PAGE),
+            Self::Anchors => Request::Anchors(FIRST_PAGE),
             Self::Sessions => Request::Sessions(FIRST_PAGE),
             Self::Mode { mode } => Request::Mode(ModeParams { mode: mode.clone() }),
             Self::Counters { .. } => Request::Counters,

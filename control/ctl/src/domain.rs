@@ -1,8 +1,56 @@
-//! A central mobility database, for people.
+//! A distributed domain, for people: a central mobility database, and the anchors of hosts.
 
-use crate::show::{duration, or_none};
+use crate::show::{duration, or_none, traffic, NONE};
 use crate::table::Table;
-use control::rpc::types::{Anchor, Session};
+use control::rpc::types::{Anchor, AnchoredHost, Session};
+
+/// One line for each prefix of a host, the one that we anchor first.
+pub(crate) fn anchors(hosts: &[AnchoredHost], width: Option<usize>) -> String {
+    let mut table = Table::new(&[
+        "~identifier",
+        "state",
+        "prefix",
+        "maar",
+        ">left",
+        "mac",
+        "interface",
+        "router",
+        ">up",
+        ">down",
+    ]);
+    for host in hosts {
+        table.row([
+            host.identifier.clone(),
+            host.state.clone(),
+            host.prefix.to_string(),
+            host.serving
+                .map_or_else(|| "here".to_owned(), |it| format!("at {it}")),
+            host.remaining_secs.map_or_else(|| NONE.into(), duration),
+            or_none(host.mac.as_ref()),
+            or_none(host.interface.as_ref()),
+            NONE.to_owned(),
+            traffic(&host.up),
+            traffic(&host.down),
+        ]);
+        for previous in &host.previous {
+            let state = if previous.releasing { "releasing" } else { "" };
+            let none = String::new;
+            table.row([
+                none(),
+                state.to_owned(),
+                previous.prefix.to_string(),
+                format!("by {}", previous.maar),
+                none(),
+                none(),
+                none(),
+                or_none(previous.router.as_ref()),
+                none(),
+                none(),
+            ]);
+        }
+    }
+    table.render(width)
+}
 
 /// One line for each anchor of a host, the serving MAAR first, which is what is looked for.
 pub(crate) fn sessions(sessions: &[Session], width: Option<usize>) -> String {

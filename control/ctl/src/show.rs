@@ -21,6 +21,7 @@ pub fn reply(reply: &Reply, width: Option<usize>, all: bool) -> String {
         Reply::Peers(them) => list(them, "no peers", |them| peers(them, width)),
         Reply::Bindings(them) => list(them, "no bindings", |them| bindings(them, width)),
         Reply::Visitors(them) => list(them, "no visitors", |them| visitors(them, width)),
+        Reply::Anchors(them) => list(them, "no hosts", |them| domain::anchors(them, width)),
         Reply::Sessions(them) => list(them, "no sessions", |them| domain::sessions(them, width)),
         Reply::Mode(it) => format!("{}\n", it.mode),
         Reply::Counters(it) => counters(it, width, all),
@@ -124,7 +125,7 @@ fn reloaded(reloaded: &Reloaded) -> String {
 }
 
 /// What is absent.
-const NONE: &str = "-";
+pub(crate) const NONE: &str = "-";
 
 pub(crate) fn or_none<T: Display>(value: Option<&T>) -> String {
     value.map_or_else(|| NONE.into(), T::to_string)
@@ -514,7 +515,7 @@ fn counters(counters: &Counters, width: Option<usize>, all: bool) -> String {
 }
 
 /// `120 (14.2 kB)`.
-fn traffic(traffic: &Traffic) -> String {
+pub(crate) fn traffic(traffic: &Traffic) -> String {
     format!("{} ({})", traffic.packets, bytes(traffic.bytes))
 }
 

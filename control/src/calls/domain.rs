@@ -1,9 +1,13 @@
-//! A central mobility database: the hosts that it knows of, and its mode.
+//! A distributed domain: the hosts that a central mobility database knows of, its mode, and the hosts
+//! that a MAAR anchors.
 
+use super::show::{interface_name, traffic};
 use crate::engine::Engine;
 use crate::gateway::Gateway;
 use crate::rpc::{types, ModeParams, PageParams, RpcError};
+use dataplane::key::InterfaceId;
 use roles::cmd::{AnchorState, Cmd, SessionState, SessionView};
+use roles::maar::{NodeState, NodeView};
 use roles::{Event, Now};
 
 fn database(engine: &Engine<Gateway>) -> Result<&Cmd, RpcError> {
@@ -56,6 +60,57 @@ fn session(view: SessionView) -> types::Session {
         access_technology: view.access_technology.0,
         handoff_indicator: view.handoff_indicator.0,
         awaited: view.awaited,
+    }
+}
+
+/// The hosts that a MAAR anchors.
+pub(super) fn anchors(
+    engine: &mut Engine<Gateway>,
+    now: Now,
+    page: PageParams,
+) -> Result<Vec<types::AnchoredHost>, RpcError> {
+    let Gateway::Maar(maar) = engine.role() else {
+        return Err(RpcError::wrong_role(
+            "this is no maar: only a maar anchors hosts that move between anchors",
+            "give the socket of the maar",
+        ));
+    };
+    let views = page.of(maar.nodes(now).count(), maar.nodes(now))?;
+    Ok(views.into_iter().map(|it| anchored(engine, it)).collect())
+}
+
+fn anchored(engine: &mut Engine<Gateway>, view: NodeView) -> types::AnchoredHost {
+    let mut prefixes = vec![view.prefix];
+    prefixes.extend(view.previous.iter().map(|it| it.prefix));
+    let (up, down) = traffic(engine, &prefixes, None);
+    let previous = view.previous.into_iter().map(|it| types::PreviousAnchor {
+        maar: it.anchor,
+        prefix: it.prefix,
+        router: it.router.map(|router| router.link_local),
+        router_mac: it.router.map(|router| router.mac),
+        releasing: it.releasing,
+    });
+    types::AnchoredHost {
+        identifier: view.mn_identifier.to_string(),
+        state: match view.state {
+            NodeState::Registering => "registering",
+            NodeState::Served => "served",
+            NodeState::Guarded => "guarded",
+            NodeState::Previous => "previous",
+            NodeState::Leaving => "leaving",
+        }
+        .to_owned(),
+        prefix: view.prefix,
+        interface: view
+            .link
+            .map(|link| interface_name(engine, InterfaceId(link.interface))),
+        mac: view.link.map(|link| link.mac),
+        link_local: view.link_local,
+        serving: view.serving,
+        previous: previous.collect(),
+        remaining_secs: view.lifetime_left.map(|left| left.as_secs_f64()),
+        up,
+        down,
     }
 }
 

@@ -131,6 +131,7 @@ impl Desk {
             Request::Peers(page) => Reply::Peers(show::peers(engine, now, page)?),
             Request::Bindings(page) => Reply::Bindings(show::bindings(engine, now, page)?),
             Request::Visitors(page) => Reply::Visitors(show::visitors(engine, now, page)?),
+            Request::Anchors(page) => Reply::Anchors(domain::anchors(engine, now, page)?),
             Request::Sessions(page) => Reply::Sessions(domain::sessions(engine, now, page)?),
             Request::Mode(params) => Reply::Mode(domain::mode(engine, now, params)?),
             Request::Counters => Reply::Counters(self.counters(engine)),

@@ -20,9 +20,13 @@ fn attached(
             .visitors(now)
             .map(|view| (view.link, view.mn_identifier))
             .collect()),
+        Gateway::Maar(maar) => Ok(maar
+            .nodes(now)
+            .filter_map(|view| Some((view.link?, Some(view.mn_identifier))))
+            .collect()),
         Gateway::Lma(_) | Gateway::Cmd(_) => Err(RpcError::wrong_role(
-            "hosts attach at a mag, this is none",
-            "give the socket of the mag",
+            "hosts attach at a mag or maar, this is none",
+            "give the socket of the mag or maar",
         )),
     }
 }
@@ -123,6 +127,10 @@ fn known(engine: &Engine<Gateway>, now: Now, identifier: &str) -> Result<MnIdent
             let mut known = mag.visitors(now).filter_map(|view| view.mn_identifier);
             (known.find(is_meant), "visitors")
         }
+        Gateway::Maar(maar) => {
+            let mut known = maar.nodes(now).map(|view| view.mn_identifier);
+            (known.find(is_meant), "anchors")
+        }
         Gateway::Cmd(cmd) => {
             let mut known = cmd.bindings(now).map(|view| view.mn_identifier);
             (known.find(is_meant), "sessions")
@@ -155,6 +163,7 @@ fn tally(engine: &Engine<Gateway>, now: Now) -> (usize, u64) {
             .visitors(now)
             .filter(|view| view.state != VisitorState::Leaving)
             .count(),
+        Gateway::Maar(maar) => maar.sessions(),
         Gateway::Cmd(cmd) => cmd.sessions(),
     };
     (attached, engine.counters().get(Counter::MessageSent))
@@ -165,9 +174,9 @@ pub(super) fn revoke(
     now: Now,
     params: RevokeParams,
 ) -> Result<types::Revoked, RpcError> {
-    if matches!(engine.role(), Gateway::Cmd(_)) {
+    if matches!(engine.role(), Gateway::Cmd(_) | Gateway::Maar(_)) {
         return Err(RpcError::wrong_role(
-            "a cmd shares no bindings that it could revoke",
+            "a cmd or maar shares no bindings that it could revoke",
             "`delete` ends the session of a host here and at the MAARs that it came by",
         ));
     }

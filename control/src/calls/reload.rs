@@ -87,6 +87,9 @@ impl Desk {
             cmd.maar.clone_from(&read.maar);
             cmd.mode = read.mode;
         }
+        if let (Some(maar), Some(read)) = (&mut config.maar, &read.maar) {
+            maar.policy.clone_from(&read.policy);
+        }
         match (&mut config.lma, &mut config.mag, &read.lma, &read.mag) {
             (Some(lma), _, Some(read), _) => lma.policy.clone_from(&read.policy),
             (_, Some(mag), _, Some(read)) => mag.policy.clone_from(&read.policy),

@@ -102,7 +102,7 @@ pub(super) fn interface_name(engine: &Engine<Gateway>, interface: InterfaceId) -
 }
 
 /// What went from and to a host, over all its prefixes.
-fn traffic(
+pub(super) fn traffic(
     engine: &mut Engine<Gateway>,
     prefixes: &[HomeNetworkPrefix],
     ipv4: Option<Ipv4Addr>,

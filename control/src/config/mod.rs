@@ -17,6 +17,7 @@ mod check;
 mod cmd;
 pub(crate) mod document;
 mod heartbeat;
+mod maar;
 mod revocation;
 mod role;
 mod schema;
@@ -29,6 +30,7 @@ pub use address::{
 pub use cmd::{Cmd, Maar};
 pub use document::{Error, Problem};
 pub use heartbeat::{LmaHeartbeat, MagHeartbeat};
+pub use maar::{Expiry, MaarNeighbour, MaarRole};
 pub use revocation::Revocation;
 pub use role::{AttachOn, Dhcpv4, Dhcpv4Relay, Dhcpv6, Ipv4Network, LearnFrom, Lma, Mag, Pool};
 pub use schema::{
@@ -83,25 +85,29 @@ pub enum Role<'a> {
     Lma(&'a Lma),
     /// Mobile access gateway.
     Mag(&'a Mag),
+    /// Mobility anchor and access router.
+    Maar(&'a MaarRole),
     /// Central mobility database.
     Cmd(&'a Cmd),
 }
 
 impl Role<'_> {
-    /// `lma`, `mag` or `cmd`.
+    /// `lma`, `mag`, `maar` or `cmd`.
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Lma(_) => "lma",
             Self::Mag(_) => "mag",
+            Self::Maar(_) => "maar",
             Self::Cmd(_) => "cmd",
         }
     }
 
-    /// The role's address: LMAA, Proxy-CoA, or where MAARs register hosts.
+    /// The role's address: LMAA, Proxy-CoA, that of a MAAR, or where MAARs register hosts.
     pub const fn address(&self) -> Ipv6Addr {
         match self {
             Self::Lma(lma) => lma.address,
             Self::Mag(mag) => mag.address,
+            Self::Maar(maar) => maar.address,
             Self::Cmd(cmd) => cmd.address,
         }
     }
@@ -111,6 +117,7 @@ impl Role<'_> {
         match self {
             Self::Lma(lma) => Some(&lma.policy),
             Self::Mag(mag) => Some(&mag.policy),
+            Self::Maar(maar) => Some(&maar.policy),
             Self::Cmd(_) => None,
         }
     }
@@ -120,6 +127,7 @@ impl Role<'_> {
         let configured = match self {
             Self::Lma(lma) => lma.tunnel_mtu,
             Self::Mag(mag) => mag.tunnel_mtu,
+            Self::Maar(maar) => maar.tunnel_mtu,
             Self::Cmd(_) => None,
         };
         configured.unwrap_or(MIN_TUNNEL_MTU)
@@ -131,7 +139,7 @@ impl Role<'_> {
 pub enum Policy {
     /// Which MAGs and hosts an LMA serves.
     Lma(LmaPolicy),
-    /// Who may attach at a MAG.
+    /// Who may attach at a MAG or MAAR.
     Mag(FilePolicy),
     /// The MAARs that a CMD tells of one another; they stand in the configuration itself.
     Cmd(Vec<MaarPeer>),
@@ -215,15 +223,22 @@ impl Config {
             rebase(&mut mag.policy);
             mag.tunnel_mtu.get_or_insert(tunnel_mtu);
         }
+        if let Some(maar) = &mut self.maar {
+            rebase(&mut maar.policy);
+            maar.tunnel_mtu.get_or_insert(tunnel_mtu);
+        }
     }
 
     /// The configured role. Checking has seen to it that there is exactly one.
     pub fn role(&self) -> Role<'_> {
-        match (&self.lma, &self.mag, &self.cmd) {
-            (Some(lma), _, _) => Role::Lma(lma),
-            (None, Some(mag), _) => Role::Mag(mag),
-            (None, None, Some(cmd)) => Role::Cmd(cmd),
-            (None, None, None) => unreachable!("a configuration without a role does not load"),
+        match (&self.lma, &self.mag, &self.maar, &self.cmd) {
+            (Some(lma), ..) => Role::Lma(lma),
+            (None, Some(mag), ..) => Role::Mag(mag),
+            (None, None, Some(maar), _) => Role::Maar(maar),
+            (None, None, None, Some(cmd)) => Role::Cmd(cmd),
+            (None, None, None, None) => {
+                unreachable!("a configuration without a role does not load")
+            }
         }
     }
 
@@ -236,6 +251,7 @@ impl Config {
         match self.role() {
             Role::Lma(lma) => policy::load_lma(&lma.policy).map(Policy::Lma),
             Role::Mag(mag) => FilePolicy::load(&mag.policy).map(Policy::Mag),
+            Role::Maar(maar) => policy::load_maar(&maar.policy, maar.cmd).map(Policy::Mag),
             Role::Cmd(cmd) => Ok(Policy::Cmd(cmd.maars())),
         }
     }

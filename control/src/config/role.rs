@@ -244,67 +244,67 @@ pub enum LearnFrom {
 }
 
 /// Values of keys that the file leaves out.
-mod defaults {
+pub(super) mod defaults {
     use super::{AttachOn, LearnFrom};
 
-    pub(super) const fn max_lifetime() -> u32 {
+    pub(in crate::config) const fn max_lifetime() -> u32 {
         3_600
     }
-    pub(super) const fn min_delay_before_bce_delete_ms() -> u32 {
+    pub(in crate::config) const fn min_delay_before_bce_delete_ms() -> u32 {
         10_000
     }
-    pub(super) const fn max_delay_before_new_bce_assign_ms() -> u32 {
+    pub(in crate::config) const fn max_delay_before_new_bce_assign_ms() -> u32 {
         1_500
     }
-    pub(super) const fn timestamp_window_ms() -> u32 {
+    pub(in crate::config) const fn timestamp_window_ms() -> u32 {
         300
     }
-    pub(super) const fn tunnel_hop_limit() -> u8 {
+    pub(in crate::config) const fn tunnel_hop_limit() -> u8 {
         64
     }
-    pub(super) const fn pool_length() -> u8 {
+    pub(in crate::config) const fn pool_length() -> u8 {
         64
     }
-    pub(super) const fn lifetime() -> u32 {
+    pub(in crate::config) const fn lifetime() -> u32 {
         300
     }
-    pub(super) const fn refresh_at() -> f64 {
+    pub(in crate::config) const fn refresh_at() -> f64 {
         0.8
     }
-    pub(super) fn attach_on() -> Vec<AttachOn> {
+    pub(in crate::config) fn attach_on() -> Vec<AttachOn> {
         vec![AttachOn::RouterSolicitation, AttachOn::Packet]
     }
-    pub(super) fn learn_from() -> Vec<LearnFrom> {
+    pub(in crate::config) fn learn_from() -> Vec<LearnFrom> {
         vec![LearnFrom::Dad, LearnFrom::Packet]
     }
-    pub(super) const fn enabled() -> bool {
+    pub(in crate::config) const fn enabled() -> bool {
         true
     }
-    pub(super) const fn initial_bindack_timeout_ms() -> u32 {
+    pub(in crate::config) const fn initial_bindack_timeout_ms() -> u32 {
         1_000
     }
-    pub(super) const fn max_bindack_timeout_ms() -> u32 {
+    pub(in crate::config) const fn max_bindack_timeout_ms() -> u32 {
         32_000
     }
-    pub(super) const fn ra_interval() -> u32 {
+    pub(in crate::config) const fn ra_interval() -> u32 {
         600
     }
-    pub(super) const fn router_lifetime() -> u16 {
+    pub(in crate::config) const fn router_lifetime() -> u16 {
         1_800
     }
-    pub(super) const fn reachable_time() -> u32 {
+    pub(in crate::config) const fn reachable_time() -> u32 {
         30
     }
-    pub(super) const fn retrans_timer_ms() -> u32 {
+    pub(in crate::config) const fn retrans_timer_ms() -> u32 {
         1_000
     }
-    pub(super) const fn max_unicast_solicit() -> u8 {
+    pub(in crate::config) const fn max_unicast_solicit() -> u8 {
         3
     }
-    pub(super) const fn dhcpv4_lease() -> u32 {
+    pub(in crate::config) const fn dhcpv4_lease() -> u32 {
         600
     }
-    pub(super) const fn access_technology() -> u8 {
+    pub(in crate::config) const fn access_technology() -> u8 {
         3
     }
 }

@@ -56,6 +56,9 @@ pub struct Config {
     /// `[mag]`: the gateway is a mobile access gateway.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mag: Option<Mag>,
+    /// `[maar]`: the gateway is a mobility anchor and access router.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub maar: Option<super::maar::MaarRole>,
     /// `[cmd]`: the gateway is a central mobility database.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cmd: Option<super::cmd::Cmd>,

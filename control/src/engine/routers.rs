@@ -23,8 +23,11 @@ impl<R: Role> Engine<R> {
         let Some(link) = self.routing.links.get_mut(usize::from(interface)) else {
             return;
         };
-        link.logical.retain(|shown| *shown != router);
-        self.stale = true;
+        let place = link.logical.iter().position(|shown| *shown == router);
+        if let Some(place) = place.filter(|place| *place >= link.standing) {
+            link.logical.remove(place);
+            self.stale = true;
+        }
     }
 
     /// Keeps the routers that are shown when the interfaces are exchanged for others of the same
@@ -34,6 +37,7 @@ impl<R: Role> Engine<R> {
             let InterfaceId(index) = interface;
             if let Some(new) = routing.links.get_mut(usize::from(index)) {
                 new.logical.clone_from(&link.logical);
+                new.standing = link.standing;
             }
         }
     }

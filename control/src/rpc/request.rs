@@ -139,6 +139,8 @@ methods! {
     Bindings = "bindings" (PageParams) -> [Binding];
     /// MAG: the hosts that are attached, with the binding update list.
     Visitors = "visitors" (PageParams) -> [Visitor];
+    /// MAAR: the hosts that it anchors: where each is, and its prefixes of other anchors.
+    Anchors = "anchors" (PageParams) -> [AnchoredHost];
     /// CMD: the binding cache: each host, the MAAR that serves it, and those that it came by.
     Sessions = "sessions" (PageParams) -> [Session];
     /// CMD: how serving MAARs hear of previous ones; changed when a mode is given.
@@ -335,6 +337,7 @@ impl Request {
             | Self::Peers(page)
             | Self::Bindings(page)
             | Self::Visitors(page)
+            | Self::Anchors(page)
             | Self::Sessions(page) => Some(page),
             _ => None,
         }

@@ -126,6 +126,47 @@ objects! {
         pub awaited: bool,
     }
 
+    /// A host that a MAAR anchors, served here or elsewhere.
+    pub struct AnchoredHost {
+        /// The host's identifier.
+        pub identifier: String,
+        /// `registering`, `served`, `guarded` (it has left its link and is waited for), `previous` (another
+        /// MAAR serves it) or `leaving`.
+        pub state: String,
+        /// Its prefix of ours.
+        pub prefix: HomeNetworkPrefix,
+        /// The access interface that it is on.
+        pub interface: Option<String>,
+        /// Its link-layer address there.
+        pub mac: Option<MacAddr>,
+        /// Its link-local address there, once it has shown one.
+        pub link_local: Option<Ipv6Addr>,
+        /// The MAAR that serves it, if that is another one.
+        pub serving: Option<Ipv6Addr>,
+        /// Its prefixes that other MAARs anchor, while it is here.
+        pub previous: Vec<PreviousAnchor>,
+        /// Seconds until its binding ends if it is not refreshed; absent where only the CMD ends it.
+        pub remaining_secs: Option<f64>,
+        /// From the host, over all its prefixes here.
+        pub up: Traffic,
+        /// To the host.
+        pub down: Traffic,
+    }
+
+    /// A prefix of a host that another MAAR anchors.
+    pub struct PreviousAnchor {
+        /// The MAAR.
+        pub maar: Ipv6Addr,
+        /// The prefix.
+        pub prefix: HomeNetworkPrefix,
+        /// Link-local address under which the host sees it, if that is another than ours.
+        pub router: Option<Ipv6Addr>,
+        /// Link-layer address under which the host sees it.
+        pub router_mac: Option<MacAddr>,
+        /// Whether it is being let go of.
+        pub releasing: bool,
+    }
+
     /// A MAAR that anchors prefixes of a host.
     pub struct Anchor {
         /// Its address.

@@ -3,8 +3,8 @@
 use super::{load, machine, root, LMA, MAG};
 use control::config::{
     Aaa, AaaClient, AaaDynamic, AaaServer, Authentication, Cmd, Config, Eal, ErrorSource, Gateway,
-    Interface, Ipv4Network, Lma, LmaHeartbeat, Maar, Mag, MagHeartbeat, Management, Pool, Port,
-    Revocation, Route, Rx, Store, Tables, Workers,
+    Interface, Ipv4Network, Lma, LmaHeartbeat, Maar, MaarNeighbour, MaarRole, Mag, MagHeartbeat,
+    Management, Pool, Port, Revocation, Route, Rx, Store, Tables, Workers,
 };
 use serde::de::{self, DeserializeOwned, Visitor};
 use std::path::PathBuf;
@@ -173,7 +173,7 @@ fn the_reference_names_every_key_of_the_schema() {
     let text = uncommented();
     let table: toml::Table =
         toml::from_str(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
-    let sections: [(&str, &[&str]); 25] = [
+    let sections: [(&str, &[&str]); 27] = [
         ("gateway", fields_of::<Gateway>()),
         ("eal", fields_of::<Eal>()),
         ("workers", fields_of::<Workers>()),
@@ -198,7 +198,9 @@ fn the_reference_names_every_key_of_the_schema() {
         ("mag.heartbeat", fields_of::<MagHeartbeat>()),
         ("store", fields_of::<Store>()),
         ("cmd", fields_of::<Cmd>()),
-        ("maar", fields_of::<Maar>()),
+        ("cmd.maar", fields_of::<Maar>()),
+        ("maar", fields_of::<MaarRole>()),
+        ("neighbour", fields_of::<MaarNeighbour>()),
     ];
     for section in fields_of::<Config>() {
         assert!(
@@ -214,7 +216,8 @@ fn the_reference_names_every_key_of_the_schema() {
             "rx" => &table["workers"]["rx"],
             "server" | "dynamic" => &table["aaa"][section],
             "client" => &table["aaa"]["dynamic"]["client"],
-            "maar" => &table["cmd"]["maar"],
+            "cmd.maar" => &table["cmd"]["maar"],
+            "neighbour" => &table["maar"]["neighbour"],
             _ => &table[section],
         };
         let tables = match value {
@@ -248,6 +251,16 @@ fn what_the_reference_comments_out_are_the_defaults() {
             ..shown_lma
         },
         plain_lma
+    );
+    let maar = Config::load_for(&root().join("conf/maar.toml"), &machine()).expect("it loads");
+    let (shown_maar, maar) = (shown.maar.expect("a MAAR"), maar.maar.expect("a MAAR"));
+    assert_eq!(
+        MaarRole {
+            policy: maar.policy.clone(),
+            neighbour: maar.neighbour.clone(),
+            ..shown_maar
+        },
+        maar
     );
     let cmd = Config::load_for(&root().join("conf/cmd.toml"), &machine()).expect("it loads");
     let (shown_cmd, cmd) = (shown.cmd.expect("a CMD"), cmd.cmd.expect("a CMD"));

@@ -83,7 +83,7 @@ impl Configuration {
                 .with_context(|| format!("{} is not TOML", path.display()))
         };
         let table = read(conf.join(format!("{name}.toml")))?;
-        let role = ["lma", "mag", "cmd"]
+        let role = ["lma", "mag", "maar", "cmd"]
             .into_iter()
             .find(|role| table.contains_key(*role));
         let role = role.with_context(|| format!("{name}.toml has no role"))?;
@@ -99,6 +99,12 @@ impl Configuration {
             policy,
             role,
         })
+    }
+
+    /// Gives the gateway, and its files, another name.
+    pub fn rename(&mut self, name: &str) {
+        self.name = name.to_owned();
+        self.set("gateway", "name", name);
     }
 
     /// Sets a value of a section.

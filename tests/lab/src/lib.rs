@@ -37,6 +37,7 @@ pub mod network;
 pub mod ping;
 pub mod process;
 pub mod radius;
+pub mod roam;
 pub mod rpc;
 pub mod run;
 pub mod story;

@@ -11,10 +11,11 @@ use lab::forge::forge;
 use lab::gateway::Programs;
 use lab::measure;
 use lab::ping;
+use lab::roam;
 use lab::story::{self, Setting};
 use lab::transfer::{self, Side};
 use std::net::{Ipv6Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -46,6 +47,9 @@ enum Command {
         #[arg(long, default_value_t = 10_000)]
         updates: u32,
     },
+    /// Walk a host through three MAARs, with a session begun at every stop, in each mode of their
+    /// database.
+    Maar,
     /// Ping and keep books, until standard input is closed.
     #[command(hide = true)]
     Ping {
@@ -129,6 +133,7 @@ fn run(arguments: Arguments) -> Result<()> {
     match arguments.command {
         None => tell_story(json, pcaps, conf),
         Some(Command::Measure { runs, updates }) => measure(json, pcaps, conf, runs, updates),
+        Some(Command::Maar) => walk(json, conf),
         Some(Command::Ping { to, interval_us }) => {
             ping::send(to, Duration::from_micros(interval_us))
         }
@@ -179,6 +184,22 @@ fn measure(
         println!("{}", serde_json::to_string(&measured)?);
     } else {
         println!("{measured}");
+    }
+    Ok(())
+}
+
+fn walk(json: bool, conf: Option<PathBuf>) -> Result<()> {
+    let conf = conf.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../conf"));
+    let setting = setting(None, Some(conf))?;
+    let reports = roam::demonstrate(&setting.programs, &setting.conf, &mut |line| {
+        if json {
+            eprintln!("{line}");
+        } else {
+            println!("{line}");
+        }
+    })?;
+    if json {
+        println!("{}", serde_json::to_string(&reports)?);
     }
     Ok(())
 }

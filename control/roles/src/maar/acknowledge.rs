@@ -458,6 +458,7 @@ impl Core {
             since: now.monotonic,
             refresh,
             expiry: sent + whole,
+            by_anchor,
         }
     }
 
@@ -561,10 +562,17 @@ impl Maar {
         let Some(visit) = node.visit.as_ref() else {
             return;
         };
-        if visit.bound.is_none() || visit.detached.is_some() || node.list.update.is_some() {
+        let Some(bound) = visit.bound.filter(|_| visit.detached.is_none()) else {
+            return;
+        };
+        if node.list.update.is_some() {
             return;
         }
-        let unchanged = HandoffIndicator::NOT_CHANGED;
-        self.core.register(now, node, unchanged, effects);
+        // What anchors were the first to answer is asked of the database once more, as it was asked.
+        let handoff = match bound.by_anchor {
+            true => HandoffIndicator::UNKNOWN,
+            false => HandoffIndicator::NOT_CHANGED,
+        };
+        self.core.register(now, node, handoff, effects);
     }
 }

@@ -57,6 +57,8 @@ pub(super) struct Bound {
     pub(super) since: Duration,
     pub(super) refresh: Duration,
     pub(super) expiry: Duration,
+    /// Another anchor said so; the database has not yet.
+    pub(super) by_anchor: bool,
 }
 
 /// A prefix that another gateway anchors.

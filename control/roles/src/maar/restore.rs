@@ -114,6 +114,7 @@ impl Maar {
             since: now.monotonic,
             refresh: now.monotonic + refresh,
             expiry: now.monotonic + left,
+            by_anchor: false,
         });
         effects.push(Effect::Bind {
             prefix: node.prefix.into(),

@@ -202,8 +202,8 @@ fn anchors_may_answer_in_the_place_of_the_database() {
     // One of them may have been lost: the database, which knows of all, is asked before long.
     let effects = fire(&mut maar, 2_010, timer(NodeTimer::Refresh));
     let update = update_to_cmd(&effects);
-    let unchanged = MobilityOption::HandoffIndicator(HandoffIndicator::NOT_CHANGED);
-    assert!(update.options.contains(&unchanged));
+    let again = MobilityOption::HandoffIndicator(HandoffIndicator::UNKNOWN);
+    assert!(update.options.contains(&again));
     let effects = tell(&mut maar, 2_020, from(CMD, accepted(&update, &[2, 3, 4])));
     assert_eq!(bindings(&effects).0, [led_here(4)]);
 }

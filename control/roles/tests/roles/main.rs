@@ -19,6 +19,7 @@ mod lma_pools;
 mod maar;
 mod maar_leave;
 mod maar_scenario;
+mod maar_walk;
 mod mag;
 mod mag_elsewhere;
 mod mag_registration;

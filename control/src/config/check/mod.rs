@@ -44,21 +44,37 @@ pub(super) fn check(document: &mut Document, config: &Config, machine: &Machine)
             }
         }
     }
-    match (&config.lma, &config.mag, &config.cmd) {
-        (Some(it), None, None) => role::lma(document, config, it),
-        (None, Some(it), None) => role::mag(document, config, it),
-        (None, None, Some(it)) => it.check(document, config),
-        (None, None, None) => {
-            document.problem(place![], "no role; add a table [lma], [mag] or [cmd]");
+    let roles = [
+        ("lma", config.lma.is_some()),
+        ("mag", config.mag.is_some()),
+        ("maar", config.maar.is_some()),
+        ("cmd", config.cmd.is_some()),
+    ];
+    let mut given = roles.iter().filter(|(_, given)| *given);
+    match (given.next(), given.next()) {
+        (None, _) => {
+            let text = "no role; add a table [lma], [mag], [maar] or [cmd]";
+            return document.problem(place![], text);
         }
-        (Some(_), Some(_), None) => document.problem(
-            place!["mag"],
-            "a gateway has one role; keep [lma] or [mag] and remove the other",
-        ),
-        (_, _, Some(_)) => document.problem(
-            place!["cmd"],
-            "a gateway has one role; keep [cmd] or the other and remove the rest",
-        ),
+        (Some((first, _)), Some((second, _))) => {
+            let text = format!(
+                "a gateway has one role; keep [{first}] or [{second}] and remove the other"
+            );
+            return document.problem(place![*second], text);
+        }
+        (Some(_), None) => {}
+    }
+    if let Some(it) = &config.lma {
+        role::lma(document, config, it);
+    }
+    if let Some(it) = &config.mag {
+        role::mag(document, config, it);
+    }
+    if let Some(it) = &config.maar {
+        role::maar(document, config, it);
+    }
+    if let Some(it) = &config.cmd {
+        it.check(document, config);
     }
 }
 

@@ -4,7 +4,8 @@ use super::links::links;
 use super::{in_range, is_unicast};
 use crate::config::address::overlap;
 use crate::config::document::{place, Document, Step};
-use crate::config::role::{Dhcpv4Relay, Lma, Mag};
+use crate::config::maar::MaarRole;
+use crate::config::role::{Dhcpv4Relay, Lma, Mag, Pool};
 use crate::config::schema::{Config, Interface, InterfaceKind};
 use crate::config::{Ipv6Prefix, MIN_TUNNEL_MTU, OUTER_HEADER};
 use std::net::{IpAddr, Ipv6Addr};
@@ -30,7 +31,7 @@ fn ranges<const N: usize>(
     }
 }
 
-/// What both roles have: an address of ours on a core interface, and a tunnel MTU that fits.
+/// What roles that carry data have: an address of ours on a core interface, and a tunnel MTU that fits.
 fn role(
     document: &mut Document,
     config: &Config,
@@ -86,9 +87,36 @@ pub(super) fn lma(document: &mut Document, config: &Config, lma: &Lma) {
             document.problem(place!["lma", "delegated_prefixes", index], text);
         }
     }
-    for (index, pool) in lma.pools.iter().enumerate() {
-        let way = place!["lma", "pools", index];
-        let earlier = lma.pools.get(..index).unwrap_or_default();
+    pools(document, config, "lma", &lma.pools);
+    ipv4_networks(document, config, lma);
+    ranges(
+        document,
+        "lma",
+        [
+            ("max_lifetime", lma.max_lifetime, 4..=MAX_LIFETIME),
+            ("timestamp_window_ms", lma.timestamp_window_ms, 1..=HOUR_MS),
+            (
+                "min_delay_before_bce_delete_ms",
+                lma.min_delay_before_bce_delete_ms,
+                0..=HOUR_MS,
+            ),
+            (
+                "max_delay_before_new_bce_assign_ms",
+                lma.max_delay_before_new_bce_assign_ms,
+                0..=HOUR_MS,
+            ),
+            ("tunnel_hop_limit", lma.tunnel_hop_limit.into(), 1..=255),
+        ],
+    );
+    lma.revocation.check(document, "lma");
+    lma.heartbeat.check(document);
+}
+
+/// Pools of a role: prefixes that hosts can have, of which no two are the same and none is on link.
+fn pools(document: &mut Document, config: &Config, role: &'static str, pools: &[Pool]) {
+    for (index, pool) in pools.iter().enumerate() {
+        let way = place![role, "pools", index];
+        let earlier = pools.get(..index).unwrap_or_default();
         if pool.prefix.is_request() || !is_unicast(pool.prefix.prefix) {
             document.problem(
                 way,
@@ -127,28 +155,6 @@ pub(super) fn lma(document: &mut Document, config: &Config, lma: &Lma) {
             );
         }
     }
-    ipv4_networks(document, config, lma);
-    ranges(
-        document,
-        "lma",
-        [
-            ("max_lifetime", lma.max_lifetime, 4..=MAX_LIFETIME),
-            ("timestamp_window_ms", lma.timestamp_window_ms, 1..=HOUR_MS),
-            (
-                "min_delay_before_bce_delete_ms",
-                lma.min_delay_before_bce_delete_ms,
-                0..=HOUR_MS,
-            ),
-            (
-                "max_delay_before_new_bce_assign_ms",
-                lma.max_delay_before_new_bce_assign_ms,
-                0..=HOUR_MS,
-            ),
-            ("tunnel_hop_limit", lma.tunnel_hop_limit.into(), 1..=255),
-        ],
-    );
-    lma.revocation.check(document, "lma");
-    lma.heartbeat.check(document);
 }
 
 /// IPv4 home networks: each of addresses that hosts can have, with a router of it, and no two the same.
@@ -196,8 +202,8 @@ pub(super) fn mag(document: &mut Document, config: &Config, mag: &Mag) {
             "no interface has kind = \"access\": a MAG needs one for its hosts",
         );
     }
-    no_repeats(document, "attach_on", &mag.attach_on);
-    no_repeats(document, "learn_from", &mag.learn_from);
+    no_repeats(document, "mag", "attach_on", &mag.attach_on);
+    no_repeats(document, "mag", "learn_from", &mag.learn_from);
     if let Some(dhcp) = &mag.dhcpv6 {
         dhcp_servers(document, config, &dhcp.servers);
         delegated(document, &["mag", "dhcpv6", "delegates"], &dhcp.delegates);
@@ -254,11 +260,30 @@ pub(super) fn mag(document: &mut Document, config: &Config, mag: &Mag) {
     mag.heartbeat.check(document);
 }
 
-/// A list of `[mag]` that names things, each once.
-fn no_repeats<T: PartialEq>(document: &mut Document, key: &'static str, list: &[T]) {
+pub(super) fn maar(document: &mut Document, config: &Config, maar: &MaarRole) {
+    role(document, config, "maar", maar.address, maar.tunnel_mtu);
+    let access = |it: &Interface| it.kind == InterfaceKind::Access;
+    if !config.interface.iter().any(access) {
+        document.problem(
+            place!["maar"],
+            "no interface has kind = \"access\": a MAAR needs one for its hosts",
+        );
+    }
+    pools(document, config, "maar", &maar.pools);
+    no_repeats(document, "maar", "attach_on", &maar.attach_on);
+    maar.check(document);
+}
+
+/// A list of a role that names things, each once.
+fn no_repeats<T: PartialEq>(
+    document: &mut Document,
+    role: &'static str,
+    key: &'static str,
+    list: &[T],
+) {
     for (index, one) in list.iter().enumerate() {
         if list.iter().take(index).any(|earlier| earlier == one) {
-            document.problem(place!["mag", key, index], "stands here twice");
+            document.problem(place![role, key, index], "stands here twice");
         }
     }
 }

@@ -1,0 +1,344 @@
+//! The schema of a mobility anchor and access router: `[maar]`, and what is to be said of its domain.
+
+use super::address::{overlap, Ipv6Prefix};
+use super::check::{in_range, is_unicast};
+use super::document::{place, Document};
+use super::role::{defaults, AttachOn, Pool};
+use super::schema::Config;
+use roles::effect::LogicalRouter;
+use roles::maar::{MaarConfig, Neighbour, PreviousExpiry};
+use roles::pool::Pools;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::net::Ipv6Addr;
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::time::Duration;
+use wire::ether::MacAddr;
+use wire::mh::AccessTechnology;
+
+/// `[maar]`: a mobility anchor and access router (RFC 8885 section 3).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MaarRole {
+    /// Where updates come from and tunnels end; one of our addresses.
+    pub address: Ipv6Addr,
+    /// The central mobility database that hosts are registered with.
+    pub cmd: Ipv6Addr,
+    /// Policy file: who may attach; relative to the file's directory.
+    pub policy: PathBuf,
+    /// What hosts are given prefixes of, by this gateway and no other.
+    pub pools: Vec<Pool>,
+    /// `[[maar.neighbour]]`: the other MAARs of the domain.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub neighbour: Vec<MaarNeighbour>,
+    /// Lifetime in seconds that is asked for.
+    #[serde(default = "defaults::lifetime")]
+    pub lifetime: u32,
+    /// Fraction of the granted lifetime after which a binding is refreshed.
+    #[serde(default = "defaults::refresh_at")]
+    pub refresh_at: f64,
+    /// Seconds for which a host that has left its link is waited for, if its binding lasts as long.
+    #[serde(default = "defaults::lifetime")]
+    pub guard: u32,
+    /// Seconds without a packet after which a prefix of a previous anchor is let go of; 0 never.
+    #[serde(default = "own::unused_after")]
+    pub unused_after: u32,
+    /// Prefixes of previous anchors that one host may have here.
+    #[serde(default = "own::max_previous")]
+    pub max_previous: usize,
+    /// What is done when the binding of a prefix that we lead to another MAAR is over (RFC 8885
+    /// section 3.5).
+    #[serde(default)]
+    pub previous_expiry: Expiry,
+    /// Whether the serving MAAR is answered straight too, as a CMD in locator mode counts on.
+    #[serde(default = "defaults::enabled")]
+    pub direct_answers: bool,
+    /// Whether hosts see each anchor as a router of its own (RFC 8885 section 3.7); else all MAARs show
+    /// the same router, and their interfaces have the same `router` and `mac`.
+    #[serde(default = "defaults::enabled")]
+    pub dlif: bool,
+    /// Seconds for which a registration is tried before its prefix is free again.
+    #[serde(default = "own::registration_timeout")]
+    pub registration_timeout: u32,
+    /// TimestampValidityWindow in milliseconds for updates of the CMD (RFC 5213 section 5.5).
+    #[serde(default = "defaults::timestamp_window_ms")]
+    pub timestamp_window_ms: u32,
+    /// Wait in milliseconds before an update is sent again (INITIAL_BINDACK_TIMEOUT, RFC 6275
+    /// section 12).
+    #[serde(default = "defaults::initial_bindack_timeout_ms")]
+    pub initial_bindack_timeout_ms: u32,
+    /// What the wait grows to (MAX_BINDACK_TIMEOUT).
+    #[serde(default = "defaults::max_bindack_timeout_ms")]
+    pub max_bindack_timeout_ms: u32,
+    /// What counts as a host's arrival; the operator's word always does.
+    #[serde(default = "defaults::attach_on")]
+    pub attach_on: Vec<AttachOn>,
+    /// Longest time in seconds between unsolicited Router Advertisements to a host; 0 sends none.
+    #[serde(default = "defaults::ra_interval")]
+    pub ra_interval: u32,
+    /// Router lifetime in seconds in Router Advertisements.
+    #[serde(default = "defaults::router_lifetime")]
+    pub router_lifetime: u16,
+    /// Whether Router Advertisements tell hosts the tunnels' MTU.
+    #[serde(default = "defaults::enabled")]
+    pub advertise_mtu: bool,
+    /// Seconds of silence after which a host is asked whether it is still there; 0 never asks.
+    #[serde(default = "defaults::reachable_time")]
+    pub reachable_time: u32,
+    /// Milliseconds between two such questions.
+    #[serde(default = "defaults::retrans_timer_ms")]
+    pub retrans_timer_ms: u32,
+    /// Questions without an answer before the host is gone.
+    #[serde(default = "defaults::max_unicast_solicit")]
+    pub max_unicast_solicit: u8,
+    /// Access Technology Type of the access links (RFC 5213 section 8.5); 3 is Ethernet.
+    #[serde(default = "defaults::access_technology")]
+    pub access_technology: u8,
+    /// Largest packet that a tunnel carries, in octets; filled in from the link's when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tunnel_mtu: Option<u16>,
+    /// Hop limit of outer headers.
+    #[serde(default = "defaults::tunnel_hop_limit")]
+    pub tunnel_hop_limit: u8,
+}
+
+/// `[[maar.neighbour]]`: another MAAR of the domain.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MaarNeighbour {
+    /// Its address.
+    pub address: Ipv6Addr,
+    /// What it gives hosts prefixes of. Where none is named, it may anchor any but ours.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pools: Vec<Ipv6Prefix>,
+    /// `router` of its access interfaces. With it and `mac`, a host that has moved here unnoticed by
+    /// itself is heard from its first packet on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub router: Option<Ipv6Addr>,
+    /// `mac` of its access interfaces.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mac: Option<MacAddr>,
+}
+
+/// What a previous anchor does when its binding would end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Expiry {
+    /// It asks the CMD, which renews it while the host is in the domain.
+    #[default]
+    Ask,
+    /// Nothing: the CMD ends it.
+    Stop,
+}
+
+/// An hour in milliseconds.
+const HOUR_MS: u32 = 3_600_000;
+
+/// A day in seconds.
+const DAY: u32 = 86_400;
+
+/// The longest finite lifetime that a Binding Update can say, in seconds.
+const MAX_LIFETIME: u32 = (u16::MAX as u32 - 1) * 4;
+
+/// The most other MAARs.
+const MOST_NEIGHBOURS: usize = 65_536;
+
+/// The most previous anchors of a host.
+const MOST_PREVIOUS: usize = 256;
+
+impl MaarRole {
+    /// As the role has it, with room for so many prefixes and hosts; `mtu` is what hosts are told.
+    pub(crate) fn made(
+        &self,
+        config: &Config,
+        pools: Pools,
+        capacity: usize,
+        mtu: u16,
+        seed: u64,
+    ) -> MaarConfig {
+        let millis = |ms: u32| Duration::from_millis(ms.into());
+        let secs = |secs: u32| Duration::from_secs(secs.into());
+        let neighbours = self.neighbour.iter().map(|it| Neighbour {
+            address: it.address,
+            pools: it.pools.clone(),
+        });
+        let neighbours = neighbours.collect();
+        let mut made = MaarConfig::new(self.address, self.cmd, pools, neighbours, capacity, seed);
+        made.most_previous = self.max_previous;
+        made.lifetime = secs(self.lifetime);
+        made.refresh_percent = (self.refresh_at * 100.0).round().clamp(1.0, 100.0) as u8;
+        made.initial_bindack_timeout = millis(self.initial_bindack_timeout_ms);
+        made.max_bindack_timeout = millis(self.max_bindack_timeout_ms);
+        made.registration_timeout = secs(self.registration_timeout);
+        made.timestamp_window = millis(self.timestamp_window_ms);
+        made.guard = secs(self.guard);
+        made.previous_expiry = match self.previous_expiry {
+            Expiry::Ask => PreviousExpiry::Ask,
+            Expiry::Stop => PreviousExpiry::Stop,
+        };
+        made.direct_answers = self.direct_answers;
+        if self.dlif {
+            made.routers = routers(config);
+        }
+        made.access_technology = AccessTechnology(self.access_technology);
+        made.attach_on.router_solicitation = self.attach_on.contains(&AttachOn::RouterSolicitation);
+        made.attach_on.packet = self.attach_on.contains(&AttachOn::Packet);
+        made.advertising.interval = secs(self.ra_interval);
+        made.advertising.router_lifetime = secs(self.router_lifetime.into());
+        let host_mtu = u32::from(mtu).max(wire::ipv6::MIN_MTU as u32);
+        made.advertising.mtu = self.advertise_mtu.then_some(host_mtu);
+        made
+    }
+
+    /// Notes all that is wrong with the domain and the numbers.
+    pub(super) fn check(&self, document: &mut Document) {
+        if !is_unicast(self.cmd) || self.cmd.is_unicast_link_local() || self.cmd == self.address {
+            let text = format!("`{}` is no CMD's address; give its global one", self.cmd);
+            document.problem(place!["maar", "cmd"], text);
+        }
+        if self.pools.is_empty() {
+            let text = "a MAAR without a pool anchors nothing; name a prefix of your own";
+            document.problem(place!["maar", "pools"], text);
+        }
+        if self.neighbour.len() > MOST_NEIGHBOURS {
+            let text = format!("a domain has up to {MOST_NEIGHBOURS} other MAARs");
+            document.problem(place!["maar"], text);
+        }
+        for (index, neighbour) in self.neighbour.iter().enumerate() {
+            self.check_neighbour(document, index, neighbour);
+        }
+        in_range(
+            document,
+            place!["maar", "refresh_at"],
+            self.refresh_at,
+            0.1..=0.95,
+        );
+        in_range(
+            document,
+            place!["maar", "max_previous"],
+            self.max_previous,
+            1..=MOST_PREVIOUS,
+        );
+        self.check_numbers(document);
+    }
+
+    fn check_numbers(&self, document: &mut Document) {
+        let longest_wait = self.max_bindack_timeout_ms.clamp(10, HOUR_MS);
+        let interval = if self.ra_interval == 0 {
+            0..=0
+        } else {
+            4..=1_800
+        };
+        let router_lifetime = self.ra_interval.clamp(1, 1_800)..=9_000;
+        let initial = self.initial_bindack_timeout_ms;
+        let numbers: [(&'static str, u32, RangeInclusive<u32>); 13] = [
+            ("lifetime", self.lifetime, 4..=MAX_LIFETIME),
+            ("guard", self.guard, 0..=MAX_LIFETIME),
+            ("unused_after", self.unused_after, 0..=DAY),
+            ("registration_timeout", self.registration_timeout, 1..=3_600),
+            ("timestamp_window_ms", self.timestamp_window_ms, 1..=HOUR_MS),
+            ("initial_bindack_timeout_ms", initial, 10..=longest_wait),
+            (
+                "max_bindack_timeout_ms",
+                self.max_bindack_timeout_ms,
+                10..=HOUR_MS,
+            ),
+            ("ra_interval", self.ra_interval, interval),
+            (
+                "router_lifetime",
+                self.router_lifetime.into(),
+                router_lifetime,
+            ),
+            ("reachable_time", self.reachable_time, 0..=DAY),
+            ("retrans_timer_ms", self.retrans_timer_ms, 10..=HOUR_MS),
+            (
+                "max_unicast_solicit",
+                self.max_unicast_solicit.into(),
+                1..=100,
+            ),
+            ("tunnel_hop_limit", self.tunnel_hop_limit.into(), 1..=255),
+        ];
+        for (key, value, range) in numbers {
+            in_range(document, place!["maar", key], value, range);
+        }
+    }
+
+    /// A neighbour is another MAAR, is there once, and its pools are its own (S2-01).
+    fn check_neighbour(&self, document: &mut Document, index: usize, neighbour: &MaarNeighbour) {
+        let earlier = self.neighbour.get(..index).unwrap_or_default();
+        let address = neighbour.address;
+        let way = place!["maar", "neighbour", index, "address"];
+        if !is_unicast(address) || address.is_unicast_link_local() {
+            let text = format!("`{address}` is no MAAR's; give its global address");
+            document.problem(way, text);
+        } else if address == self.address || address == self.cmd {
+            let text = format!("`{address}` is no other MAAR; name those that hosts come from");
+            document.problem(way, text);
+        } else if earlier.iter().any(|other| other.address == address) {
+            let text = format!("`{address}` stands here twice; name all its pools in one table");
+            document.problem(way, text);
+        }
+        let seen = (neighbour.router, neighbour.mac);
+        let usable = match seen {
+            (Some(router), Some(mac)) => {
+                router.is_unicast_link_local() && !mac.is_group() && mac.0 != [0; 6]
+            }
+            (None, None) => true,
+            _ => false,
+        };
+        if !usable {
+            let text = "give `router`, a link-local address, and `mac`, a unicast one, or neither";
+            document.problem(place!["maar", "neighbour", index], text);
+        }
+        for (at, pool) in neighbour.pools.iter().enumerate() {
+            let way = place!["maar", "neighbour", index, "pools", at];
+            let ours = self.pools.iter().map(|own| (own.prefix, self.address));
+            let others = earlier.iter();
+            let others = others.flat_map(|it| it.pools.iter().map(|pool| (*pool, it.address)));
+            let clash = ours.chain(others).find(|(other, _)| overlap(*other, *pool));
+            if let Some((other, whose)) = clash {
+                let text = format!(
+                    "{pool} overlaps {other} of {whose}: a prefix belongs to one MAAR; make one of \
+                     them smaller"
+                );
+                document.problem(way, text);
+            }
+        }
+    }
+}
+
+impl MaarRole {
+    /// How hosts see the other MAARs that they may come from.
+    pub(crate) fn others(&self) -> Vec<LogicalRouter> {
+        let seen = self.neighbour.iter().filter(|_| self.dlif);
+        let seen = seen.filter_map(|it| {
+            let (link_local, mac) = (it.router?, it.mac?);
+            Some(LogicalRouter { link_local, mac })
+        });
+        seen.collect()
+    }
+}
+
+/// How hosts see us, by access interface.
+fn routers(config: &Config) -> BTreeMap<u16, LogicalRouter> {
+    let interfaces = (0..).zip(&config.interface);
+    let seen = interfaces.filter_map(|(index, interface)| {
+        let (link_local, mac) = (interface.router?, interface.mac?);
+        Some((index, LogicalRouter { link_local, mac }))
+    });
+    seen.collect()
+}
+
+/// Values of keys that the file leaves out and that no other role has.
+mod own {
+    pub(super) const fn unused_after() -> u32 {
+        600
+    }
+    pub(super) const fn max_previous() -> usize {
+        16
+    }
+    pub(super) const fn registration_timeout() -> u32 {
+        30
+    }
+}
