@@ -340,7 +340,7 @@ fn a_gateway_has_exactly_one_role() {
     let error = load(without, LMA_POLICY).expect_err("it has no role");
     assert_eq!(
         said(&error),
-        ["test.toml:1: no role; add a table [lma] or [mag]"]
+        ["test.toml:1: no role; add a table [lma], [mag], [maar] or [cmd]"]
     );
 }
 

@@ -40,6 +40,11 @@ const OBJECTS: &[(&str, &str, &[Field])] = &[
     ("Traffic", t::Traffic::DESCRIPTION, t::Traffic::FIELDS),
     ("Anchor", t::Anchor::DESCRIPTION, t::Anchor::FIELDS),
     (
+        "PreviousAnchor",
+        t::PreviousAnchor::DESCRIPTION,
+        t::PreviousAnchor::FIELDS,
+    ),
+    (
         "CounterGroup",
         t::CounterGroup::DESCRIPTION,
         t::CounterGroup::FIELDS,
