@@ -459,11 +459,11 @@ fn hosts_that_bounce_are_bounded() {
             0 => (MAAR1, "2001:db8:a1"),
             _ => (MAAR2, "2001:db8:a2"),
         };
-        for host in 0..HOSTS {
+        for (host, sent) in sent.iter_mut().enumerate() {
             let (name, prefix) = (format!("mn{host}"), format!("{pool}:{:x}::/64", host + 1));
             let at = 1000 + round * 1000 + host as u64 / 100;
             let effects = register(&mut cmd, at, maar, &name, &prefix);
-            sent[host] += u32::try_from(updates(&effects).len()).unwrap();
+            *sent += u32::try_from(updates(&effects).len()).unwrap();
         }
         fire(&mut cmd, 1900 + round * 1000, Timer::Pacing);
     }

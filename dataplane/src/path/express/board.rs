@@ -218,9 +218,9 @@ impl Desk {
         let (link, domain) = (before.link, before.dock.domain);
         let sender = link.sender() | before.dock.word;
         let count = seats.riders;
+        let first = seats.place(from);
         let mut place = from;
         let mut source = seats.sources;
-        let mut to = seats.place(from);
         let waiting = burst.get(from..).unwrap_or_default().iter();
         let riders = self.riders.get_mut(count..).unwrap_or_default().iter_mut();
         let destinations = self.destinations.get_mut(count..).unwrap_or_default();
@@ -243,13 +243,12 @@ impl Desk {
                 *at_mut(&mut self.senders, count + place - from) = sender;
             }
             *rider = Rider {
-                place: to,
+                place: first + (place - from) as u8,
                 at: ether::HEADER_LEN as u8,
                 kind: KIND,
                 source: source as u8,
             };
             source += usize::from(host);
-            to += 1;
             place += 1;
         }
         seats.riders += place - from;
@@ -268,8 +267,8 @@ impl Desk {
     ) -> usize {
         let (link, domain) = (before.link, before.dock.domain);
         let kind = const { Kind::of(4) };
+        let first = seats.place(from);
         let mut place = from;
-        let mut to = seats.place(from);
         let mut source = seats.sources;
         let mut last: Option<&Ip6> = None;
         let waiting = burst.get(from..).unwrap_or_default().iter();
@@ -305,13 +304,12 @@ impl Desk {
             *destination = Probe::ipv6(domain, *other);
             *own = Probe::ipv6(domain, *inner);
             *rider = Rider {
-                place: to,
+                place: first + (place - from) as u8,
                 at: (ether::HEADER_LEN + HEADER_LEN) as u8,
                 kind: kind.number(),
                 source: source as u8,
             };
             source += 1;
-            to += 1;
             place += 1;
         }
         seats.riders += place - from;
