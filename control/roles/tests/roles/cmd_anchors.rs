@@ -276,7 +276,7 @@ fn a_maar_knows_best_what_it_anchors() {
     assert_eq!(cmd.prefixes(), 3);
 }
 
-/// Proves S2-28, S2-30, S2-31.
+/// Proves S2-28, S2-31.
 #[test]
 fn only_the_serving_maar_ends_a_session() {
     let mut cmd = cmd(CmdMode::Proxy);
@@ -319,7 +319,7 @@ fn only_the_serving_maar_ends_a_session() {
 }
 
 /// A host that turns up in time keeps its older prefixes.
-/// Proves S2-29.
+/// Proves S2-28.
 #[test]
 fn a_host_that_comes_back_in_time_keeps_its_sessions() {
     let mut cmd = cmd(CmdMode::Proxy);

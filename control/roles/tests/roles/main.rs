@@ -4,6 +4,7 @@
 mod addresses;
 mod cmd;
 mod cmd_anchors;
+mod cmd_domain;
 mod cmd_scenario;
 mod delegated;
 mod domain;
