@@ -1,6 +1,7 @@
 //! Configuration and policy files: what is wrong with one is said with its line and a remedy, and
 //! every file in `conf/` loads.
 
+mod cmd;
 mod examples;
 mod policy;
 mod refused;
