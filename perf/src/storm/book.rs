@@ -6,7 +6,7 @@
 //! together, so that an answer to any of its tries counts.
 
 use super::message::{read_answer, write_update, Answer, BadAnswer, Registration};
-use super::revocation::{read_revocation, Revocation};
+use super::revocation::{read_revocation, Revocation, MH_TYPE};
 use crate::traffic::pace::Pace;
 use crate::traffic::plan::Plan;
 use crate::traffic::side::Take;
@@ -24,6 +24,9 @@ use wire::mh::HandoffIndicator;
 
 /// Tries per host and round; also the sequence numbers that a round has.
 const TRIES: u16 = 8;
+
+/// MH type of heartbeats (RFC 5847 section 3.3).
+const HEARTBEAT: u8 = 13;
 
 /// Updates that one step sends at most.
 const STEP: usize = 16;
@@ -438,6 +441,10 @@ impl Take for Storm {
         if let Some(revocation) = read_revocation(frame) {
             self.revocations += 1;
             self.revoked.push_back(revocation);
+            return true;
+        }
+        if frame.get(MH_TYPE) == Some(&HEARTBEAT) {
+            // The anchor has started, or asks whether its gateways are there: neither answers an update.
             return true;
         }
         let Some(read) = read_answer(frame) else {

@@ -10,7 +10,7 @@ use wire::mh::{Message, RevocationAcknowledgement, RevocationIndication, Revocat
 
 /// MH type of revocations, and its place in a frame (RFC 5846 section 5).
 const BINDING_REVOCATION: u8 = 16;
-const MH_TYPE: usize = ether::HEADER_LEN + ipv6::HEADER_LEN + 2;
+pub(super) const MH_TYPE: usize = ether::HEADER_LEN + ipv6::HEADER_LEN + 2;
 
 /// A revocation that waits to be acknowledged.
 #[derive(Clone, Debug, PartialEq, Eq)]
