@@ -93,6 +93,56 @@ impl<'a> Received<'a> {
     }
 }
 
+/// A UDP datagram over IPv4 that came in a punted frame, its checksum right.
+#[derive(Clone, Copy, Debug)]
+pub struct Datagram4<'a> {
+    /// Link-layer source.
+    pub mac: MacAddr,
+    /// Source address.
+    pub source: Ipv4Addr,
+    /// Destination address.
+    pub destination: Ipv4Addr,
+    /// Source and destination port.
+    pub ports: (u16, u16),
+    /// What it carries.
+    pub payload: &'a [u8],
+}
+
+impl<'a> Datagram4<'a> {
+    /// Takes a frame apart; none of one that holds no whole datagram, or whose checksum is wrong or missing.
+    pub fn of(frame: &'a [u8]) -> Option<Self> {
+        let frame = Frame::parse(frame).ok()?;
+        let parts = ipv4::Header::split(frame.payload).ok()?;
+        let header = parts.header;
+        let udp = header.protocol == ipv4::protocol::UDP && !header.is_fragment();
+        let ([a, b, c, d, e, f, sum @ ..], _) = parts.payload.split_first_chunk::<UDP_LEN>()?;
+        let length = usize::from(u16::from_be_bytes([*e, *f]));
+        let datagram = parts.payload.get(..length).filter(|_| udp)?;
+        let right = datagram_sum(header.source, header.destination, datagram) == 0;
+        let payload = datagram.get(UDP_LEN..)?;
+        (frame.ethertype == ethertype::IPV4 && right && *sum != [0, 0]).then_some(Self {
+            mac: frame.header.source,
+            source: header.source.into(),
+            destination: header.destination.into(),
+            ports: (u16::from_be_bytes([*a, *b]), u16::from_be_bytes([*c, *d])),
+            payload,
+        })
+    }
+
+    /// The same with addresses in their IPv6 form. There is no IPv6 packet about which an error could be sent.
+    pub fn received(&self) -> Received<'a> {
+        Received {
+            mac: self.mac,
+            packet: &[],
+            source: self.source.to_ipv6_mapped(),
+            destination: self.destination.to_ipv6_mapped(),
+            hop_limit: 0,
+            next_header: next_header::UDP,
+            payload: self.payload,
+        }
+    }
+}
+
 /// The upper layer of a packet that is for us.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Upper<'a> {

@@ -14,7 +14,7 @@ use dataplane::key::{self, Domain, InterfaceId};
 use packet::PortId;
 use roles::cmd::{Cmd, MaarPeer};
 use roles::counters::CounterView;
-use roles::lma::{Lma, LmaConfig};
+use roles::lma::{GrePolicy, Lma, LmaConfig};
 use roles::maar::Maar;
 use roles::mag::{Mag, MagConfig};
 use roles::policy::LmaPolicy;
@@ -445,6 +445,13 @@ fn lma_config(lma: &config::Lma, room: Room) -> Result<LmaConfig, BadPool> {
         min_delay_before_bce_delete: millis(lma.min_delay_before_bce_delete_ms),
         max_delay_before_new_bce_assign: millis(lma.max_delay_before_new_bce_assign_ms),
         timestamp_window: millis(lma.timestamp_window_ms),
+        ipv4_address: lma.ipv4_address,
+        accept_forced_udp: lma.accept_udp_encapsulation,
+        gre: match lma.gre {
+            config::Gre::NotRequired => GrePolicy::NotRequired,
+            config::Gre::Accepted => GrePolicy::Accepted,
+            config::Gre::Required => GrePolicy::Required,
+        },
         revoke_on_handover: lma.revoke_on_handover,
         revocation: lma.revocation.config(),
         profile: lma.profile,
@@ -469,6 +476,9 @@ fn mag_config(mag: &config::Mag, room: Room, tunnel_mtu: u16, seed: u64) -> MagC
     let millis = |ms: u32| Duration::from_millis(ms.into());
     let secs = |secs: u32| Duration::from_secs(secs.into());
     let mut made = MagConfig::new(mag.address, room.hosts(), seed);
+    made.ipv4_address = mag.ipv4_address;
+    made.force_udp = mag.udp_encapsulation;
+    made.gre = mag.gre;
     made.lifetime = secs(mag.lifetime);
     made.refresh_percent = (mag.refresh_at * 100.0).round().clamp(1.0, 100.0) as u8;
     made.initial_bindack_timeout = millis(mag.initial_bindack_timeout_ms);

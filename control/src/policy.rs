@@ -16,7 +16,7 @@ use roles::event::HostLink;
 use roles::policy::{Allowance, AnchoredHost, Ipv4HomeAddress, LmaPolicy, Profile};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 use wire::ether::MacAddr;
 use wire::ipv4::address::{is_group, never_a_source};
@@ -81,8 +81,8 @@ pub struct Host {
     pub mac: MacAddr,
     /// Its identity, a network access identifier.
     pub identifier: String,
-    /// The LMA that anchors it.
-    pub lma: Ipv6Addr,
+    /// The LMA that anchors it; by its IPv4 address, it is reached over IPv4 (RFC 5844 section 4.1.2).
+    pub lma: IpAddr,
     /// Its home network prefixes; the LMA chooses when there are none.
     #[serde(default)]
     pub home_network_prefixes: Vec<Ipv6Prefix>,
@@ -117,8 +117,8 @@ pub struct DefaultHost {
     /// Identity; `{mac}` becomes the host's link-layer address, written 02-00-00-00-00-01, because
     /// a network access identifier has no colons (RFC 7542 section 2.2).
     pub identifier: String,
-    /// The LMA that anchors them.
-    pub lma: Ipv6Addr,
+    /// The LMA that anchors them, by either address.
+    pub lma: IpAddr,
     /// M flag of their home link.
     #[serde(default)]
     pub managed: bool,
@@ -137,19 +137,21 @@ pub struct DefaultHost {
 }
 
 impl FilePolicy {
-    /// Reads a MAG's policy file.
+    /// Reads the policy file of a MAG that has an IPv4 care-of address, or has none.
     ///
     /// # Errors
     /// All that is wrong with it, each with file and line.
-    pub fn load(file: &Path) -> Result<Self, Error> {
+    pub fn load(file: &Path, over_ipv4: bool) -> Result<Self, Error> {
         let (document, read) = Document::read::<MagPolicyFile>(file)?;
-        Self::of(document, read)
+        Self::of(document, read, over_ipv4)
     }
 
-    fn of(mut document: Document, read: MagPolicyFile) -> Result<Self, Error> {
+    fn of(mut document: Document, read: MagPolicyFile, over_ipv4: bool) -> Result<Self, Error> {
         let mut given = Given::default();
         for (index, host) in read.host.iter().enumerate() {
             check_host(&mut document, index, host, &mut given);
+            let way = place!["host", index, "lma"];
+            family(&mut document, way, host.lma, over_ipv4);
         }
         if let Some(default) = &read.default {
             let way = place!["default", "identifier"];
@@ -162,6 +164,12 @@ impl FilePolicy {
                 document.problem(way, text);
             }
             anchor(&mut document, place!["default", "lma"], default.lma);
+            family(
+                &mut document,
+                place!["default", "lma"],
+                default.lma,
+                over_ipv4,
+            );
             families(
                 &mut document,
                 place!["default", "ipv6"],
@@ -174,7 +182,7 @@ impl FilePolicy {
         let hosts = read.host.into_iter().map(|host| {
             let profile = Profile {
                 mn_identifier: MnIdentifier::Nai(host.identifier),
-                lma: host.lma,
+                lma: in_ipv6_form(host.lma),
                 home_network_prefixes: host.home_network_prefixes,
                 managed: host.managed,
                 other: host.other,
@@ -205,7 +213,8 @@ impl FilePolicy {
     /// The LMAs that the policy names, each once.
     pub fn anchors(&self) -> Vec<Ipv6Addr> {
         let listed = self.hosts.values().map(|profile| profile.lma);
-        let default = self.default.iter().map(|default| default.lma);
+        let default = self.default.iter();
+        let default = default.map(|default| in_ipv6_form(default.lma));
         let mut anchors: Vec<_> = listed.chain(default).collect();
         anchors.sort_unstable();
         anchors.dedup();
@@ -234,7 +243,7 @@ impl DefaultHost {
     fn profile(&self, mac: MacAddr) -> Profile {
         Profile {
             mn_identifier: MnIdentifier::Nai(self.identifier_of(mac)),
-            lma: self.lma,
+            lma: in_ipv6_form(self.lma),
             home_network_prefixes: Vec::new(),
             managed: self.managed,
             other: self.other,
@@ -244,6 +253,14 @@ impl DefaultHost {
             learn_addresses: self.learn_addresses,
             simultaneous: false,
         }
+    }
+}
+
+/// An address as roles and tables have it.
+const fn in_ipv6_form(address: IpAddr) -> Ipv6Addr {
+    match address {
+        IpAddr::V6(address) => address,
+        IpAddr::V4(address) => address.to_ipv6_mapped(),
     }
 }
 
@@ -332,7 +349,7 @@ fn check_identifier<'a>(
 #[serde(deny_unknown_fields)]
 pub struct LmaPolicyFile {
     /// Addresses of the MAGs that may register hosts (S1-11).
-    pub mags: Vec<Ipv6Addr>,
+    pub mags: Vec<IpAddr>,
     /// Whether hosts that are not listed are served, with a prefix from the pools.
     #[serde(default)]
     pub serve_unlisted: bool,
@@ -388,15 +405,16 @@ fn sessions() -> u32 {
     Allowance::default().sessions
 }
 
-/// Reads an LMA's policy file.
+/// Reads the policy file of an LMA that has an IPv4 address, or has none.
 ///
 /// # Errors
 /// All that is wrong with it, each with file and line.
-pub fn load_lma(file: &Path) -> Result<LmaPolicy, Error> {
+pub fn load_lma(file: &Path, over_ipv4: bool) -> Result<LmaPolicy, Error> {
     let (mut document, read) = Document::read::<LmaPolicyFile>(file)?;
     for (index, mag) in read.mags.iter().enumerate() {
         let way = place!["mags", index];
         anchor(&mut document, way, *mag);
+        family(&mut document, way, *mag, over_ipv4);
         if read.mags.iter().take(index).any(|earlier| earlier == mag) {
             document.problem(way, format!("`{mag}` stands here twice"));
         }
@@ -448,7 +466,7 @@ pub fn load_lma(file: &Path) -> Result<LmaPolicy, Error> {
         proxy_registration: host.proxy_registration,
     });
     Ok(LmaPolicy {
-        mags: read.mags,
+        mags: read.mags.into_iter().map(in_ipv6_form).collect(),
         hosts: hosts.collect(),
         serve_unlisted: read.serve_unlisted,
         allowance: common,
@@ -483,16 +501,39 @@ fn identifier(document: &mut Document, way: &[Step], text: &str) {
 }
 
 /// The address of a peer gateway.
-fn anchor(document: &mut Document, way: &[Step], address: Ipv6Addr) {
-    let wrong = address.is_unspecified()
-        || address.is_loopback()
-        || address.is_multicast()
-        || address.is_unicast_link_local();
+fn anchor(document: &mut Document, way: &[crate::config::document::Step], address: IpAddr) {
+    let wrong = match address {
+        IpAddr::V6(address) => {
+            address.is_unspecified()
+                || address.is_loopback()
+                || address.is_multicast()
+                || address.is_unicast_link_local()
+                || address.to_ipv4_mapped().is_some()
+        }
+        IpAddr::V4(address) => {
+            never_a_source(address) || is_group(address) || address.is_link_local()
+        }
+    };
     if wrong {
         document.problem(
             way,
             format!("`{address}` is no gateway's address; give a global one"),
         );
+    }
+}
+
+/// A peer gateway by its IPv4 address is for gateways that have one too.
+fn family(
+    document: &mut Document,
+    way: &[crate::config::document::Step],
+    address: IpAddr,
+    over_ipv4: bool,
+) {
+    if address.is_ipv4() && !over_ipv4 {
+        let text = format!(
+            "`{address}` is reached over IPv4; give our own `ipv4_address` in the configuration"
+        );
+        document.problem(way, text);
     }
 }
 

@@ -8,6 +8,7 @@
 //!
 //! Nothing here changes a packet, except that link-layer padding is cut.
 
+pub(crate) mod inside;
 pub(crate) mod ipv4;
 pub(crate) mod link;
 pub(crate) mod own;

@@ -66,7 +66,34 @@ pub enum Forwarding {
     Pending,
 }
 
-/// A bidirectional IP-in-IP tunnel (RFC 2473).
+/// What stands between the outer IP header and the inner packet.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum Encapsulation {
+    /// Nothing (RFC 2473, RFC 2003, RFC 4213).
+    #[default]
+    Plain,
+    /// A UDP header, ports 5437 (RFC 5844 section 4): over IPv4 only, its checksum left out.
+    Udp,
+    /// A GRE header (RFC 2784), with keys (RFC 2890, RFC 5845) or without.
+    Gre {
+        /// The keys, if there are.
+        keys: Option<GreKeys>,
+        /// Routing domain of inner packets; that of outer ones is [`TunnelSpec::domain`].
+        inner: Domain,
+    },
+}
+
+/// The keys of a GRE tunnel. The one that is received tells tunnels between the same ends apart.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct GreKeys {
+    /// What we write into what we send.
+    pub send: u32,
+    /// What stands in what we accept.
+    pub receive: u32,
+}
+
+/// A bidirectional IP-in-IP tunnel (RFC 2473). Over IPv4, both ends are in their IPv6 form
+/// (`::ffff:192.0.2.1`).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct TunnelSpec {
     /// Routing domain of the outer packet.
@@ -79,6 +106,8 @@ pub struct TunnelSpec {
     pub hop_limit: u8,
     /// Octets that the largest inner packet may have. Larger ones are answered with Packet Too Big.
     pub mtu: u16,
+    /// What else goes around an inner packet.
+    pub encapsulation: Encapsulation,
 }
 
 /// Where frames for one neighbour go.

@@ -4,11 +4,13 @@
 //!   received     | Ethernet (tag) | IP | ...
 //!   routed       | Ethernet (tag) | IP, hop limit - 1 | ...
 //!   encapsulated | Ethernet (tag) | outer IPv6 (limit) | IP, hop limit - 1 | ...
+//!                | Ethernet (tag) | outer IPv4 or IPv6 (limit) (UDP or GRE) | IP, hop limit - 1 | ...
 //! ```
 //!
 //! Where the new headers in front are as long as the old ones, nothing moves; otherwise the front of
 //! the buffer moves once.
 
+pub(crate) mod carrier;
 pub(crate) mod decap;
 pub(crate) mod encap;
 pub(crate) mod flow;

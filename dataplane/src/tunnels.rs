@@ -3,16 +3,21 @@
 //! ```text
 //!   header     5 words   outer IPv6 header, 40 octets: version, next header 41, hop limit, source,
 //!                        destination; payload length 0
-//!   state      1 word    live 1 | - 31 | domain 16 | MTU 16
+//!   state      1 word    live 1 | - 11 | inner domain 16 | - 1 | over IPv4 1 | kind 2 | domain 16 | MTU 16
 //!   adjacency  1 word    adjacency + 1, or 0 while unresolved
+//!   keys       1 word    GRE key to send 32 | to receive 32
 //! ```
+//!
+//! A tunnel over IPv4 has its addresses in their IPv6 form in the place of the header's; its header, and
+//! what stands behind any but plain tunnels' headers, is made for each packet
+//! ([`carrier`](crate::rewrite::carrier)).
 //!
 //! Workers reach a tunnel by its index, which bindings hold, or by its outer addresses, which a
 //! packet to be taken out of a tunnel has. The addresses never change while a worker may see the
 //! tunnel; hop limit, MTU and adjacency do, each in one store.
 
 use crate::indices::Indices;
-use crate::key::{AdjacencyId, Domain, TunnelId, TunnelSpec};
+use crate::key::{AdjacencyId, Domain, Encapsulation, GreKeys, TunnelId, TunnelSpec};
 use crate::mem::{self, Populate, Slab, Storage};
 use crate::qsbr::Qsbr;
 use crate::sync::{AtomicU64, Ordering};
@@ -30,6 +35,57 @@ const IPV6: u8 = 41;
 
 /// Set in the state of a tunnel that is there.
 const LIVE: u64 = 1 << 63;
+
+/// Where the kind of a tunnel stands in its state.
+const KIND: u32 = 32;
+
+/// Set in the state of a tunnel over IPv4.
+const OVER_IPV4: u64 = 1 << 34;
+
+/// Where the domain of inner packets stands in the state of a GRE tunnel.
+const INNER: u32 = 36;
+
+/// What tunnels whose packets need more than a copy of the header differ in.
+const SPECIAL: u64 = 3 << KIND | OVER_IPV4;
+
+/// What tells tunnels between the same ends apart.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Mark {
+    /// 0 plain, 1 UDP, 2 GRE without keys, 3 GRE with keys.
+    kind: u8,
+    key: u32,
+}
+
+impl Mark {
+    /// Nothing but the inner packet.
+    pub(crate) const PLAIN: Self = Self { kind: 0, key: 0 };
+
+    /// A UDP header.
+    pub(crate) const UDP: Self = Self { kind: 1, key: 0 };
+
+    /// A GRE header with this key, or without.
+    pub(crate) const fn gre(key: Option<u32>) -> Self {
+        match key {
+            None => Self { kind: 2, key: 0 },
+            Some(key) => Self { kind: 3, key },
+        }
+    }
+
+    const fn of(encapsulation: Encapsulation) -> Self {
+        match encapsulation {
+            Encapsulation::Plain => Self::PLAIN,
+            Encapsulation::Udp => Self::UDP,
+            Encapsulation::Gre { keys: None, .. } => Self::gre(None),
+            Encapsulation::Gre {
+                keys: Some(keys), ..
+            } => Self::gre(Some(keys.receive)),
+        }
+    }
+
+    const fn word(self) -> u64 {
+        (self.kind as u64) << 32 | self.key as u64
+    }
+}
 
 /// The outer pairs that are looked up in one go; a longer slice is taken in pieces. Not more, for the
 /// arrays between the passes have to be made, and most bursts come out of few tunnels.
@@ -52,9 +108,28 @@ pub struct Tunnel {
     pub mtu: u16,
     /// Where outer packets are sent, once control has resolved it.
     pub adjacency: Option<AdjacencyId>,
+    /// What stands between the outer header and the inner packet.
+    pub encapsulation: Encapsulation,
 }
 
 impl Tunnel {
+    /// Routing domain of inner packets.
+    #[inline]
+    pub const fn inner_domain(&self) -> Domain {
+        match self.encapsulation {
+            Encapsulation::Gre { inner, .. } => inner,
+            Encapsulation::Plain | Encapsulation::Udp => self.domain,
+        }
+    }
+
+    fn pair(&self) -> OuterPair {
+        OuterPair {
+            domain: self.domain,
+            local: self.local(),
+            remote: self.remote(),
+        }
+    }
+
     /// Our end.
     #[inline(always)]
     pub fn local(&self) -> Ipv6Addr {
@@ -110,8 +185,19 @@ impl OuterPair {
     /// that they differ.
     #[inline(always)]
     fn hash(&self, seed: &Seed) -> u64 {
+        self.hash_marked(seed, Mark::PLAIN)
+    }
+
+    /// The same with what else tells tunnels apart.
+    #[inline(always)]
+    fn hash_marked(&self, seed: &Seed, mark: Mark) -> u64 {
         let [a, b, c, d] = self.words();
-        seed.hash(c, d, a ^ b.rotate_left(32) ^ u64::from(self.domain.0))
+        let mark = mark.word().rotate_left(20);
+        seed.hash(
+            c,
+            d,
+            a ^ b.rotate_left(32) ^ u64::from(self.domain.0) ^ mark,
+        )
     }
 }
 
@@ -121,6 +207,7 @@ struct Line {
     header: [AtomicU64; HEADER / 8],
     state: AtomicU64,
     adjacency: AtomicU64,
+    keys: AtomicU64,
 }
 
 // SAFETY: it consists of atomic integers, so all zero octets are its default and it has no drop.
@@ -143,12 +230,29 @@ impl Line {
             word.store(u64::from_ne_bytes(octets), Ordering::Relaxed);
         }
         self.adjacency.store(0, Ordering::Relaxed);
-        self.set_mtu(spec.domain, spec.mtu);
+        self.set_shape(spec);
     }
 
-    fn set_mtu(&self, domain: Domain, mtu: u16) {
-        let state = LIVE | u64::from(domain.0) << 16 | u64::from(mtu);
+    /// Sets what may change while workers see the tunnel, its hop limit and adjacency aside.
+    fn set_shape(&self, spec: &TunnelSpec) {
+        let mut state = LIVE | u64::from(spec.domain.0) << 16 | u64::from(spec.mtu);
+        state |= u64::from(Mark::of(spec.encapsulation).kind) << KIND;
+        if matches!(spec.local.to_canonical(), std::net::IpAddr::V4(_)) {
+            state |= OVER_IPV4;
+        }
+        if let Encapsulation::Gre { keys, inner } = spec.encapsulation {
+            state |= u64::from(inner.0) << INNER;
+            let keys = keys.map_or(0, |keys| {
+                u64::from(keys.send) << 32 | u64::from(keys.receive)
+            });
+            self.keys.store(keys, Ordering::Relaxed);
+        }
         self.state.store(state, Ordering::Release);
+    }
+
+    fn set_mtu(&self, mtu: u16) {
+        let state = self.state.load(Ordering::Relaxed) & !u64::from(u16::MAX);
+        self.state.store(state | u64::from(mtu), Ordering::Release);
     }
 
     /// Hop limit, payload length and flow label stand in one word with the version.
@@ -176,13 +280,38 @@ impl Line {
             domain: Domain((state >> 16) as u16),
             mtu: state as u16,
             adjacency: (adjacency as u32).checked_sub(1).map(AdjacencyId),
+            encapsulation: self.encapsulation(state),
         })
+    }
+
+    #[inline(always)]
+    fn encapsulation(&self, state: u64) -> Encapsulation {
+        let kind = (state >> KIND) & 3;
+        if kind == 0 {
+            return Encapsulation::Plain;
+        }
+        if kind == 1 {
+            return Encapsulation::Udp;
+        }
+        let words = self.keys.load(Ordering::Relaxed);
+        let keys = (kind == 3).then_some(GreKeys {
+            send: (words >> 32) as u32,
+            receive: words as u32,
+        });
+        let inner = Domain((state >> INNER) as u16);
+        Encapsulation::Gre { keys, inner }
+    }
+
+    /// Whether it is the tunnel between these ends that this tells from others.
+    fn is_marked(&self, pair: &OuterPair, mark: Mark) -> bool {
+        let tunnel = self.read();
+        tunnel.is_some_and(|it| it.pair() == *pair && Mark::of(it.encapsulation) == mark)
     }
 
     #[inline(always)]
     fn is(&self, pair: &OuterPair) -> bool {
         let [_, a, b, c, d] = self.header.each_ref();
-        let state = self.state.load(Ordering::Acquire) >> 16;
+        let state = (self.state.load(Ordering::Acquire) & !OVER_IPV4) >> 16;
         let [e, f, g, h] = pair.words();
         let differs = |word: &AtomicU64, wanted| word.load(Ordering::Relaxed) ^ wanted;
         // One branch for all: with another tag than its own hardly anything comes here.
@@ -223,16 +352,22 @@ impl Entrance<'_> {
 pub(crate) struct Entrances<'a>(&'a [Line]);
 
 impl<'a> Entrances<'a> {
-    /// The tunnel at an index. One that is not there carries no octet, and of one that is not resolved the
+    /// The tunnel at an index. One that is not there carries no octet, nor does one that is not of plain
+    /// IPv6, and of one that is not resolved the
     /// adjacency is one that no table has.
     #[inline(always)]
     pub(crate) fn get(self, id: TunnelId) -> Option<Entrance<'a>> {
         let line = self.0.get(id.0 as usize)?;
         let state = line.state.load(Ordering::Acquire);
         let adjacency = line.adjacency.load(Ordering::Acquire) as u32;
+        // Into tunnels that are not of plain IPv6, packets go the general way.
+        let mtu = match state & SPECIAL {
+            0 => state as u16,
+            _ => 0,
+        };
         Some(Entrance {
             line,
-            mtu: state as u16,
+            mtu,
             adjacency: AdjacencyId(adjacency.wrapping_sub(1)),
         })
     }
@@ -276,9 +411,25 @@ impl Tunnels {
         self.index.find(self.place(pair), is).map(TunnelId)
     }
 
+    /// The tunnel that a packet with this outer pair and mark came out of.
+    #[inline(never)]
+    pub(crate) fn between_marked(&self, pair: &OuterPair, mark: Mark) -> Option<TunnelId> {
+        let lines = &*self.lines;
+        let is = |at: u32| {
+            let line = lines.get(at as usize);
+            line.is_some_and(|line| line.is_marked(pair, mark))
+        };
+        let place = self.place_marked(pair, mark);
+        self.index.find(place, is).map(TunnelId)
+    }
+
     #[inline(always)]
     fn place(&self, pair: &OuterPair) -> Place {
         Place::of(pair.hash(self.index.seed()))
+    }
+
+    fn place_marked(&self, pair: &OuterPair, mark: Mark) -> Place {
+        Place::of(pair.hash_marked(self.index.seed(), mark))
     }
 
     /// [`Tunnels::between`] for many packets, their cache misses overlapped. `found` is overwritten
@@ -390,8 +541,8 @@ impl TunnelsWriter {
         self.live == 0
     }
 
-    /// Makes a tunnel, unresolved. When there is one with these ends in this domain, that one takes
-    /// the hop limit and MTU of `spec`.
+    /// Makes a tunnel, unresolved. When there is one with these ends, and this encapsulation and key to
+    /// receive, in this domain, that one takes the hop limit, MTU, key to send and inner domain of `spec`.
     pub fn add(&mut self, spec: TunnelSpec) -> Result<TunnelId, Full> {
         let table = Arc::clone(&self.table);
         let pair = OuterPair {
@@ -399,25 +550,24 @@ impl TunnelsWriter {
             local: spec.local,
             remote: spec.remote,
         };
-        if let Some(id) = table.between(&pair) {
+        let mark = Mark::of(spec.encapsulation);
+        if let Some(id) = table.between_marked(&pair, mark) {
             if let Some(line) = table.lines.get(id.0 as usize) {
                 line.set_hop_limit(spec.hop_limit);
-                line.set_mtu(spec.domain, spec.mtu);
+                line.set_shape(&spec);
             }
             return Ok(id);
         }
         let at = self.indices.take()?;
         let line = table.lines.get(at as usize).ok_or(Full::Capacity)?;
         line.fill(&spec);
-        let place = table.place(&pair);
+        let place = table.place_marked(&pair, mark);
         let hash = |at: u32| {
             let tunnel = table.get(TunnelId(at));
-            let pair = tunnel.map(|t| OuterPair {
-                domain: t.domain,
-                local: t.local(),
-                remote: t.remote(),
-            });
-            pair.map_or(0, |pair| pair.hash(table.index.seed()))
+            tunnel.map_or(0, |tunnel| {
+                let mark = Mark::of(tunnel.encapsulation);
+                tunnel.pair().hash_marked(table.index.seed(), mark)
+            })
         };
         if table
             .index
@@ -438,12 +588,8 @@ impl TunnelsWriter {
         let Some(tunnel) = self.table.get(id) else {
             return;
         };
-        let pair = OuterPair {
-            domain: tunnel.domain,
-            local: tunnel.local(),
-            remote: tunnel.remote(),
-        };
-        let place = self.table.place(&pair);
+        let mark = Mark::of(tunnel.encapsulation);
+        let place = self.table.place_marked(&tunnel.pair(), mark);
         self.table.index.remove(place, id.0);
         if let Some(line) = self.table.lines.get(id.0 as usize) {
             line.state.store(0, Ordering::Release);
@@ -463,10 +609,8 @@ impl TunnelsWriter {
 
     /// Sets the MTU. Nothing happens when there is no tunnel at `id`.
     pub fn set_mtu(&mut self, id: TunnelId, mtu: u16) {
-        if let (Some(line), Some(tunnel)) =
-            (self.table.lines.get(id.0 as usize), self.table.get(id))
-        {
-            line.set_mtu(tunnel.domain, mtu);
+        if let (Some(line), Some(_)) = (self.table.lines.get(id.0 as usize), self.table.get(id)) {
+            line.set_mtu(mtu);
         }
     }
 

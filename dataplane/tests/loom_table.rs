@@ -6,7 +6,7 @@
 //! where a worker uses what it found, so an entry that came back too early is a data race.
 #![cfg(loom)]
 
-use dataplane::key::{BindingKey, Domain, Forwarding, TunnelId, TunnelSpec};
+use dataplane::key::{BindingKey, Domain, Encapsulation, Forwarding, TunnelId, TunnelSpec};
 use dataplane::mem::Storage;
 use dataplane::qsbr::Qsbr;
 use dataplane::table::hash::Seed;
@@ -54,6 +54,7 @@ fn tunnel(n: u32) -> TunnelSpec {
         remote,
         hop_limit: 64,
         mtu: 1460,
+        encapsulation: Encapsulation::Plain,
     }
 }
 

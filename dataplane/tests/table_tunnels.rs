@@ -2,8 +2,8 @@
 #![cfg(not(loom))]
 
 use dataplane::key::{
-    AdjacencyId, AdjacencySpec, Domain, Interface, InterfaceId, InterfaceKind, NextHop, Route,
-    Topology, TunnelId, TunnelSpec,
+    AdjacencyId, AdjacencySpec, Domain, Encapsulation, GreKeys, Interface, InterfaceId,
+    InterfaceKind, NextHop, Route, Topology, TunnelId, TunnelSpec,
 };
 use dataplane::mem::Storage;
 use dataplane::table::Full;
@@ -40,6 +40,7 @@ fn spec(domain: u16, remote: u32) -> TunnelSpec {
         remote: address(remote),
         hop_limit: 64,
         mtu: 1460,
+        encapsulation: Encapsulation::Plain,
     }
 }
 
@@ -113,6 +114,59 @@ fn a_tunnel_is_known_by_its_ends_in_its_domain() {
             expected.copied()
         );
     }
+}
+
+/// Tunnels between the same ends are told apart by what stands behind the outer header, and by the key that
+/// they receive; none is taken for another.
+#[test]
+fn one_pair_of_ends_has_a_tunnel_of_each_kind_and_key() {
+    let (mut writer, tables) = tables(16);
+    let gre = |keys, inner| Encapsulation::Gre {
+        keys,
+        inner: Domain(inner),
+    };
+    let keyed = |send, receive| Some(GreKeys { send, receive });
+    let kinds = [
+        Encapsulation::Plain,
+        Encapsulation::Udp,
+        gre(None, 0),
+        gre(keyed(1, 0), 0),
+        gre(keyed(1, 2), 7),
+        gre(keyed(u32::MAX, u32::MAX), u16::MAX),
+    ];
+    let of = |encapsulation| TunnelSpec {
+        encapsulation,
+        ..spec(3, 1)
+    };
+    let ids = kinds.map(|kind| writer.add_tunnel(of(kind)).unwrap());
+    for (id, kind) in ids.into_iter().zip(kinds) {
+        let tunnel = tables.tunnel(id).unwrap();
+        assert_eq!(tunnel.encapsulation, kind);
+        let inner = match kind {
+            Encapsulation::Gre { inner, .. } => inner,
+            _ => Domain(3),
+        };
+        assert_eq!((tunnel.domain, tunnel.inner_domain()), (Domain(3), inner));
+        assert_eq!(writer.add_tunnel(of(kind)), Ok(id));
+        writer.set_tunnel_mtu(id, 1400);
+        let after = tables.tunnel(id).unwrap();
+        assert_eq!((after.mtu, after.encapsulation), (1400, kind));
+    }
+    assert_eq!(writer.tunnels_len(), kinds.len());
+    let OuterPair {
+        domain,
+        local,
+        remote,
+    } = pair(&spec(3, 1));
+    let reader = tables.reader(0);
+    assert_eq!(reader.tunnel_between(domain, local, remote), Some(ids[0]));
+    // Without the plain one, nothing plain comes out of the others.
+    writer.remove_tunnel(ids[0]);
+    assert_eq!(reader.tunnel_between(domain, local, remote), None);
+    // The same key to receive is the same tunnel, whatever is sent.
+    assert_eq!(writer.add_tunnel(of(gre(keyed(9, 2), 8))), Ok(ids[4]));
+    let changed = tables.tunnel(ids[4]).unwrap().encapsulation;
+    assert_eq!(changed, gre(keyed(9, 2), 8));
 }
 
 #[test]

@@ -13,7 +13,9 @@ mod segments;
 mod watch;
 
 use case::{all, read_pcap, root, unlimited, Case, Gateway};
-use dataplane::key::{BindingKey, Domain, Forwarding, InterfaceId, Topology, TunnelSpec};
+use dataplane::key::{
+    BindingKey, Domain, Encapsulation, Forwarding, InterfaceId, Topology, TunnelSpec,
+};
 use dataplane::rings::{self, ControlRings, Inject, Message};
 use dataplane::verdict::{Drop, Forward, Hold, Punt, Reply, Verdict};
 use dataplane::worker::{Idle, PuntRate, Rate, Worker, WorkerConfig};
@@ -338,6 +340,7 @@ fn tunnels_within_tunnels_have_an_end() {
             remote,
             hop_limit: 64,
             mtu: 1460,
+            encapsulation: Encapsulation::Plain,
         };
         let tunnel = bench.gateway.writer.add_tunnel(spec).expect("room");
         let key = BindingKey {

@@ -7,6 +7,12 @@ use std::net::Ipv6Addr;
 /// Octets of a UDP header.
 pub const HEADER_LEN: usize = 8;
 
+/// Port of Proxy Mobile IPv6 signalling over IPv4 (RFC 5844 section 6).
+pub const PMIP_CONTROL: u16 = 5436;
+
+/// Port of tunnels over IPv4 and UDP (RFC 5844 section 6).
+pub const PMIP_DATA: u16 = 5437;
+
 /// A datagram taken apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Datagram<'a> {

@@ -157,13 +157,63 @@ pub struct LogicalRouter {
     pub mac: MacAddr,
 }
 
-/// Both ends of a bidirectional tunnel, as the gateway that installs it sees them.
+/// What stands between a tunnel's outer header and an inner packet.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Encapsulation {
+    /// Nothing.
+    #[default]
+    Plain,
+    /// A UDP header; over IPv4 only (RFC 5844 section 4).
+    Udp,
+    /// A GRE header, with keys or without (RFC 5845).
+    Gre {
+        /// The keys of this session.
+        keys: Option<GreKeys>,
+    },
+}
+
+impl Encapsulation {
+    /// Whether there is nothing.
+    pub const fn is_plain(&self) -> bool {
+        matches!(self, Self::Plain)
+    }
+}
+
+/// The GRE keys of a session, as the gateway that installs its tunnel sees them: the uplink key is what a
+/// MAG sends and an LMA receives (RFC 5845 section 2.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct GreKeys {
+    /// What we write into what we send.
+    pub send: u32,
+    /// What stands in what we accept.
+    pub receive: u32,
+}
+
+/// Both ends of a bidirectional tunnel, as the gateway that installs it sees them. Ends of a tunnel over
+/// IPv4 are in their IPv6 form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct TunnelEnds {
     /// Our end.
     pub local: Ipv6Addr,
     /// The other end.
     pub remote: Ipv6Addr,
+    /// What else goes around an inner packet.
+    #[serde(default, skip_serializing_if = "Encapsulation::is_plain")]
+    pub encapsulation: Encapsulation,
+}
+
+impl TunnelEnds {
+    /// Ends with nothing but the inner packet behind the outer header.
+    pub const fn plain(local: Ipv6Addr, remote: Ipv6Addr) -> Self {
+        Self {
+            local,
+            remote,
+            encapsulation: Encapsulation::Plain,
+        }
+    }
 }
 
 /// Where the packets of a prefix go.

@@ -39,6 +39,10 @@ pub(crate) struct ProxyOptions<'a> {
     pub(crate) dhcp_mode: Option<DhcpMode>,
     /// Of a message that is authenticated, and has been.
     pub(crate) replay: Option<ReplayTimestamp>,
+    /// UDP encapsulation is forced.
+    pub(crate) forced_udp: bool,
+    /// GRE is asked for, or given, with a key or without.
+    pub(crate) gre: Option<Option<u32>>,
     /// An option came twice that may come once.
     pub(crate) repeated: bool,
 }
@@ -93,6 +97,11 @@ impl<'a> ProxyOptions<'a> {
                 MobilityOption::Ipv4DefaultRouter(router) => {
                     read.ipv4_router.replace(*router).is_some()
                 }
+                MobilityOption::NatDetection(detection) => {
+                    read.forced_udp |= detection.force_udp;
+                    false
+                }
+                MobilityOption::GreKey(key) => read.gre.replace(*key).is_some(),
                 MobilityOption::Ipv4DhcpMode(mode) => read.dhcp_mode.replace(*mode).is_some(),
                 MobilityOption::ReplayProtection(stamp) => read.replay.replace(*stamp).is_some(),
                 _ => false,

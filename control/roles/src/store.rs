@@ -14,7 +14,7 @@
 //! Records outlive the version that wrote them. A field that is new has a default, so that older
 //! records are still read.
 
-use crate::effect::{Ipv4Service, LogicalRouter};
+use crate::effect::{Encapsulation, Ipv4Service, LogicalRouter};
 use crate::event::HostLink;
 use crate::mag::VisitorAddress;
 use crate::policy::Profile;
@@ -160,6 +160,9 @@ pub struct BindingRecord {
     pub ipv4_home_address: Option<Ipv4Addr>,
     /// Proxy care-of address.
     pub care_of: Ipv6Addr,
+    /// How packets go there.
+    #[serde(default, skip_serializing_if = "Encapsulation::is_plain")]
+    pub encapsulation: Encapsulation,
     /// Link-layer identifier of the attached interface, if the gateway told it.
     pub link_layer: Option<Vec<u8>>,
     /// How the mobile node is attached.
@@ -202,6 +205,9 @@ pub struct VisitorRecord {
     /// What it has of IPv4.
     #[serde(default)]
     pub ipv4: Option<Ipv4Service>,
+    /// How packets go to its anchor.
+    #[serde(default, skip_serializing_if = "Encapsulation::is_plain")]
+    pub encapsulation: Encapsulation,
     /// Sequence number of the last update that was sent.
     pub sequence: u16,
     /// When its binding is to be refreshed, since 1970.

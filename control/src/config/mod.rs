@@ -32,7 +32,9 @@ pub use document::{Error, Problem};
 pub use heartbeat::{LmaHeartbeat, MagHeartbeat};
 pub use maar::{Expiry, MaarNeighbour, MaarRole};
 pub use revocation::Revocation;
-pub use role::{AttachOn, Dhcpv4, Dhcpv4Relay, Dhcpv6, Ipv4Network, LearnFrom, Lma, Mag, Pool};
+pub use role::{
+    AttachOn, Dhcpv4, Dhcpv4Relay, Dhcpv6, Gre, Ipv4Network, LearnFrom, Lma, Mag, Pool,
+};
 pub use schema::{
     Authentication, Config, Eal, ErrorSource, Gateway, Handoff, Hugepages, Idle, Interface,
     InterfaceKind, Management, Port, Route, Rx, Store, Tables, Workers,
@@ -249,8 +251,14 @@ impl Config {
     /// whole: nothing is half taken.
     pub fn load_policy(&self) -> Result<Policy, Error> {
         match self.role() {
-            Role::Lma(lma) => policy::load_lma(&lma.policy).map(Policy::Lma),
-            Role::Mag(mag) => FilePolicy::load(&mag.policy).map(Policy::Mag),
+            Role::Lma(lma) => {
+                let over_ipv4 = lma.ipv4_address.is_some();
+                policy::load_lma(&lma.policy, over_ipv4).map(Policy::Lma)
+            }
+            Role::Mag(mag) => {
+                let over_ipv4 = mag.ipv4_address.is_some();
+                FilePolicy::load(&mag.policy, over_ipv4).map(Policy::Mag)
+            }
             Role::Maar(maar) => policy::load_maar(&maar.policy, maar.cmd).map(Policy::Mag),
             Role::Cmd(cmd) => Ok(Policy::Cmd(cmd.maars())),
         }

@@ -15,6 +15,16 @@ use roles::SignallingProfile;
 pub struct Lma {
     /// LMAA: where updates arrive and tunnels end; one of our addresses.
     pub address: Ipv6Addr,
+    /// IPv4-LMAA: the same for MAGs over IPv4 (RFC 5844 section 4); one of our addresses.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ipv4_address: Option<Ipv4Addr>,
+    /// Whether MAGs over IPv4 may force UDP encapsulation (AcceptForcedIPv4UDPEncapsulationRequest, RFC 5844
+    /// section 5.1).
+    #[serde(default)]
+    pub accept_udp_encapsulation: bool,
+    /// What becomes of GRE (RFC 5845).
+    #[serde(default)]
+    pub gre: Gre,
     /// Policy file; relative to the file's directory.
     pub policy: PathBuf,
     /// Prefixes for hosts whose policy names none.
@@ -61,6 +71,19 @@ pub struct Lma {
     /// `[lma.heartbeat]`.
     #[serde(default)]
     pub heartbeat: LmaHeartbeat,
+}
+
+/// What an LMA makes of GRE encapsulation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Gre {
+    /// MAGs that ask for it are told that it is not required.
+    #[default]
+    NotRequired,
+    /// MAGs that ask for it get it.
+    Accepted,
+    /// MAGs that do not ask for it are refused.
+    Required,
 }
 
 /// A pool that home network prefixes are allocated from.
@@ -123,6 +146,17 @@ pub enum Dhcpv4 {
 pub struct Mag {
     /// Proxy-CoA: where updates come from and tunnels end; one of our addresses.
     pub address: Ipv6Addr,
+    /// IPv4 proxy care-of address: the same towards LMAs that policy names by an IPv4 address (RFC 5844
+    /// section 4); one of our addresses.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ipv4_address: Option<Ipv4Addr>,
+    /// Whether UDP encapsulation is forced towards those (ForceIPv4UDPEncapsulationSupport, RFC 5844 section
+    /// 5.2).
+    #[serde(default)]
+    pub udp_encapsulation: bool,
+    /// Whether LMAs are asked for GRE encapsulation with keys (RFC 5845).
+    #[serde(default)]
+    pub gre: bool,
     /// Policy file; relative to the file's directory.
     pub policy: PathBuf,
     /// Lifetime in seconds that is asked for.

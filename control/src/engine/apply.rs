@@ -252,8 +252,7 @@ impl<R: Role> Engine<R> {
                 return self.out.counters.count(Counter::MessageUnsendable);
             }
         };
-        let packet = frame::mobility_packet(from, to, &octets);
-        if !self.send_packet(now, to, packet) {
+        if !self.send_octets(now, from, to, octets) {
             return;
         }
         self.out.counters.count(Counter::MessageSent);

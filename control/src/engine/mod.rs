@@ -219,6 +219,7 @@ pub struct Engine<R> {
     /// When the message that is being worked on was taken from its ring.
     taken_at: Option<Instant>,
     answers: limit::Limit,
+    ports: signal::Ports,
     log: limit::Log,
     /// Keys that we share with other gateways.
     associations: Associations,
@@ -277,6 +278,7 @@ impl<R: Role> Engine<R> {
             latency: Latency::default(),
             taken_at: None,
             answers: limit::Limit::of_answers(),
+            ports: signal::Ports::default(),
             log: limit::Log::default(),
             associations: Associations::default(),
             wall: now.wall,

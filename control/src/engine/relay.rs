@@ -44,10 +44,7 @@ impl<'a> Quoted<'a> {
             _ => false,
         };
         (outer.version() == 6 && tunnelled).then(|| Self {
-            ends: TunnelEnds {
-                local: outer.source.into(),
-                remote: outer.destination.into(),
-            },
+            ends: TunnelEnds::plain(outer.source.into(), outer.destination.into()),
             length: HEADER_LEN + usize::from(outer.payload_length.get()),
             chain,
             inner: rest.get(chain.offset..).unwrap_or_default(),

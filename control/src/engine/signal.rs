@@ -6,6 +6,7 @@ use crate::authentication::Refused;
 use crate::counters::Counter;
 use crate::frame::{self, Received, Refusal};
 use dataplane::key::InterfaceId;
+use hashbrown::HashMap;
 use roles::event::{HostLink, Sign};
 use roles::{Event, Now, Role};
 use std::net::Ipv6Addr;
@@ -14,10 +15,43 @@ use wire::ether::{ethertype, Frame, MacAddr};
 use wire::icmpv6::{may_send_error, ErrorMessage};
 use wire::ipv6::next_header;
 use wire::mh::{BindingError, Message, MobilityOption};
+use wire::udp::PMIP_CONTROL;
+
+/// Gateways over IPv4 whose updates do not come from the port of signalling, which are remembered.
+const ODD_PORTS: usize = 1_024;
+
+/// Where messages to gateways over IPv4 go: to the port that their last message came from (RFC 5844 section
+/// 4.1.3.2), which is that of signalling unless they have another.
+#[derive(Debug, Default)]
+pub(super) struct Ports {
+    odd: HashMap<Ipv6Addr, u16>,
+}
+
+impl Ports {
+    /// A gateway's message came from this port.
+    fn answer_to(&mut self, peer: Ipv6Addr, port: u16) {
+        if port == PMIP_CONTROL {
+            self.odd.remove(&peer);
+            return;
+        }
+        if self.odd.len() >= ODD_PORTS {
+            // Whoever is there sends its next update before long.
+            self.odd.clear();
+        }
+        self.odd.insert(peer, port);
+    }
+
+    fn of(&self, peer: Ipv6Addr) -> u16 {
+        self.odd.get(&peer).copied().unwrap_or(PMIP_CONTROL)
+    }
+}
 
 impl<R: Role> Engine<R> {
-    /// A Mobility Header for one of our addresses.
+    /// A mobility message for one of our addresses.
     pub(super) fn mobility(&mut self, now: Now, bytes: &[u8]) {
+        if frame::is_ipv4(bytes) {
+            return self.mobility_datagram(now, bytes);
+        }
         let Ok(received) = Received::of(bytes) else {
             return self.out.counters.count(Counter::PacketMalformed);
         };
@@ -57,28 +91,7 @@ impl<R: Role> Engine<R> {
             return self.out.counters.count(Counter::MessageDraining);
         }
         match Message::parse(received.source, received.destination, upper.bytes) {
-            Ok(Message::Other { .. }) => {
-                self.out.counters.count(Counter::MessageUnknownType);
-                self.binding_error(now, received);
-            }
-            Ok(message) => {
-                if let Err(refused) =
-                    self.authenticate_message(now, received, &message, upper.bytes)
-                {
-                    return self.unauthenticated(now, received, message, refused);
-                }
-                for option in message.options() {
-                    if matches!(option, MobilityOption::Skipped { .. }) {
-                        self.out.counters.count(Counter::MessageOptionSkipped);
-                    }
-                }
-                let event = Event::Message {
-                    from: received.source,
-                    to: received.destination,
-                    message,
-                };
-                self.take_message(now, event);
-            }
+            Ok(message) => self.understood(now, received, message, upper.bytes),
             Err(error) => {
                 self.out.counters.malformed(error.name());
                 tracing::debug!(from = %received.source, %error, "malformed mobility message");
@@ -88,6 +101,77 @@ impl<R: Role> Engine<R> {
                 }
             }
         }
+    }
+
+    /// A message that is whole.
+    fn understood(&mut self, now: Now, received: &Received<'_>, message: Message, octets: &[u8]) {
+        if let Message::Other { .. } = message {
+            self.out.counters.count(Counter::MessageUnknownType);
+            return self.binding_error(now, received);
+        }
+        if let Err(refused) = self.authenticate_message(now, received, &message, octets) {
+            return self.unauthenticated(now, received, message, refused);
+        }
+        for option in message.options() {
+            if matches!(option, MobilityOption::Skipped { .. }) {
+                self.out.counters.count(Counter::MessageOptionSkipped);
+            }
+        }
+        let event = Event::Message {
+            from: received.source,
+            to: received.destination,
+            message,
+        };
+        self.take_message(now, event);
+    }
+
+    /// A datagram for the port of signalling over IPv4 (RFC 5844 section 4). Its addresses are in their
+    /// IPv6 form from here on.
+    fn mobility_datagram(&mut self, now: Now, bytes: &[u8]) {
+        let Some(datagram) = frame::Datagram4::of(bytes) else {
+            return self.out.counters.count(Counter::PacketMalformed);
+        };
+        if !self.routing.owns(datagram.destination) {
+            return self.out.counters.count(Counter::PacketForeign);
+        }
+        if datagram.ports.1 != PMIP_CONTROL {
+            return self.out.counters.count(Counter::PacketUnexpected);
+        }
+        if self.draining {
+            return self.out.counters.count(Counter::MessageDraining);
+        }
+        let received = datagram.received();
+        match Message::parse_datagram(datagram.payload) {
+            Ok(message) => {
+                self.ports.answer_to(received.source, datagram.ports.0);
+                self.understood(now, &received, message, datagram.payload);
+            }
+            Err(error) => {
+                self.out.counters.malformed(error.name());
+                tracing::debug!(from = %datagram.source, %error, "malformed mobility message");
+            }
+        }
+    }
+
+    /// Sends the octets of a mobility message, over the family of its ends; whether a ring took it.
+    pub(super) fn send_octets(
+        &mut self,
+        now: Now,
+        from: Ipv6Addr,
+        to: Ipv6Addr,
+        mut octets: Vec<u8>,
+    ) -> bool {
+        let (Some(from4), Some(to4)) = (from.to_ipv4_mapped(), to.to_ipv4_mapped()) else {
+            let packet = frame::mobility_packet(from, to, &octets);
+            return self.send_packet(now, to, packet);
+        };
+        // The datagram's checksum is in the place of its own (RFC 5844 section 4.1.3.2).
+        if let Some(sum) = octets.get_mut(4..6) {
+            sum.fill(0);
+        }
+        let port = self.ports.of(to);
+        let ends = ((from4, PMIP_CONTROL), (to4, port));
+        self.send_packet(now, to, frame::datagram_packet(ends, &octets))
     }
 
     /// Whether a message is from whom it says, and new.
@@ -181,8 +265,7 @@ impl<R: Role> Engine<R> {
             .associations
             .seal(now.wall, from, received.source, &message)
         {
-            let packet = frame::mobility_packet(from, received.source, &octets);
-            if self.out.packet(&packet) {
+            if self.send_octets(now, from, received.source, octets) {
                 self.out.counters.count(Counter::BindingErrorSent);
             }
         }

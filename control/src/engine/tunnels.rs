@@ -2,7 +2,7 @@
 //! after the last.
 
 use crate::neighbour::Neighbour;
-use dataplane::key::{AdjacencyId, Domain, TunnelId, TunnelSpec};
+use dataplane::key::{AdjacencyId, Domain, Encapsulation, GreKeys, TunnelId, TunnelSpec};
 use dataplane::table::Full;
 use dataplane::tables::Writer;
 use hashbrown::HashMap;
@@ -82,6 +82,17 @@ impl Tunnels {
             remote: ends.remote,
             hop_limit: self.hop_limit,
             mtu: self.mtu,
+            encapsulation: match ends.encapsulation {
+                roles::effect::Encapsulation::Plain => Encapsulation::Plain,
+                roles::effect::Encapsulation::Udp => Encapsulation::Udp,
+                roles::effect::Encapsulation::Gre { keys } => Encapsulation::Gre {
+                    keys: keys.map(|keys| GreKeys {
+                        send: keys.send,
+                        receive: keys.receive,
+                    }),
+                    inner: Domain::default(),
+                },
+            },
         })?;
         writer.resolve_tunnel(id, adjacency);
         let tunnel = Tunnel {

@@ -59,7 +59,7 @@ pub fn load_maar(file: &Path, cmd: Ipv6Addr) -> Result<FilePolicy, Error> {
     let host = |host: RoamingHost| Host {
         mac: host.mac,
         identifier: host.identifier,
-        lma: cmd,
+        lma: cmd.into(),
         home_network_prefixes: Vec::new(),
         managed: host.managed,
         other: host.other,
@@ -71,7 +71,7 @@ pub fn load_maar(file: &Path, cmd: Ipv6Addr) -> Result<FilePolicy, Error> {
     };
     let default = |default: RoamingDefault| DefaultHost {
         identifier: default.identifier,
-        lma: cmd,
+        lma: cmd.into(),
         managed: default.managed,
         other: default.other,
         learn_addresses: true,
@@ -82,5 +82,5 @@ pub fn load_maar(file: &Path, cmd: Ipv6Addr) -> Result<FilePolicy, Error> {
         host: read.host.into_iter().map(host).collect(),
         default: read.default.map(default),
     };
-    FilePolicy::of(document, hosts)
+    FilePolicy::of(document, hosts, false)
 }

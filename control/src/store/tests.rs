@@ -2,7 +2,7 @@ use super::*;
 use crate::config::Ipv6Prefix;
 use parking_lot::{Condvar, Mutex};
 use proptest::prelude::*;
-use roles::effect::Learned;
+use roles::effect::{Encapsulation, Learned};
 use roles::event::HostLink;
 use roles::mag::VisitorAddress;
 use roles::policy::Profile;
@@ -46,6 +46,7 @@ fn binding(session: u64, sequence: u16) -> Record {
         ipv4_home_address: Some([10, 1, 0, 7].into()),
         prefixes: vec![prefix(session)],
         care_of: "2001:db8:c::11".parse().unwrap(),
+        encapsulation: Encapsulation::Udp,
         link_layer: Some(vec![2, 0, 0, 0, 0, 255]),
         access_technology: AccessTechnology::ETHERNET,
         handoff: HandoffIndicator::UNKNOWN,
@@ -71,6 +72,7 @@ fn visitor(interface: u16, host: u8) -> Record {
         }],
         dhcp_server: Some("2001:db8:c::53".parse().unwrap()),
         ipv4: None,
+        encapsulation: Encapsulation::Plain,
         profile: Profile {
             mn_identifier: MnIdentifier::Nai(format!("{host}@example.net")),
             ipv6: true,

@@ -45,7 +45,7 @@ fn mag_policy(text: &str) -> FilePolicy {
     let directory = tempfile::tempdir().expect("a directory");
     let file = directory.path().join("policy.toml");
     std::fs::write(&file, text).expect("written");
-    FilePolicy::load(&file).expect("it should load")
+    FilePolicy::load(&file, false).expect("it should load")
 }
 
 /// Proves S1-23, S1-35.
@@ -204,7 +204,7 @@ fn an_lma_policy_says_which_gateways_and_hosts_are_served() {
     let directory = tempfile::tempdir().expect("a directory");
     let file = directory.path().join("policy.toml");
     std::fs::write(&file, LMA_POLICY).expect("written");
-    let policy = control::policy::load_lma(&file).expect("it should load");
+    let policy = control::policy::load_lma(&file, false).expect("it should load");
     assert_eq!(policy.mags.len(), 1);
     assert!(policy.serve_unlisted);
     let on: Vec<bool> = policy

@@ -5,6 +5,7 @@
 //! carried on as they are. Only a source route would have us send the packet elsewhere than its
 //! destination says; such packets end here (RFC 7126 sections 4.3 and 4.4), and so do broken options.
 
+use super::inside::{datagram, inside, Inside};
 use super::own::Own;
 use super::packet::{Fields, Plan};
 use super::{Meta, Origin};
@@ -15,6 +16,7 @@ use wire::dhcpv4::SERVER_PORT;
 use wire::icmpv4::{self, kind};
 use wire::ipv4::address::{is_group, mapped, never_a_destination, never_a_source, unmapped};
 use wire::ipv4::{option_kind, protocol, Header, HeaderError, HeaderOptions, Parts};
+use wire::udp::PMIP_CONTROL;
 use zerocopy::FromBytes;
 
 /// Reads the fields of the packet at the front of `data`, which may have padding behind it.
@@ -53,9 +55,9 @@ fn check_options(options: &[u8]) -> Result<(), Drop> {
     Ok(())
 }
 
-/// Plans the way of a packet with these `fields`.
+/// Plans the way of the packet `data` with these `fields`.
 #[inline]
-pub(crate) fn plan(fields: &Fields, meta: &Meta) -> Plan {
+pub(crate) fn plan(data: &[u8], fields: &Fields, meta: &Meta) -> Plan {
     let source = unmapped(fields.source);
     let destination = unmapped(fields.destination);
     if meta.origin == Origin::Here {
@@ -85,8 +87,33 @@ pub(crate) fn plan(fields: &Fields, meta: &Meta) -> Plan {
             _ => Plan::Drop(Drop::DestinationInvalid),
         };
     }
+    if meta.origin == Origin::Link && !meta.access {
+        if let Some(inside) = tunnelled(data, fields) {
+            return Plan::Tunnelled(inside);
+        }
+    }
     Plan::Lookup {
         source: meta.access || meta.origin != Origin::Link,
+    }
+}
+
+/// What the packet holds, if it is whole and may be a tunnel's.
+#[inline]
+fn tunnelled(data: &[u8], fields: &Fields) -> Option<Inside> {
+    let upper = fields.next_header;
+    if !matches!(
+        upper,
+        protocol::IPV6 | protocol::IPV4 | protocol::GRE | protocol::UDP
+    ) {
+        return None;
+    }
+    let (header, _) = Header::ref_from_prefix(data).ok()?;
+    let at = header.header_len();
+    let data = data.get(..fields.length)?;
+    match upper {
+        _ if header.is_fragment() => None,
+        protocol::UDP => datagram(data, at),
+        _ => inside(upper, data, at),
     }
 }
 
@@ -111,9 +138,18 @@ pub(crate) fn unicast(data: &[u8], fields: &Fields, meta: &Meta) -> Own {
     }
     match fields.next_header {
         protocol::ICMP => icmp(data, fields, header.header_len()),
+        protocol::IPV6 | protocol::IPV4 | protocol::GRE | protocol::UDP
+            if tunnelled(data, fields).is_some() =>
+        {
+            tunnelled(data, fields).map_or(Own::Port, Own::Tunnelled)
+        }
         protocol::UDP if asks_for_lease(data, fields, meta) => Own::Punt(Punt::Dhcpv4),
         // To a relay agent, if it is from a server.
         protocol::UDP if !meta.access && port(data) == Some(SERVER_PORT) => Own::Dhcp,
+        // No host signals.
+        protocol::UDP if !meta.access && port(data) == Some(PMIP_CONTROL) => {
+            Own::Punt(Punt::Mobility)
+        }
         protocol::UDP | protocol::TCP => Own::Port,
         protocol::IGMP => Own::Other(Drop::Unanswerable),
         // The octet that names the protocol.

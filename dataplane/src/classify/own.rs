@@ -1,6 +1,7 @@
 //! A packet for one of our addresses, or for a group on the link: what is it?
 
-use super::packet::{inner_family, Fields};
+use super::inside::{inside, Inside};
+use super::packet::Fields;
 use super::{ipv4, Family, Meta};
 use crate::verdict::{Drop, Punt};
 use wire::checksum;
@@ -24,8 +25,8 @@ pub(crate) enum Own {
     Punt(Punt),
     /// A Multicast Listener Discovery message of a host.
     Listener,
-    /// A tunnel packet with its inner packet here.
-    Tunnelled { inner: usize, family: Family },
+    /// A tunnel packet.
+    Tunnelled(Inside),
     /// For the port of DHCPv6 servers and relay agents. Who sent it tells whether control wants it.
     Dhcp,
     /// For a port that control does not listen on: UDP or TCP.
@@ -49,9 +50,8 @@ pub(crate) fn unicast(data: &[u8], fields: &Fields, meta: &Meta) -> Own {
         Ok(chain) => chain,
         Err(end) => return end,
     };
-    if let Some(family) = inner_family(chain.upper) {
-        let inner = HEADER_LEN + chain.offset;
-        return Own::Tunnelled { inner, family };
+    if let Some(inside) = inside(chain.upper, data, HEADER_LEN + chain.offset) {
+        return Own::Tunnelled(inside);
     }
     match chain.upper {
         // A host on the link has no other address before it is attached: let it not crowd out those

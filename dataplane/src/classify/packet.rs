@@ -6,6 +6,7 @@
 //! that is no tunnel goes on as an ordinary packet and meets its end when its destination turns out
 //! to be one of our addresses.
 
+use super::inside::{inside, Inside};
 use super::{ipv4, Family, Meta, Origin};
 use crate::verdict::Drop;
 use std::net::Ipv6Addr;
@@ -49,9 +50,8 @@ pub(crate) enum Plan {
     Multicast,
     /// An answer to where the question came from.
     Back,
-    /// It may have come out of a tunnel between these addresses. The inner packet starts so many
-    /// octets behind the outer one's start.
-    Tunnelled { inner: usize, family: Family },
+    /// It may have come out of a tunnel between these addresses.
+    Tunnelled(Inside),
     /// It may be a fragment of what came out of a tunnel between these addresses.
     Fragment,
     /// It ends here.
@@ -66,7 +66,7 @@ pub(crate) fn read(data: &[u8], meta: &Meta) -> Result<(Fields, Plan), Drop> {
             Some(fields) => Ok((fields, plan(data, &fields, meta))),
             None => Err(Drop::Ipv6Malformed),
         },
-        Family::V4 => ipv4::fields(data).map(|fields| (fields, ipv4::plan(&fields, meta))),
+        Family::V4 => ipv4::fields(data).map(|fields| (fields, ipv4::plan(data, &fields, meta))),
     };
     read.map_err(|reason| match meta.origin {
         Origin::Link => reason,
@@ -168,38 +168,28 @@ fn multicast(source: Ipv6Addr, meta: &Meta) -> Plan {
 #[inline]
 fn tunnelled(data: &[u8], fields: &Fields) -> Option<Plan> {
     let inner = wire::ipv6::HEADER_LEN;
-    let plain = |family| Some(Plan::Tunnelled { inner, family });
     match fields.next_header {
-        next_header::IPV6 => plain(Family::V6),
-        next_header::IPV4 => plain(Family::V4),
+        next_header::IPV6 | next_header::IPV4 | next_header::GRE => {
+            inside(fields.next_header, data, inner).map(Plan::Tunnelled)
+        }
         next_header::DESTINATION_OPTIONS => {
             let payload = data.get(inner..fields.length)?;
             let chain = walk(fields.next_header, payload).ok()?;
             let plain = chain.fragment.is_none() && chain.routing.is_none();
-            let family = inner_family(chain.upper).filter(|_| plain)?;
-            let inner = inner + chain.offset;
-            Some(Plan::Tunnelled { inner, family })
+            let inside = inside(chain.upper, data, inner + chain.offset);
+            inside.filter(|_| plain).map(Plan::Tunnelled)
         }
         next_header::FRAGMENT => {
             let ours = matches!(
                 data.get(inner..fields.length)?.first()?,
                 &next_header::IPV6
                     | &next_header::IPV4
+                    | &next_header::GRE
                     | &next_header::DESTINATION_OPTIONS
                     | &next_header::MOBILITY
             );
             ours.then_some(Plan::Fragment)
         }
-        _ => None,
-    }
-}
-
-/// What a packet holds whose last header names this as what follows, if it is a tunnel's.
-#[inline]
-pub(crate) const fn inner_family(upper: u8) -> Option<Family> {
-    match upper {
-        next_header::IPV6 => Some(Family::V6),
-        next_header::IPV4 => Some(Family::V4),
         _ => None,
     }
 }

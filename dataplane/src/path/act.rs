@@ -8,7 +8,7 @@ use crate::classify::{Family, Origin};
 use crate::icmp::Problem;
 use crate::key::{AdjacencyId, InterfaceId, TunnelId};
 use crate::rewrite::encap::{encapsulate, Limit};
-use crate::rewrite::{count_hop, ethernet, link_length, tag};
+use crate::rewrite::{carrier, count_hop, ethernet, link_length, tag};
 use crate::tunnels::HEADER;
 use crate::verdict::{Drop, Forward, Reply, Verdict};
 use crate::worker::output::{Sent, NOBODY};
@@ -31,7 +31,7 @@ impl<T: RxTx, M: Meter> Path<T, M> {
         io: &mut T,
     ) {
         let step = match plan {
-            Plan::Lookup { .. } | Plan::Tunnelled { .. } => {
+            Plan::Lookup { .. } | Plan::Tunnelled(_) => {
                 match decide(&packet.meta, &packet.fields, looked, &self.known, view) {
                     Step::Own => Step::Own,
                     // Every router on the link has it and would forward it.
@@ -94,11 +94,16 @@ impl<T: RxTx, M: Meter> Path<T, M> {
             Family::V6 => Limit::of(packet.data(), packet.fields.next_header),
             Family::V4 => Limit::None,
         };
+        let plain = tunnel.is_plain();
+        let (header, overhead) = match plain {
+            true => (HEADER, limit.overhead()),
+            false => (tunnel.overhead(Limit::None), tunnel.overhead(limit)),
+        };
         // A path that carries less than every IPv6 link does is not believed in (RFC 8201 section 4).
-        let path = (usize::from(tunnel.mtu) + HEADER)
+        let path = (usize::from(tunnel.mtu) + header)
             .min(usize::from(interface.mtu))
             .max(MIN_MTU);
-        let whole = path - limit.overhead();
+        let whole = path - overhead;
         // To its sender, the tunnel is a link that carries what every IPv6 link does (RFC 2473
         // section 7.1). No IPv4 sender expects that (section 7.2).
         let mtu = match family {
@@ -132,8 +137,17 @@ impl<T: RxTx, M: Meter> Path<T, M> {
         let front = link_length(interface);
         let (buf, at) = (&mut packet.buf, packet.meta.at);
         let macs = (next.mac, interface.mac);
-        let done = encapsulate(buf, at, family, &tunnel.header, limit, front)
-            .and_then(|()| ethernet(buf, front, interface, Family::V6, macs));
+        let (done, outer) = match plain {
+            true => (
+                encapsulate(buf, at, family, &tunnel.header, limit, front),
+                Family::V6,
+            ),
+            false => (
+                carrier::encapsulate(buf, (at, front), family, &tunnel, limit, None),
+                tunnel.outer(),
+            ),
+        };
+        let done = done.and_then(|()| ethernet(buf, front, interface, outer, macs));
         match done {
             Ok(()) => self.send(interface.port, packet, way, view, io),
             Err(_) => self.drop(packet.buf, Drop::NoBuffer, view, io),

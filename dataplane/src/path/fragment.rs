@@ -12,11 +12,13 @@
 //! or for the error that it causes.
 
 use super::decide::Way;
+use super::pieces::cut as cut_packet;
 use super::{Lane, Packet, Path};
 use crate::classify::packet::{fields, Fields};
 use crate::classify::{Family, Meta, Origin};
 use crate::icmp::Problem;
 use crate::key::{Domain, Interface, InterfaceId};
+use crate::rewrite::carrier;
 use crate::rewrite::encap::{encapsulate, Limit};
 use crate::rewrite::{ethernet, header_mut};
 use crate::tunnels::Tunnel;
@@ -228,15 +230,31 @@ impl<T: RxTx, M: Meter> Path<T, M> {
         let (buf, at) = (&mut packet.buf, packet.meta.at);
         let mut pieces = Pieces::new();
         let identification = self.pieced.identification();
-        let fragments = io.fragments();
-        let done = encapsulate(buf, at, packet.meta.family, &tunnel.header, limit, 0).is_ok()
-            && fragments
-                .cut(buf, narrow.mtu, identification, &mut pieces)
-                .is_ok();
-        if !done {
-            return self.drop(packet.buf, Drop::NoBuffer, view, io);
+        let family = packet.meta.family;
+        let outer = tunnel.outer();
+        let inside = match tunnel.is_plain() {
+            true => encapsulate(buf, at, family, &tunnel.header, limit, 0),
+            false => {
+                let number = Some(identification as u16);
+                carrier::encapsulate(buf, (at, 0), family, tunnel, limit, number)
+            }
+        };
+        let done = match outer {
+            _ if inside.is_err() => Err(Drop::NoBuffer),
+            Family::V4 => {
+                let mtu = usize::from(narrow.mtu);
+                cut_packet(buf.data(), mtu, &mut pieces, || io.alloc())
+            }
+            Family::V6 => {
+                let fragments = io.fragments();
+                let done = fragments.cut(buf, narrow.mtu, identification, &mut pieces);
+                done.map_err(|_| Drop::NoBuffer)
+            }
+        };
+        if let Err(reason) = done {
+            return self.drop(packet.buf, reason, view, io);
         }
-        let next = (interface, Family::V6, narrow.to);
+        let next = (interface, outer, narrow.to);
         self.send_pieces(packet, pieces, next, way, view, io);
     }
 

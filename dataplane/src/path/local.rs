@@ -1,14 +1,16 @@
 //! Packets for the gateway itself: its addresses, the groups on the link, the host's own stack.
 
 use super::decide::{check_host, Looked};
+use super::work::leave;
 use super::{Packet, Path};
+use crate::classify::inside::Inside;
 use crate::classify::own::{self, Own};
 use crate::classify::packet::Fields;
 use crate::classify::{Family, Meta, Origin};
 use crate::icmp::{self, Problem};
 use crate::key::NextHop;
-use crate::rewrite::decap::decapsulate;
 use crate::rewrite::ethernet;
+use crate::tunnels::OuterPair;
 use crate::verdict::{Drop, Forward, Punt, Reply, Verdict};
 use crate::worker::{Meter, View};
 use packet::{Buf, PortId, RxTx};
@@ -102,7 +104,7 @@ impl<T: RxTx, M: Meter> Path<T, M> {
                 }
             }
             Own::Punt(reason) => self.punt(packet, reason, view, io),
-            Own::Tunnelled { inner, family } => self.nested(packet, inner, family, view, io),
+            Own::Tunnelled(inside) => self.nested(packet, inside, view, io),
             Own::Dhcp
                 if meta.origin == Origin::Link
                     && !meta.access
@@ -125,25 +127,17 @@ impl<T: RxTx, M: Meter> Path<T, M> {
     }
 
     /// A tunnel packet that only its route showed to be for us.
-    fn nested(
-        &mut self,
-        mut packet: Packet<T::Buf>,
-        inner: usize,
-        family: Family,
-        view: &View<'_>,
-        io: &mut T,
-    ) {
-        let (to, from) = (packet.fields.destination, packet.fields.source);
-        let Some(tunnel) = view.reader.tunnel_between(packet.meta.domain, to, from) else {
+    fn nested(&mut self, mut packet: Packet<T::Buf>, inside: Inside, view: &View<'_>, io: &mut T) {
+        let pair = OuterPair {
+            domain: packet.meta.domain,
+            local: packet.fields.destination,
+            remote: packet.fields.source,
+        };
+        let Some(tunnel) = view.reader.tunnel_marked(&pair, inside.mark) else {
             return self.drop(packet.buf, Drop::TunnelUnknown, view, io);
         };
-        match decapsulate(&mut packet.buf, packet.meta.at, inner, family) {
-            Ok(()) => {
-                packet.meta.at = 0;
-                packet.meta.family = family;
-                packet.meta.origin = Origin::Tunnel(tunnel);
-                self.once_more(packet.buf, packet.meta);
-            }
+        match leave(&mut packet.buf, &mut packet.meta, tunnel, inside, view) {
+            Ok(()) => self.once_more(packet.buf, packet.meta),
             Err(reason) => self.drop(packet.buf, reason, view, io),
         }
     }

@@ -47,7 +47,7 @@ impl<T: RxTx, M: Meter> Path<T, M> {
 }
 
 /// Cuts a packet into pieces of at most `mtu` octets.
-fn cut<B: Buf>(
+pub(super) fn cut<B: Buf>(
     packet: &[u8],
     mtu: usize,
     pieces: &mut Pieces<B>,

@@ -137,7 +137,7 @@ impl<T: RxTx, M: Meter> Path<T, M> {
             });
         }
         note(match work.plan {
-            Plan::Lookup { .. } | Plan::Tunnelled { .. } => Note::Lookup,
+            Plan::Lookup { .. } | Plan::Tunnelled(_) => Note::Lookup,
             Plan::Own { .. } => Note::OnLink,
             Plan::Multicast => Note::Group,
             Plan::Fragment => Note::Fragment,
@@ -155,7 +155,7 @@ impl<T: RxTx, M: Meter> Path<T, M> {
         if work.destination.is_some() {
             note(Note::binding(Direction::Down, looked.destination));
         }
-        if let Plan::Lookup { .. } | Plan::Tunnelled { .. } = work.plan {
+        if let Plan::Lookup { .. } | Plan::Tunnelled(_) = work.plan {
             let step = decide(meta, fields, looked, &self.known, view);
             note(Note::Decided(decision(&step)));
         }

@@ -2,11 +2,13 @@
 //! is once it is out of its tunnel.
 
 use super::Lane;
+use crate::classify::inside::Inside;
 use crate::classify::packet::{read, Fields, Plan};
 use crate::classify::{Meta, Origin};
+use crate::key::TunnelId;
 use crate::rewrite::decap::decapsulate;
 use crate::table::Probe;
-use crate::tunnels::OuterPair;
+use crate::tunnels::{Mark, OuterPair};
 use crate::verdict::Drop;
 use crate::worker::View;
 use arrayvec::ArrayVec;
@@ -56,7 +58,7 @@ impl Work {
             Plan::Lookup { source } => (source, true),
             Plan::Own { source } => (source, false),
             Plan::Multicast => (meta.access, false),
-            Plan::Tunnelled { .. } | Plan::Fragment | Plan::Back | Plan::Drop(_) => (false, false),
+            Plan::Tunnelled(_) | Plan::Fragment | Plan::Back | Plan::Drop(_) => (false, false),
         };
         let mut ask = |address| {
             let place = u8::try_from(probes.len()).ok();
@@ -83,7 +85,7 @@ pub(super) fn untunnel<B: Buf>(
 ) {
     let mut pairs = ArrayVec::<OuterPair, MAX_BURST>::new();
     for ((_, meta), work) in lane.iter().zip(works.iter()) {
-        if let Plan::Tunnelled { .. } | Plan::Fragment = work.plan {
+        if let Plan::Tunnelled(_) | Plan::Fragment = work.plan {
             pairs.push(OuterPair {
                 domain: meta.domain,
                 local: work.fields.destination,
@@ -96,27 +98,47 @@ pub(super) fn untunnel<B: Buf>(
     }
     let mut tunnels = [None; MAX_BURST];
     view.reader.tunnels_between(&pairs, &mut tunnels);
-    let mut tunnels = tunnels.into_iter();
+    let mut tunnels = pairs.iter().zip(tunnels);
     for ((buf, meta), work) in lane.iter_mut().zip(works) {
         let inner = match work.plan {
-            Plan::Tunnelled { inner, family } => Some((inner, family)),
+            Plan::Tunnelled(inside) => Some(inside),
             Plan::Fragment => None,
             _ => continue,
         };
-        match (tunnels.next().flatten(), inner) {
+        let found = match (tunnels.next(), inner) {
+            (Some((pair, _)), Some(inside)) if inside.mark != Mark::PLAIN => {
+                view.reader.tunnel_marked(pair, inside.mark)
+            }
+            (found, _) => found.and_then(|(_, tunnel)| tunnel),
+        };
+        match (found, inner) {
             (None, _) => work.plan = Plan::Lookup { source: false },
             // It is collected later.
             (Some(_), None) => {}
-            (Some(tunnel), Some((inner, family))) => match decapsulate(buf, meta.at, inner, family)
-            {
-                Ok(()) => {
-                    meta.at = 0;
-                    meta.family = family;
-                    meta.origin = Origin::Tunnel(tunnel);
-                    *work = Work::begin(buf, meta);
-                }
+            (Some(tunnel), Some(inside)) => match leave(buf, meta, tunnel, inside, view) {
+                Ok(()) => *work = Work::begin(buf, meta),
                 Err(reason) => *work = Work::drop(reason),
             },
         }
     }
+}
+
+/// Takes one packet out of this tunnel.
+#[inline]
+pub(super) fn leave<B: Buf>(
+    buf: &mut B,
+    meta: &mut Meta,
+    tunnel: TunnelId,
+    inside: Inside,
+    view: &View<'_>,
+) -> Result<(), Drop> {
+    decapsulate(buf, meta.at, inside.inner, inside.family)?;
+    meta.at = 0;
+    meta.family = inside.family;
+    meta.origin = Origin::Tunnel(tunnel);
+    if inside.mark != Mark::PLAIN {
+        let inner = view.reader.tunnel(tunnel);
+        meta.domain = inner.map_or(meta.domain, |tunnel| tunnel.inner_domain());
+    }
+    Ok(())
 }

@@ -9,6 +9,7 @@ use super::{header_mut, ipv4_mut, shift};
 use crate::classify::Family;
 use crate::verdict::Drop;
 use packet::Buf;
+use wire::ipv4;
 use wire::ipv6::Header;
 use zerocopy::FromBytes;
 
@@ -47,8 +48,16 @@ pub(crate) fn decapsulate<B: Buf>(
 ) -> Result<(), Drop> {
     let malformed = Drop::InnerMalformed;
     let outer = buf.data().get(at..).unwrap_or_default();
-    let (outer, _) = Header::ref_from_prefix(outer).map_err(|_| malformed)?;
-    let outer_class = outer.traffic_class();
+    let outer_class = match Family::of(outer) {
+        Family::V6 => {
+            let (outer, _) = Header::ref_from_prefix(outer).map_err(|_| malformed)?;
+            outer.traffic_class()
+        }
+        Family::V4 => {
+            let (outer, _) = ipv4::Header::ref_from_prefix(outer).map_err(|_| malformed)?;
+            outer.traffic_class()
+        }
+    };
     shift(buf, at + inner, 0).map_err(|_| malformed)?;
     if family == Family::V4 {
         return mark_ipv4(buf, outer_class);

@@ -7,7 +7,7 @@ use crate::fib::Fib;
 use crate::key::{AdjacencyId, AdjacencySpec, BindingId, Domain, TunnelId};
 use crate::table::forwarding::Word;
 use crate::table::{Family, Found, Probe};
-use crate::tunnels::{Entrances, OuterPair, Tunnel};
+use crate::tunnels::{Entrances, Mark, OuterPair, Tunnel};
 use crate::verdict::{Born, Verdict};
 use crossbeam::utils::CachePadded;
 use packet::PortId;
@@ -166,6 +166,11 @@ impl Reader {
             local,
             remote,
         })
+    }
+
+    /// The tunnel that a packet came out of whose outer header has something behind it.
+    pub(crate) fn tunnel_marked(&self, pair: &OuterPair, mark: Mark) -> Option<TunnelId> {
+        self.tables.tunnels.between_marked(pair, mark)
     }
 
     /// [`Reader::tunnel_between`] for many packets, their cache misses overlapped. `found` is

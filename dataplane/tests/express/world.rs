@@ -204,6 +204,7 @@ impl<M: Meter> World<M> {
                     remote: end(remote),
                     hop_limit: 64,
                     mtu,
+                    encapsulation: Encapsulation::Plain,
                 };
                 let id = writer.add_tunnel(spec).expect("room");
                 writer.resolve_tunnel(id, via.map(|via| neighbours[via]));

@@ -8,7 +8,7 @@ import random
 import sys
 
 from scapy.all import (
-    ARP, BOOTP, DHCP, ICMP, IP, TCP, UDP, Dot1Q, Ether, ICMPv6DestUnreach, ICMPv6EchoReply, ICMPv6EchoRequest,
+    ARP, BOOTP, DHCP, GRE, ICMP, IP, TCP, UDP, Dot1Q, Ether, ICMPv6DestUnreach, ICMPv6EchoReply, ICMPv6EchoRequest,
     ICMPv6ND_NA, ICMPv6ND_NS, ICMPv6ND_RA, ICMPv6ND_RS, ICMPv6PacketTooBig, IPv6,
     IPv6ExtHdrDestOpt, IPv6ExtHdrFragment, IPv6ExtHdrHopByHop, IPv6ExtHdrRouting, MIP6MH_BU, PadN, Raw,
     RawPcapWriter, RouterAlert, fragment,
@@ -1048,6 +1048,104 @@ def dhcpv4():
             mn1(IP(src="0.0.0.0", dst="255.255.255.255") / UDP(sport=68, dport=69), "ff:ff:ff:ff:ff:ff"),
         ],
     }
+
+
+
+# The anchor that is reached over IPv4, by UDP or by GRE, as transport.toml has it.
+ANCHOR_4, GATE_4, GATE_UDP = "203.0.113.1", "203.0.113.11", "203.0.113.12"
+BLUE, BLUE_CN, PRIVATE = "02:00:00:00:03:01", "02:00:00:00:03:0c", "10.0.0.7"
+
+
+def through(outer, *inners):
+    """In the core, from a gateway to the anchor."""
+    packet = outer
+    for inner in inners:
+        packet = packet / inner
+    return core(packet)
+
+
+def grek(key, proto):
+    return GRE(key_present=1, key=key, proto=proto)
+
+
+def blue(packet):
+    """A frame from the correspondent in the other domain."""
+    return Ether(src=BLUE_CN, dst=BLUE) / packet
+
+
+@case("transport", "Packets to hosts behind IPv4, IPv4 and UDP, GRE over IPv4, and GRE over IPv6 with the key of their session: two hosts with one address are told apart by where the packet came in.")
+def transport_encap():
+    six = lambda prefix, **fields: IPv6(src=CN_IP, dst=prefix + "::5", **fields) / udp() / Raw(bytes(100))
+    four = lambda dst, **fields: IP(src=CN_4, dst=dst, **fields) / udp() / Raw(bytes(100))
+    return {0: [
+        cn(six("2001:db8:100:1", tc=0xb9, fl=7)),
+        cn(four(MN1_4, tos=0xb8)),
+        cn(six("2001:db8:100:2", hlim=2)),
+        cn(four(MN2_4)),
+        cn(six("2001:db8:100:3")),
+        cn(four(PRIVATE)),
+    ], 2: [
+        blue(four(PRIVATE, ttl=9)),
+    ]}
+
+
+@case("transport", "Out of tunnels over IPv4, in UDP or GRE, with the congestion mark of the outer header; by their keys, two hosts with one address reach each its own domain.")
+def transport_decap():
+    six = lambda prefix: IPv6(src=prefix + "::5", dst=CN_IP, tc=2) / udp() / Raw(bytes(40))
+    four = lambda src: IP(src=src, dst=CN_4, tos=1) / udp() / Raw(bytes(40))
+    outer = lambda **fields: IP(src=GATE_4, dst=ANCHOR_4, **fields)
+    data = IP(src=GATE_UDP, dst=ANCHOR_4) / UDP(sport=5437, dport=5437, chksum=0)
+    gre6 = lambda key: IPv6(src=MAG1_IP, dst=LMA_IP) / grek(key, 0x800)
+    limited = IPv6(src=MAG1_IP, dst=LMA_IP) / limit(4) / grek(18, 0x800)
+    return {1: [
+        through(outer(tos=3), six("2001:db8:100:1")),
+        through(outer(tos=2), four(MN1_4)),
+        through(data, six("2001:db8:100:2")),
+        through(data, four(MN2_4)),
+        through(outer() / GRE(proto=0x86dd), six("2001:db8:100:3")),
+        through(gre6(18), four(PRIVATE)),
+        through(gre6(34), four(PRIVATE)),
+        through(limited, four(PRIVATE)),
+    ]}
+
+
+@case("transport", "What is no tunnel's: strangers, another way in than the tunnel's own, wrong and missing keys, unknown GRE flags, a datagram for another port, a fragment; and inner sources of other tunnels.")
+def transport_refused():
+    six = IPv6(src="2001:db8:100:1::5", dst=CN_IP) / udp() / Raw(bytes(40))
+    four = IP(src=PRIVATE, dst=CN_4) / udp() / Raw(bytes(40))
+    outer = lambda **fields: IP(src=GATE_4, dst=ANCHOR_4, **fields)
+    gre6 = lambda **fields: IPv6(src=MAG1_IP, dst=LMA_IP) / GRE(proto=0x800, **fields)
+    data = lambda src, port: IP(src=src, dst=ANCHOR_4) / UDP(sport=5437, dport=port, chksum=0)
+    return {1: [
+        through(IP(src="203.0.113.66", dst=ANCHOR_4), six),
+        through(data(GATE_4, 5437), six),
+        through(data(GATE_UDP, 5437), six),
+        through(data(GATE_UDP, 5438), six),
+        through(data(GATE_UDP, 5437), Raw(b"\0 not a packet")),
+        through(outer() / UDP(sport=5437, dport=5437, chksum=0)),
+        through(outer(flags="MF"), six),
+        through(outer() / GRE(proto=0x86dd, chksum_present=1), six),
+        through(outer() / GRE(proto=0x86dd, seqnum_present=1), six),
+        through(outer() / GRE(proto=0x88be), six),
+        through(outer() / GRE(proto=0x86dd, key_present=1, key=18), six),
+        through(gre6(), four),
+        through(gre6(key_present=1, key=17), four),
+        through(gre6(key_present=1, key=34), IP(src="10.0.0.8", dst=CN_4) / udp()),
+        core(IPv6(src=MAG1_IP, dst=LMA_IP) / six),
+    ]}
+
+
+@case("transport", "What does not fit a tunnel over IPv4 is answered with its MTU, or cut into IPv4 fragments where it may be; signalling on its port is copied to control.")
+def transport_narrow():
+    return {0: [
+        cn(IPv6(src=CN_IP, dst="2001:db8:100:1::5") / udp() / Raw(bytes(1433))),
+        cn(IP(src=CN_4, dst=MN2_4, flags="DF") / udp() / Raw(bytes(1445))),
+        cn(IP(src=CN_4, dst=MN2_4, id=5) / udp() / Raw(bytes(1472))),
+        cn(IP(src=CN_4, dst=PRIVATE, id=6) / udp() / Raw(bytes(1472))),
+    ], 1: [
+        core(IP(src=GATE_4, dst=ANCHOR_4) / UDP(sport=5436, dport=5436) / Raw(bytes(16))),
+        core(IP(src="203.0.113.99", dst=ANCHOR_4) / UDP(sport=1, dport=5436) / Raw(bytes(16))),
+    ]}
 
 
 def main():

@@ -39,6 +39,8 @@ struct InterfaceLine {
     address: Option<Ipv6Addr>,
     link_local: Option<Ipv6Addr>,
     ipv4: Option<Ipv4Addr>,
+    #[serde(default)]
+    domain: u16,
     #[serde(default = "ethernet_mtu")]
     mtu: u16,
     twin: Option<u16>,
@@ -62,6 +64,8 @@ struct NeighbourLine {
 struct RouteLine {
     prefix: String,
     to: RouteTo,
+    #[serde(default)]
+    domain: u16,
 }
 
 #[derive(Deserialize, Clone)]
@@ -79,10 +83,40 @@ enum RouteTo {
 #[serde(deny_unknown_fields)]
 struct TunnelLine {
     name: String,
-    local: Ipv6Addr,
-    remote: Ipv6Addr,
+    local: IpAddr,
+    remote: IpAddr,
     mtu: u16,
     via: Option<String>,
+    #[serde(default)]
+    udp: bool,
+    #[serde(default)]
+    gre: bool,
+    /// GRE keys to send and to receive.
+    keys: Option<(u32, u32)>,
+    /// Domain of inner packets.
+    #[serde(default)]
+    domain: u16,
+}
+
+impl TunnelLine {
+    fn encapsulation(&self) -> Encapsulation {
+        let keys = self.keys.map(|(send, receive)| GreKeys { send, receive });
+        match self.gre {
+            true => Encapsulation::Gre {
+                keys,
+                inner: Domain(self.domain),
+            },
+            false if self.udp => Encapsulation::Udp,
+            false => Encapsulation::Plain,
+        }
+    }
+}
+
+fn in_ipv6_form(address: IpAddr) -> Ipv6Addr {
+    match address {
+        IpAddr::V6(address) => address,
+        IpAddr::V4(address) => address.to_ipv6_mapped(),
+    }
 }
 
 #[derive(Deserialize, Clone)]
@@ -91,6 +125,8 @@ struct BindingLine {
     prefix: String,
     tunnel: Option<String>,
     host: Option<String>,
+    #[serde(default)]
+    domain: u16,
 }
 
 /// The tables of a case, made real.
@@ -132,7 +168,7 @@ impl TablesFile {
             peers: self
                 .tunnel
                 .iter()
-                .map(|line| (domain, line.remote))
+                .map(|line| (domain, in_ipv6_form(line.remote)))
                 .collect(),
             ipv4_error_sources: self
                 .ipv4_error_source
@@ -168,7 +204,7 @@ impl TablesFile {
                 RouteTo::Blackhole => NextHop::Blackhole,
             };
             topology.routes.push(Route {
-                domain,
+                domain: Domain(line.domain),
                 prefix,
                 length,
                 next_hop,
@@ -176,13 +212,15 @@ impl TablesFile {
         }
         let mut tunnels = BTreeMap::new();
         for line in &self.tunnel {
-            let (local, remote, mtu) = (line.local, line.remote, line.mtu);
+            let (local, remote) = (in_ipv6_form(line.local), in_ipv6_form(line.remote));
+            let mtu = line.mtu;
             let spec = TunnelSpec {
                 domain,
                 local,
                 remote,
                 hop_limit: 64,
                 mtu,
+                encapsulation: line.encapsulation(),
             };
             let id = writer.add_tunnel(spec).expect("room");
             writer.resolve_tunnel(id, line.via.as_deref().map(|name| neighbours[name]));
@@ -200,7 +238,7 @@ impl TablesFile {
                 (None, None) => Forwarding::Pending,
             };
             let key = BindingKey {
-                domain,
+                domain: Domain(line.domain),
                 prefix,
                 length,
             };
@@ -228,7 +266,7 @@ impl InterfaceLine {
             name: self.name.clone(),
             port: PortId(self.port),
             vlan: self.vlan,
-            domain: Domain(0),
+            domain: Domain(self.domain),
             kind,
             mac: self.mac,
             address: self.address,

@@ -11,8 +11,8 @@
 use super::PathKind;
 use anyhow::{Context, Result};
 use dataplane::key::{
-    AdjacencySpec, BindingKey, Domain, Forwarding, Interface, InterfaceId, InterfaceKind, NextHop,
-    Route, Topology, TunnelId, TunnelSpec,
+    AdjacencySpec, BindingKey, Domain, Encapsulation, Forwarding, Interface, InterfaceId,
+    InterfaceKind, NextHop, Route, Topology, TunnelId, TunnelSpec,
 };
 use dataplane::mem::Storage;
 use dataplane::tables::{Capacity, Options, Tables, Writer};
@@ -196,6 +196,7 @@ pub fn build(path: PathKind, size: Size, seed: u64) -> Result<(Writer, Arc<Table
             remote: Ipv6Addr::from_bits(tunnel_remote(number)),
             hop_limit: super::packets::OUTER_HOP_LIMIT,
             mtu: mtu - super::packets::OVERHEAD as u16,
+            encapsulation: Encapsulation::Plain,
         };
         let tunnel = writer.add_tunnel(spec).ok().context("tunnels")?;
         writer.resolve_tunnel(tunnel, Some(towards(number)));

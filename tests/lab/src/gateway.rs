@@ -123,6 +123,30 @@ impl Configuration {
         &mut self.table
     }
 
+    /// Gives one of our interfaces one more address.
+    pub fn add_address(&mut self, interface: &str, address: &str) {
+        let interfaces = self.table.get_mut("interface");
+        let interfaces = interfaces.and_then(toml::Value::as_array_mut);
+        for it in interfaces.into_iter().flatten() {
+            let named = it.get("name").and_then(toml::Value::as_str) == Some(interface);
+            let Some(it) = it.as_table_mut().filter(|_| named) else {
+                continue;
+            };
+            let all = it
+                .entry("addresses")
+                .or_insert_with(|| toml::Value::Array(Vec::new()));
+            if let Some(all) = all.as_array_mut() {
+                all.push(address.into());
+            }
+        }
+    }
+
+    /// The first host of the policy, to be changed.
+    pub fn first_host(&mut self) -> Option<&mut toml::Table> {
+        let hosts = self.policy.get_mut("host")?;
+        hosts.get_mut(0)?.as_table_mut()
+    }
+
     /// The policy, to be changed.
     pub fn policy(&mut self) -> &mut toml::Table {
         &mut self.policy

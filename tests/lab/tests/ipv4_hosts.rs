@@ -41,29 +41,10 @@ struct Kind {
     relay: bool,
 }
 
-fn push_address(configuration: &mut Configuration, interface: &str, address: &str) {
-    let interfaces = configuration.table().get_mut("interface");
-    let interfaces = interfaces.and_then(toml::Value::as_array_mut);
-    for it in interfaces.into_iter().flatten() {
-        let named = it.get("name").and_then(toml::Value::as_str) == Some(interface);
-        let Some(it) = it.as_table_mut().filter(|_| named) else {
-            continue;
-        };
-        let all = it
-            .entry("addresses")
-            .or_insert_with(|| toml::Value::Array(Vec::new()));
-        if let Some(all) = all.as_array_mut() {
-            all.push(address.into());
-        }
-    }
-}
-
 /// The demonstration's domain, with IPv4 for its host.
 fn adjust(kind: Kind) -> impl FnMut(&str, &mut Configuration) {
     move |name, configuration| {
-        let host = configuration.policy().get_mut("host");
-        let host = host.and_then(|hosts| hosts.get_mut(0));
-        if let Some(host) = host.and_then(toml::Value::as_table_mut) {
+        if let Some(host) = configuration.first_host() {
             match name {
                 "lma" => host.insert("ipv4_home_address".into(), FIXED.into()),
                 _ => host.insert("ipv4".into(), true.into()),
@@ -71,13 +52,13 @@ fn adjust(kind: Kind) -> impl FnMut(&str, &mut Configuration) {
             host.insert("ipv6".into(), kind.ipv6.into());
         }
         if name == "lma" {
-            push_address(configuration, "internet", "198.51.100.1/24");
+            configuration.add_address("internet", "198.51.100.1/24");
             let network = toml::Table::from_iter([("prefix".into(), "10.1.0.0/16".into())]);
             configuration.set("lma", "ipv4_networks", vec![toml::Value::Table(network)]);
             let mode = if kind.relay { "relay" } else { "server" };
             return configuration.set("lma", "dhcpv4", mode);
         }
-        push_address(configuration, "access", "169.254.0.1/32");
+        configuration.add_address("access", "169.254.0.1/32");
         configuration.set("mag", "dhcpv4_lease", LEASE);
         if kind.relay {
             let ours = if name == "mag1" {
@@ -85,7 +66,7 @@ fn adjust(kind: Kind) -> impl FnMut(&str, &mut Configuration) {
             } else {
                 "192.0.2.12"
             };
-            push_address(configuration, "core", &format!("{ours}/24"));
+            configuration.add_address("core", &format!("{ours}/24"));
             let relay = toml::Table::from_iter([
                 ("address".into(), ours.into()),
                 ("servers".into(), vec![SERVER.to_string()].into()),

@@ -36,6 +36,12 @@ pub mod protocol {
     pub const IGMP: u8 = 2;
     /// TCP.
     pub const TCP: u8 = 6;
+    /// An IPv4 packet (RFC 2003).
+    pub const IPV4: u8 = 4;
+    /// An IPv6 packet (RFC 4213).
+    pub const IPV6: u8 = 41;
+    /// Generic Routing Encapsulation (RFC 2784).
+    pub const GRE: u8 = 47;
     /// UDP.
     pub const UDP: u8 = 17;
 }

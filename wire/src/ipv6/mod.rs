@@ -34,6 +34,8 @@ pub mod next_header {
     pub const ROUTING: u8 = 43;
     /// Fragment header.
     pub const FRAGMENT: u8 = 44;
+    /// Generic Routing Encapsulation (RFC 2784).
+    pub const GRE: u8 = 47;
     /// Encapsulating Security Payload.
     pub const ESP: u8 = 50;
     /// Authentication Header.

@@ -35,6 +35,20 @@ impl Message {
     /// See [`Error`]. An MH type that this crate does not know is not an error but
     /// [`Message::Other`].
     pub fn parse(source: Ipv6Addr, destination: Ipv6Addr, bytes: &[u8]) -> Result<Self, Error> {
+        Self::parse_checked(Some((source, destination)), bytes)
+    }
+
+    /// The same of a message that came in a UDP datagram over IPv4, whose checksum was right: its own
+    /// counts for nothing (RFC 5844 section 4.1.3.1).
+    ///
+    /// # Errors
+    ///
+    /// See [`Error`].
+    pub fn parse_datagram(bytes: &[u8]) -> Result<Self, Error> {
+        Self::parse_checked(None, bytes)
+    }
+
+    fn parse_checked(ends: Option<(Ipv6Addr, Ipv6Addr)>, bytes: &[u8]) -> Result<Self, Error> {
         let have = bytes.len();
         let cut_short = |need| Error::Truncated { have, need };
         let [payload_proto, header_len, mh_type, _, check @ ..] =
@@ -42,14 +56,16 @@ impl Message {
         let total = (usize::from(header_len) + 1) * 8;
         let (header, trailing) = bytes.split_at_checked(total).ok_or(cut_short(total))?;
 
-        let sum = checksum::pseudo_header_v6(
-            &source.octets(),
-            &destination.octets(),
-            u32::from(header_len) * 8 + 8,
-            NEXT_HEADER,
-        );
-        if !checksum::verifies(checksum::add(sum, header)) {
-            return Err(Error::Checksum(u16::from_be_bytes(check)));
+        if let Some((source, destination)) = ends {
+            let sum = checksum::pseudo_header_v6(
+                &source.octets(),
+                &destination.octets(),
+                u32::from(header_len) * 8 + 8,
+                NEXT_HEADER,
+            );
+            if !checksum::verifies(checksum::add(sum, header)) {
+                return Err(Error::Checksum(u16::from_be_bytes(check)));
+            }
         }
         if payload_proto != PAYLOAD_PROTO_NONE {
             return Err(Error::PayloadProto(payload_proto));

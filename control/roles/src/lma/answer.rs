@@ -7,14 +7,14 @@ use super::lookup::concerned;
 use super::update::Received;
 use super::wait::Held;
 use super::Lma;
-use crate::effect::{Effect, Notice};
+use crate::effect::{Effect, Encapsulation, Notice};
 use crate::message::can_answer;
 use crate::{Now, SignallingProfile};
 use std::net::Ipv6Addr;
 use wire::mh::{
     AccessTechnology, AcknowledgementFlags, AssignedHomeAddress, BindingAcknowledgement,
     BindingUpdate, DelegatedPrefix, Experimental, HandoffIndicator, HomeNetworkPrefix, Lifetime,
-    Message, MnIdentifier, MobilityOption, NtpTime, ReplayTimestamp, Status,
+    Message, MnIdentifier, MobilityOption, NatDetection, NtpTime, ReplayTimestamp, Status,
 };
 
 /// What an acknowledgement says that the update does not.
@@ -46,8 +46,14 @@ impl Lma {
         let advice = self.config.refresh_advice.map(|after| {
             Lifetime::from_secs_floor(u32::try_from(after.as_secs()).unwrap_or(u32::MAX))
         });
+        let carried = entry.encapsulation;
         let outcome = Outcome {
-            status: Status::ACCEPTED,
+            status: match received.options.gre {
+                Some(_) if !matches!(carried, Encapsulation::Gre { .. }) => {
+                    Status::GRE_KEY_NOT_REQUIRED
+                }
+                _ => Status::ACCEPTED,
+            },
             sequence: received.update.sequence,
             lifetime: granted,
             entry: Some(entry),
@@ -55,9 +61,11 @@ impl Lma {
             refresh_advice: advice.filter(|&after| after < granted && after != Lifetime::ZERO),
             replay: None,
         };
-        let ipv4 = self.answer_ipv4(received, None, Some(entry));
-        let message = acknowledge(received, &outcome, ipv4);
-        self.send_answer(received, Status::ACCEPTED, message, effects);
+        let status = outcome.status;
+        let mut more = self.answer_ipv4(received, None, Some(entry));
+        more.extend(negotiated(received, carried));
+        let message = acknowledge(received, &outcome, more);
+        self.send_answer(received, status, message, effects);
     }
 
     /// Says that an update was refused.
@@ -108,7 +116,7 @@ impl Lma {
         effects: &mut Vec<Effect>,
     ) {
         self.counters.add(LmaCounter::UpdatesReceived);
-        if to != self.config.address {
+        if !self.config.owns(to) {
             return self.ignore(from, LmaCounter::NotOurAddress, effects);
         }
         if !can_answer(from) {
@@ -151,6 +159,20 @@ impl Lma {
                 status,
             },
         });
+    }
+}
+
+/// What is said of the tunnel's encapsulation, where that was asked for (RFC 5844 section 4.2.2, RFC 5845
+/// section 5.2).
+fn negotiated(received: &Received<'_>, carried: Encapsulation) -> Option<MobilityOption> {
+    match carried {
+        _ if received.update.lifetime == Lifetime::ZERO => None,
+        Encapsulation::Plain => None,
+        Encapsulation::Udp => Some(MobilityOption::NatDetection(NatDetection {
+            force_udp: true,
+            refresh_secs: 0,
+        })),
+        Encapsulation::Gre { keys } => Some(MobilityOption::GreKey(keys.map(|keys| keys.receive))),
     }
 }
 

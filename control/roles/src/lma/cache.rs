@@ -2,6 +2,7 @@
 
 use super::view::{BindingState, BindingView};
 use super::wait::Held;
+use crate::effect::Encapsulation;
 use crate::pool::Interface;
 use crate::several::Several;
 use crate::BoundPrefix;
@@ -24,6 +25,8 @@ pub(super) struct Entry {
     /// Its IPv4 home address, if it has one.
     pub(super) ipv4: Option<Ipv4Addr>,
     pub(super) care_of: Ipv6Addr,
+    /// How packets go there.
+    pub(super) encapsulation: Encapsulation,
     pub(super) link_layer: Option<Vec<u8>>,
     pub(super) access_technology: AccessTechnology,
     pub(super) handoff: HandoffIndicator,

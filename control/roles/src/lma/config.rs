@@ -14,6 +14,12 @@ use wire::mh::{DhcpMode, HomeNetworkPrefix};
 pub struct LmaConfig {
     /// The anchor's address (LMAA): where updates come to, and our end of every tunnel.
     pub address: Ipv6Addr,
+    /// The anchor's IPv4 address (IPv4-LMAA), for gateways over IPv4 (RFC 5844 section 4).
+    pub ipv4_address: Option<Ipv4Addr>,
+    /// AcceptForcedIPv4UDPEncapsulationRequest (RFC 5844 section 5.1).
+    pub accept_forced_udp: bool,
+    /// What becomes of sessions for which GRE is asked for, and of others (RFC 5845 section 5).
+    pub gre: GrePolicy,
     /// Where the prefixes of hosts come from for which policy fixes none.
     pub pools: Pools,
     /// Prefixes that may be bound at once; below what the table is guaranteed to hold.
@@ -57,6 +63,9 @@ impl LmaConfig {
     pub fn new(address: Ipv6Addr, pools: Pools, capacity: usize) -> Self {
         Self {
             address,
+            ipv4_address: None,
+            accept_forced_udp: false,
+            gre: GrePolicy::NotRequired,
             pools,
             capacity,
             max_lifetime: Duration::from_secs(3600),
@@ -75,6 +84,38 @@ impl LmaConfig {
             end_when_restarted: false,
         }
     }
+}
+
+impl LmaConfig {
+    /// Whether messages for this address are the anchor's.
+    pub fn owns(&self, address: Ipv6Addr) -> bool {
+        let ipv4 = self.ipv4_address.map(|own| own.to_ipv6_mapped());
+        address == self.address || Some(address) == ipv4
+    }
+
+    /// Our end towards a gateway: of the family that it is reached by.
+    pub fn local(&self, peer: Ipv6Addr) -> Ipv6Addr {
+        let ipv4 = self.ipv4_address.filter(|_| over_ipv4(peer));
+        ipv4.map_or(self.address, |own| own.to_ipv6_mapped())
+    }
+}
+
+/// Whether a gateway is reached over IPv4.
+pub(crate) const fn over_ipv4(peer: Ipv6Addr) -> bool {
+    peer.to_ipv4_mapped().is_some()
+}
+
+/// What an anchor makes of GRE.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum GrePolicy {
+    /// Who asks for it is told that it is not required (status 2).
+    #[default]
+    NotRequired,
+    /// Who asks for it gets it.
+    Accepted,
+    /// Who does not ask for it is refused (status 163).
+    Required,
 }
 
 /// An IPv4 home network (RFC 5844 section 3.1.3): the addresses of hosts are of it, and packets for

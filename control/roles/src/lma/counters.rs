@@ -36,6 +36,7 @@ counters! {
         StatusNotAuthorizedForPrefix = "status_not_authorized_for_prefix": "Updates answered with 155: a prefix is not this mobile node's",
         StatusTimestampMismatch = "status_timestamp_mismatch": "Updates answered with 156: the timestamp is outside of the validity window",
         StatusTimestampLower = "status_timestamp_lower": "Updates answered with 157: the timestamp is not above the last accepted one",
+        StatusGreRequired = "status_gre_key_option_required": "Updates answered with 163: GRE is required here, and the gateway did not ask for it",
         StatusMissingPrefix = "status_missing_home_network_prefix": "Updates answered with 158, no Home Network Prefix option",
         StatusPrefixSet = "status_prefix_set_does_not_match": "Updates answered with 159: not the prefixes of the binding",
         StatusMissingIdentifier = "status_missing_mn_identifier": "Updates answered with 160, no Mobile Node Identifier option",
@@ -86,7 +87,8 @@ impl LmaCounter {
     /// The counter of answers with `status`.
     pub(super) const fn of(status: Status) -> Self {
         match status {
-            Status::ACCEPTED => Self::StatusAccepted,
+            Status::ACCEPTED | Status::GRE_KEY_NOT_REQUIRED => Self::StatusAccepted,
+            Status::GRE_KEY_OPTION_REQUIRED => Self::StatusGreRequired,
             Status::ADMINISTRATIVELY_PROHIBITED => Self::StatusProhibited,
             Status::INSUFFICIENT_RESOURCES => Self::StatusNoResources,
             Status::HOME_REGISTRATION_NOT_SUPPORTED => Self::StatusNoHomeRegistration,

@@ -70,7 +70,7 @@ mod update;
 mod view;
 mod wait;
 
-pub use config::{Ipv4Network, LmaConfig};
+pub use config::{GrePolicy, Ipv4Network, LmaConfig};
 pub use counters::LmaCounter;
 pub use view::{BindingState, BindingView};
 
@@ -150,10 +150,9 @@ impl Lma {
 
     /// The binding cache at `now`, by session number.
     pub fn bindings(&self, now: Now) -> impl Iterator<Item = BindingView> + '_ {
-        let anchor = self.config.address;
         self.cache
             .iter()
-            .map(move |entry| entry.view(now.monotonic, anchor))
+            .map(move |entry| entry.view(now.monotonic, self.config.local(entry.care_of)))
     }
 
     /// The gateways that policy names or that have sessions, by address.
@@ -185,7 +184,7 @@ impl Lma {
         message: &Message,
         effects: &mut Vec<Effect>,
     ) {
-        if to != self.config.address {
+        if !self.config.owns(to) {
             return self.ignore(from, LmaCounter::NotOurAddress, effects);
         }
         if !can_answer(from) {

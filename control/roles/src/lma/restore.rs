@@ -4,7 +4,7 @@ use super::cache::Entry;
 use super::counters::LmaCounter;
 use super::view::BindingState;
 use super::Lma;
-use crate::effect::{Effect, Path, TunnelEnds};
+use crate::effect::{Effect, Path};
 use crate::event::Timer;
 use crate::store::{BindingRecord, Key, Record};
 use crate::Now;
@@ -80,10 +80,7 @@ impl Lma {
         }
         let path = match entry.state {
             BindingState::Active => Path::Anchor {
-                tunnel: TunnelEnds {
-                    local: self.config.address,
-                    remote: entry.care_of,
-                },
+                tunnel: self.tunnel(&entry),
             },
             BindingState::Pending => Path::Pending,
         };
@@ -119,6 +116,7 @@ impl Entry {
             home_addresses: self.home_addresses.clone(),
             ipv4_home_address: self.ipv4,
             care_of: self.care_of,
+            encapsulation: self.encapsulation,
             link_layer: self.link_layer.clone(),
             access_technology: self.access_technology,
             handoff: self.handoff,
@@ -140,6 +138,7 @@ impl Entry {
             home_addresses: record.home_addresses.clone(),
             ipv4: record.ipv4_home_address,
             care_of: record.care_of,
+            encapsulation: record.encapsulation,
             link_layer: record.link_layer.clone(),
             access_technology: record.access_technology,
             handoff: record.handoff,

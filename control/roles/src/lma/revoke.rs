@@ -97,7 +97,7 @@ impl Lma {
         options: Vec<MobilityOption>,
         effects: &mut Vec<Effect>,
     ) -> Option<u16> {
-        let (config, ends) = (self.config.revocation, (self.config.address, peer));
+        let (config, ends) = (self.config.revocation, (self.config.local(peer), peer));
         let sent = self
             .revocations
             .send(&config, ends, trigger, options, effects);
@@ -184,7 +184,9 @@ impl Lma {
     }
 
     pub(super) fn on_revocation_timer(&mut self, sequence: u16, effects: &mut Vec<Effect>) {
-        let (config, local) = (self.config.revocation, self.config.address);
+        let peer = self.revocations.peer(sequence);
+        let local = peer.map_or(self.config.address, |peer| self.config.local(peer));
+        let config = self.config.revocation;
         match self.revocations.overdue(&config, local, sequence, effects) {
             Overdue::Again => self.counters.add(LmaCounter::RevocationsRetransmitted),
             Overdue::GivenUp => self.counters.add(LmaCounter::RevocationsGivenUp),

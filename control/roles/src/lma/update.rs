@@ -1,12 +1,13 @@
 //! The way of a Proxy Binding Update (RFC 5213 section 5.3).
 
 use super::cache::Entry;
+use super::config::{over_ipv4, GrePolicy};
 use super::counters::LmaCounter;
 use super::lookup::{concerned, find, Lookup};
 use super::revoke::Former;
 use super::view::BindingState;
 use super::Lma;
-use crate::effect::{Effect, Notice, Path, TunnelEnds};
+use crate::effect::{Effect, Encapsulation, GreKeys, Notice, Path, TunnelEnds};
 use crate::event::Timer;
 use crate::message::{can_answer, refuse_plain, ProxyOptions};
 use crate::pool::{stable_hash, Interface};
@@ -38,6 +39,36 @@ pub(super) struct Request<'a> {
     pub(super) link_layer: Option<&'a [u8]>,
     pub(super) care_of: Ipv6Addr,
     pub(super) lifetime: Lifetime,
+    /// How packets are to go there.
+    pub(super) carried: Carried,
+}
+
+/// What an update asks for around inner packets, as far as it gets it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Carried {
+    /// Nothing.
+    Plain,
+    /// UDP.
+    Udp,
+    /// GRE, with this downlink key or without keys.
+    Gre(Option<u32>),
+}
+
+impl Carried {
+    /// With the uplink key that this session has as long as it lasts, restarts included: its number.
+    const fn of(self, session: u64) -> Encapsulation {
+        match self {
+            Self::Plain => Encapsulation::Plain,
+            Self::Udp => Encapsulation::Udp,
+            Self::Gre(None) => Encapsulation::Gre { keys: None },
+            Self::Gre(Some(send)) => Encapsulation::Gre {
+                keys: Some(GreKeys {
+                    send,
+                    receive: session as u32,
+                }),
+            },
+        }
+    }
 }
 
 impl Request<'_> {
@@ -189,6 +220,10 @@ impl Lma {
         if !known(received.from) || !known(care_of) || !can_answer(care_of) {
             return Err(Status::MAG_NOT_AUTHORIZED_FOR_PROXY_REG);
         }
+        // A tunnel has two ends of one family.
+        if over_ipv4(care_of) != over_ipv4(received.to) {
+            return Err(Status::MAG_NOT_AUTHORIZED_FOR_PROXY_REG);
+        }
         self.admission.admits(mn_identifier)?;
         if options.repeated {
             return Err(Status::UNSPECIFIED);
@@ -213,8 +248,10 @@ impl Lma {
         let drafted = received.form == SignallingProfile::Draft;
         let handoff = Some(HandoffIndicator::UNKNOWN).filter(|_| drafted);
         let access_technology = Some(AccessTechnology(0)).filter(|_| drafted);
+        let carried = self.carried(received)?;
         Ok(Request {
             mn_identifier,
+            carried,
             named: options.named_prefixes(),
             ipv6,
             delegated: options
@@ -235,6 +272,32 @@ impl Lma {
             care_of,
             lifetime: received.update.lifetime,
         })
+    }
+
+    /// What goes around inner packets (RFC 5844 section 4.1.3.1, RFC 5845 section 5.2).
+    fn carried(&self, received: &Received<'_>) -> Result<Carried, Status> {
+        let update = received.update;
+        let forced = update.flags.contains(UpdateFlags::FORCE_UDP) && over_ipv4(received.to);
+        match (received.options.gre, self.config.gre) {
+            (None, GrePolicy::Required) if update.lifetime != Lifetime::ZERO => {
+                Err(Status::GRE_KEY_OPTION_REQUIRED)
+            }
+            (Some(key), GrePolicy::Accepted | GrePolicy::Required) => Ok(Carried::Gre(key)),
+            _ if forced && !self.config.accept_forced_udp => {
+                Err(Status::ADMINISTRATIVELY_PROHIBITED)
+            }
+            _ if forced => Ok(Carried::Udp),
+            _ => Ok(Carried::Plain),
+        }
+    }
+
+    /// The tunnel of a session.
+    pub(super) fn tunnel(&self, entry: &Entry) -> TunnelEnds {
+        TunnelEnds {
+            local: self.config.local(entry.care_of),
+            remote: entry.care_of,
+            encapsulation: entry.encapsulation,
+        }
     }
 
     /// Whether the update is newer than what was accepted before (section 5.5).
@@ -301,6 +364,7 @@ impl Lma {
             home_addresses: Vec::new(),
             ipv4,
             care_of: request.care_of,
+            encapsulation: request.carried.of(session),
             link_layer: None,
             access_technology: request.access_technology,
             handoff: request.handoff,
@@ -382,10 +446,7 @@ impl Lma {
         let Some(entry) = self.cache.get(session).filter(|_| !added.is_empty()) else {
             return;
         };
-        let tunnel = TunnelEnds {
-            local: self.config.address,
-            remote: entry.care_of,
-        };
+        let tunnel = self.tunnel(entry);
         let path = Path::Anchor { tunnel };
         let mn_identifier = entry.mn_identifier.clone();
         effects.extend(added.iter().map(|&prefix| Effect::Bind { prefix, path }));
@@ -419,15 +480,19 @@ impl Lma {
         entry.state = BindingState::Active;
         entry.deadline = now.monotonic + lifetime;
         entry.accepted = now.monotonic;
+        let encapsulation = request.carried.of(session);
+        let carried = std::mem::replace(&mut entry.encapsulation, encapsulation);
         // An update that waits goes on waiting, but for one that this update repeats.
         let repeated = entry.held.take_if(|held| received.is_about(held));
         let tunnel = TunnelEnds {
-            local: self.config.address,
+            local: self.config.local(request.care_of),
             remote: request.care_of,
+            encapsulation,
         };
         let (host, bound) = (entry.mn_identifier.clone(), entry.bound());
         let before = before.as_ref();
-        let changed = before.is_none_or(|before| before.is_changed_by(request));
+        let recarried = carried != encapsulation;
+        let changed = recarried || before.is_none_or(|before| before.is_changed_by(request));
         if changed {
             let path = Path::Anchor { tunnel };
             effects.extend(bound.iter().map(|&prefix| Effect::Bind { prefix, path }));

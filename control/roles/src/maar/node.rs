@@ -186,10 +186,7 @@ impl Previous {
 
     /// Our tunnel to its anchor.
     pub(super) const fn tunnel(&self, local: Ipv6Addr) -> TunnelEnds {
-        TunnelEnds {
-            local,
-            remote: self.anchor,
-        }
+        TunnelEnds::plain(local, self.anchor)
     }
 
     /// Where its packets go.

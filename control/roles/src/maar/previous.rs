@@ -182,10 +182,7 @@ impl Maar {
         };
         if let (Some(serving), Some(away)) = (serving, node.away.as_mut()) {
             away.serving = serving;
-            let tunnel = TunnelEnds {
-                local,
-                remote: serving,
-            };
+            let tunnel = TunnelEnds::plain(local, serving);
             effects.push(Effect::Bind {
                 prefix: node.prefix.into(),
                 path: Path::Anchor { tunnel },
@@ -234,10 +231,7 @@ impl Maar {
         }
         node.list.update = None;
         node.list.settled = None;
-        let tunnel = TunnelEnds {
-            local: self.core.config.address,
-            remote: serving,
-        };
+        let tunnel = TunnelEnds::plain(self.core.config.address, serving);
         let prefix = node.prefix.into();
         self.books.by_prefix.insert(node.prefix, host.clone());
         effects.push(Effect::Bind {

@@ -45,10 +45,7 @@ impl Maar {
         match &record.place {
             NodePlace::Here { .. } => self.restore_here(now, &mut node, &record.place, effects),
             NodePlace::Away { serving, ends } => {
-                let tunnel = TunnelEnds {
-                    local: self.core.config.address,
-                    remote: *serving,
-                };
+                let tunnel = TunnelEnds::plain(self.core.config.address, *serving);
                 effects.push(Effect::Bind {
                     prefix: record.prefix.into(),
                     path: Path::Anchor { tunnel },

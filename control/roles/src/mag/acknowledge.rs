@@ -306,13 +306,19 @@ impl Mag {
                 prefix_length: service.prefix_length,
             });
         }
-        let tunnel = registration.tunnel(self.core.config.address);
+        let carried = registration.list.carried(options);
+        let carried = std::mem::replace(&mut registration.encapsulation, carried);
+        let rebound = carried != registration.encapsulation;
+        let tunnel = registration.tunnel(&self.core.config);
         let (mut fresh, mut gone) = (Vec::new(), Vec::new());
         for prefix in registration.bound_prefixes() {
-            if !was_bound || !before.contains(&prefix) {
-                self.by_prefix.insert(prefix, link);
-                let path = registration.path(self.core.config.address, prefix);
+            let new = !was_bound || !before.contains(&prefix);
+            if new || rebound {
+                let path = registration.path(&self.core.config, prefix);
                 effects.push(Effect::Bind { prefix, path });
+            }
+            if new {
+                self.by_prefix.insert(prefix, link);
                 fresh.push(prefix);
             }
         }

@@ -5,7 +5,7 @@ use super::ipv4;
 use super::update::ListEntry;
 use super::visitor::{attaching, Host, Registration, Visitor};
 use super::Mag;
-use crate::effect::{Effect, Notice};
+use crate::effect::{Effect, Encapsulation, Notice};
 use crate::event::{HostLink, Sign, Timer};
 use crate::policy::Profile;
 use crate::refusal::Hold;
@@ -195,6 +195,8 @@ impl Mag {
             home_addresses: self.known_addresses(link, profile.learn_addresses),
             missing: false,
             delegated: self.core.config.delegation.then(Vec::new),
+            key: self.core.next_key(),
+            gre: self.core.config.gre,
             sequence: self.core.next_sequence(),
             rate: Default::default(),
             update: None,
@@ -231,6 +233,7 @@ impl Mag {
             prefixes,
             delegated: Vec::new(),
             ipv4: None,
+            encapsulation: Encapsulation::Plain,
             bound: None,
             accepted: None,
             arrived: None,
@@ -271,7 +274,7 @@ impl Mag {
         }
         if registration.bound.is_some() {
             for prefix in registration.bound_prefixes() {
-                let path = registration.path(self.core.config.address, prefix);
+                let path = registration.path(&self.core.config, prefix);
                 self.by_prefix.insert(prefix, link);
                 effects.push(Effect::Bind { prefix, path });
             }

@@ -4,7 +4,7 @@ use crate::heartbeat::HeartbeatConfig;
 use crate::revocation::RevocationConfig;
 use crate::SignallingProfile;
 use serde::Serialize;
-use std::net::Ipv6Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 use wire::mh::AccessTechnology;
 
@@ -13,6 +13,12 @@ use wire::mh::AccessTechnology;
 pub struct MagConfig {
     /// Proxy care-of address: where updates go out from, and our end of every tunnel.
     pub address: Ipv6Addr,
+    /// IPv4 proxy care-of address, towards anchors over IPv4 (RFC 5844 section 4).
+    pub ipv4_address: Option<Ipv4Addr>,
+    /// ForceIPv4UDPEncapsulationSupport (RFC 5844 section 5.2).
+    pub force_udp: bool,
+    /// Whether GRE with keys is asked for (RFC 5845); an anchor that requires it gets it in any case.
+    pub gre: bool,
     /// Prefixes that may be bound at once, and hosts that may be attached at once; below what the
     /// table is guaranteed to hold.
     pub capacity: usize,
@@ -104,6 +110,9 @@ impl MagConfig {
     pub fn new(address: Ipv6Addr, capacity: usize, seed: u64) -> Self {
         Self {
             address,
+            ipv4_address: None,
+            force_udp: false,
+            gre: false,
             capacity,
             lifetime: Duration::from_secs(3600),
             refresh_percent: 80,
@@ -132,6 +141,20 @@ impl MagConfig {
             renew_when_restarted: true,
             seed,
         }
+    }
+}
+
+impl MagConfig {
+    /// Whether messages for this address are the gateway's.
+    pub fn owns(&self, address: Ipv6Addr) -> bool {
+        let ipv4 = self.ipv4_address.map(|own| own.to_ipv6_mapped());
+        address == self.address || Some(address) == ipv4
+    }
+
+    /// Our end towards an anchor: of the family that it is reached by.
+    pub fn local(&self, lma: Ipv6Addr) -> Ipv6Addr {
+        let ipv4 = self.ipv4_address.filter(|_| lma.to_ipv4_mapped().is_some());
+        ipv4.map_or(self.address, |own| own.to_ipv6_mapped())
     }
 }
 

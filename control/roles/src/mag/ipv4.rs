@@ -10,11 +10,12 @@
 //!   171, to an address      any address
 //!   171, to any             IPv6 alone
 //!   172                     IPv4 alone
+//!   163                     the same, with GRE and a key (RFC 5845)
 //! ```
 
 use super::update::ListEntry;
 use super::visitor::Registration;
-use crate::effect::{Effect, Ipv4Service};
+use crate::effect::{Effect, Encapsulation, GreKeys, Ipv4Service};
 use crate::message::ProxyOptions;
 use crate::policy::Profile;
 use std::net::Ipv4Addr;
@@ -56,6 +57,10 @@ impl ListEntry {
     /// Asks for less, or for another address, after a refusal; whether there is anything to ask for.
     pub(super) fn settle_for_less(&mut self, status: Status) -> bool {
         match (status, self.ipv4) {
+            (Status::GRE_KEY_OPTION_REQUIRED, _) if !self.gre => {
+                self.gre = true;
+                true
+            }
             (Status::NOT_AUTHORIZED_FOR_IPV4_HOME_ADDRESS, Some(asked)) if asked != ANY => {
                 self.ipv4 = Some(ANY);
                 true
@@ -74,6 +79,29 @@ impl ListEntry {
                 self.ipv6
             }
             _ => false,
+        }
+    }
+}
+
+impl ListEntry {
+    /// How packets go to the anchor, as it says (RFC 5844 section 4.2.2, RFC 5845 section 4.2). An anchor
+    /// that does without GRE is not asked for it again.
+    pub(super) fn carried(&mut self, options: &ProxyOptions<'_>) -> Encapsulation {
+        let over_ipv4 = self.lma.to_ipv4_mapped().is_some();
+        match options.gre.filter(|_| self.gre) {
+            Some(key) => Encapsulation::Gre {
+                keys: key.map(|send| GreKeys {
+                    send,
+                    receive: self.key,
+                }),
+            },
+            None => {
+                self.gre = false;
+                match options.forced_udp && over_ipv4 {
+                    true => Encapsulation::Udp,
+                    false => Encapsulation::Plain,
+                }
+            }
         }
     }
 }

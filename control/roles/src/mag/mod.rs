@@ -156,11 +156,11 @@ impl Mag {
 
     /// The visitor list at `now`: attached hosts by link, then those that are leaving.
     pub fn visitors(&self, now: Now) -> impl Iterator<Item = VisitorView> + '_ {
-        let care_of = self.core.config.address;
+        let config = &self.core.config;
         let here = self.visitors.values();
-        let here = here.map(move |visitor| visitor.view(now.monotonic, care_of));
+        let here = here.map(move |visitor| visitor.view(now.monotonic, config));
         let left = self.leaving.values();
-        here.chain(left.map(move |leaving| leaving.view(care_of)))
+        here.chain(left.map(move |leaving| leaving.view(config)))
     }
 
     /// The anchors that policy names or that have hosts bound here, by address.
@@ -191,7 +191,7 @@ impl Mag {
         message: &Message,
         effects: &mut Vec<Effect>,
     ) {
-        if to != self.core.config.address {
+        if !self.core.config.owns(to) {
             return self.ignore(from, MagCounter::NotOurAddress, effects);
         }
         match message {

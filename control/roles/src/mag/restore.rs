@@ -11,7 +11,7 @@ use super::view::VisitorAddress;
 use super::visitor::{Bound, Host, Registration, Visitor};
 use super::Mag;
 use crate::backoff::fraction;
-use crate::effect::Effect;
+use crate::effect::{Effect, Encapsulation};
 use crate::event::Timer;
 use crate::store::{Key, Record, VisitorRecord};
 use crate::{BoundPrefix, Now};
@@ -71,11 +71,12 @@ impl Mag {
             taking_over: None,
             registration: Some(Registration::restored(record, bound, delegation)),
         };
+        self.core.restore_key(received_key(record.encapsulation));
         let host = record.profile.mn_identifier.clone();
         self.by_identifier.insert(host, link);
         if let Some(registration) = &visitor.registration {
             for prefix in registration.bound_prefixes() {
-                let path = registration.path(self.core.config.address, prefix);
+                let path = registration.path(&self.core.config, prefix);
                 self.by_prefix.insert(prefix, link);
                 effects.push(Effect::Bind { prefix, path });
             }
@@ -106,6 +107,14 @@ impl Mag {
     }
 }
 
+/// The downlink GRE key of a session, 0 where it has none.
+const fn received_key(encapsulation: Encapsulation) -> u32 {
+    match encapsulation {
+        Encapsulation::Gre { keys: Some(keys) } => keys.receive,
+        _ => 0,
+    }
+}
+
 impl Registration {
     /// Has it stored as it stands, with its host, once it is bound.
     pub(super) fn store(&self, now: Now, host: &Host) -> Option<Effect> {
@@ -120,6 +129,7 @@ impl Registration {
             prefixes: self.prefixes.clone(),
             delegated: self.delegated.clone(),
             ipv4: self.ipv4,
+            encapsulation: self.encapsulation,
             sequence: self.list.sequence,
             refresh: wall(bound.refresh),
             ends: wall(bound.expiry),
@@ -144,6 +154,8 @@ impl Registration {
                         })
                     },
                 ),
+                key: received_key(record.encapsulation),
+                gre: matches!(record.encapsulation, Encapsulation::Gre { .. }),
                 sequence: record.sequence,
                 home_addresses: record.addresses.iter().map(|it| it.address).collect(),
                 missing: false,
@@ -155,6 +167,7 @@ impl Registration {
             prefixes: record.prefixes.clone(),
             delegated: record.delegated.clone(),
             ipv4: record.ipv4,
+            encapsulation: record.encapsulation,
             bound: Some(bound),
             accepted: None,
             arrived: None,

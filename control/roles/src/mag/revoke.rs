@@ -218,7 +218,8 @@ impl Mag {
         for session in sessions {
             self.drop_session(now, &session, true, effects);
         }
-        let (config, local) = (self.core.config.revocation, self.core.config.address);
+        let config = self.core.config.revocation;
+        let local = self.core.config.local(lma);
         let identity = MnIdentifier::Nai(local.to_string());
         let options = vec![MobilityOption::MnIdentifier(identity)];
         let trigger = RevocationTrigger::PER_PEER;
@@ -248,7 +249,10 @@ impl Mag {
     }
 
     pub(super) fn on_revocation_timer(&mut self, sequence: u16, effects: &mut Vec<Effect>) {
-        let (config, local) = (self.core.config.revocation, self.core.config.address);
+        let peer = self.revocations.peer(sequence);
+        let own = &self.core.config;
+        let local = peer.map_or(own.address, |peer| own.local(peer));
+        let config = own.revocation;
         let counters = &mut self.core.counters;
         match self.revocations.overdue(&config, local, sequence, effects) {
             Overdue::Again => counters.add(MagCounter::RevocationsRetransmitted),

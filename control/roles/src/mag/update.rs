@@ -26,6 +26,7 @@ pub(super) struct Core {
     pub(super) counters: Counters<MagCounter>,
     pub(super) rng: StdRng,
     sequence: u16,
+    key: u32,
     stamper: Stamper,
 }
 
@@ -46,6 +47,9 @@ pub(super) struct ListEntry {
     pub(super) delegated: Option<Vec<HomeNetworkPrefix>>,
     /// Whether the anchor has said, in the draft's form, that it has no binding for it.
     pub(super) missing: bool,
+    /// Downlink GRE key of the session, and whether GRE is asked for.
+    pub(super) key: u32,
+    pub(super) gre: bool,
     /// Of the last update.
     pub(super) sequence: u16,
     pub(super) rate: RateLimit,
@@ -72,6 +76,7 @@ impl Core {
         Self {
             counters: Counters::new(),
             sequence: rng.random(),
+            key: 0,
             stamper: Stamper::default(),
             rng,
             config,
@@ -82,6 +87,17 @@ impl Core {
     pub(super) fn next_sequence(&mut self) -> u16 {
         self.sequence = self.sequence.wrapping_add(1);
         self.sequence
+    }
+
+    /// A GRE key that no session here has, until four thousand million more have had theirs.
+    pub(super) fn next_key(&mut self) -> u32 {
+        self.key = self.key.wrapping_add(1);
+        self.key
+    }
+
+    /// A key is a session's that was stored: the next ones follow it.
+    pub(super) fn restore_key(&mut self, key: u32) {
+        self.key = self.key.max(key);
     }
 
     /// The lifetime to ask for.
@@ -142,7 +158,7 @@ impl Core {
             return;
         };
         effects.push(Effect::Send {
-            from: self.config.address,
+            from: self.config.local(entry.lma),
             to: entry.lma,
             message: self.message(entry, update, stamp),
         });
@@ -191,13 +207,23 @@ impl Core {
         options.extend(stamp.map(MobilityOption::Timestamp));
         let mac = entry.link.mac.0.to_vec();
         options.push(MobilityOption::MnLinkLayerIdentifier(mac));
+        // A de-registration has no key (RFC 5845 section 4.2).
+        if entry.gre && update.lifetime != Lifetime::ZERO {
+            options.push(MobilityOption::GreKey(Some(entry.key)));
+        }
+        let forced = self.config.force_udp && entry.lma.to_ipv4_mapped().is_some();
+        let forced = match forced {
+            true => UpdateFlags::FORCE_UDP,
+            false => UpdateFlags::default(),
+        };
         Message::BindingUpdate(BindingUpdate {
             sequence: entry.sequence,
             // H as well: without it, a home agent's rules take the update for a correspondent
             // registration (RFC 6275 section 9.5.1).
             flags: UpdateFlags::PROXY
                 .with(UpdateFlags::ACKNOWLEDGE)
-                .with(UpdateFlags::HOME_REGISTRATION),
+                .with(UpdateFlags::HOME_REGISTRATION)
+                .with(forced),
             lifetime: update.lifetime,
             options,
         })

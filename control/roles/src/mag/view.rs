@@ -1,5 +1,6 @@
 //! The visitor list as an operator sees it.
 
+use super::config::MagConfig;
 use super::leave::Leaving;
 use super::visitor::{Held, Visitor};
 use crate::effect::Ipv4Service;
@@ -77,7 +78,7 @@ pub struct VisitorView {
 }
 
 impl Visitor {
-    pub(super) fn view(&self, now: Duration, care_of: Ipv6Addr) -> VisitorView {
+    pub(super) fn view(&self, now: Duration, config: &MagConfig) -> VisitorView {
         let registration = self.registration.as_ref();
         let bound = registration.and_then(|r| r.bound);
         let state = match (registration, bound) {
@@ -101,7 +102,7 @@ impl Visitor {
                 .filter(|_| bound.is_some())
                 .and_then(|r| r.ipv4),
             lma: registration.map(|r| r.list.lma),
-            care_of,
+            care_of: registration.map_or(config.address, |r| config.local(r.list.lma)),
             lifetime_left: bound.map(|bound| bound.expiry.saturating_sub(now)),
             sequence: registration.map(|r| r.list.sequence),
         }
@@ -109,7 +110,7 @@ impl Visitor {
 }
 
 impl Leaving {
-    pub(super) fn view(&self, care_of: Ipv6Addr) -> VisitorView {
+    pub(super) fn view(&self, config: &MagConfig) -> VisitorView {
         VisitorView {
             link: self.list.link,
             mn_identifier: Some(self.list.mn_identifier.clone()),
@@ -121,7 +122,7 @@ impl Leaving {
             delegated_prefixes: Vec::new(),
             ipv4: None,
             lma: Some(self.list.lma),
-            care_of,
+            care_of: config.local(self.list.lma),
             lifetime_left: None,
             sequence: Some(self.list.sequence),
         }

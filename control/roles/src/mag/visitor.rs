@@ -1,12 +1,13 @@
 //! A host on an access link, and what it is told about the network there.
 
-use super::config::Advertising;
+use super::config::{Advertising, MagConfig};
 use super::counters::MagCounter;
 use super::update::{Core, ListEntry};
 use super::view::VisitorAddress;
 use crate::backoff::fraction;
 use crate::effect::{
-    AdvertisedPrefix, Advertisement, Effect, Ipv4Service, Learned, Notice, Path, TunnelEnds,
+    AdvertisedPrefix, Advertisement, Effect, Encapsulation, Ipv4Service, Learned, Notice, Path,
+    TunnelEnds,
 };
 use crate::event::{HostLink, Timer};
 use crate::policy::Profile;
@@ -63,6 +64,8 @@ pub(super) struct Registration {
     pub(super) delegated: Vec<HomeNetworkPrefix>,
     /// What it has of IPv4: bound with the prefixes.
     pub(super) ipv4: Option<Ipv4Service>,
+    /// How packets go to its anchor, once it is bound.
+    pub(super) encapsulation: Encapsulation,
     pub(super) bound: Option<Bound>,
     /// Timestamp of the last update that the anchor accepted, if it had one.
     pub(super) accepted: Option<NtpTime>,
@@ -263,9 +266,9 @@ impl Registration {
     }
 
     /// Where the packets of what is bound for it go.
-    pub(super) fn path(&self, local: Ipv6Addr, bound: BoundPrefix) -> Path {
+    pub(super) fn path(&self, config: &MagConfig, bound: BoundPrefix) -> Path {
         Path::Access {
-            tunnel: self.tunnel(local),
+            tunnel: self.tunnel(config),
             link: self.list.link,
             delegated: self.is_delegated(bound),
         }
@@ -279,10 +282,11 @@ impl Registration {
             .any(|it| BoundPrefix::V6(*it) == bound)
     }
 
-    pub(super) const fn tunnel(&self, local: Ipv6Addr) -> TunnelEnds {
+    pub(super) fn tunnel(&self, config: &MagConfig) -> TunnelEnds {
         TunnelEnds {
-            local,
+            local: config.local(self.list.lma),
             remote: self.list.lma,
+            encapsulation: self.encapsulation,
         }
     }
 

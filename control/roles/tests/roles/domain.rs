@@ -431,7 +431,7 @@ impl Domain {
             assert_eq!(of_host.len(), 1);
             assert_eq!(of_host[0].prefixes, [prefix]);
             assert_eq!(of_host[0].care_of, serving.address);
-            let tunnel = |local, remote| roles::effect::TunnelEnds { local, remote };
+            let tunnel = |local, remote| roles::effect::TunnelEnds::plain(local, remote);
             let (lma, mag) = (self.nodes[ANCHOR].address, serving.address);
             let anchored = Path::Anchor {
                 tunnel: tunnel(lma, mag),

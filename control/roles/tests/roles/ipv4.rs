@@ -129,10 +129,7 @@ fn a_dual_stack_host_gets_both_and_keeps_both_through_a_move() {
     assert_eq!(given_ipv4(&effects), address);
     assert_eq!(bound(&effects), both);
     let anchored = |mag| Path::Anchor {
-        tunnel: TunnelEnds {
-            local: ip(LMA),
-            remote: ip(mag),
-        },
+        tunnel: TunnelEnds::plain(ip(LMA), ip(mag)),
     };
     assert!(effects.contains(&Effect::Bind {
         prefix: address.into(),

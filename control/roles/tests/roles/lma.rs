@@ -31,10 +31,7 @@ fn a_registration_is_installed_then_answered_with_what_it_said() {
         .iter()
         .all(|pool| pool.prefix().contains(prefix.prefix)));
     assert_eq!(prefix.length, 64);
-    let tunnel = TunnelEnds {
-        local: ip(LMA),
-        remote: ip(MAG1),
-    };
+    let tunnel = TunnelEnds::plain(ip(LMA), ip(MAG1));
     let path = Path::Anchor { tunnel };
     let bind = position(&effects, |e| {
         *e == Effect::Bind {

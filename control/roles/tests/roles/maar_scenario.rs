@@ -194,10 +194,7 @@ pub fn bindings(effects: &[Effect]) -> (Vec<(BoundPrefix, Path)>, Vec<BoundPrefi
 
 /// Our tunnel to the `n`th gateway.
 pub fn tunnel(n: u16) -> TunnelEnds {
-    TunnelEnds {
-        local: ip(&maar_address(1)),
-        remote: ip(&maar_address(n)),
-    }
+    TunnelEnds::plain(ip(&maar_address(1)), ip(&maar_address(n)))
 }
 
 /// The way of a prefix that the `n`th gateway anchors, while its host is here.

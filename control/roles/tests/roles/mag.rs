@@ -88,10 +88,7 @@ fn an_accepted_host_is_forwarded_for_then_advertised_to() {
     let mut mag = mag();
     let link = link(3, 1);
     let effects = serve(&mut mag, 100, link);
-    let tunnel = TunnelEnds {
-        local: ip(MAG1),
-        remote: ip(LMA),
-    };
+    let tunnel = TunnelEnds::plain(ip(MAG1), ip(LMA));
     let bound = Effect::Bind {
         prefix: prefix(GIVEN).into(),
         path: Path::Access {

@@ -28,3 +28,4 @@ mod recordings;
 mod restart;
 mod revocation;
 mod scenario;
+mod transport;

@@ -76,7 +76,7 @@ fn views(lma: &Lma, now: Now) -> Vec<BindingView> {
 fn anchor(remote: &str) -> Path {
     let (local, remote) = (ip(LMA), ip(remote));
     Path::Anchor {
-        tunnel: TunnelEnds { local, remote },
+        tunnel: TunnelEnds::plain(local, remote),
     }
 }
 
@@ -306,10 +306,7 @@ fn a_visitor_is_served_again_before_anything_is_signalled() {
     let now = started(61_000);
     let effects = world.restore(&mut anew, now);
     let path = Path::Access {
-        tunnel: TunnelEnds {
-            local: ip(MAG1),
-            remote: ip(LMA),
-        },
+        tunnel: TunnelEnds::plain(ip(MAG1), ip(LMA)),
         link,
         delegated: false,
     };

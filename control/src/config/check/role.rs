@@ -8,7 +8,7 @@ use crate::config::maar::MaarRole;
 use crate::config::role::{Dhcpv4Relay, Lma, Mag, Pool};
 use crate::config::schema::{Config, Interface, InterfaceKind};
 use crate::config::{Ipv6Prefix, MIN_TUNNEL_MTU, OUTER_HEADER};
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ops::RangeInclusive;
 
 /// The longest finite lifetime that a Binding Update can say, in seconds (units of four).
@@ -66,8 +66,32 @@ fn role(
     }
 }
 
+/// The IPv4 address of a role: of ours, on a core interface.
+fn ipv4_address(
+    document: &mut Document,
+    config: &Config,
+    role: &'static str,
+    address: Option<Ipv4Addr>,
+) {
+    let Some(address) = address else {
+        return;
+    };
+    let owner = config.owner(address);
+    let owner = owner.and_then(|index| config.interface.get(index));
+    if !owner.is_some_and(|interface| interface.kind == InterfaceKind::Core) {
+        let text =
+            format!("`{address}` is no address of a core interface; add it to `addresses` of one");
+        document.problem(place![role, "ipv4_address"], text);
+    }
+}
+
 pub(super) fn lma(document: &mut Document, config: &Config, lma: &Lma) {
     role(document, config, "lma", lma.address, lma.tunnel_mtu);
+    ipv4_address(document, config, "lma", lma.ipv4_address);
+    if lma.accept_udp_encapsulation && lma.ipv4_address.is_none() {
+        let text = "goes with `ipv4_address`; tunnels over IPv6 have no UDP";
+        document.problem(place!["lma", "accept_udp_encapsulation"], text);
+    }
     for (index, interface) in config.interface.iter().enumerate() {
         if interface.kind == InterfaceKind::Access {
             let text = "an LMA has no host on a link of its own; use kind = \"core\"";
@@ -195,6 +219,11 @@ fn ipv4_networks(document: &mut Document, config: &Config, lma: &Lma) {
 
 pub(super) fn mag(document: &mut Document, config: &Config, mag: &Mag) {
     role(document, config, "mag", mag.address, mag.tunnel_mtu);
+    ipv4_address(document, config, "mag", mag.ipv4_address);
+    if mag.udp_encapsulation && mag.ipv4_address.is_none() {
+        let text = "goes with `ipv4_address`; tunnels over IPv6 have no UDP";
+        document.problem(place!["mag", "udp_encapsulation"], text);
+    }
     let access = |it: &Interface| it.kind == InterfaceKind::Access;
     if !config.interface.iter().any(access) {
         document.problem(
