@@ -276,6 +276,7 @@ fn what_the_reference_comments_out_are_the_defaults() {
     // The table as such is an example.
     assert!(shown_mag.dhcpv6.take().is_some());
     assert!(shown_mag.dhcpv4.take().is_some());
+    assert!(shown_mag.ipv4_address.take().is_some());
     assert_eq!(
         Mag {
             policy: mag.policy.clone(),

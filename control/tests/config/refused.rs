@@ -334,17 +334,17 @@ fn ipv4_between_gateways_needs_an_address_of_ours_and_udp_needs_ipv4() {
         LMA,
         "pools =",
         "ipv4_address = \"192.0.2.1\"\npools =",
-        "test.toml:23: `192.0.2.1` is no address of a core interface; add it to `addresses` of one",
+        "test.toml:24: `192.0.2.1` is no address of a core interface; add it to `addresses` of one",
     );
     refused(
         LMA,
         "pools =",
         "accept_udp_encapsulation = true\npools =",
-        "test.toml:23: goes with `ipv4_address`; tunnels over IPv6 have no UDP",
+        "test.toml:24: goes with `ipv4_address`; tunnels over IPv6 have no UDP",
     );
     let mag = format!("{MAG}udp_encapsulation = true\n");
     let error = load(&mag, "").expect_err("it has no IPv4");
-    let expected = "test.toml:31: goes with `ipv4_address`; tunnels over IPv6 have no UDP";
+    let expected = "test.toml:32: goes with `ipv4_address`; tunnels over IPv6 have no UDP";
     assert_eq!(said(&error), [expected]);
     let policy = "[default]\nidentifier = \"{mac}@example.net\"\nlma = \"192.0.2.1\"\n";
     let error = load(MAG, policy).expect_err("it has no IPv4");

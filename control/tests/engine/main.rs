@@ -17,5 +17,6 @@ mod refused;
 mod relay;
 mod store;
 mod story;
+mod transport;
 mod unsent;
 mod world;
