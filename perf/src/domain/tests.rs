@@ -98,7 +98,7 @@ fn what_is_against_the_laws_names_seed_mode_time_and_host() {
     let bind = |world: &mut World, place, remote, prefix: &str| {
         let prefix = BoundPrefix::V6(prefix.parse().expect("a prefix"));
         let (local, remote) = (node::address(place), node::address(remote));
-        let tunnel = TunnelEnds { local, remote };
+        let tunnel = TunnelEnds::plain(local, remote);
         let path = Path::Anchor { tunnel };
         world.apply(place, Effect::Bind { prefix, path }, 0);
     };
