@@ -81,10 +81,10 @@ fn attach(mag: &mut Mag, ms: u64, link: HostLink, profile: Profile) -> Vec<Effec
 
 fn tunnels(effects: &[Effect]) -> Vec<TunnelEnds> {
     let binds = effects.iter().filter_map(|effect| match effect {
-        Effect::Bind { path, .. } => match path {
-            Path::Anchor { tunnel } | Path::Access { tunnel, .. } => Some(*tunnel),
-            _ => None,
-        },
+        Effect::Bind {
+            path: Path::Anchor { tunnel } | Path::Access { tunnel, .. },
+            ..
+        } => Some(*tunnel),
         _ => None,
     });
     binds.collect()
