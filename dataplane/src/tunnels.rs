@@ -10,7 +10,7 @@
 //!
 //! A tunnel over IPv4 has its addresses in their IPv6 form in the place of the header's; its header, and
 //! what stands behind any but plain tunnels' headers, is made for each packet
-//! ([`carrier`](crate::rewrite::carrier)).
+//! (`rewrite::carrier`).
 //!
 //! Workers reach a tunnel by its index, which bindings hold, or by its outer addresses, which a
 //! packet to be taken out of a tunnel has. The addresses never change while a worker may see the

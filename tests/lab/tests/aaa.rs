@@ -224,7 +224,7 @@ fn a_host_that_the_server_rejects_is_not_served() -> Result<()> {
     }
     assert!(count(&access, &format!("eth.src == {mac}"))? > 0);
     assert_eq!(count(&access, "icmpv6.type == 134")?, 0);
-    assert_eq!(count(&core, "ipv6.nxt == 135 || ipv6.nxt == 41")?, 0);
+    assert_eq!(count(&core, "mip6.mhtype == 5 || ipv6.nxt == 41")?, 0);
     assert_eq!(counted(&domain, "access_rejected")?, 1);
     // Nor is one about which nobody answers, as configured; and that is to be seen.
     radius.silence();

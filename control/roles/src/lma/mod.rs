@@ -18,9 +18,9 @@
 //! of what is wrong first; a refused update changes nothing. Decisions that the RFC leaves open:
 //!
 //! - A host has a session for each of its interfaces, as many as policy lets it; one more is refused
-//!   with 129. Which session an update is about, [`lookup`] says; with handoff state unknown it waits
+//!   with 129. Which session an update is about, `lookup` says; with handoff state unknown it waits
 //!   MaxDelayBeforeNewBCEAssign for the de-registration of the only one, and makes a new one after that.
-//!   A session that is handed over to an interface which has one becomes one with it ([`merge`]).
+//!   A session that is handed over to an interface which has one becomes one with it (`merge`).
 //! - How many prefixes an interface gets, policy says. It gets all of them or is refused.
 //! - A prefix that another session of the host has is in use: 155. A prefix of nobody's, for an interface
 //!   that has others, is 159: section 5.4.1.1 would make a second session of the interface, and section
