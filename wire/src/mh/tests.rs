@@ -179,7 +179,9 @@ fn an_identifier_that_is_no_text_stays_octets() {
 }
 
 /// The answer to an update that named nobody names nobody (RFC 5213 section 5.3.6). tshark 4.0 would
-/// have one octet at least, so it cannot be asked. Proves S1-06.
+/// have one octet at least, so it cannot be asked.
+///
+/// Proves S1-06.
 #[test]
 fn an_empty_identifier_both_ways() {
     let nobody = MnIdentifier::Nai(String::new());

@@ -108,7 +108,9 @@ fn an_address_of_another_host_is_refused() {
     assert_eq!(lma.sessions(), 1);
 }
 
-/// Either profile has its number. Proves S1-04.
+/// Either profile has its number.
+///
+/// Proves S1-04.
 #[test]
 fn a_host_without_the_service_is_refused_with_140_or_152() {
     let mut lma = anchor();
@@ -126,7 +128,9 @@ fn a_host_without_the_service_is_refused_with_140_or_152() {
     assert_eq!(status(&tell(&mut lma, 10, barred.event())), Status(152));
 }
 
-/// By default the anchor speaks as the RFC has it. Proves S1-03, S1-05.
+/// By default the anchor speaks as the RFC has it.
+///
+/// Proves S1-03, S1-05.
 #[test]
 fn the_rfc_profile_answers_confirmations_by_its_own_means() {
     let mut lma = lma();
@@ -274,7 +278,9 @@ fn a_gateway_that_is_refused_with_140_leaves_the_host_alone() {
     assert_eq!(tell(&mut mag, 1_000_000, solicits(here())), []);
 }
 
-/// A gateway and its anchor, both of the draft: what one sends, the other gets. Proves S1-12, S1-13.
+/// A gateway and its anchor, both of the draft: what one sends, the other gets.
+///
+/// Proves S1-12, S1-13.
 #[test]
 fn a_host_boots_and_moves_in_a_domain_of_the_draft() {
     let (mut lma, mut mag) = (anchor(), gateway());
@@ -319,7 +325,9 @@ fn a_host_boots_and_moves_in_a_domain_of_the_draft() {
 }
 
 /// Each anchor serves its hosts with prefixes of its own; a host that comes to another domain gets
-/// another anchor there, and a prefix of that. Proves S1-22.
+/// another anchor there, and a prefix of that.
+///
+/// Proves S1-22.
 #[test]
 fn another_domain_has_another_anchor_with_a_prefix_of_its_own() {
     let mut here = lma();

@@ -41,7 +41,9 @@ fn deregistration(ms: u64) -> Pbu {
     pbu("mn", ms).lifetime(0)
 }
 
-/// The new gateway comes first. Proves S1-41.
+/// The new gateway comes first.
+///
+/// Proves S1-41.
 #[test]
 fn handover_with_the_new_gateway_first() {
     let (mut lma, prefix) = bound();
@@ -74,7 +76,9 @@ fn handover_with_the_new_gateway_first() {
     assert_eq!(view(&lma).state, BindingState::Active);
 }
 
-/// The old gateway comes first. Proves S1-41.
+/// The old gateway comes first.
+///
+/// Proves S1-41.
 #[test]
 fn handover_with_the_old_gateway_first() {
     let (mut lma, prefix) = bound();
