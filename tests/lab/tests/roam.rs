@@ -30,26 +30,24 @@ fn walk(mode: &str, impairment: Option<Impairment>) -> Result<Report> {
     Ok(report)
 }
 
-/// Proves S2-09, S2-12, S2-13, S2-15, S2-16, S2-17, S2-20, S2-21.
+/// Proves S2-13, S2-16, S2-20.
 #[test]
 fn a_session_begun_at_each_stop_lives_in_relay_mode() -> Result<()> {
     walk("relay", None).map(drop)
 }
 
-/// Proves S2-22, S2-23.
 #[test]
 fn a_session_begun_at_each_stop_lives_in_locator_mode() -> Result<()> {
     walk("locator", None).map(drop)
 }
 
-/// Proves S2-25, S2-26, S2-27.
+/// Proves S2-27.
 #[test]
 fn a_session_begun_at_each_stop_lives_in_proxy_mode() -> Result<()> {
     walk("proxy", None).map(drop)
 }
 
 /// The first anchor is far away and loses packets.
-/// Proves S2-18.
 #[test]
 fn a_walk_over_a_bad_path() -> Result<()> {
     let impairment = Impairment {
