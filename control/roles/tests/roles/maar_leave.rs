@@ -1,8 +1,8 @@
 //! A MAAR: hosts that leave, anchors that are let go of, and what outlives the process.
 
 use crate::maar_scenario::{
-    accepted, anchored, bindings, config, from, here, led_here, maar, own_prefix, refused, router,
-    served, timer, told, update_from, update_to_cmd, CMD,
+    accepted, anchored, arrives, bindings, config, from, here, led_here, maar, own_prefix, refused,
+    router, served, timer, told, tunnel, update_from, update_to_cmd, CMD,
 };
 use crate::scenario::{advertisements, at, fire, nai, sent, solicits, tell, timer_after};
 use roles::effect::{Effect, Path};
@@ -82,6 +82,29 @@ fn a_host_that_has_gone_to_another_gateway_is_let_go_within_the_guard_time() {
         timer: timer(NodeTimer::Guard)
     }));
     assert_eq!(state(&maar, 5_100), Some(NodeState::Previous));
+}
+
+/// The host comes back to an anchor, which tells the database in vain, and goes where it came from.
+/// Nobody has heard of it, so that nobody will say anything to this gateway: its prefix is led there still.
+///
+/// Proves S2-29.
+#[test]
+fn a_host_that_came_back_unheard_and_left_again_is_anchored_as_before() {
+    let mut maar = served(&[]);
+    let own = own_prefix(&maar);
+    tell(&mut maar, 5_000, update_from(CMD, told(5_000, Some(2))));
+    arrives(&mut maar, 9_000, here());
+    assert_eq!(state(&maar, 9_000), Some(NodeState::Registering));
+    let effects = tell(&mut maar, 9_400, gone(Departure::LinkDown));
+    assert!(sent(&effects).is_empty());
+    assert_eq!(bindings(&effects), (vec![], vec![]));
+    assert_eq!(state(&maar, 9_400), Some(NodeState::Previous));
+    assert_eq!(own_prefix(&maar), own);
+    // The tunnel that was never taken down is the one that moves on with the host.
+    let effects = tell(&mut maar, 20_000, update_from(CMD, told(20_000, Some(3))));
+    let path = Path::Anchor { tunnel: tunnel(3) };
+    assert_eq!(bindings(&effects).0, [(own.into(), path)]);
+    assert_eq!(maar.counter(MaarCounter::PrefixesReserved), 1);
 }
 
 /// Proves S2-10, S2-28.
