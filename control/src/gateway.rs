@@ -370,14 +370,19 @@ pub fn assemble(
         }
     };
     let mag = config.mag.as_ref();
-    let dhcp = mag.and_then(|mag| {
-        let dhcp = mag.dhcpv6.as_ref()?;
-        Some(dhcp::v6::Settings {
+    let dhcp = match (mag, &config.maar) {
+        (Some(mag), _) => mag.dhcpv6.as_ref().map(|dhcp| dhcp::v6::Settings {
             address: mag.address,
             servers: dhcp.servers.clone(),
             delegates: dhcp.delegates.clone(),
-        })
-    });
+        }),
+        (None, Some(maar)) => maar.dhcpv6.as_ref().map(|dhcp| dhcp::v6::Settings {
+            address: maar.address,
+            servers: dhcp.servers.clone(),
+            delegates: Vec::new(),
+        }),
+        (None, None) => None,
+    };
     let relay = mag.and_then(|mag| mag.dhcpv4.as_ref());
     let dhcpv4_relay = relay.map(|relay| dhcp::v4::relay::Settings {
         address: relay.address,
@@ -415,6 +420,8 @@ pub(crate) fn peers(config: &Config, mut named: Vec<Ipv6Addr>) -> Vec<Ipv6Addr> 
     let servers = dhcp.iter().flat_map(|dhcp| &dhcp.servers);
     named.extend(servers.map(Ipv4Addr::to_ipv6_mapped));
     if let Some(maar) = &config.maar {
+        let dhcp = maar.dhcpv6.iter();
+        named.extend(dhcp.flat_map(|dhcp| &dhcp.servers));
         named.push(maar.cmd);
         named.extend(maar.neighbour.iter().map(|it| it.address));
         named.sort_unstable();

@@ -16,6 +16,8 @@
 use crate::aaa::{Aaa, Told};
 use crate::calls::{log_reload, Desk, ReadPort, WorkerInfo};
 use crate::config::{self, Config};
+use crate::dhcp::former::Answered;
+use crate::dhcp::kea::Kea;
 use crate::engine::Engine;
 use crate::gateway::{self, Applied, Gateway, PortInfo, Room, SetupError};
 use crate::health::Health;
@@ -200,6 +202,8 @@ enum Woken {
     Call(Box<Call>),
     /// AAA has told something.
     Told(Box<Told>),
+    /// The DHCPv6 server has told what a host has leased.
+    Leases(Box<Answered>),
     /// SIGHUP.
     Reload,
     /// SIGTERM or SIGINT.
@@ -254,6 +258,11 @@ async fn control(params: Params) -> Result<(), Error> {
     if let Some(aaa) = &mut aaa {
         engine.serve_on_terms(aaa.take_ledger());
     }
+    let settings = config.maar.as_ref().and_then(config::MaarRole::kea);
+    let mut kea = settings.map(Kea::start);
+    if let Some(kea) = &kea {
+        engine.look_up_leases(kea.source());
+    }
     engine.set_associations(config.load_associations()?);
     engine.start(now);
     if let Some(policy) = anchor {
@@ -296,6 +305,7 @@ async fn control(params: Params) -> Result<(), Error> {
         health,
         watches,
         aaa: handle,
+        kea: kea.as_ref().map(Kea::looks),
     };
     tracing::info!(
         name = desk.config.gateway.name,
@@ -326,6 +336,11 @@ async fn control(params: Params) -> Result<(), Error> {
             let Some(told) = told else { break };
             desk.heard(&mut engine, clock.now(), told);
         }
+        for _ in 0..TOLD_PER_TURN {
+            let told = kea.as_mut().and_then(|kea| kea.told.try_recv().ok());
+            let Some(told) = told else { break };
+            engine.leases_found(clock.now(), told);
+        }
         let sleeps = worked == 0 && engine.rings().prepare_sleep();
         let until = if sleeps {
             let watching = !desk.watches.is_empty();
@@ -340,13 +355,14 @@ async fn control(params: Params) -> Result<(), Error> {
         };
         let kept = kept.as_deref();
         let told = aaa.as_mut().map(|aaa| &mut aaa.told);
+        let leases = kea.as_mut().map(|kea| &mut kea.told);
         let woken = sleep(
             &clock,
             until,
             (&event, heard.as_ref()),
             kept,
             &mut requests,
-            told,
+            (told, leases),
             &mut signals,
         )
         .await;
@@ -358,6 +374,7 @@ async fn control(params: Params) -> Result<(), Error> {
             Woken::Work => {}
             Woken::Call(call) => answer(&mut desk, &mut engine, now, *call),
             Woken::Told(told) => desk.heard(&mut engine, now, *told),
+            Woken::Leases(told) => engine.leases_found(now, *told),
             Woken::Reload if desk.draining => tracing::warn!("not reloaded: going down"),
             Woken::Reload => {
                 supervisor.reloading();
@@ -425,12 +442,21 @@ async fn sleep(
     (event, heard): (&Receiver, Option<&UdpSocket>),
     kept: Option<&Notify>,
     requests: &mut mpsc::Receiver<Call>,
-    told: Option<&mut mpsc::Receiver<Told>>,
+    (told, leases): (
+        Option<&mut mpsc::Receiver<Told>>,
+        Option<&mut mpsc::Receiver<Answered>>,
+    ),
     signals: &mut Signals,
 ) -> Woken {
     let told = async {
         match told {
             Some(told) => told.recv().await,
+            None => None,
+        }
+    };
+    let leases = async {
+        match leases {
+            Some(leases) => leases.recv().await,
             None => None,
         }
     };
@@ -471,6 +497,7 @@ async fn sleep(
         Some(call) = requests.recv() => Woken::Call(Box::new(call)),
         () = kept => Woken::Work,
         Some(told) = told => Woken::Told(Box::new(told)),
+        Some(told) = leases => Woken::Leases(Box::new(told)),
         () = timer => Woken::Work,
     }
 }

@@ -138,6 +138,8 @@ pub enum Command {
         #[arg(short = 'n', long)]
         limit: Option<usize>,
     },
+    /// MAAR: whether the DHCPv6 server leases what this gateway gives hosts prefixes of.
+    Dhcp,
     /// MAG: how the RADIUS servers do, and what waits for them.
     Aaa,
     /// All metrics, as the management address serves them.
@@ -285,6 +287,7 @@ impl Command {
             ),
             Self::Stop { session } => Request::Stop(StopParams { session: *session }),
             Self::Talkers { limit } => Request::Talkers(TalkersParams { limit: *limit }),
+            Self::Dhcp => Request::Dhcp,
             Self::Aaa => Request::Aaa,
             Self::Metrics => Request::Metrics,
             Self::Top { .. } | Self::Completions { .. } => return None,

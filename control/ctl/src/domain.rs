@@ -2,7 +2,7 @@
 
 use crate::show::{duration, or_none, traffic, NONE};
 use crate::table::Table;
-use control::rpc::types::{Anchor, AnchoredHost, Session};
+use control::rpc::types::{Anchor, AnchoredHost, Dhcp, Session};
 
 /// One line for each prefix of a host, the one that we anchor first.
 pub(crate) fn anchors(hosts: &[AnchoredHost], width: Option<usize>) -> String {
@@ -93,4 +93,18 @@ pub(crate) fn sessions(sessions: &[Session], width: Option<usize>) -> String {
         }
     }
     table.render(width)
+}
+
+/// What does not fit between our pools and the DHCPv6 server, a line each.
+pub(crate) fn dhcp(it: &Dhcp) -> String {
+    let Dhcp {
+        server,
+        looks,
+        mismatches,
+    } = it;
+    match (*looks, mismatches.is_empty()) {
+        (0, _) => format!("{server}: not looked at yet\n"),
+        (_, true) => format!("{server}: leases our pools\n"),
+        (_, false) => format!("{server}: MISMATCH\n{}\n", mismatches.join("\n")),
+    }
 }

@@ -38,6 +38,7 @@ pub fn reply(reply: &Reply, width: Option<usize>, all: bool) -> String {
             "no binding with a rate; ask again in a few seconds",
             |them| talkers(them, width),
         ),
+        Reply::Dhcp(it) => domain::dhcp(it),
         Reply::Aaa(it) => aaa(it, width),
         Reply::Metrics(it) => it.text.clone(),
     }

@@ -359,6 +359,11 @@ fn answer(request: Request) -> Result<Reply, RpcError> {
             up: traffic,
             down: traffic,
         }]),
+        Request::Dhcp => Reply::Dhcp(t::Dhcp {
+            server: "/run/kea/kea6.sock".to_owned(),
+            looks: 2,
+            mismatches: vec!["the server has no subnet for our pool 2001:db8:2100::/40".to_owned()],
+        }),
         Request::Aaa => Reply::Aaa(t::Aaa {
             reachable: false,
             when_unreachable: "keep".to_owned(),
@@ -403,6 +408,17 @@ fn status_is_shown_for_people() {
             "no `{line}` in\n{text}"
         );
     }
+}
+
+/// Proves S2-38.
+#[test]
+fn a_dhcpv6_server_that_does_not_fit_stands_out() {
+    let gateway = Gateway::start();
+    assert_eq!(
+        shown(&gateway.run(&["dhcp"])),
+        "/run/kea/kea6.sock: MISMATCH\n\
+         the server has no subnet for our pool 2001:db8:2100::/40\n"
+    );
 }
 
 #[test]

@@ -12,6 +12,7 @@ pub(crate) use reload::log_reload;
 
 use crate::aaa;
 use crate::config::{self, Config};
+use crate::dhcp::kea::Looks;
 use crate::engine::Engine;
 use crate::gateway::{Gateway, PortInfo};
 use crate::health::Health;
@@ -77,6 +78,8 @@ pub(crate) struct Desk {
     pub(crate) socket: SocketCounters,
     pub(crate) health: Health,
     pub(crate) aaa: Option<aaa::Handle>,
+    /// What the looks at a DHCPv6 server's configuration come to.
+    pub(crate) kea: Option<Looks>,
     pub(crate) watches: Watches,
 }
 
@@ -159,6 +162,15 @@ impl Desk {
                 let limit = params.limit.unwrap_or(TALKERS);
                 Reply::Talkers(engine.talkers(now).loudest(limit))
             }
+            Request::Dhcp => match &self.kea {
+                Some(kea) => Reply::Dhcp(kea.view()),
+                None => {
+                    return Err(RpcError::not_found(
+                        "this gateway works with no DHCPv6 server's lease database",
+                        "a key `control` in [maar.dhcpv6] of its configuration names one",
+                    ))
+                }
+            },
             Request::Aaa => match &self.aaa {
                 Some(aaa) => Reply::Aaa(aaa.view(engine.granted_hosts())),
                 None => {

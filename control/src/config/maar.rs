@@ -5,6 +5,7 @@ use super::check::{in_range, is_unicast};
 use super::document::{place, Document};
 use super::role::{defaults, AttachOn, Pool};
 use super::schema::Config;
+use crate::dhcp::kea::{self, Channel};
 use roles::effect::LogicalRouter;
 use roles::maar::{MaarConfig, Neighbour, PreviousExpiry};
 use roles::pool::Pools;
@@ -95,6 +96,9 @@ pub struct MaarRole {
     /// Access Technology Type of the access links (RFC 5213 section 8.5); 3 is Ethernet.
     #[serde(default = "defaults::access_technology")]
     pub access_technology: u8,
+    /// `[maar.dhcpv6]`: hosts are relayed to DHCPv6 servers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dhcpv6: Option<MaarDhcpv6>,
     /// Largest packet that a tunnel carries, in octets; filled in from the link's when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tunnel_mtu: Option<u16>,
@@ -119,6 +123,19 @@ pub struct MaarNeighbour {
     /// `mac` of its access interfaces.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mac: Option<MacAddr>,
+}
+
+/// `[maar.dhcpv6]`: the relay agent for hosts that are served.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MaarDhcpv6 {
+    /// The servers, on the core side. Each hears of every message of a host.
+    pub servers: Vec<Ipv6Addr>,
+    /// Where the Kea server that holds the leases is told what to do: the path of its control socket, or
+    /// its control agent as `http://[2001:db8::53]:8000/`. Without it no lease of another MAAR is known,
+    /// and the server needs a subnet for each prefix that a host may be given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub control: Option<String>,
 }
 
 /// What a previous anchor does when its binding would end.
@@ -221,6 +238,19 @@ impl MaarRole {
             1..=MOST_PREVIOUS,
         );
         self.check_numbers(document);
+        let control = self.dhcpv6.as_ref().and_then(|it| it.control.as_deref());
+        if let Some(Err(error)) = control.map(str::parse::<Channel>) {
+            document.problem(place!["maar", "dhcpv6", "control"], error.to_string());
+        }
+    }
+
+    /// How the lease database of the server is worked with, if it is.
+    pub(crate) fn kea(&self) -> Option<kea::Settings> {
+        let control = self.dhcpv6.as_ref()?.control.as_ref()?;
+        Some(kea::Settings {
+            channel: control.parse().ok()?,
+            pools: self.pools.iter().map(|pool| pool.prefix).collect(),
+        })
     }
 
     fn check_numbers(&self, document: &mut Document) {

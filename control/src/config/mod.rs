@@ -30,7 +30,7 @@ pub use address::{
 pub use cmd::{Cmd, Maar};
 pub use document::{Error, Problem};
 pub use heartbeat::{LmaHeartbeat, MagHeartbeat};
-pub use maar::{Expiry, MaarNeighbour, MaarRole};
+pub use maar::{Expiry, MaarDhcpv6, MaarNeighbour, MaarRole};
 pub use revocation::Revocation;
 pub use role::{
     AttachOn, Dhcpv4, Dhcpv4Relay, Dhcpv6, Gre, Ipv4Network, LearnFrom, Lma, Mag, Pool,

@@ -14,7 +14,12 @@
 //! To DHCPv4 clients the gateway is the server itself, for their address comes from their anchor ([`v4`]); or
 //! a relay agent, where their anchor says so ([`v4::relay`]).
 //!
+//! A MAAR's hosts keep what they leased at others: [`former`] asks the server's lease database, which is
+//! [`kea`]'s.
+//!
 //! Neither sends nor waits: the engine gives it octets and takes octets.
 
+pub mod former;
+pub mod kea;
 pub mod v4;
 pub mod v6;

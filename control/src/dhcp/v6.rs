@@ -21,7 +21,10 @@ use roles::event::HostLink;
 use std::collections::VecDeque;
 use std::net::Ipv6Addr;
 use std::time::Duration;
-use wire::dhcpv6::{code, kind, mend, put, relay_header, ClientMessage, Lease, RelayMessage};
+use wire::dhcpv6::{
+    associations, code, kind, mend, put, relay_header, with_former, ClientMessage, FormerLease,
+    Lease, RelayMessage,
+};
 use wire::ether::MacAddr;
 use wire::ipv6::address::interface_id;
 use wire::mh::HomeNetworkPrefix;
@@ -55,6 +58,24 @@ pub struct Served<'a> {
     pub prefixes: &'a [HomeNetworkPrefix],
     /// Link-layer address of its router.
     pub router: MacAddr,
+    /// What it has leased at other gateways.
+    pub former: &'a [FormerLease],
+}
+
+/// The name that a server's message is for: that of a client whose message a relay agent passed on.
+pub fn addressed_name(bytes: &[u8]) -> Option<&[u8]> {
+    let relayed = RelayMessage::parse(bytes).ok()?;
+    let message = ClientMessage::parse(relayed.options.first(code::RELAY_MESSAGE)?).ok()?;
+    message.options.first(code::CLIENT_ID)
+}
+
+/// A message that is about leases: its name and associations.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asker {
+    /// The client's name.
+    pub name: Vec<u8>,
+    /// Its identity associations for addresses.
+    pub associations: Vec<u32>,
 }
 
 /// A message on its way to servers.
@@ -66,6 +87,8 @@ pub struct Forward {
     pub released: Vec<Ipv6Addr>,
     /// Delegated prefixes that it gives back.
     pub withdrawn: Vec<HomeNetworkPrefix>,
+    /// Who asks for addresses by it, if it does.
+    pub asker: Option<Asker>,
 }
 
 /// A message on its way to a host.
@@ -214,7 +237,16 @@ impl Relay {
             kind::RELEASE | kind::DECLINE => mend(bytes, |_| true).leases,
             _ => Vec::new(),
         };
+        let asks = matches!(
+            message.kind,
+            kind::SOLICIT | kind::REQUEST | kind::RENEW | kind::REBIND
+        );
+        let name = message.options.first(code::CLIENT_ID).filter(|_| asks);
         Ok(Forward {
+            asker: name.map(|name| Asker {
+                name: name.to_vec(),
+                associations: associations(bytes),
+            }),
             message: relayed,
             released: addresses(&leases, |_| true),
             withdrawn: self.delegated(&leases, |_| true),
@@ -275,15 +307,18 @@ impl Relay {
         let inner = inner.ok_or(Counter::DhcpMalformed)?;
         let message = ClientMessage::parse(inner).map_err(|_| Counter::DhcpMalformed)?;
         let client = self.clients.get(&host.link);
+        let name = message.options.first(code::CLIENT_ID);
+        let of_its = |client: &Client| {
+            name.is_some_and(|name| client.names.iter().any(|known| known == name))
+        };
         let expected = match message.kind {
-            kind::ADVERTISE | kind::REPLY => {
-                client.is_some_and(|client| client.questions.contains(&message.transaction))
-            }
-            // Nobody has asked for it, but its client is one of this host's.
-            kind::RECONFIGURE => client.is_some_and(|client| {
-                let name = message.options.first(code::CLIENT_ID);
-                name.is_some_and(|name| client.names.iter().any(|known| known == name))
+            kind::ADVERTISE | kind::REPLY => client.is_some_and(|client| {
+                let asked = client.questions.contains(&message.transaction);
+                // Only who asks for no lease may ask without a name.
+                asked && (name.is_none() || of_its(client))
             }),
+            // Nobody has asked for it, but its client is one of this host's.
+            kind::RECONFIGURE => client.is_some_and(of_its),
             _ => false,
         };
         let ours = Some(relayed.link) == link_address(host);
@@ -292,9 +327,15 @@ impl Relay {
         }
         let fits = |lease: &Lease| {
             let own = host.prefixes.iter().any(|prefix| holds(*prefix, lease));
-            own || self.may_be_delegated(lease)
+            let mut former = host.former.iter();
+            let former = !lease.delegated && former.any(|it| it.address == lease.address);
+            own || former || self.may_be_delegated(lease)
         };
-        let mended = mend(inner, fits);
+        let completed = match message.kind {
+            kind::REPLY => &with_former(inner, host.former)[..],
+            _ => inner,
+        };
+        let mended = mend(completed, fits);
         let leases = match message.kind {
             kind::REPLY => mended.leases,
             _ => Vec::new(),
@@ -327,7 +368,8 @@ fn addresses(leases: &[Lease], which: impl Fn(&Lease) -> bool) -> Vec<Ipv6Addr> 
 }
 
 /// An address of a host's home network prefix that is the same on every gateway; of those that can be a
-/// link's, the first.
+/// link's, the first. At a MAAR its prefix is the MAAR's, and the address the one that it has on the host's
+/// link (S2-39).
 fn link_address(host: Served<'_>) -> Option<Ipv6Addr> {
     let mut links = host.prefixes.iter();
     let link = links.find(|prefix| prefix.length == 64);

@@ -100,6 +100,10 @@ impl<R: Role> Engine<R> {
                     to,
                     advertisement,
                 } => {
+                    let mut gone = advertisement.prefixes.iter();
+                    while let Some(it) = gone.find(|it| it.valid == 0) {
+                        self.former.withdrawn(link, it.prefix);
+                    }
                     let what = Outgoing::Advertisement {
                         link,
                         to,
@@ -119,6 +123,7 @@ impl<R: Role> Engine<R> {
                     if let Some(relay) = &mut self.dhcp {
                         relay.forget(link);
                     }
+                    self.former.forget(link);
                     self.sessions.touch(link);
                     self.wheel.cancel(&Alarm::Host(link));
                 }

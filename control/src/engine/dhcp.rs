@@ -2,7 +2,7 @@
 
 use super::Engine;
 use crate::counters::Counter;
-use crate::dhcp::v6::{Answer, Forward, Relay, Served};
+use crate::dhcp::v6::{Answer, Forward, Relay, Served, Settings};
 use crate::frame::{self, Received};
 use crate::routing::is_access;
 use dataplane::key::InterfaceId;
@@ -10,10 +10,13 @@ use roles::effect::Path;
 use roles::event::{HostLink, Sign};
 use roles::{BoundPrefix, Event, Now, Role};
 use std::net::{IpAddr, Ipv6Addr};
-use wire::dhcpv6::{ALL_RELAYS_AND_SERVERS, CLIENT_PORT, SERVER_PORT};
+use wire::dhcpv6::{FormerLease, ALL_RELAYS_AND_SERVERS, CLIENT_PORT, SERVER_PORT};
 use wire::ipv6::next_header;
 use wire::mh::HomeNetworkPrefix;
 use wire::udp::Datagram;
+
+/// What a message comes to: what the role is told, and what a host is sent after that.
+type Done = (Option<Event>, Option<(HostLink, Answer)>);
 
 impl<R: Role> Engine<R> {
     /// A DHCPv6 message came in.
@@ -43,9 +46,13 @@ impl<R: Role> Engine<R> {
         };
         self.dhcp = Some(relay);
         match done {
-            Ok(event) => {
+            // The role hears of it before the host does (S2-42).
+            Ok((event, answer)) => {
                 if let Some(event) = event {
                     self.deliver(now, event);
+                }
+                if let Some((link, answer)) = answer {
+                    self.dhcp_answer(link, &answer);
                 }
             }
             Err(why) => {
@@ -77,7 +84,7 @@ impl<R: Role> Engine<R> {
         interface: InterfaceId,
         received: &Received<'_>,
         bytes: &[u8],
-    ) -> Result<Option<Event>, Counter> {
+    ) -> Result<Done, Counter> {
         let peer = received.source;
         let to_us = received.destination == ALL_RELAYS_AND_SERVERS;
         if received.mac.is_group() || !to_us || !peer.is_unicast_link_local() {
@@ -88,34 +95,44 @@ impl<R: Role> Engine<R> {
             mac: received.mac,
         };
         let prefixes = self.home_prefixes(link);
-        let host = self.served(link, &prefixes).ok_or(Counter::DhcpUnserved)?;
+        let host = self
+            .served(link, &prefixes, &[])
+            .ok_or(Counter::DhcpUnserved)?;
         let Forward {
             message,
             released,
             withdrawn,
+            asker,
         } = relay.from_host(now.monotonic, host, peer, bytes)?;
         self.hosts.heard(link);
-        let ours = relay.settings().address;
-        for &server in &relay.settings().servers {
-            let datagram = Datagram {
-                source: SERVER_PORT,
-                destination: SERVER_PORT,
-                payload: &message,
-            };
-            let packet = frame::udp_packet(ours, server, datagram);
-            if packet.is_some_and(|packet| self.out.packet(&packet)) {
-                self.out.counters.count(Counter::DhcpRelayed);
-            }
+        if !self.waits_for_leases(link, asker.as_ref(), &message) {
+            self.dhcp_to_servers(relay.settings(), &message);
         }
         let told = !released.is_empty() || !withdrawn.is_empty();
-        Ok(told.then_some(Event::Leases {
+        let event = told.then_some(Event::Leases {
             link,
             server: None,
             granted: Vec::new(),
             ended: released,
             delegated: Vec::new(),
             withdrawn,
-        }))
+        });
+        Ok((event, None))
+    }
+
+    /// Sends a host's message to every server.
+    pub(super) fn dhcp_to_servers(&mut self, settings: &Settings, message: &[u8]) {
+        for &server in &settings.servers {
+            let datagram = Datagram {
+                source: SERVER_PORT,
+                destination: SERVER_PORT,
+                payload: message,
+            };
+            let packet = frame::udp_packet(settings.address, server, datagram);
+            if packet.is_some_and(|packet| self.out.packet(&packet)) {
+                self.out.counters.count(Counter::DhcpRelayed);
+            }
+        }
     }
 
     fn dhcp_from_server(
@@ -124,13 +141,16 @@ impl<R: Role> Engine<R> {
         relay: &Relay,
         received: &Received<'_>,
         bytes: &[u8],
-    ) -> Result<Option<Event>, Counter> {
+    ) -> Result<Done, Counter> {
         if received.destination != relay.settings().address {
             return Err(Counter::DhcpStranger);
         }
         let link = relay.addressee(received.source, bytes)?;
         let prefixes = self.home_prefixes(link);
-        let host = self.served(link, &prefixes).ok_or(Counter::DhcpUnmatched)?;
+        let former = self.former_leases(now, link, bytes);
+        let host = self
+            .served(link, &prefixes, &former)
+            .ok_or(Counter::DhcpUnmatched)?;
         let answer = relay.from_server(host, bytes)?;
         if answer.mended {
             if self.log.take(now.monotonic, &mut self.out.counters) {
@@ -139,31 +159,41 @@ impl<R: Role> Engine<R> {
             }
             self.out.counters.count(Counter::DhcpMended);
         }
-        self.dhcp_answer(link, &answer);
+        self.former.leased(link, &answer.granted);
         let Answer {
             granted,
             ended,
             delegated,
             withdrawn,
             ..
-        } = answer;
+        } = answer.clone();
         let addresses = !granted.is_empty() || !ended.is_empty();
         let told = addresses || !delegated.is_empty() || !withdrawn.is_empty();
         let server = Some(IpAddr::V6(received.source));
-        Ok(told.then_some(Event::Leases {
+        let event = told.then_some(Event::Leases {
             link,
             server,
             granted,
             ended,
             delegated,
             withdrawn,
-        }))
+        });
+        Ok((event, Some((link, answer))))
     }
 
     /// The home network prefixes that lead to a host: those of its link.
-    fn home_prefixes(&self, link: HostLink) -> Vec<HomeNetworkPrefix> {
-        let bound = self.hosts.prefixes(link).into_iter();
-        let prefixes = bound.filter_map(|bound| match bound {
+    ///
+    /// At a MAAR those of other anchors are led here too, and the link's is our own.
+    pub(super) fn home_prefixes(&self, link: HostLink) -> Vec<HomeNetworkPrefix> {
+        let mut bound = self.hosts.prefixes(link);
+        let local = |it: &BoundPrefix| {
+            let installed = self.bindings.get(it);
+            installed.is_some_and(|it| matches!(it.path, Path::Local { .. }))
+        };
+        if bound.iter().any(local) {
+            bound.retain(local);
+        }
+        let prefixes = bound.into_iter().filter_map(|bound| match bound {
             BoundPrefix::V6(prefix) if !self.is_delegated(bound) => Some(prefix),
             BoundPrefix::V6(_) | BoundPrefix::V4(_) => None,
         });
@@ -178,12 +208,18 @@ impl<R: Role> Engine<R> {
 
     /// What the relay agent has to know of a host; `None` when it is not served, for then nobody has
     /// said who it is.
-    fn served<'a>(&self, link: HostLink, prefixes: &'a [HomeNetworkPrefix]) -> Option<Served<'a>> {
+    fn served<'a>(
+        &self,
+        link: HostLink,
+        prefixes: &'a [HomeNetworkPrefix],
+        former: &'a [FormerLease],
+    ) -> Option<Served<'a>> {
         let router = self.routing.link(InterfaceId(link.interface))?;
         (!prefixes.is_empty()).then_some(Served {
             link,
             prefixes,
             router: router.interface.mac,
+            former,
         })
     }
 

@@ -21,6 +21,7 @@ mod apply;
 mod arp;
 mod dhcp;
 mod discovery;
+mod former;
 mod hold;
 mod hosts;
 mod icmp;
@@ -205,6 +206,7 @@ pub struct Engine<R> {
     unused: unused::Unused,
     hosts: Hosts,
     dhcp: Option<crate::dhcp::v6::Relay>,
+    former: crate::dhcp::former::FormerLeases,
     sessions: Sessions,
     ipv4: ipv4::Ipv4Hosts,
     notices: Notices,
@@ -266,6 +268,7 @@ impl<R: Role> Engine<R> {
             unused: unused::Unused::new(setup.unused_after),
             hosts: Hosts::new(setup.reachability),
             dhcp: setup.dhcp.map(crate::dhcp::v6::Relay::new),
+            former: crate::dhcp::former::FormerLeases::default(),
             sessions: Sessions::default(),
             ipv4: ipv4::Ipv4Hosts::new(setup.dhcpv4_lease, setup.tunnel_mtu, setup.dhcpv4_relay),
             notices: setup.notices,

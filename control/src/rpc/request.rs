@@ -171,6 +171,8 @@ methods! {
     /// The bindings that most goes through at present. Their counters are read round by round while
     /// somebody asks: the first answers are empty.
     Talkers = "talkers" (TalkersParams) -> [Talker];
+    /// MAAR: whether the DHCPv6 server leases what this gateway gives hosts prefixes of.
+    Dhcp = "dhcp" -> Dhcp;
     /// MAG: how the RADIUS servers do, and what waits for them.
     Aaa = "aaa" -> Aaa;
     /// All metrics, as text.

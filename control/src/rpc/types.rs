@@ -476,6 +476,16 @@ objects! {
         pub ignored: Vec<String>,
     }
 
+    /// How the DHCPv6 server agrees with this gateway.
+    pub struct Dhcp {
+        /// Where it is told what to do.
+        pub server: String,
+        /// How often its configuration has been looked at; this request has it looked at again.
+        pub looks: u64,
+        /// What of it does not fit our pools, each with what to do; none: all is in order.
+        pub mismatches: Vec<String>,
+    }
+
     /// How AAA does.
     pub struct Aaa {
         /// Whether a server answers questions, as far as is known.

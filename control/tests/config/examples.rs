@@ -253,7 +253,9 @@ fn what_the_reference_comments_out_are_the_defaults() {
         plain_lma
     );
     let maar = Config::load_for(&root().join("conf/maar.toml"), &machine()).expect("it loads");
-    let (shown_maar, maar) = (shown.maar.expect("a MAAR"), maar.maar.expect("a MAAR"));
+    let (mut shown_maar, maar) = (shown.maar.expect("a MAAR"), maar.maar.expect("a MAAR"));
+    // The table as such is an example.
+    assert!(shown_maar.dhcpv6.take().is_some());
     assert_eq!(
         MaarRole {
             policy: maar.policy.clone(),

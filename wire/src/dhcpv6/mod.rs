@@ -10,8 +10,10 @@
 //!                                            └─ of an identity association: options again
 //! ```
 
+mod former;
 mod lease;
 
+pub use former::{associations, with_former, FormerLease};
 pub use lease::{mend, Lease, Mended};
 
 use crate::reader::Reader;

@@ -234,7 +234,7 @@ pub(super) fn mag(document: &mut Document, config: &Config, mag: &Mag) {
     no_repeats(document, "mag", "attach_on", &mag.attach_on);
     no_repeats(document, "mag", "learn_from", &mag.learn_from);
     if let Some(dhcp) = &mag.dhcpv6 {
-        dhcp_servers(document, config, &dhcp.servers);
+        dhcp_servers(document, config, "mag", &dhcp.servers);
         delegated(document, &["mag", "dhcpv6", "delegates"], &dhcp.delegates);
     }
     if let Some(dhcp) = &mag.dhcpv4 {
@@ -300,6 +300,9 @@ pub(super) fn maar(document: &mut Document, config: &Config, maar: &MaarRole) {
     }
     pools(document, config, "maar", &maar.pools);
     no_repeats(document, "maar", "attach_on", &maar.attach_on);
+    if let Some(dhcp) = &maar.dhcpv6 {
+        dhcp_servers(document, config, "maar", &dhcp.servers);
+    }
     maar.check(document);
 }
 
@@ -340,13 +343,18 @@ fn delegated(document: &mut Document, keys: &[&'static str], prefixes: &[Ipv6Pre
 /// The most DHCP servers of one family: each message of a host goes to every one of them.
 const MOST_SERVERS: usize = 8;
 
-fn dhcp_servers(document: &mut Document, config: &Config, servers: &[Ipv6Addr]) {
+fn dhcp_servers(
+    document: &mut Document,
+    config: &Config,
+    role: &'static str,
+    servers: &[Ipv6Addr],
+) {
     if servers.is_empty() || servers.len() > MOST_SERVERS {
-        let text = format!("name 1 to {MOST_SERVERS} servers, or leave [mag.dhcpv6] out");
-        document.problem(place!["mag", "dhcpv6", "servers"], text);
+        let text = format!("name 1 to {MOST_SERVERS} servers, or leave [{role}.dhcpv6] out");
+        document.problem(place![role, "dhcpv6", "servers"], text);
     }
     for (index, server) in servers.iter().enumerate() {
-        let way = place!["mag", "dhcpv6", "servers", index];
+        let way = place![role, "dhcpv6", "servers", index];
         if !is_unicast(*server) || server.is_unicast_link_local() {
             let text = format!("`{server}` cannot be relayed to; give a server's global address");
             document.problem(way, text);
