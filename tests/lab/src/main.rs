@@ -12,6 +12,7 @@ use lab::gateway::Programs;
 use lab::measure;
 use lab::ping;
 use lab::roam;
+use lab::roam::handover::{self, ANCHORS};
 use lab::story::{self, Setting};
 use lab::transfer::{self, Side};
 use std::net::{Ipv6Addr, SocketAddr};
@@ -50,6 +51,16 @@ enum Command {
     /// Walk a host through three MAARs, with a session begun at every stop, in each mode of their
     /// database.
     Maar,
+    /// Measure how long handovers take, by the mode of the database and the number of anchors that a host
+    /// has, and print it as Markdown (or, with --json, as JSON)
+    Handovers {
+        /// Handovers of each kind.
+        #[arg(long, default_value_t = 20)]
+        times: usize,
+        /// Numbers of previous anchors, separated by commas.
+        #[arg(long, value_delimiter = ',', default_values_t = ANCHORS)]
+        anchors: Vec<usize>,
+    },
     /// Ping and keep books, until standard input is closed.
     #[command(hide = true)]
     Ping {
@@ -134,6 +145,7 @@ fn run(arguments: Arguments) -> Result<()> {
         None => tell_story(json, pcaps, conf),
         Some(Command::Measure { runs, updates }) => measure(json, pcaps, conf, runs, updates),
         Some(Command::Maar) => walk(json, conf),
+        Some(Command::Handovers { times, anchors }) => handovers(json, conf, times, &anchors),
         Some(Command::Ping { to, interval_us }) => {
             ping::send(to, Duration::from_micros(interval_us))
         }
@@ -200,6 +212,19 @@ fn walk(json: bool, conf: Option<PathBuf>) -> Result<()> {
     })?;
     if json {
         println!("{}", serde_json::to_string(&reports)?);
+    }
+    Ok(())
+}
+
+fn handovers(json: bool, conf: Option<PathBuf>, times: usize, anchors: &[usize]) -> Result<()> {
+    let conf = conf.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../conf"));
+    let Setting { programs, conf, .. } = setting(None, Some(conf))?;
+    let tell = &mut |line: &str| eprintln!("{line}");
+    let measured = handover::measure(&programs, &conf, anchors, times, tell)?;
+    if json {
+        println!("{}", serde_json::to_string(&measured)?);
+    } else {
+        println!("{measured}");
     }
     Ok(())
 }

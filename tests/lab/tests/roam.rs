@@ -3,7 +3,8 @@
 
 use anyhow::{ensure, Result};
 use lab::gateway::Programs;
-use lab::roam::{Bed, Report};
+use lab::judge::{count, read};
+use lab::roam::{address, handover, pool, Bed, Layout, Report, MODES};
 use lab::wire::Impairment;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -17,7 +18,11 @@ fn conf() -> PathBuf {
 }
 
 fn walk(mode: &str, impairment: Option<Impairment>) -> Result<Report> {
-    let bed = Bed::lay(&programs()?, &conf(), mode, impairment, |_, _| {})?;
+    let layout = Layout {
+        impairment,
+        ..Layout::of_the_draft(mode)
+    };
+    let bed = Bed::lay(&programs()?, &conf(), layout, |_, _| {})?;
     let mut said = |line: &str| println!("{line}");
     let report = bed.walk(mode, &mut said);
     let report = report.map_err(|error| error.context(bed.troubles()))?;
@@ -62,7 +67,12 @@ fn a_walk_over_a_bad_path() -> Result<()> {
 /// The second MAAR dies while the host is at the third: what was begun at the first and the third lives.
 #[test]
 fn an_anchor_that_dies_takes_its_own_sessions_alone() -> Result<()> {
-    let mut bed = Bed::lay(&programs()?, &conf(), "proxy", None, |_, _| {})?;
+    let mut bed = Bed::lay(
+        &programs()?,
+        &conf(),
+        Layout::of_the_draft("proxy"),
+        |_, _| {},
+    )?;
     bed.go(0, 0)?;
     let first = bed.begin()?;
     bed.go(1, 1)?;
@@ -77,6 +87,77 @@ fn an_anchor_that_dies_takes_its_own_sessions_alone() -> Result<()> {
     for session in [first, third, last] {
         let outcome = session.stop()?;
         ensure!(outcome.intact, "{outcome:?}\n{}", bed.troubles());
+    }
+    Ok(())
+}
+
+/// TCP segments on a capture of the core that lie in a tunnel, or not, by the pool of the host's address: those of
+/// the host and those for it.
+fn segments(capture: &Path, tunnelled: bool, pool: &str) -> Result<[usize; 2]> {
+    let outer = if tunnelled { "" } else { "!" };
+    let ways = ["src", "dst"].map(|way| {
+        let filter = format!("tcp && {outer}(ipv6.nxt == 41) && ipv6.{way} == {pool}");
+        count(capture, &filter)
+    });
+    let [up, down] = ways;
+    Ok([up?, down?])
+}
+
+/// tshark looks at the cables between the gateways and the core while a host goes from the first to the second, with
+/// a session from each: what belongs to the gateway that it is at goes as it is, what belongs to the other goes in
+/// the tunnel between the two, both ways.
+///
+/// Proves S2-09, S2-20, S2-21.
+#[test]
+fn what_the_core_carries_of_a_host_is_tunnelled_only_for_another_anchor() -> Result<()> {
+    let layout = Layout::of_the_draft("relay");
+    let bed = Bed::lay(&programs()?, &conf(), layout, |_, _| {})?;
+    let while_it_runs = Duration::from_millis(500);
+    let [here, there] = [pool(0), pool(1)];
+    let ends = [address(0), address(1)];
+
+    bed.go(0, 0)?;
+    let capture = bed.capture_core(0, "first.pcap")?;
+    let first = bed.begin()?;
+    std::thread::sleep(while_it_runs);
+    let alone = capture.stop()?;
+    ensure!(segments(&alone, false, &here)?.iter().all(|it| *it > 10));
+    ensure!(count(&alone, "ipv6.nxt == 41")? == 0);
+
+    bed.go(1, 1)?;
+    let capture = bed.capture_core(1, "second.pcap")?;
+    let second = bed.begin()?;
+    std::thread::sleep(while_it_runs);
+    let both = capture.stop()?;
+    ensure!(segments(&both, false, &there)?.iter().all(|it| *it > 10));
+    ensure!(segments(&both, true, &there)? == [0, 0]);
+    ensure!(segments(&both, true, &here)?.iter().all(|it| *it > 10));
+    ensure!(segments(&both, false, &here)? == [0, 0]);
+    let tunnels = read(&both, "ipv6.nxt == 41", &["ipv6.src", "ipv6.dst"])?;
+    for frame in &tunnels {
+        let mut outer: Vec<_> = frame.iter().filter_map(|it| it.split(',').next()).collect();
+        outer.sort_unstable();
+        ensure!(outer == ends, "{frame:?}");
+    }
+
+    for session in [first, second] {
+        let outcome = session.stop()?;
+        ensure!(outcome.intact, "{outcome:?}\n{}", bed.troubles());
+    }
+    bed.stop_well()
+}
+
+/// Handovers of a host with one anchor behind it and with two can be told apart and timed in a capture.
+#[test]
+fn handovers_are_measured() -> Result<()> {
+    let mut said = |line: &str| println!("{line}");
+    let measured = handover::measure(&programs()?, &conf(), &[1, 2], 1, &mut said)?;
+    ensure!(measured.0.len() == 2 * MODES.len(), "{measured}");
+    for latency in &measured.0 {
+        ensure!(
+            latency.handovers == 1 && latency.ms.min > 0.0,
+            "{latency:?}"
+        );
     }
     Ok(())
 }

@@ -11,6 +11,10 @@
 //!                       └───────── mn ─────────────┘   in one of them
 //! ```
 
+mod configuration;
+pub mod handover;
+
+use crate::capture::Capture;
 use crate::gateway::{Configuration, Gateway, Programs};
 use crate::host::{Host, INTERFACE};
 use crate::network::{cable, End, Namespace};
@@ -24,8 +28,11 @@ use std::net::Ipv6Addr;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// MAARs of the bed.
+/// MAARs of the draft's bed.
 pub const MAARS: usize = 3;
+
+/// Most MAARs of a bed: their addresses differ in one hexadecimal digit.
+pub const MOST_MAARS: usize = 15;
 
 /// Where the host goes, by the number of the MAAR from 0 on.
 pub const WALK: [usize; 5] = [0, 1, 2, 0, 1];
@@ -71,6 +78,28 @@ pub struct Report {
     pub bytes: u64,
 }
 
+/// What a bed is made of.
+#[derive(Clone, Copy, Debug)]
+pub struct Layout<'a> {
+    /// MAARs, up to [`MOST_MAARS`].
+    pub maars: usize,
+    /// The mode of the database.
+    pub mode: &'a str,
+    /// What is on the first MAAR's way to the core.
+    pub impairment: Option<Impairment>,
+}
+
+impl<'a> Layout<'a> {
+    /// The draft's bed: three MAARs on good paths.
+    pub const fn of_the_draft(mode: &'a str) -> Self {
+        Self {
+            maars: MAARS,
+            mode,
+            impairment: None,
+        }
+    }
+}
+
 /// The bed. Dropping it ends the gateways, then takes the network down.
 #[derive(Debug)]
 pub struct Bed {
@@ -89,6 +118,16 @@ fn maar_name(index: usize) -> String {
     format!("maar{}", index + 1)
 }
 
+/// A MAAR's address on the core.
+pub fn address(index: usize) -> String {
+    format!("2001:db8:c::2{:x}", index + 1)
+}
+
+/// The prefix that all prefixes of a MAAR's hosts are of.
+pub fn pool(index: usize) -> String {
+    format!("2001:db8:2{:x}00::/40", index + 1)
+}
+
 /// The bridge of a MAAR's access link.
 fn access(index: usize) -> String {
     format!("access{}", index + 1)
@@ -100,18 +139,25 @@ fn plug(switch: &Namespace, cable: &str, bridge: &str) -> Result<()> {
 }
 
 impl Bed {
-    /// Lays the network out and starts the gateways, with the examples of `conf`; `impairment` is on the
-    /// first MAAR's way to the core.
+    /// Lays the network out and starts the gateways, with the examples of `conf`.
     ///
     /// # Errors
-    /// When we are not root, or a gateway does not start.
+    /// When we are not root, the layout has too many MAARs, or a gateway does not start.
     pub fn lay(
         programs: &Programs,
         conf: &Path,
-        mode: &str,
-        impairment: Option<Impairment>,
+        layout: Layout<'_>,
         mut adjust: impl FnMut(&str, &mut Configuration),
     ) -> Result<Self> {
+        let Layout {
+            maars: count,
+            mode,
+            impairment,
+        } = layout;
+        ensure!(
+            (1..=MOST_MAARS).contains(&count),
+            "a bed has 1 to {MOST_MAARS} MAARs, not {count}"
+        );
         let run = Run::start()?;
         let switch = Namespace::silent(&run, "switch")?;
         switch.bridge("core")?;
@@ -139,7 +185,7 @@ impl Bed {
             "addr add 2001:db8:c::c/64 dev {INTERFACE} nodad\n"
         ))?;
         let mut wire = None;
-        for index in 0..MAARS {
+        for index in 0..count {
             let name = maar_name(index);
             let machine = Namespace::silent(&run, &name)?;
             switch.bridge(&access(index))?;
@@ -157,8 +203,9 @@ impl Bed {
                 }
             }
             machines[0].ip6(&format!(
-                "route add 2001:db8:2{0}00::/40 via 2001:db8:c::2{0} dev core0\n",
-                index + 1
+                "route add {} via {} dev core0\n",
+                pool(index),
+                address(index)
             ))?;
             machines.push(machine);
         }
@@ -174,13 +221,13 @@ impl Bed {
              link set dev {INTERFACE} up\n"
         ))?;
         let directory = run.directory().to_path_buf();
-        let mut configuration = database_of(conf, mode, &directory)?;
+        let mut configuration = configuration::database(conf, mode, count, &directory)?;
         adjust("cmd", &mut configuration);
         let cmd = Gateway::start(programs, &database, &directory, &mut configuration)?;
         machines.push(database);
         let mut maars = Vec::new();
-        for index in 0..MAARS {
-            let mut configuration = gateway_of(conf, index, &directory)?;
+        for index in 0..count {
+            let mut configuration = configuration::gateway(conf, index, count, &directory)?;
             adjust(&maar_name(index), &mut configuration);
             let machine = machines.get(index + 1).context("a machine")?;
             let gateway = Gateway::start(programs, machine, &directory, &mut configuration)?;
@@ -216,6 +263,30 @@ impl Bed {
     /// The correspondent.
     pub const fn correspondent(&self) -> &Host {
         &self.cn
+    }
+
+    /// Starts to capture what a MAAR has on its cable to the core.
+    ///
+    /// # Errors
+    /// When tcpdump does not start.
+    pub fn capture_core(&self, index: usize, file: &str) -> Result<Capture> {
+        let cable = format!("core-{}", maar_name(index));
+        let path = self.run.directory().join(file);
+        Capture::start(End::of(&self.switch, &cable), &path)
+    }
+
+    /// Starts to capture what the host sends and receives, wherever it is.
+    ///
+    /// # Errors
+    /// When tcpdump does not start.
+    pub fn capture_host(&self, file: &str) -> Result<Capture> {
+        let path = self.run.directory().join(file);
+        Capture::start(End::of(&self.mn.namespace, INTERFACE), &path)
+    }
+
+    /// The mobile host.
+    pub const fn host(&self) -> &Host {
+        &self.mn
     }
 
     /// Kills a MAAR as a crash would.
@@ -314,7 +385,7 @@ impl Bed {
         let addresses = addresses.flatten();
         let preferred = addresses.filter_map(|it| it["local"].as_str().map(str::to_owned));
         let preferred: Vec<String> = preferred.collect();
-        let here = format!("2001:db8:2{}", index + 1);
+        let here = format!("2001:db8:2{:x}", index + 1);
         Ok(!preferred.is_empty() && preferred.iter().all(|it| it.starts_with(&here)))
     }
 
@@ -380,91 +451,6 @@ impl Bed {
     }
 }
 
-/// The database of the bed.
-fn database_of(conf: &Path, mode: &str, directory: &Path) -> Result<Configuration> {
-    let mut configuration = Configuration::load(conf, "cmd")?;
-    configuration.set("cmd", "address", "2001:db8:c::c");
-    configuration.set("cmd", "mode", mode);
-    let maars = (0..MAARS).map(|index| {
-        let mut maar = toml::Table::new();
-        let address = format!("2001:db8:c::2{}", index + 1);
-        maar.insert("address".into(), address.into());
-        let pool: toml::Value = format!("2001:db8:2{}00::/40", index + 1).into();
-        maar.insert("pools".into(), vec![pool].into());
-        toml::Value::from(maar)
-    });
-    configuration.set("cmd", "maar", maars.collect::<Vec<_>>());
-    store(&mut configuration, directory, "cmd")?;
-    Ok(configuration)
-}
-
-fn store(configuration: &mut Configuration, directory: &Path, name: &str) -> Result<()> {
-    let path = directory.join(format!("state/{name}.redb"));
-    let path = path.to_str().context("a path that is not text")?.to_owned();
-    configuration.set("store", "path", path);
-    Ok(())
-}
-
-/// A MAAR of the bed: the example of `conf`, which is the first of them, with other numbers.
-fn gateway_of(conf: &Path, index: usize, directory: &Path) -> Result<Configuration> {
-    let mut configuration = Configuration::load(conf, "maar")?;
-    let name = maar_name(index);
-    configuration.rename(&name);
-    store(&mut configuration, directory, &name)?;
-    let others = (0..MAARS).filter(|other| *other != index);
-    let others = others.map(|other| {
-        let mut neighbour = toml::Table::new();
-        let number = other + 1;
-        for (key, value) in [
-            ("address", format!("2001:db8:c::2{number}")),
-            ("router", format!("fe80::2{number}")),
-            ("mac", format!("02:00:5e:00:52:2{number}")),
-        ] {
-            neighbour.insert(key.into(), value.into());
-        }
-        let pool: toml::Value = format!("2001:db8:2{number}00::/40").into();
-        neighbour.insert("pools".into(), vec![pool].into());
-        toml::Value::from(neighbour)
-    });
-    configuration.set("maar", "neighbour", others.collect::<Vec<_>>());
-    let text = toml::to_string(configuration.table())?;
-    let number = index + 1;
-    // What the example says of the first MAAR itself stands outside of its neighbours.
-    let mut table: toml::Table = text.parse()?;
-    let own = |value: &mut toml::Value| replace(value, number);
-    for (key, value) in &mut table {
-        match (key.as_str(), value) {
-            ("maar", toml::Value::Table(maar)) => {
-                maar.iter_mut()
-                    .filter(|(key, _)| key.as_str() != "neighbour")
-                    .for_each(|(_, value)| own(value));
-            }
-            (_, value) => own(value),
-        }
-    }
-    *configuration.table() = table;
-    Ok(configuration)
-}
-
-/// Makes what is said of the first MAAR true of another.
-fn replace(value: &mut toml::Value, number: usize) {
-    match value {
-        toml::Value::String(text) => {
-            for (first, other) in [
-                ("2001:db8:c::21", format!("2001:db8:c::2{number}")),
-                ("fe80::21", format!("fe80::2{number}")),
-                ("02:00:5e:00:52:21", format!("02:00:5e:00:52:2{number}")),
-                ("2001:db8:2100::", format!("2001:db8:2{number}00::")),
-            ] {
-                *text = text.replace(first, &other);
-            }
-        }
-        toml::Value::Array(values) => values.iter_mut().for_each(|it| replace(it, number)),
-        toml::Value::Table(table) => table.iter_mut().for_each(|(_, it)| replace(it, number)),
-        _ => {}
-    }
-}
-
 /// Walks through a fresh bed in each mode.
 ///
 /// # Errors
@@ -476,7 +462,7 @@ pub fn demonstrate(
 ) -> Result<Vec<Report>> {
     let mut reports = Vec::new();
     for mode in MODES {
-        let bed = Bed::lay(programs, conf, mode, None, |_, _| {})?;
+        let bed = Bed::lay(programs, conf, Layout::of_the_draft(mode), |_, _| {})?;
         let report = bed
             .walk(mode, tell)
             .map_err(|error| error.context(bed.troubles()))?;
