@@ -12,6 +12,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod advertising;
 mod backoff;
 mod bound;
 pub mod cmd;
@@ -34,6 +35,7 @@ mod signalling;
 pub mod store;
 mod timestamp;
 
+pub use advertising::Advertising;
 pub use bound::BoundPrefix;
 pub use effect::Effect;
 pub use event::Event;

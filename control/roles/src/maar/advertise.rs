@@ -14,10 +14,9 @@
 use super::counters::MaarCounter;
 use super::node::{Node, Previous, Visit};
 use super::update::Core;
-use crate::backoff::fraction;
+use crate::advertising::Advertising;
 use crate::effect::{AdvertisedPrefix, Advertisement, Effect, LogicalRouter};
 use crate::event::NodeTimer;
-use crate::mag::Advertising;
 use std::net::Ipv6Addr;
 use std::time::Duration;
 use wire::mh::HomeNetworkPrefix;
@@ -48,9 +47,23 @@ impl Core {
         previous.seen_as(self, visit)
     }
 
-    /// Advertises all that a bound host is served with. `gone` are prefixes that it no longer is, each
-    /// with the router that it had.
+    /// Advertises all that a bound host is served with, as news. `gone` are prefixes that it no longer is,
+    /// each with the router that it had.
     pub(super) fn advertise(
+        &mut self,
+        now: Duration,
+        node: &mut Node,
+        gone: &[(HomeNetworkPrefix, Option<LogicalRouter>)],
+        effects: &mut Vec<Effect>,
+    ) {
+        if let Some(visit) = node.visit.as_mut() {
+            visit.told.is_news();
+        }
+        self.advertise_again(now, node, gone, effects);
+    }
+
+    /// Advertises what a bound host has been told before.
+    pub(super) fn advertise_again(
         &mut self,
         now: Duration,
         node: &mut Node,
@@ -62,7 +75,6 @@ impl Core {
             return;
         };
         let Advertising {
-            interval,
             router_lifetime,
             valid,
             preferred,
@@ -95,7 +107,8 @@ impl Core {
         }
         let to = visit.solicited.take().or(visit.link_local);
         let to = to.unwrap_or(Ipv6Addr::UNSPECIFIED);
-        visit.advertised = Some(now);
+        let advertising = &self.config.advertising;
+        let next = visit.told.tell(now, advertising, &mut self.rng);
         for (router, prefixes, router_lifetime) in routers {
             self.counters.add(MaarCounter::AdvertisementsSent);
             if prefixes.iter().any(|it| it.valid == 0) {
@@ -114,10 +127,7 @@ impl Core {
                 },
             });
         }
-        if !interval.is_zero() {
-            let part = fraction(&mut self.rng, interval / 4);
-            effects.push(node.set(NodeTimer::Advertise, interval - part));
-        }
+        effects.extend(next.map(|after| node.set(NodeTimer::Advertise, after)));
     }
 
     /// Advertises to a host that is here that it is no longer served.
@@ -162,8 +172,9 @@ impl Core {
         node: &mut Node,
         effects: &mut Vec<Effect>,
     ) {
-        let last = node.visit.as_ref().and_then(|visit| visit.advertised);
-        let earliest = last.map_or(now, |last| last + self.config.advertising.min_interval);
+        let advertising = &self.config.advertising;
+        let visit = node.visit.as_ref();
+        let earliest = visit.map_or(now, |visit| visit.told.answer_at(now, advertising));
         if earliest <= now {
             self.advertise(now, node, &[], effects);
         } else {

@@ -1,7 +1,8 @@
 //! How a mobility anchor and access router is set up.
 
+use crate::advertising::Advertising;
 use crate::effect::LogicalRouter;
-use crate::mag::{Advertising, AttachOn};
+use crate::mag::AttachOn;
 use crate::pool::Pools;
 use serde::Serialize;
 use std::collections::BTreeMap;

@@ -204,7 +204,7 @@ impl Maar {
             NodeTimer::Expiry => self.on_expiry(now, host, effects),
             NodeTimer::Guard => self.on_guard(now, host, effects),
             NodeTimer::Advertise if node.is_bound() => {
-                self.core.advertise(now.monotonic, node, &[], effects);
+                self.core.advertise_again(now.monotonic, node, &[], effects);
             }
             NodeTimer::Advertise => {}
             NodeTimer::Release { prefix } => self.on_release_timer(now, host, prefix, effects),

@@ -1,5 +1,6 @@
 //! What a gateway knows of one host that it anchors, and serves or not.
 
+use crate::advertising::Told;
 use crate::backoff::RateLimit;
 use crate::effect::{LogicalRouter, Path, TunnelEnds};
 use crate::event::{HostLink, NodeTimer, Timer};
@@ -33,8 +34,8 @@ pub(super) struct Visit {
     pub(super) link_local: Option<Ipv6Addr>,
     /// Source of a Router Solicitation that is not answered yet.
     pub(super) solicited: Option<Ipv6Addr>,
-    /// When it was last advertised to.
-    pub(super) advertised: Option<Duration>,
+    /// What it has been advertised.
+    pub(super) told: Told,
     /// Wall-clock time when it came, or last said that it had.
     pub(super) came: Duration,
     pub(super) profile: Profile,
@@ -205,7 +206,7 @@ impl Visit {
             link,
             link_local: None,
             solicited: None,
-            advertised: None,
+            told: Told::default(),
             came,
             profile,
             asked: None,

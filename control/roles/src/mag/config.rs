@@ -1,5 +1,6 @@
 //! How a mobile access gateway is set up.
 
+use crate::advertising::Advertising;
 use crate::heartbeat::HeartbeatConfig;
 use crate::revocation::RevocationConfig;
 use crate::SignallingProfile;
@@ -86,24 +87,6 @@ pub struct LearnFrom {
     pub packet: bool,
 }
 
-/// Router Advertisements to hosts (RFC 4861 section 6.2.1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct Advertising {
-    /// Longest time between unsolicited advertisements; they go out after three quarters of it to
-    /// all of it. Zero: none.
-    pub interval: Duration,
-    /// Shortest time between two advertisements to one host.
-    pub min_interval: Duration,
-    /// Router lifetime.
-    pub router_lifetime: Duration,
-    /// Valid lifetime of the prefixes.
-    pub valid: Duration,
-    /// Preferred lifetime of the prefixes.
-    pub preferred: Duration,
-    /// MTU option: what fits through the tunnel (RFC 5213 section 6.9.2). `None`: no option.
-    pub mtu: Option<u32>,
-}
-
 impl MagConfig {
     /// A gateway at `address` with room for `capacity` prefixes, and the RFCs' values for
     /// everything else.
@@ -155,18 +138,5 @@ impl MagConfig {
     pub fn local(&self, lma: Ipv6Addr) -> Ipv6Addr {
         let ipv4 = self.ipv4_address.filter(|_| lma.to_ipv4_mapped().is_some());
         ipv4.map_or(self.address, |own| own.to_ipv6_mapped())
-    }
-}
-
-impl Default for Advertising {
-    fn default() -> Self {
-        Self {
-            interval: Duration::from_secs(600),
-            min_interval: Duration::from_millis(500),
-            router_lifetime: Duration::from_secs(1800),
-            valid: Duration::from_secs(2_592_000),
-            preferred: Duration::from_secs(604_800),
-            mtu: None,
-        }
     }
 }

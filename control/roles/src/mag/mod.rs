@@ -68,7 +68,7 @@ mod update;
 mod view;
 mod visitor;
 
-pub use config::{Advertising, AttachOn, LearnFrom, MagConfig};
+pub use config::{AttachOn, LearnFrom, MagConfig};
 pub use counters::MagCounter;
 pub use view::{VisitorAddress, VisitorState, VisitorView};
 
@@ -255,7 +255,7 @@ impl Mag {
                     {
                         let core = &mut self.core;
                         let host = &mut visitor.host;
-                        host.advertise(now.monotonic, core, served, &[], effects);
+                        host.advertise_again(now.monotonic, core, served, &[], effects);
                     }
                 }
             }

@@ -1,10 +1,10 @@
 //! A host on an access link, and what it is told about the network there.
 
-use super::config::{Advertising, MagConfig};
+use super::config::MagConfig;
 use super::counters::MagCounter;
 use super::update::{Core, ListEntry};
 use super::view::VisitorAddress;
-use crate::backoff::fraction;
+use crate::advertising::{Advertising, Told};
 use crate::effect::{
     AdvertisedPrefix, Advertisement, Effect, Encapsulation, Ipv4Service, Learned, Notice, Path,
     TunnelEnds,
@@ -40,8 +40,8 @@ pub(super) struct Host {
     pub(super) refused: Vec<Ipv6Addr>,
     /// Source of a Router Solicitation that is not answered yet.
     pub(super) solicited: Option<Ipv6Addr>,
-    /// When it was last advertised to.
-    advertised: Option<Duration>,
+    /// What it has been advertised.
+    told: Told,
 }
 
 /// An address of a host.
@@ -103,14 +103,14 @@ pub(super) struct Bound {
 }
 
 impl Host {
-    pub(super) const fn new(link: HostLink) -> Self {
+    pub(super) fn new(link: HostLink) -> Self {
         Self {
             link,
             link_local: None,
             addresses: Vec::new(),
             refused: Vec::new(),
             solicited: None,
-            advertised: None,
+            told: Told::default(),
         }
     }
 
@@ -140,8 +140,21 @@ impl Host {
         }
     }
 
-    /// Advertises what the host is served with. `gone` are prefixes that it is no longer.
+    /// Advertises what the host is served with, as news. `gone` are prefixes that it is no longer.
     pub(super) fn advertise(
+        &mut self,
+        now: Duration,
+        core: &mut Core,
+        registration: &Registration,
+        gone: &[HomeNetworkPrefix],
+        effects: &mut Vec<Effect>,
+    ) {
+        self.told.is_news();
+        self.advertise_again(now, core, registration, gone, effects);
+    }
+
+    /// Advertises what the host has been told before.
+    pub(super) fn advertise_again(
         &mut self,
         now: Duration,
         core: &mut Core,
@@ -154,7 +167,6 @@ impl Host {
             return;
         }
         let Advertising {
-            interval,
             router_lifetime,
             valid,
             preferred,
@@ -178,12 +190,12 @@ impl Host {
             mtu,
             router: None,
         };
-        self.send(now, core, advertisement, effects);
-        if !interval.is_zero() {
-            let part = fraction(&mut core.rng, interval / 4);
+        self.send(core, advertisement, effects);
+        let advertising = &core.config.advertising;
+        if let Some(after) = self.told.tell(now, advertising, &mut core.rng) {
             effects.push(Effect::SetTimer {
                 timer: Timer::Advertise { link: self.link },
-                after: interval - part,
+                after,
             });
         }
     }
@@ -200,6 +212,7 @@ impl Host {
             return;
         }
         core.counters.add(MagCounter::AdvertisementsWithdrawing);
+        self.told.withdraw(now);
         let advertisement = Advertisement {
             prefixes: registration.prefixes.iter().map(withdrawn).collect(),
             router_lifetime: 0,
@@ -208,18 +221,11 @@ impl Host {
             mtu: None,
             router: None,
         };
-        self.send(now, core, advertisement, effects);
+        self.send(core, advertisement, effects);
     }
 
-    fn send(
-        &mut self,
-        now: Duration,
-        core: &mut Core,
-        advertisement: Advertisement,
-        effects: &mut Vec<Effect>,
-    ) {
+    fn send(&mut self, core: &mut Core, advertisement: Advertisement, effects: &mut Vec<Effect>) {
         core.counters.add(MagCounter::AdvertisementsSent);
-        self.advertised = Some(now);
         let known = self.solicited.take().or(self.link_local);
         effects.push(Effect::Advertise {
             link: self.link,
@@ -237,9 +243,7 @@ impl Host {
         registration: &Registration,
         effects: &mut Vec<Effect>,
     ) {
-        let earliest = self
-            .advertised
-            .map_or(now, |last| last + core.config.advertising.min_interval);
+        let earliest = self.told.answer_at(now, &core.config.advertising);
         if earliest <= now {
             self.advertise(now, core, registration, &[], effects);
         } else {

@@ -2,6 +2,7 @@
 //! virtual time.
 
 mod addresses;
+mod advertising;
 mod cmd;
 mod cmd_anchors;
 mod cmd_domain;
