@@ -220,7 +220,7 @@ fn handovers(json: bool, conf: Option<PathBuf>, times: usize, anchors: &[usize])
     let conf = conf.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../conf"));
     let Setting { programs, conf, .. } = setting(None, Some(conf))?;
     let tell = &mut |line: &str| eprintln!("{line}");
-    let measured = handover::measure(&programs, &conf, anchors, times, tell)?;
+    let measured = handover::measure(&programs, &conf, &roam::MODES, anchors, times, tell)?;
     if json {
         println!("{}", serde_json::to_string(&measured)?);
     } else {

@@ -5,7 +5,7 @@
 //! host on its new link until the first packet for the old address reaches it there, both as tcpdump saw them
 //! at the host: without the time that the host needs to notice that it has moved.
 
-use super::{Bed, Layout, MN_MAC, MODES, MOST_MAARS};
+use super::{Bed, Layout, MN_MAC, MOST_MAARS};
 use crate::gateway::Programs;
 use crate::judge::read;
 use crate::measure::Spread;
@@ -101,13 +101,14 @@ impl Seen {
     }
 }
 
-/// Makes `handovers` of each kind, in each mode; `anchors` lists how many previous anchors the host has, rising.
+/// Makes `handovers` of each kind, in each of `modes`; `anchors` lists how many previous anchors the host has, rising.
 ///
 /// # Errors
 /// When a bed cannot be laid, a host is not served, or a handover cannot be found in the capture.
 pub fn measure(
     programs: &Programs,
     conf: &Path,
+    modes: &[&str],
     anchors: &[usize],
     handovers: usize,
     tell: &mut dyn FnMut(&str),
@@ -119,7 +120,7 @@ pub fn measure(
         MOST_MAARS - 1
     );
     let mut all = Vec::new();
-    for mode in MODES {
+    for &mode in modes {
         let layout = Layout {
             maars: most + 1,
             ..Layout::of_the_draft(mode)
