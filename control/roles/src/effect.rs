@@ -103,8 +103,8 @@ pub enum Effect {
         /// Its address, if one is known.
         address: Option<IpAddr>,
     },
-    /// Ask a host that is no longer served whether it is there, once. If it is, its answer is a sign
-    /// of it like any other.
+    /// Ask a host whether it is there, once, be it served or not. If it is, the next message of
+    /// neighbour discovery that comes from it is a sign of it like any other.
     Probe {
         /// The host.
         link: HostLink,

@@ -117,7 +117,10 @@ impl<R: Role> Engine<R> {
                 Effect::Defend { link, target } => self.defend(link, target),
                 Effect::Authenticate { link } => self.authenticate(now, link, queue),
                 Effect::Watch { link, address } => self.watch(now, link, address),
-                Effect::Probe { link, address } => self.probe(link, address.into()),
+                Effect::Probe { link, address } => {
+                    self.hosts.wait_for(link);
+                    self.probe(link, address.into());
+                }
                 Effect::Unwatch { link } => {
                     self.hosts.unwatch(link);
                     if let Some(relay) = &mut self.dhcp {

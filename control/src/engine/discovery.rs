@@ -113,15 +113,16 @@ impl<R: Role> Engine<R> {
         let Some((address, sign)) = sign else {
             return;
         };
+        let awaited = self.hosts.was_awaited(link);
         let interface = InterfaceId(link.interface);
         let ours = |it: &Link| it.owns(address);
         if self.routing.link(interface).is_some_and(ours) {
             // It learns that from the answer; to us it tells that there is a host.
-            if !self.hosts.is_watched(link) {
+            if awaited || !self.hosts.is_watched(link) {
                 let source = Ipv6Addr::UNSPECIFIED;
                 self.host_seen(now, link, Sign::Packet { source });
             }
-        } else if self.hosts.address(link) != Some(address.into()) {
+        } else if awaited || self.hosts.address(link) != Some(address.into()) {
             self.host_seen(now, link, sign);
         }
     }

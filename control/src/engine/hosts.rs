@@ -61,6 +61,8 @@ struct Watch {
     sent: u8,
     /// It showed itself since it was looked at last.
     heard: bool,
+    /// A role waits for a sign of it.
+    awaited: bool,
     /// Packets that it had sent when it was looked at last.
     packets: u64,
 }
@@ -152,6 +154,7 @@ impl Hosts {
             address: address.or(known),
             sent: 0,
             heard: true,
+            awaited: self.watches.get(&link).is_some_and(|watch| watch.awaited),
             packets,
         };
         self.watches.insert(link, watch);
@@ -171,6 +174,19 @@ impl Hosts {
     /// The address that a host is asked for by, if one is known.
     pub(super) fn address(&self, link: HostLink) -> Option<IpAddr> {
         self.watches.get(&link).and_then(|watch| watch.address)
+    }
+
+    /// A role asks the host whether it is there.
+    pub(super) fn wait_for(&mut self, link: HostLink) {
+        if let Some(watch) = self.watches.get_mut(&link) {
+            watch.awaited = true;
+        }
+    }
+
+    /// Whether a role has asked whether the host is there, which it shows now.
+    pub(super) fn was_awaited(&mut self, link: HostLink) -> bool {
+        let watch = self.watches.get_mut(&link);
+        watch.is_some_and(|watch| std::mem::take(&mut watch.awaited))
     }
 
     /// The host showed itself.
@@ -255,6 +271,19 @@ mod tests {
         for _ in 0..3 {
             assert!(matches!(hosts.look(link(), 1), Look::Ask(..)));
         }
+    }
+
+    #[test]
+    fn a_sign_that_a_role_waits_for_is_news_once() {
+        let mut hosts = Hosts::new(Reachability::default());
+        hosts.wait_for(link());
+        assert!(!hosts.was_awaited(link()), "it is not watched");
+        hosts.watch(link(), Some(address()), 0);
+        assert!(!hosts.was_awaited(link()));
+        hosts.wait_for(link());
+        hosts.watch(link(), Some(address()), 0);
+        assert!(hosts.was_awaited(link()));
+        assert!(!hosts.was_awaited(link()));
     }
 
     #[test]

@@ -333,7 +333,7 @@ impl Maar {
             self.core.counters.add(MaarCounter::RefusedCorrectable);
             let again = node.list.update.as_mut().is_some_and(|it| it.correct());
             if again {
-                self.core.transmit(now, node, effects);
+                self.core.assert(now, node, effects);
             }
             return;
         }
@@ -497,9 +497,14 @@ fn accepted(
         return;
     };
     let was_bound = node.is_bound();
-    let Some(link) = node.visit.as_ref().map(|visit| visit.link) else {
+    let Some(visit) = node.visit.as_mut() else {
         return;
     };
+    let link = visit.link;
+    // The database has taken it to be elsewhere, and said so, after what it accepts now had been sent.
+    let overtook = visit.overtook.take();
+    let doubtful = overtook.is_some_and(|told| told >= granted.sent);
+    let lapsed = visit.bound.is_some_and(|it| it.expiry <= now.monotonic) && !granted.by_anchor;
     let host = node.mn_identifier.clone();
     if !was_bound {
         let prefix = node.prefix.into();
@@ -518,6 +523,18 @@ fn accepted(
     for &told in told {
         changed |= books.add_previous(core, node, told, effects);
     }
+    // A session whose lifetime was over began anew. What its end let go of, the answer does not name.
+    let named = |prefix| told.iter().any(|told| told.prefix == prefix);
+    let known = node.visit.iter().flat_map(|visit| &visit.previous);
+    let over = known.filter(|it| lapsed && !named(it.prefix));
+    let mut gone = Vec::new();
+    for prefix in over.map(|it| it.prefix).collect::<Vec<_>>() {
+        core.counters.add(MaarCounter::AnchorsLapsed);
+        effects.push(node.cancel(NodeTimer::Release { prefix }));
+        let router = books.remove_previous(core, node, prefix, effects);
+        gone.extend(router.map(|router| (prefix, router)));
+    }
+    changed |= !gone.is_empty();
     let bound = core.bound(now, granted.sent, granted.lifetime, granted.by_anchor);
     node.list.settled = Some((update, now.monotonic));
     let announce = match node.visit.as_mut() {
@@ -532,7 +549,10 @@ fn accepted(
     let after = bound.refresh.saturating_sub(now.monotonic);
     effects.push(node.set(NodeTimer::Refresh, after));
     if changed {
-        core.advertise(now.monotonic, node, &[], effects);
+        core.advertise(now.monotonic, node, &gone, effects);
+    }
+    if doubtful {
+        core.assert(now, node, effects);
     }
     core.counters.add(match was_bound {
         true => MaarCounter::Refreshed,
@@ -568,11 +588,11 @@ impl Maar {
         if node.list.update.is_some() {
             return;
         }
-        // What anchors were the first to answer is asked of the database once more, as it was asked.
-        let handoff = match bound.by_anchor {
-            true => HandoffIndicator::UNKNOWN,
-            false => HandoffIndicator::NOT_CHANGED,
-        };
-        self.core.register(now, node, handoff, effects);
+        if bound.by_anchor {
+            // What anchors were the first to answer is asked of the database once more, as it was asked.
+            return self.core.ask_database(now, node, effects);
+        }
+        let unchanged = HandoffIndicator::NOT_CHANGED;
+        self.core.register(now, node, unchanged, effects);
     }
 }

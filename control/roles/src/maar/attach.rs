@@ -101,7 +101,12 @@ impl Maar {
             effects.push(visit.watch());
         }
         let returned = visit.detached.take().is_some();
+        let doubted = std::mem::take(&mut visit.doubted);
         let Some(bound) = visit.bound else {
+            if doubted {
+                visit.came = now.wall;
+                self.core.tell_again(now, node, effects);
+            }
             return;
         };
         let came = matches!(sign, Sign::RouterSolicitation { .. } | Sign::Operator);
@@ -111,6 +116,12 @@ impl Maar {
         }
         if matches!(sign, Sign::RouterSolicitation { .. }) {
             self.core.answer_solicitation(now.monotonic, node, effects);
+        }
+        if doubted {
+            if let Some(visit) = node.visit.as_mut() {
+                visit.came = now.wall;
+            }
+            return self.core.tell_again(now, node, effects);
         }
         if !came && !returned {
             return;

@@ -33,6 +33,7 @@ counters! {
         AnchorsUnused = "anchors_unused": "Prefixes of previous anchors that nobody used for the configured time",
         AnchorsReleased = "anchors_released": "Prefixes of previous anchors that were let go of one by one",
         AnchorsLate = "anchors_late": "Prefixes of previous anchors that were told after the registration was accepted",
+        AnchorsLapsed = "anchors_lapsed": "Prefixes of previous anchors that were let go of with a session whose lifetime was over before it was refreshed",
         AnchorsRefused = "anchors_refused": "Prefixes of previous anchors not taken: not of a gateway of the domain, or nobody else's",
         AnchorsTooMany = "anchors_too_many": "Prefixes of previous anchors not taken: a host has as many as it may",
         BecamePrevious = "became_previous": "Updates of the database that led a prefix of ours to another gateway",

@@ -209,7 +209,7 @@ impl Maar {
             }
             _ => {}
         }
-        self.core.transmit(now, node, effects);
+        self.core.retransmit(now, node, effects);
     }
 
     /// Sends a de-registration again, or gives it up.

@@ -34,24 +34,30 @@
 //! | event | arriving | registering | served | guarded | previous |
 //! |---|---|---|---|---|---|
 //! | solicitation | noted | noted | RA at once, rate limited; PBU, for it may have been elsewhere | served again; the same | as unknown: asked who it is |
-//! | packet | noted | noted | - | served again, PBU | as unknown |
+//! | packet | noted | noted; what waited for it goes out | what waited for it goes out | served again, PBU | as unknown |
 //! | may attach | prefix reserved, PBU | - | flags updated | - | its prefix again, PBU |
 //! | may not attach | refused | freed, PBU lifetime 0; refused | ended, RA withdrawn, PBU lifetime 0; refused | as served | - |
 //! | PBA of the database, accepted | - | bound, anchors added, RA | refreshed, anchors added | - | lifetime: renewed; none: freed |
 //! | PBA of the database, further | - | - | anchors added while answers may be late; else ignored | the same | ignored |
 //! | PBA of another gateway | ignored | bound, its anchor added, RA; refresh soon | anchor added while answers may be late; else ignored | the same | ignored |
 //! | PBA 128, 130, 156 | - | sent again at the slowest rate | the same; still served | - | asked again later |
-//! | PBA 135, 157 | - | sent again at once | the same | - | - |
+//! | PBA 135, 157 | - | host asked whether it is still here; then sent again | the same | - | - |
 //! | PBA 129 | - | freed, refused | guarded: it is elsewhere | - | asked again later |
 //! | PBA, other refusal | - | freed, refused | ended, RA withdrawn; refused | - | asked again later |
-//! | nobody answers | - | freed after a time, S2-07 | goes on, asks at the slowest rate | - | goes on |
-//! | PBU: served elsewhere | - | previous; but registering goes on if the host came since | previous; its other anchors forgotten (S2-32) | previous | tunnel moved |
+//! | nobody answers | - | host asked; then sent again; freed after a time, S2-07 | goes on, asks at the slowest rate | - | goes on |
+//! | PBU: served elsewhere | - | previous; but registering goes on if the host came since, and what is accepted then is asked for again | previous; its other anchors forgotten (S2-32); host asked if it seems to have come since | previous | tunnel moved |
 //! | PBU, lifetime 0 | - | as above | ended, RA withdrawn | ended | freed |
 //! | link down, unreachable | forgotten | freed | guarded: no PBU (S2-29) | asked again later | - |
 //! | operator, AAA detach | forgotten | freed, PBU lifetime 0 | ended, RA withdrawn, PBU lifetime 0 | the same | - |
 //! | operator deletes | - | as above | as above | as above | freed, without a word |
 //! | another anchor's prefix unused | - | - | PBU lifetime 0 for it; once acknowledged, unbound and its RA withdrawn (S2-19) | - | - |
 //! | table refuses | - | - | ours: ended, refused; another anchor's: dropped | - | freed |
+//!
+//! What says that a host has come takes it from wherever else it is, and is newer than what others have
+//! said. So it is said again of hosts only that have shown that they are still here.
+//!
+//! A binding whose lifetime was over before the database accepted a refresh was the end of a session:
+//! other anchors that the answer does not name have let go, and are forgotten.
 //!
 //! A gateway does not know in which mode the database is: what is accepted is accepted by whoever says
 //! so first, the database or an anchor of the domain, and what else there is to know comes with the

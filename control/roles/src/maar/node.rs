@@ -47,6 +47,10 @@ pub(super) struct Visit {
     pub(super) previous: Vec<Previous>,
     /// It has left its link, and been asked so many times whether it really has.
     pub(super) detached: Option<u8>,
+    /// Whether the database is told that it is here as soon as it has shown that it still is.
+    pub(super) doubted: bool,
+    /// When the database said that it is elsewhere, as of a time before it came.
+    pub(super) overtook: Option<Duration>,
     /// Whether subscribers know that it attached.
     pub(super) announced: bool,
 }
@@ -213,6 +217,8 @@ impl Visit {
             bound: None,
             previous: Vec::new(),
             detached: None,
+            doubted: false,
+            overtook: None,
             announced: false,
         }
     }

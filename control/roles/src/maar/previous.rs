@@ -123,19 +123,26 @@ impl Maar {
         if let Some(node) = self.nodes.get_mut(&host) {
             node.heard = Some(heard);
         }
+        // One that is accepted here already was accepted either before or after that, and which of both
+        // two clocks that differ cannot tell. The host can.
+        let asked = overtaken.then(|| self.ask_whether_here(&host)).flatten();
         if overtaken {
             self.count(MaarCounter::UpdatesOvertaken);
+        }
+        let stays = overtaken && (asked.is_none() || serving.is_none());
+        if stays {
             self.stay_elsewhere(now, &host, serving, effects);
         } else if ends {
             self.end_by_database(now, &host, effects);
         } else if let Some(serving) = serving.filter(|_| !again) {
             let lifetime = received.update.lifetime;
             self.lead_away(now, &host, serving, lifetime, effects);
+            effects.extend(asked);
         }
         let lifetime = received.update.lifetime;
         self.answer(received, lifetime, Some(prefix), router, effects);
         let direct = self.core.config.direct_answers;
-        if let Some(serving) = serving.filter(|_| direct && !overtaken) {
+        if let Some(serving) = serving.filter(|_| direct && !stays) {
             self.answer_directly(received, serving, prefix, router, effects);
         }
         Ok(())
@@ -167,6 +174,19 @@ impl Maar {
         }
     }
 
+    /// Asks a host that is served here, in vain unless it still is: it is taken for one that comes.
+    fn ask_whether_here(&self, host: &MnIdentifier) -> Option<Effect> {
+        let node = self.nodes.get(host).filter(|node| node.is_bound())?;
+        let told = node.list.update.as_ref();
+        if told.is_some_and(|update| update.handoff != HandoffIndicator::NOT_CHANGED) {
+            // Its answer will tell.
+            return None;
+        }
+        let visit = node.visit.as_ref()?;
+        let (link, address) = (visit.link, visit.link_local?);
+        Some(Effect::Probe { link, address })
+    }
+
     /// A host that came here has been served elsewhere before that: its prefix is led there until it is
     /// accepted here, and the database is told that it is here unless that is under way.
     fn stay_elsewhere(
@@ -188,9 +208,11 @@ impl Maar {
                 path: Path::Anchor { tunnel },
             });
         }
+        if let Some(visit) = node.visit.as_mut() {
+            visit.overtook = Some(now.monotonic);
+        }
         if node.list.update.is_none() {
-            let unknown = HandoffIndicator::UNKNOWN;
-            self.core.register(now, node, unknown, effects);
+            self.core.assert(now, node, effects);
         }
     }
 

@@ -13,10 +13,14 @@ use crate::timestamp::Stamper;
 use crate::Now;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
+use std::time::Duration;
 use wire::mh::{
     BindingUpdate, HandoffIndicator, HomeNetworkPrefix, Lifetime, Message, MnIdentifier,
     MobilityOption, UpdateFlags,
 };
+
+/// How long a host has to answer whether it is there: RetransTimer (RFC 4861 section 10).
+const ANSWER: Duration = Duration::from_secs(1);
 
 /// What all hosts of a gateway share.
 #[derive(Clone, Debug)]
@@ -81,6 +85,51 @@ impl Core {
         let lifetime = self.lifetime();
         node.list.update = Some(self.fresh(handoff, lifetime, node.prefix));
         self.transmit(now, node, effects);
+    }
+
+    /// Tells the database of a host, or tells it again, once the host has shown that it is still here
+    /// (RFC 5213 section 6.9.4): it may have gone on, and what is sent now is newer than what another
+    /// gateway has said since. At once, where nothing is known of it that it could be asked by.
+    pub(super) fn assert(&mut self, now: Now, node: &mut Node, effects: &mut Vec<Effect>) {
+        let Some(visit) = node.visit.as_mut() else {
+            return;
+        };
+        let Some(address) = visit.link_local else {
+            return self.tell_again(now, node, effects);
+        };
+        visit.doubted = true;
+        let link = visit.link;
+        effects.push(Effect::Probe { link, address });
+    }
+
+    /// Tells the database that a host is here: what it is being told of it, or anew.
+    pub(super) fn tell_again(&mut self, now: Now, node: &mut Node, effects: &mut Vec<Effect>) {
+        let unknown = HandoffIndicator::UNKNOWN;
+        let update = node.list.update.as_ref();
+        match update.is_some_and(|update| update.handoff == unknown) {
+            true => self.transmit(now, node, effects),
+            false => self.register(now, node, unknown, effects),
+        }
+    }
+
+    /// Tells the database of a host that an anchor was the first to accept, if the host is still here.
+    pub(super) fn ask_database(&mut self, now: Now, node: &mut Node, effects: &mut Vec<Effect>) {
+        effects.push(node.set(NodeTimer::Refresh, ANSWER));
+        self.assert(now, node, effects);
+    }
+
+    /// An update is not acknowledged yet: sends it again. A refresh moves nobody; that a host has come
+    /// is said again of one that is still here.
+    pub(super) fn retransmit(&mut self, now: Now, node: &mut Node, effects: &mut Vec<Effect>) {
+        let update = node.list.update.as_ref();
+        let moves = update.is_some_and(|update| {
+            update.handoff != HandoffIndicator::NOT_CHANGED && update.lifetime != Lifetime::ZERO
+        });
+        if !moves || node.visit.is_none() {
+            return self.transmit(now, node, effects);
+        }
+        effects.push(node.set(NodeTimer::Retransmit, ANSWER));
+        self.assert(now, node, effects);
     }
 
     /// Tells the database that a prefix of ours is to end, by itself or with all that its host has.

@@ -2,8 +2,8 @@
 
 use crate::maar_scenario::{
     accepted, anchored, arrives, bindings, config, direct, from, here, led_here, maar,
-    maar_address, own_prefix, pool, refused, router, served, timer, told, tunnel, update_from,
-    update_to_cmd, CMD,
+    maar_address, own_prefix, pool, refused, router, served, still_here, timer, told, tunnel,
+    update_from, update_to_cmd, CMD,
 };
 use crate::scenario::{
     advertisements, at, fire, ignored_because, ip, link, nai, position, prefixes_of,
@@ -200,7 +200,8 @@ fn anchors_may_answer_in_the_place_of_the_database() {
     let effects = tell(&mut maar, 1_020, from(&maar_address(3), direct(3, 78)));
     assert_eq!(bindings(&effects).0, [led_here(3)]);
     // One of them may have been lost: the database, which knows of all, is asked before long.
-    let effects = fire(&mut maar, 2_010, timer(NodeTimer::Refresh));
+    let asked = fire(&mut maar, 2_010, timer(NodeTimer::Refresh));
+    let effects = still_here(&mut maar, 2_015, &asked);
     let update = update_to_cmd(&effects);
     let again = MobilityOption::HandoffIndicator(HandoffIndicator::UNKNOWN);
     assert!(update.options.contains(&again));

@@ -7,7 +7,7 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use roles::cmd::{Cmd, CmdConfig, CmdMode, MaarPeer};
 use roles::effect::{Effect, Path};
-use roles::event::Timer;
+use roles::event::{Sign, Timer};
 use roles::maar::{Maar, MaarConfig, MaarCounter, Neighbour, NodeState};
 use roles::pool::{Pool, Pools};
 use roles::{BoundPrefix, Event, Role};
@@ -38,6 +38,8 @@ struct Domain {
     rng: StdRng,
     loss: f64,
     nodes: Vec<Node>,
+    /// The gateway that the host is with.
+    place: usize,
 }
 
 impl Domain {
@@ -72,6 +74,7 @@ impl Domain {
             rng: StdRng::seed_from_u64(seed),
             loss,
             nodes,
+            place: 0,
         };
         let maars = (1..=MAARS).map(|n| MaarPeer {
             address: ip(&maar_address(n)),
@@ -118,6 +121,10 @@ impl Domain {
                 self.nodes[place].timers.remove(&timer);
             }
             Effect::Authenticate { link } => self.tell(place, admitted(link, profile("mn"))),
+            Effect::Probe { link, address } if self.place == place => {
+                let sign = Sign::Packet { source: address };
+                self.tell(place, Event::HostSeen { link, sign });
+            }
             Effect::Send { from, to, message } => self.send(from, to, message),
             _ => {}
         }
@@ -168,6 +175,7 @@ impl Domain {
     /// The host goes to a gateway; the others hear of it from the database alone.
     fn walk_to(&mut self, n: usize) {
         let began = self.now;
+        self.place = n;
         self.tell(n, solicits(link(1, 1)));
         // It solicits until it is answered, as hosts do.
         for turn in 1..=3 {

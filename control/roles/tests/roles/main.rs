@@ -20,6 +20,7 @@ mod lma_handover;
 mod lma_pools;
 mod maar;
 mod maar_leave;
+mod maar_presence;
 mod maar_scenario;
 mod maar_walk;
 mod mag;
