@@ -3,6 +3,7 @@
 //! set, the effects are written anew, to be read before they are committed.
 
 use crate::cmd_scenario::cmd;
+use crate::maar_scenario::maar;
 use crate::scenario::{at, lma, lma_config, lma_with, mag, mag_config};
 use roles::cmd::CmdMode;
 use roles::effect::Effect;
@@ -35,6 +36,8 @@ enum Setup {
     WatchingMag,
     /// A gateway that orders updates by sequence numbers.
     MagWithoutTimestamps,
+    /// A gateway of a distributed domain.
+    Maar,
     /// A database that relays.
     CmdRelay,
     /// A database that only locates.
@@ -77,6 +80,7 @@ impl Setup {
                 config.heartbeat.interval = Duration::from_secs(60);
                 Box::new(Mag::new(config))
             }
+            Self::Maar => Box::new(maar()),
             Self::CmdRelay => Box::new(cmd(CmdMode::Relay)),
             Self::CmdLocator => Box::new(cmd(CmdMode::Locator)),
             Self::CmdProxy => Box::new(cmd(CmdMode::Proxy)),
