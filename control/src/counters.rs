@@ -67,6 +67,8 @@ counters! {
         RouterAdvertisementSeen = "router_advertisement_seen", "Router Advertisements of other routers; not used.";
         RouterAdvertisementRogue = "router_advertisement_rogue", "Router Advertisements of hosts on an access link, where we are the router; not used.";
         RedirectIgnored = "redirect_ignored", "Redirects; routers do not take them.";
+        NodeQuerySent = "node_query_sent", "Node Information Queries sent to hosts.";
+        NodeReplyMalformed = "node_reply_malformed", "Node Information Replies of hosts that are not well-formed.";
         SolicitationSent = "solicitation_sent", "Neighbour Solicitations sent.";
         AdvertisementSent = "advertisement_sent", "Neighbour Advertisements sent.";
         RouterAdvertisementSent = "router_advertisement_sent", "Router Advertisements sent.";

@@ -270,6 +270,12 @@ fn ipv6_packet(
     packet
 }
 
+/// A packet that carries an ICMPv6 message to a neighbour, and goes no farther.
+pub fn icmpv6_packet(source: Ipv6Addr, destination: Ipv6Addr, message: &[u8]) -> Vec<u8> {
+    let kind = next_header::ICMPV6;
+    ipv6_packet(source, destination, kind, wire::nd::HOP_LIMIT, message)
+}
+
 /// A packet that carries the octets of a mobility message.
 pub fn mobility_packet(source: Ipv6Addr, destination: Ipv6Addr, octets: &[u8]) -> Vec<u8> {
     let kind = next_header::MOBILITY;

@@ -177,6 +177,10 @@ pub fn routing(config: &Config, ports: &[PortInfo]) -> Result<Routing, SetupErro
         routes,
         error_source: config.error_source.as_ref().map(|source| source.address),
         ipv4_error_source: config.error_source.as_ref().and_then(|source| source.ipv4),
+        anchor_identifier: config
+            .maar
+            .as_ref()
+            .and_then(|maar| maar.anchor_identifier()),
     })
 }
 
@@ -422,7 +426,7 @@ pub(crate) fn peers(config: &Config, mut named: Vec<Ipv6Addr>) -> Vec<Ipv6Addr> 
     if let Some(maar) = &config.maar {
         let dhcp = maar.dhcpv6.iter();
         named.extend(dhcp.flat_map(|dhcp| &dhcp.servers));
-        named.push(maar.cmd);
+        named.extend(maar.cmd);
         named.extend(maar.neighbour.iter().map(|it| it.address));
         named.sort_unstable();
         named.dedup();

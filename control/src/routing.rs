@@ -118,6 +118,8 @@ pub struct Routing {
     pub error_source: Option<Ipv6Addr>,
     /// Source of ICMP errors about IPv4 packets that came out of tunnels.
     pub ipv4_error_source: Option<Ipv4Addr>,
+    /// Interface identifier of the address that we have in each prefix which we anchor.
+    pub anchor_identifier: Option<u64>,
 }
 
 impl Routing {
@@ -132,6 +134,11 @@ impl Routing {
         self.links
             .iter()
             .any(|link| link.addresses.iter().any(|(ours, _)| *ours == address))
+    }
+
+    /// Whether an address is one that we have in a prefix, should we anchor that.
+    pub fn is_anchor_address(&self, address: Ipv6Addr) -> bool {
+        self.anchor_identifier == Some(address.to_bits() as u64)
     }
 
     /// Every interface with its index.
@@ -272,6 +279,7 @@ impl Routing {
                 .map(|address| (domain, address))
                 .into_iter()
                 .collect(),
+            anchor_identifier: self.anchor_identifier,
         }
     }
 }
@@ -332,6 +340,7 @@ mod tests {
             ],
             error_source: Some("2001:db8:c::1".parse().unwrap()),
             ipv4_error_source: None,
+            anchor_identifier: None,
         }
     }
 

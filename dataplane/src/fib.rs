@@ -42,6 +42,7 @@ pub struct Fib {
     router_macs: Vec<(InterfaceId, MacAddr)>,
     /// Their link-local addresses, sorted.
     router_addresses: Vec<(InterfaceId, Ipv6Addr)>,
+    anchor_identifier: Option<u64>,
     routes: usize,
 }
 
@@ -56,6 +57,7 @@ impl Fib {
             peers,
             ipv4_error_sources,
             logical_routers,
+            anchor_identifier,
         } = topology;
         let routers = || logical_routers.iter();
         let mut router_macs: Vec<_> = routers().map(|it| (it.interface, it.mac)).collect();
@@ -108,6 +110,7 @@ impl Fib {
             ipv4_error_sources,
             router_macs,
             router_addresses,
+            anchor_identifier,
             routes,
         }
     }
@@ -122,6 +125,11 @@ impl Fib {
     pub(crate) fn is_router_address(&self, interface: InterfaceId, address: Ipv6Addr) -> bool {
         let wanted = (interface, address);
         self.router_addresses.binary_search(&wanted).is_ok()
+    }
+
+    /// Whether an address is one that we have in its prefix, should that be anchored here.
+    pub(crate) fn is_anchor_address(&self, address: Ipv6Addr) -> bool {
+        self.anchor_identifier == Some(address.to_bits() as u64)
     }
 
     /// Which publication this is: it grows by one with each.

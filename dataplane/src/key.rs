@@ -216,6 +216,9 @@ pub struct Topology {
     pub ipv4_error_sources: Vec<(Domain, std::net::Ipv4Addr)>,
     /// Routers that we are to hosts beside the interface's own one, in any order.
     pub logical_routers: Vec<LogicalRouter>,
+    /// Interface identifier of the address that we have in each prefix which is bound and anchored here:
+    /// Mobility Headers to it are for us.
+    pub anchor_identifier: Option<u64>,
 }
 
 /// A router that we are to the hosts on an access interface beside the interface's own one: an anchor

@@ -82,6 +82,7 @@ impl Default for PuntRates {
         rates.set(Punt::Dhcpv4, host);
         rates.set(Punt::RouterSolicitation, host);
         rates.set(Punt::Dhcp, host);
+        rates.set(Punt::NodeInformation, host);
         // There are few servers, each for many hosts.
         let server = Rate::new(5_000, 256);
         rates.set(Punt::DhcpServer, PuntRate::new(server, server));

@@ -77,6 +77,7 @@ reasons! {
         DhcpServer = "A DHCP message for a relay agent, from a server that the control plane expects.",
         Arp = "An ARP packet that asks for one of our addresses or tells a neighbour's; on an access interface, any.",
         Dhcpv4 = "On an access interface, a DHCPv4 client's message.",
+        NodeInformation = "A Node Information Reply of a host on an access interface.",
     }
 }
 

@@ -15,6 +15,7 @@ pub(crate) fn anchors(hosts: &[AnchoredHost], width: Option<usize>) -> String {
         "mac",
         "interface",
         "router",
+        "found",
         ">up",
         ">down",
     ]);
@@ -29,6 +30,7 @@ pub(crate) fn anchors(hosts: &[AnchoredHost], width: Option<usize>) -> String {
             or_none(host.mac.as_ref()),
             or_none(host.interface.as_ref()),
             NONE.to_owned(),
+            if host.searching { "searching" } else { NONE }.to_owned(),
             traffic(&host.up),
             traffic(&host.down),
         ]);
@@ -44,6 +46,23 @@ pub(crate) fn anchors(hosts: &[AnchoredHost], width: Option<usize>) -> String {
                 none(),
                 none(),
                 or_none(previous.router.as_ref()),
+                previous.found.clone(),
+                none(),
+                none(),
+            ]);
+        }
+        for sought in &host.sought {
+            let none = String::new;
+            table.row([
+                none(),
+                "sought".to_owned(),
+                sought.prefix.to_string(),
+                format!("to {}", sought.to),
+                none(),
+                none(),
+                none(),
+                none(),
+                sought.found.clone(),
                 none(),
                 none(),
             ]);

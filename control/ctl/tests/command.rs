@@ -164,6 +164,16 @@ fn answer(request: Request) -> Result<Reply, RpcError> {
                 router: Some("fe80::21".parse().expect("an address")),
                 router_mac: None,
                 releasing: false,
+                found: "learned".into(),
+            }],
+            searching: true,
+            sought: vec![t::SoughtAnchor {
+                prefix: "2001:db8:2200:7::/64".parse().expect("a prefix"),
+                to: "2001:db8:2200:7:200:5eff:fe00:5213"
+                    .parse()
+                    .expect("an address"),
+                found: "constructed".into(),
+                transmissions: 1,
             }],
             remaining_secs: Some(295.0),
             up: t::Traffic::default(),

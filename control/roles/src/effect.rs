@@ -13,6 +13,7 @@ use wire::ether::MacAddr;
 use wire::mh::{
     DhcpMode, HomeNetworkPrefix, Message, MnIdentifier, RevocationStatus, RevocationTrigger, Status,
 };
+use wire::niq::NiQuery;
 
 /// Something to do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -95,6 +96,28 @@ pub enum Effect {
     Authenticate {
         /// The host.
         link: HostLink,
+    },
+    /// Find out which prefixes a host has from anchors elsewhere; [`Event::AnchorsFound`] tells, at once
+    /// or later, and again when there are more. Nobody has to answer.
+    ///
+    /// [`Event::AnchorsFound`]: crate::Event::AnchorsFound
+    FindAnchors {
+        /// The host.
+        link: HostLink,
+        /// Who it is.
+        mn_identifier: MnIdentifier,
+    },
+    /// Send a host a Node Information Query (RFC 4620), from our link-local address on its link;
+    /// [`Event::NodeInformation`] brings its reply.
+    ///
+    /// [`Event::NodeInformation`]: crate::Event::NodeInformation
+    QueryNode {
+        /// The host.
+        link: HostLink,
+        /// Its link-local address.
+        to: Ipv6Addr,
+        /// The question.
+        query: NiQuery,
     },
     /// Watch the reachability of a host (RFC 4861 section 7.3) until told not to.
     Watch {

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, Ipv6Addr};
 use wire::ether::MacAddr;
 use wire::mh::{BindingUpdate, HomeNetworkPrefix, Message, MnIdentifier, Status};
+use wire::niq::NiReply;
 
 /// Where a host is on a shared access link: what RFC 5213's point-to-point link stands for here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -56,6 +57,23 @@ pub enum Event {
         link: HostLink,
         /// Its profile, or `None`: it may not attach.
         profile: Option<Profile>,
+    },
+    /// MAAR without a database: which prefixes a host has from anchors elsewhere, as far as somebody
+    /// could tell ([`Effect::FindAnchors`](crate::Effect::FindAnchors)). It may come more than once, and unasked.
+    AnchorsFound {
+        /// The host.
+        link: HostLink,
+        /// What came of it.
+        found: Found,
+    },
+    /// A host's reply to a Node Information Query (RFC 4620), as it came from its link.
+    NodeInformation {
+        /// The host that it came from.
+        link: HostLink,
+        /// Source address of the packet.
+        from: Ipv6Addr,
+        /// The reply.
+        reply: NiReply,
     },
     /// A host left an access link.
     HostGone {
@@ -163,6 +181,17 @@ pub enum Event {
     },
     /// The gateway is going down: say goodbye where the protocol has a way to.
     Shutdown,
+}
+
+/// What came of looking for the anchors of a host.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Found {
+    /// It has these prefixes; none: it comes from nowhere. Those of our own, of no anchor of the domain,
+    /// or known already, may be among them.
+    Prefixes(Vec<HomeNetworkPrefix>),
+    /// Nobody could tell.
+    GaveUp,
 }
 
 /// Which bindings the operator revokes.
@@ -328,6 +357,15 @@ pub enum NodeTimer {
     Guard,
     /// Advertise its prefixes again.
     Advertise,
+    /// The host has not said which addresses it has.
+    Query,
+    /// Its anchors have had their time to be found and to answer.
+    Search,
+    /// Write to the anchor of a prefix again.
+    Anchor {
+        /// The prefix.
+        prefix: HomeNetworkPrefix,
+    },
     /// Send again that a previous anchor may let go of a prefix.
     Release {
         /// The prefix.

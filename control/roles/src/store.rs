@@ -95,6 +95,9 @@ pub struct NodeRecord {
     /// Timestamp of the last update of the database that was accepted, if it had one.
     #[serde(default)]
     pub timestamp: Option<NtpTime>,
+    /// When the host came to where it is served, as the gateway there has told straight, if one has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arrived: Option<NtpTime>,
     /// Where it is.
     pub place: NodePlace,
 }

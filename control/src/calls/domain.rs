@@ -7,7 +7,7 @@ use crate::gateway::Gateway;
 use crate::rpc::{types, ModeParams, PageParams, RpcError};
 use dataplane::key::InterfaceId;
 use roles::cmd::{AnchorState, Cmd, SessionState, SessionView};
-use roles::maar::{NodeState, NodeView};
+use roles::maar::{FoundBy, NodeState, NodeView};
 use roles::{Event, Now};
 
 fn database(engine: &Engine<Gateway>) -> Result<&Cmd, RpcError> {
@@ -89,6 +89,13 @@ fn anchored(engine: &mut Engine<Gateway>, view: NodeView) -> types::AnchoredHost
         router: it.router.map(|router| router.link_local),
         router_mac: it.router.map(|router| router.mac),
         releasing: it.releasing,
+        found: found(it.found),
+    });
+    let sought = view.sought.into_iter().map(|it| types::SoughtAnchor {
+        prefix: it.prefix,
+        to: it.to,
+        found: found(it.found),
+        transmissions: it.transmissions,
     });
     types::AnchoredHost {
         identifier: view.mn_identifier.to_string(),
@@ -108,10 +115,23 @@ fn anchored(engine: &mut Engine<Gateway>, view: NodeView) -> types::AnchoredHost
         link_local: view.link_local,
         serving: view.serving,
         previous: previous.collect(),
+        searching: view.searching,
+        sought: sought.collect(),
         remaining_secs: view.lifetime_left.map(|left| left.as_secs_f64()),
         up,
         down,
     }
+}
+
+fn found(by: FoundBy) -> String {
+    match by {
+        FoundBy::Database => "database",
+        FoundBy::Learned => "learned",
+        FoundBy::Configured => "configured",
+        FoundBy::Constructed => "constructed",
+        FoundBy::Kept => "kept",
+    }
+    .to_owned()
 }
 
 /// The mode, changed before if one is wanted.

@@ -2,6 +2,7 @@
 
 use super::address::{overlap, Ipv6Prefix};
 use super::check::{in_range, is_unicast};
+use super::distributed::{FindBy, MaarDistributed};
 use super::document::{place, Document};
 use super::role::{defaults, AttachOn, Pool};
 use super::schema::Config;
@@ -24,8 +25,12 @@ use wire::mh::AccessTechnology;
 pub struct MaarRole {
     /// Where updates come from and tunnels end; one of our addresses.
     pub address: Ipv6Addr,
-    /// The central mobility database that hosts are registered with.
-    pub cmd: Ipv6Addr,
+    /// How the anchors that a host has elsewhere are found.
+    #[serde(default)]
+    pub discovery: FindBy,
+    /// The central mobility database that hosts are registered with, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cmd: Option<Ipv6Addr>,
     /// Policy file: who may attach; relative to the file's directory.
     pub policy: PathBuf,
     /// What hosts are given prefixes of, by this gateway and no other.
@@ -99,6 +104,9 @@ pub struct MaarRole {
     /// `[maar.dhcpv6]`: hosts are relayed to DHCPv6 servers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dhcpv6: Option<MaarDhcpv6>,
+    /// `[maar.distributed]`: what goes without a CMD.
+    #[serde(default)]
+    pub distributed: MaarDistributed,
     /// Largest packet that a tunnel carries, in octets; filled in from the link's when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tunnel_mtu: Option<u16>,
@@ -181,7 +189,9 @@ impl MaarRole {
             pools: it.pools.clone(),
         });
         let neighbours = neighbours.collect();
-        let mut made = MaarConfig::new(self.address, self.cmd, pools, neighbours, capacity, seed);
+        let cmd = self.cmd.unwrap_or(Ipv6Addr::UNSPECIFIED);
+        let discovery = self.distributed.made(self.discovery, cmd);
+        let mut made = MaarConfig::new(self.address, discovery, pools, neighbours, capacity, seed);
         made.most_previous = self.max_previous;
         made.lifetime = secs(self.lifetime);
         made.refresh_percent = (self.refresh_at * 100.0).round().clamp(1.0, 100.0) as u8;
@@ -210,10 +220,8 @@ impl MaarRole {
 
     /// Notes all that is wrong with the domain and the numbers.
     pub(super) fn check(&self, document: &mut Document) {
-        if !is_unicast(self.cmd) || self.cmd.is_unicast_link_local() || self.cmd == self.address {
-            let text = format!("`{}` is no CMD's address; give its global one", self.cmd);
-            document.problem(place!["maar", "cmd"], text);
-        }
+        self.check_cmd(document);
+        self.distributed.check(document);
         if self.pools.is_empty() {
             let text = "a MAAR without a pool anchors nothing; name a prefix of your own";
             document.problem(place!["maar", "pools"], text);
@@ -251,6 +259,32 @@ impl MaarRole {
             channel: control.parse().ok()?,
             pools: self.pools.iter().map(|pool| pool.prefix).collect(),
         })
+    }
+
+    /// There is a database where one is needed, and none otherwise.
+    fn check_cmd(&self, document: &mut Document) {
+        let text = match (self.discovery, self.cmd) {
+            (FindBy::Cmd, None) => {
+                "without the address of a CMD in `cmd`, say how anchors are found: discovery = \
+                 \"dhcpv6\" or \"node-information\""
+                    .to_owned()
+            }
+            (FindBy::Cmd, Some(cmd)) => {
+                let usable = is_unicast(cmd) && !cmd.is_unicast_link_local() && cmd != self.address;
+                if usable {
+                    return;
+                }
+                format!("`{cmd}` is no CMD's address; give its global one")
+            }
+            (_, Some(_)) => {
+                "there is no CMD unless discovery = \"cmd\"; leave one of the two out".to_owned()
+            }
+            (_, None) => return,
+        };
+        match self.cmd {
+            Some(_) => document.problem(place!["maar", "cmd"], text),
+            None => document.problem(place!["maar"], text),
+        }
     }
 
     fn check_numbers(&self, document: &mut Document) {
@@ -302,7 +336,7 @@ impl MaarRole {
         if !is_unicast(address) || address.is_unicast_link_local() {
             let text = format!("`{address}` is no MAAR's; give its global address");
             document.problem(way, text);
-        } else if address == self.address || address == self.cmd {
+        } else if address == self.address || Some(address) == self.cmd {
             let text = format!("`{address}` is no other MAAR; name those that hosts come from");
             document.problem(way, text);
         } else if earlier.iter().any(|other| other.address == address) {
@@ -339,6 +373,12 @@ impl MaarRole {
 }
 
 impl MaarRole {
+    /// Interface identifier of the address that we have in each prefix which we anchor, where that is
+    /// how others find us.
+    pub(crate) fn anchor_identifier(&self) -> Option<u64> {
+        (self.discovery != FindBy::Cmd).then(|| self.distributed.identifier())
+    }
+
     /// How hosts see the other MAARs that they may come from.
     pub(crate) fn others(&self) -> Vec<LogicalRouter> {
         let seen = self.neighbour.iter().filter(|_| self.dlif);

@@ -15,6 +15,7 @@ mod aaa;
 mod address;
 mod check;
 mod cmd;
+mod distributed;
 pub(crate) mod document;
 mod heartbeat;
 mod maar;
@@ -28,6 +29,7 @@ pub use address::{
     InterfaceAddress, Ipv6Prefix, Prefix,
 };
 pub use cmd::{Cmd, Maar};
+pub use distributed::{FindBy, MaarDistributed};
 pub use document::{Error, Problem};
 pub use heartbeat::{LmaHeartbeat, MagHeartbeat};
 pub use maar::{Expiry, MaarDhcpv6, MaarNeighbour, MaarRole};
@@ -259,7 +261,10 @@ impl Config {
                 let over_ipv4 = mag.ipv4_address.is_some();
                 FilePolicy::load(&mag.policy, over_ipv4).map(Policy::Mag)
             }
-            Role::Maar(maar) => policy::load_maar(&maar.policy, maar.cmd).map(Policy::Mag),
+            Role::Maar(maar) => {
+                let anchor = maar.cmd.unwrap_or(maar.address);
+                policy::load_maar(&maar.policy, anchor).map(Policy::Mag)
+            }
             Role::Cmd(cmd) => Ok(Policy::Cmd(cmd.maars())),
         }
     }

@@ -115,6 +115,9 @@ impl<R: Role> Engine<R> {
                 Effect::HideRouter { interface, router } => self.hide_router(interface, router),
                 Effect::ServeIpv4 { link, service } => self.serve_ipv4(link, service),
                 Effect::Defend { link, target } => self.defend(link, target),
+                // Whoever can tell does so of itself.
+                Effect::FindAnchors { .. } => {}
+                Effect::QueryNode { link, to, query } => self.query_node(link, to, query),
                 Effect::Authenticate { link } => self.authenticate(now, link, queue),
                 Effect::Watch { link, address } => self.watch(now, link, address),
                 Effect::Probe { link, address } => {

@@ -25,6 +25,7 @@ mod former;
 mod hold;
 mod hosts;
 mod icmp;
+mod information;
 mod ipv4;
 pub(crate) mod limit;
 mod outlet;
@@ -456,6 +457,7 @@ impl<R: Role> Engine<R> {
             Punt::IcmpError => self.icmp_error(now, frame),
             Punt::DhcpServer if frame::is_ipv4(frame) => self.dhcpv4_server(now, frame),
             Punt::Dhcp | Punt::DhcpServer => self.dhcp(now, interface, frame),
+            Punt::NodeInformation => self.node_information(now, interface, frame),
             Punt::Arp => self.arp(now, interface, frame),
             Punt::Dhcpv4 => self.dhcpv4(now, interface, frame),
         }

@@ -55,7 +55,9 @@ impl<R: Role> Engine<R> {
         let Ok(received) = Received::of(bytes) else {
             return self.out.counters.count(Counter::PacketMalformed);
         };
-        if !self.routing.owns(received.destination) {
+        let ours = self.routing.owns(received.destination)
+            || self.routing.is_anchor_address(received.destination);
+        if !ours {
             return self.out.counters.count(Counter::PacketForeign);
         }
         self.mobility_packet(now, &received);

@@ -145,6 +145,10 @@ objects! {
         pub serving: Option<Ipv6Addr>,
         /// Its prefixes that other MAARs anchor, while it is here.
         pub previous: Vec<PreviousAnchor>,
+        /// Whether it is not known yet which prefixes it has from elsewhere; only without a CMD.
+        pub searching: bool,
+        /// Its prefixes whose anchors have yet to answer; only without a CMD.
+        pub sought: Vec<SoughtAnchor>,
         /// Seconds until its binding ends if it is not refreshed; absent where only the CMD ends it.
         pub remaining_secs: Option<f64>,
         /// From the host, over all its prefixes here.
@@ -165,6 +169,22 @@ objects! {
         pub router_mac: Option<MacAddr>,
         /// Whether it is being let go of.
         pub releasing: bool,
+        /// How the MAAR's address became known: `database` (by the CMD), `learned` (it answered earlier),
+        /// `configured`, `constructed` (it was written to at the address that it has in the prefix) or
+        /// `kept` (before the last start).
+        pub found: String,
+    }
+
+    /// A prefix of a host whose anchor has yet to answer that the host is here.
+    pub struct SoughtAnchor {
+        /// The prefix.
+        pub prefix: HomeNetworkPrefix,
+        /// Where its anchor is written to.
+        pub to: Ipv6Addr,
+        /// How that became known, as for anchors that have answered.
+        pub found: String,
+        /// How often it was written to.
+        pub transmissions: u32,
     }
 
     /// A MAAR that anchors prefixes of a host.

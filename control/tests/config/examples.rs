@@ -3,8 +3,8 @@
 use super::{load, machine, root, LMA, MAG};
 use control::config::{
     Aaa, AaaClient, AaaDynamic, AaaServer, Authentication, Cmd, Config, Eal, ErrorSource, Gateway,
-    Interface, Ipv4Network, Lma, LmaHeartbeat, Maar, MaarNeighbour, MaarRole, Mag, MagHeartbeat,
-    Management, Pool, Port, Revocation, Route, Rx, Store, Tables, Workers,
+    Interface, Ipv4Network, Lma, LmaHeartbeat, Maar, MaarDistributed, MaarNeighbour, MaarRole, Mag,
+    MagHeartbeat, Management, Pool, Port, Revocation, Route, Rx, Store, Tables, Workers,
 };
 use serde::de::{self, DeserializeOwned, Visitor};
 use std::path::PathBuf;
@@ -173,7 +173,7 @@ fn the_reference_names_every_key_of_the_schema() {
     let text = uncommented();
     let table: toml::Table =
         toml::from_str(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
-    let sections: [(&str, &[&str]); 27] = [
+    let sections: [(&str, &[&str]); 28] = [
         ("gateway", fields_of::<Gateway>()),
         ("eal", fields_of::<Eal>()),
         ("workers", fields_of::<Workers>()),
@@ -200,6 +200,7 @@ fn the_reference_names_every_key_of_the_schema() {
         ("cmd", fields_of::<Cmd>()),
         ("cmd.maar", fields_of::<Maar>()),
         ("maar", fields_of::<MaarRole>()),
+        ("maar.distributed", fields_of::<MaarDistributed>()),
         ("neighbour", fields_of::<MaarNeighbour>()),
     ];
     for section in fields_of::<Config>() {
@@ -217,6 +218,7 @@ fn the_reference_names_every_key_of_the_schema() {
             "server" | "dynamic" => &table["aaa"][section],
             "client" => &table["aaa"]["dynamic"]["client"],
             "cmd.maar" => &table["cmd"]["maar"],
+            "maar.distributed" => &table["maar"]["distributed"],
             "neighbour" => &table["maar"]["neighbour"],
             _ => &table[section],
         };

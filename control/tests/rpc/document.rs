@@ -45,6 +45,11 @@ const OBJECTS: &[(&str, &str, &[Field])] = &[
         t::PreviousAnchor::FIELDS,
     ),
     (
+        "SoughtAnchor",
+        t::SoughtAnchor::DESCRIPTION,
+        t::SoughtAnchor::FIELDS,
+    ),
+    (
         "CounterGroup",
         t::CounterGroup::DESCRIPTION,
         t::CounterGroup::FIELDS,

@@ -156,6 +156,7 @@ fn icmp(data: &[u8], fields: &Fields, meta: &Meta, chain: &Chain) -> Own {
         }
         _ if fields.source.is_unspecified() => Own::Drop(Drop::SourceInvalid),
         kind::ECHO_REQUEST => Own::Echo { icmp: at },
+        kind::NODE_INFORMATION_REPLY if meta.access => Own::Punt(Punt::NodeInformation),
         0..128 => Own::Punt(Punt::IcmpError),
         // Unknown informational messages get no answer (RFC 4443 section 2.4 b).
         _ => Own::Other(Drop::Unanswerable),

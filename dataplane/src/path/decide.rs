@@ -13,6 +13,7 @@ use crate::key::{AdjacencyId, AdjacencySpec, BindingId, Forwarding, NextHop, Tun
 use crate::table::Found;
 use crate::verdict::{Drop, Forward, Punt, Verdict};
 use crate::worker::View;
+use wire::ipv6::next_header;
 
 /// What a lookup found for an address.
 pub(super) type Binding = Option<Found>;
@@ -88,6 +89,9 @@ pub(super) fn decide(
     let here = meta.origin == Origin::Here;
     let down = looked.destination.map(|found| found.id);
     let binding = looked.destination.map(Found::forwarding);
+    if fields.next_header == next_header::MOBILITY && is_anchors(meta, fields, binding, view) {
+        return Step::Own;
+    }
     let forward = match onward(binding, tunnelled, here) {
         Onward::Tunnel(tunnel, forward) => return Step::Tunnel(tunnel, way(forward, up, down)),
         Onward::Host(host, forward) => return Step::Neighbour(host, way(forward, up, down)),
@@ -109,6 +113,17 @@ pub(super) fn decide(
         Some(NextHop::Unreachable) | None => Step::Tell(Problem::NO_ROUTE),
         Some(NextHop::Blackhole) => Step::Drop(Drop::Blackhole),
     }
+}
+
+/// Whether a packet from the core is for the address that we have in a prefix which we anchor.
+#[inline(never)]
+fn is_anchors(meta: &Meta, fields: &Fields, binding: Option<Forwarding>, view: &View<'_>) -> bool {
+    let anchored = matches!(
+        binding,
+        Some(Forwarding::Anchor { .. } | Forwarding::Local { .. })
+    );
+    let core = meta.origin == Origin::Link && !meta.access;
+    core && anchored && view.fib.is_anchor_address(fields.destination)
 }
 
 /// Where a packet goes whose source allows it to go anywhere.

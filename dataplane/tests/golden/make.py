@@ -10,7 +10,7 @@ import sys
 from scapy.all import (
     ARP, BOOTP, DHCP, GRE, ICMP, IP, TCP, UDP, Dot1Q, Ether, ICMPv6DestUnreach, ICMPv6EchoReply, ICMPv6EchoRequest,
     ICMPv6ND_NA, ICMPv6ND_NS, ICMPv6ND_RA, ICMPv6ND_RS, ICMPv6PacketTooBig, IPv6,
-    IPv6ExtHdrDestOpt, IPv6ExtHdrFragment, IPv6ExtHdrHopByHop, IPv6ExtHdrRouting, MIP6MH_BU, PadN, Raw,
+    ICMPv6NIReplyIPv6, IPv6ExtHdrDestOpt, IPv6ExtHdrFragment, IPv6ExtHdrHopByHop, IPv6ExtHdrRouting, MIP6MH_BU, PadN, Raw,
     RawPcapWriter, RouterAlert, fragment,
 )
 from scapy.layers.inet import IPOption_LSRR, IPOption_RR, IPOption_Router_Alert, IPOption_SSRR
@@ -737,6 +737,31 @@ def anchored_here():
             mn1(u(mine, old, b"to itself, by the anchor")),
             # It has come back.
             Ether(src="02:00:00:00:aa:07", dst=ACCESS) / u(gone, CN_IP, b"back"),
+        ],
+    }
+
+
+@case("maar", "Mobility Headers to the address that an anchor has in a prefix which it anchors are for it, wherever the host is; in the prefix of another anchor they are not. A host's reply to a node information query goes to control.")
+def anchor_address():
+    iid = ":200:ff:fe00:52"
+    at = lambda prefix: prefix + iid
+    bu = MIP6MH_BU(seq=1, mhtime=100, options=[])
+    from_core = lambda packet: Ether(src=MAAR2, dst=MAAR) / packet
+    peer = "2001:db8:2::22"
+    reply = lambda dst: IPv6(src="fe80::a1", dst=dst) / ICMPv6NIReplyIPv6(
+        nonce=b"12345678", flags="GA", data=[(0, "2001:db8:102:1::5")])
+    return {
+        0: [
+            from_core(IPv6(src=peer, dst=at("2001:db8:101:1")) / bu),
+            from_core(IPv6(src=peer, dst=at("2001:db8:101:2")) / bu),
+            from_core(IPv6(src=peer, dst=at("2001:db8:102:1")) / bu),
+            from_core(IPv6(src=peer, dst=at("2001:db8:101:1")) / udp() / Raw(b"to the host")),
+            from_core(IPv6(src=peer, dst="2001:db8:101:1::5") / bu),
+            from_core(reply("2001:db8:2::21")),
+        ],
+        1: [
+            mn1(IPv6(src="2001:db8:101:1::5", dst=at("2001:db8:101:1")) / bu),
+            mn1(reply("fe80::1")),
         ],
     }
 

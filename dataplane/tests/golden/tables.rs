@@ -16,6 +16,7 @@ pub struct TablesFile {
     pub ports: u16,
     error_source: Option<Ipv6Addr>,
     ipv4_error_source: Option<Ipv4Addr>,
+    anchor_identifier: Option<u64>,
     interface: Vec<InterfaceLine>,
     #[serde(default)]
     neighbour: Vec<NeighbourLine>,
@@ -175,6 +176,7 @@ impl TablesFile {
                 .map(|source| (domain, source))
                 .into_iter()
                 .collect(),
+            anchor_identifier: self.anchor_identifier,
             ..Topology::default()
         };
         let mut neighbours = BTreeMap::new();

@@ -357,6 +357,8 @@ impl Role for Lma {
             | Event::HostGone { .. }
             | Event::TakeOver { .. }
             | Event::Leases { .. }
+            | Event::AnchorsFound { .. }
+            | Event::NodeInformation { .. }
             | Event::Maars { .. }
             | Event::Mode { .. }
             | Event::Unused { .. }

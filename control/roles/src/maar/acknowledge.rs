@@ -5,6 +5,7 @@ use super::anchors::Anchors;
 use super::books::{Books, Told};
 use super::config::PreviousExpiry;
 use super::counters::MaarCounter;
+use super::discovery::FoundBy;
 use super::node::{Bound, Node};
 use super::update::Core;
 use super::Maar;
@@ -35,10 +36,10 @@ enum Answers {
 }
 
 /// An acknowledgement with its options.
-struct Received<'a> {
-    answer: &'a BindingAcknowledgement,
-    options: ProxyOptions<'a>,
-    anchors: Anchors,
+pub(super) struct Received<'a> {
+    pub(super) answer: &'a BindingAcknowledgement,
+    pub(super) options: ProxyOptions<'a>,
+    pub(super) anchors: Anchors,
 }
 
 impl Received<'_> {
@@ -49,6 +50,7 @@ impl Received<'_> {
             anchor: previous.address,
             prefix: previous.prefix,
             router,
+            found: FoundBy::Database,
         })
     }
 }
@@ -102,7 +104,9 @@ impl Maar {
             options,
             anchors: Anchors::read(&answer.options),
         };
-        let outcome = if from == self.core.config.cmd {
+        let outcome = if self.core.config.distributed().is_some() {
+            self.answered_straight(now, from, &host, &received, effects)
+        } else if self.core.config.cmd() == Some(from) {
             self.by_database(now, &host, &received, effects)
         } else if self.core.config.neighbour(from).is_some() {
             self.by_anchor(now, from, &host, &received, effects)
@@ -275,6 +279,7 @@ impl Maar {
                 anchor: from,
                 prefix,
                 router,
+                found: FoundBy::Database,
             })
             .collect();
         if !node.is_bound() {
@@ -385,8 +390,8 @@ impl Maar {
         self.core.stay_previous(now, node, granted, effects);
     }
 
-    /// The database answered that a prefix of another anchor is let go of.
-    fn released(
+    /// The database, or its anchor, answered that a prefix of another anchor is let go of.
+    pub(super) fn released(
         &mut self,
         now: Now,
         host: &MnIdentifier,
@@ -444,7 +449,13 @@ struct Granted {
 
 impl Core {
     /// Until when a binding lasts.
-    fn bound(&mut self, now: Now, sent: Duration, lifetime: Lifetime, by_anchor: bool) -> Bound {
+    pub(super) fn bound(
+        &mut self,
+        now: Now,
+        sent: Duration,
+        lifetime: Lifetime,
+        by_anchor: bool,
+    ) -> Bound {
         let percent = u32::from(self.config.refresh_percent.clamp(1, 100));
         let whole = Duration::from_secs(lifetime.as_secs().into());
         let after = whole * percent / 100;
@@ -470,7 +481,9 @@ impl Core {
         lifetime: Lifetime,
         effects: &mut Vec<Effect>,
     ) {
-        let asks = self.config.previous_expiry == PreviousExpiry::Ask;
+        // Without a database there is nobody else to end it.
+        let asks =
+            self.config.previous_expiry == PreviousExpiry::Ask || self.config.cmd().is_none();
         let whole = Duration::from_secs(lifetime.as_secs().into());
         if let Some(away) = node.away.as_mut() {
             away.expiry = asks.then(|| now.monotonic + whole);
@@ -564,7 +577,7 @@ fn accepted(
     }
 }
 
-fn attached(mn_identifier: MnIdentifier, link: HostLink) -> Effect {
+pub(super) fn attached(mn_identifier: MnIdentifier, link: HostLink) -> Effect {
     Effect::Notify {
         notice: Notice::Attached {
             link,
@@ -587,6 +600,10 @@ impl Maar {
         };
         if node.list.update.is_some() {
             return;
+        }
+        if self.core.config.cmd().is_none() {
+            let unchanged = HandoffIndicator::NOT_CHANGED;
+            return self.renew(now, host, unchanged, effects);
         }
         if bound.by_anchor {
             // What anchors were the first to answer is asked of the database once more, as it was asked.

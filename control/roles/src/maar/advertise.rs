@@ -172,6 +172,10 @@ impl Core {
         node: &mut Node,
         effects: &mut Vec<Effect>,
     ) {
+        if node.visit.as_ref().is_some_and(|it| it.search.waits) {
+            // It is answered when that is over.
+            return;
+        }
         let advertising = &self.config.advertising;
         let visit = node.visit.as_ref();
         let earliest = visit.map_or(now, |visit| visit.told.answer_at(now, advertising));

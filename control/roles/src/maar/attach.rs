@@ -96,7 +96,8 @@ impl Maar {
         };
         let (link_local, solicited) = told(sign);
         visit.solicited = solicited.or(visit.solicited);
-        if link_local.is_some() && link_local != visit.link_local {
+        let shown = link_local.is_some() && link_local != visit.link_local;
+        if shown {
             visit.link_local = link_local;
             effects.push(visit.watch());
         }
@@ -123,13 +124,22 @@ impl Maar {
             }
             return self.core.tell_again(now, node, effects);
         }
+        if shown {
+            self.ask_at_last(now, host, effects);
+        }
         if !came && !returned {
             return;
         }
+        let Some(node) = self.nodes.get_mut(host) else {
+            return;
+        };
         // A host that comes up on its link may have been with another gateway in between.
         let Some(visit) = node.visit.as_mut() else {
             return;
         };
+        if self.core.config.cmd().is_none() {
+            return self.search_again(now, host, bound.since, returned, effects);
+        }
         visit.came = now.wall;
         let settled = bound.since + self.core.config.initial_bindack_timeout;
         if settled > now.monotonic && !returned && sign != Sign::Operator {
@@ -251,6 +261,9 @@ impl Maar {
         node.visit = Some(visit);
         effects.push(node.cancel(NodeTimer::Expiry));
         self.books.by_link.insert(link, host.clone());
+        if self.core.config.cmd().is_none() {
+            return self.serve_alone(now, &host.clone(), effects);
+        }
         let unknown = HandoffIndicator::UNKNOWN;
         self.core.register(now, node, unknown, effects);
     }

@@ -3,8 +3,10 @@
 
 use super::config::MaarConfig;
 use super::counters::MaarCounter;
+use super::discovery::FoundBy;
 use super::node::{Node, Previous};
 use super::update::Core;
+use crate::backoff::RateLimit;
 use crate::effect::{Effect, LogicalRouter, Notice};
 use crate::event::HostLink;
 use crate::pool::{Interface, Prefixes};
@@ -33,6 +35,7 @@ pub(super) struct Told {
     pub(super) anchor: Ipv6Addr,
     pub(super) prefix: HomeNetworkPrefix,
     pub(super) router: Option<LogicalRouter>,
+    pub(super) found: FoundBy,
 }
 
 impl Books {
@@ -78,6 +81,7 @@ impl Books {
             anchor,
             prefix,
             router,
+            found,
         } = told;
         // Where a host has come back to its anchor, the anchor itself may be named too.
         if anchor == core.config.address {
@@ -120,6 +124,9 @@ impl Books {
             prefix,
             router,
             release: None,
+            renewal: None,
+            rate: RateLimit::default(),
+            found,
         };
         let local = core.config.address;
         self.by_prefix.insert(prefix, node.mn_identifier.clone());
@@ -146,13 +153,10 @@ impl Books {
     fn may_lead_here(&self, core: &Core, told: Told, has: usize) -> Result<(), MaarCounter> {
         let prefix = told.prefix;
         let config = &core.config;
-        let ours =
-            |pool: HomeNetworkPrefix| pool.contains(prefix.prefix) || prefix.contains(pool.prefix);
-        let neighbour = config.neighbour(told.anchor);
         let usable = prefix.length > 0 && prefix.is_well_formed() && !prefix.prefix.is_multicast();
         if !usable
-            || !neighbour.is_some_and(|it| it.may_anchor(prefix))
-            || config.pools.iter().any(|pool| ours(pool.prefix()))
+            || !config.may_anchor(told.anchor, prefix)
+            || config.is_ours(prefix)
             || self.by_prefix.contains_key(&prefix)
         {
             return Err(MaarCounter::AnchorsRefused);

@@ -1,5 +1,6 @@
 //! How a mobility anchor and access router is set up.
 
+use super::discovery::{Discovery, Distributed};
 use crate::advertising::Advertising;
 use crate::effect::LogicalRouter;
 use crate::mag::AttachOn;
@@ -15,8 +16,8 @@ use wire::mh::{AccessTechnology, HomeNetworkPrefix};
 pub struct MaarConfig {
     /// Its global address: where its messages come from, and its end of every tunnel.
     pub address: Ipv6Addr,
-    /// The central mobility database that it registers hosts with.
-    pub cmd: Ipv6Addr,
+    /// How the anchors that a host has elsewhere are found.
+    pub discovery: Discovery,
     /// What it gives hosts prefixes of, and no other gateway does (S2-01).
     pub pools: Pools,
     /// The other gateways of the domain: nobody else is a serving or a previous one.
@@ -92,11 +93,11 @@ pub enum PreviousExpiry {
 }
 
 impl MaarConfig {
-    /// A gateway at `address` that registers hosts with `cmd`, has room for `capacity` prefixes, and
-    /// the RFCs' values for everything else.
+    /// A gateway at `address` that finds anchors so, has room for `capacity` prefixes, and the RFCs'
+    /// values for everything else. An address alone is that of the database.
     pub fn new(
         address: Ipv6Addr,
-        cmd: Ipv6Addr,
+        discovery: impl Into<Discovery>,
         pools: Pools,
         neighbours: Vec<Neighbour>,
         capacity: usize,
@@ -104,7 +105,7 @@ impl MaarConfig {
     ) -> Self {
         Self {
             address,
-            cmd,
+            discovery: discovery.into(),
             pools,
             neighbours,
             capacity,
@@ -133,6 +134,63 @@ impl MaarConfig {
             advertising: Advertising::default(),
             seed,
         }
+    }
+
+    /// The database, if there is one.
+    pub(super) const fn cmd(&self) -> Option<Ipv6Addr> {
+        match self.discovery {
+            Discovery::Cmd(cmd) => Some(cmd),
+            Discovery::Distributed(_) => None,
+        }
+    }
+
+    /// What goes without a database.
+    pub(super) const fn distributed(&self) -> Option<&Distributed> {
+        match &self.discovery {
+            Discovery::Cmd(_) => None,
+            Discovery::Distributed(distributed) => Some(distributed),
+        }
+    }
+
+    /// Whether an address is that of another gateway of the domain.
+    pub(super) fn is_gateway(&self, address: Ipv6Addr) -> bool {
+        let mut gateways = self.distributed().into_iter().flat_map(|it| &it.gateways);
+        address != self.address
+            && (self.neighbour(address).is_some() || gateways.any(|it| it.contains(address)))
+    }
+
+    /// Whether a gateway may anchor a prefix.
+    pub(super) fn may_anchor(&self, gateway: Ipv6Addr, prefix: HomeNetworkPrefix) -> bool {
+        match (self.neighbour(gateway), self.distributed()) {
+            (Some(neighbour), None) => neighbour.may_anchor(prefix),
+            // One that is configured with its pools gives prefixes of these, and of no others'.
+            (Some(neighbour), Some(_)) if !neighbour.pools.is_empty() => {
+                neighbour.may_anchor(prefix)
+            }
+            (_, Some(_)) => self.is_gateway(gateway) && self.is_of_domain(prefix),
+            (None, None) => false,
+        }
+    }
+
+    /// Whether a prefix is of the pools of a neighbour, or of the domain.
+    pub(super) fn is_of_domain(&self, prefix: HomeNetworkPrefix) -> bool {
+        let holds =
+            |of: &HomeNetworkPrefix| of.length <= prefix.length && of.contains(prefix.prefix);
+        let pools = self.neighbours.iter().flat_map(|it| &it.pools);
+        let domain = self.distributed().into_iter().flat_map(|it| &it.domain);
+        pools.chain(domain).any(holds)
+    }
+
+    /// Whether a prefix is of our own pools, or they of it.
+    pub(super) fn is_ours(&self, prefix: HomeNetworkPrefix) -> bool {
+        let mut pools = self.pools.iter().map(|pool| pool.prefix());
+        pools.any(|pool| pool.contains(prefix.prefix) || prefix.contains(pool.prefix))
+    }
+
+    /// The gateway that is configured with the pool that a prefix is of.
+    pub(super) fn configured(&self, prefix: HomeNetworkPrefix) -> Option<Ipv6Addr> {
+        let of = |it: &&Neighbour| !it.pools.is_empty() && it.may_anchor(prefix);
+        self.neighbours.iter().find(of).map(|it| it.address)
     }
 
     /// The other gateway at this address.

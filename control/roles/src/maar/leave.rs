@@ -65,6 +65,7 @@ impl Maar {
         effects.push(node.cancel(NodeTimer::Refresh));
         effects.push(node.cancel(NodeTimer::Retransmit));
         effects.push(node.set(NodeTimer::Guard, after));
+        self.hush(host, effects);
         self.count(MaarCounter::HostsGuarded);
     }
 
@@ -118,6 +119,10 @@ impl Maar {
         if let Some(visit) = node.visit.as_ref().filter(|_| bound && present) {
             self.core.withdraw(visit, node.prefix, effects);
         }
+        let anchors = match self.core.config.cmd() {
+            None if deregister => Self::anchors_of(&node),
+            _ => Vec::new(),
+        };
         self.unlead(&mut node, effects);
         if bound || was_tunnelled {
             self.unbind(&node, effects);
@@ -130,6 +135,9 @@ impl Maar {
             effects.push(detached(host, link));
         }
         node.list.settled = None;
+        if self.core.config.cmd().is_none() {
+            return self.part(now, host, anchors, effects);
+        }
         if deregister && self.leaving.len() < self.core.config.capacity {
             self.core.deregister(now, &mut node, effects);
             self.leaving.insert(host.clone(), node);
@@ -348,6 +356,10 @@ impl Maar {
         };
         if node.visit.is_some() || node.list.update.is_some() {
             return;
+        }
+        if self.core.config.cmd().is_none() {
+            self.count(MaarCounter::PreviousExpired);
+            return self.free_previous(host, effects);
         }
         self.core.deregister(now, node, effects);
     }

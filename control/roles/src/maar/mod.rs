@@ -70,16 +70,23 @@ mod attach;
 mod books;
 mod config;
 mod counters;
+mod direct;
+mod discovery;
+mod information;
+mod learned;
 mod leave;
 mod node;
 mod previous;
 mod restore;
+mod search;
+mod straight;
 mod update;
 mod view;
 
 pub use config::{MaarConfig, Neighbour, PreviousExpiry};
 pub use counters::MaarCounter;
-pub use view::{NodeState, NodeView, PreviousView};
+pub use discovery::{Backend, Discovery, Distributed, FoundBy, Questions};
+pub use view::{NodeState, NodeView, PreviousView, SoughtView};
 
 use crate::counters::{Counter, CounterView};
 use crate::effect::Effect;
@@ -90,11 +97,13 @@ use crate::store::Record;
 use crate::{Event, Now, Role};
 use attach::Arrival;
 use books::Books;
+use learned::Learned;
 use node::Node;
 use std::collections::BTreeMap;
 use std::net::Ipv6Addr;
+use straight::Farewell;
 use update::Core;
-use wire::mh::{Message, MnIdentifier};
+use wire::mh::{HomeNetworkPrefix, Message, MnIdentifier};
 
 /// A mobility anchor and access router.
 #[derive(Clone, Debug)]
@@ -107,6 +116,12 @@ pub struct Maar {
     arrivals: BTreeMap<HostLink, Arrival>,
     /// Hosts whose de-registration is not acknowledged yet.
     leaving: BTreeMap<MnIdentifier, Node>,
+    /// Anchors that have yet to answer that a session is over, where there is no database.
+    farewells: BTreeMap<(MnIdentifier, HomeNetworkPrefix), Farewell>,
+    /// Addresses of anchors that have answered.
+    learned: Learned,
+    /// Questions to hosts.
+    queries: PerSecond<1000>,
     refusals: Refusals,
     errors: ErrorSender,
     /// Updates by strangers that are answered.
@@ -122,6 +137,9 @@ impl Maar {
             nodes: BTreeMap::new(),
             arrivals: BTreeMap::new(),
             leaving: BTreeMap::new(),
+            farewells: BTreeMap::new(),
+            learned: Learned::default(),
+            queries: PerSecond::default(),
             refusals: Refusals::default(),
             errors: ErrorSender::default(),
             strangers: PerSecond::default(),
@@ -135,7 +153,7 @@ impl Maar {
 
     /// How many hosts it knows: anchored, served, arriving and leaving ones.
     pub fn sessions(&self) -> usize {
-        self.nodes.len() + self.arrivals.len() + self.leaving.len()
+        self.nodes.len() + self.arrivals.len() + self.leaving.len() + self.farewells.len()
     }
 
     /// The local binding cache at `now`, by identifier; then hosts that are leaving.
@@ -156,6 +174,20 @@ impl Maar {
         self.core.counters.get(counter)
     }
 
+    /// How many addresses of other anchors it remembers.
+    pub fn learned(&self) -> usize {
+        self.learned.len()
+    }
+
+    /// Whether an address is the one that we have in a prefix of ours that is bound.
+    fn is_ours_in_prefix(&self, address: Ipv6Addr) -> bool {
+        let prefix = self.core.config.distributed();
+        let prefix = prefix.and_then(|it| it.prefix_of(address));
+        let whose = prefix.and_then(|prefix| self.books.by_prefix.get(&prefix));
+        let node = whose.and_then(|host| self.nodes.get(host));
+        node.is_some_and(|node| Some(node.prefix) == prefix)
+    }
+
     fn count(&mut self, counter: MaarCounter) {
         self.core.counters.add(counter);
     }
@@ -172,7 +204,7 @@ impl Maar {
         message: &Message,
         effects: &mut Vec<Effect>,
     ) {
-        if to != self.core.config.address {
+        if to != self.core.config.address && !self.is_ours_in_prefix(to) {
             return self.ignore(from, MaarCounter::NotOurAddress, effects);
         }
         if !can_answer(from) {
@@ -201,6 +233,9 @@ impl Maar {
         if what == NodeTimer::Retransmit && self.leaving.contains_key(host) {
             return self.on_leaving_timer(now, host, effects);
         }
+        if let NodeTimer::Anchor { prefix } = what {
+            return self.on_anchor_timer(now, host, prefix, effects);
+        }
         let Some(node) = self.nodes.get_mut(host) else {
             return;
         };
@@ -209,10 +244,13 @@ impl Maar {
             NodeTimer::Refresh => self.refresh(now, host, effects),
             NodeTimer::Expiry => self.on_expiry(now, host, effects),
             NodeTimer::Guard => self.on_guard(now, host, effects),
+            NodeTimer::Search => self.on_search_timer(now, host, effects),
+            NodeTimer::Query => self.on_query_timer(now, host, effects),
             NodeTimer::Advertise if node.is_bound() => {
                 self.core.advertise_again(now.monotonic, node, &[], effects);
             }
             NodeTimer::Advertise => {}
+            NodeTimer::Anchor { .. } => {}
             NodeTimer::Release { prefix } => self.on_release_timer(now, host, prefix, effects),
         }
     }
@@ -235,6 +273,10 @@ impl Role for Maar {
             Event::HostSeen { link, sign } => self.on_host_seen(now, *link, *sign, effects),
             Event::Authenticated { link, profile } => {
                 self.on_authenticated(now, *link, profile.as_ref(), effects);
+            }
+            Event::AnchorsFound { link, found } => self.on_found(now, *link, found, effects),
+            Event::NodeInformation { link, from, reply } => {
+                self.on_information(now, (*link, *from), reply, effects);
             }
             Event::HostGone { link, why } => self.on_host_gone(now, *link, *why, effects),
             Event::Timer {

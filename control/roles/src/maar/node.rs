@@ -1,5 +1,6 @@
 //! What a gateway knows of one host that it anchors, and serves or not.
 
+use super::discovery::FoundBy;
 use crate::advertising::Told;
 use crate::backoff::RateLimit;
 use crate::effect::{LogicalRouter, Path, TunnelEnds};
@@ -45,6 +46,8 @@ pub(super) struct Visit {
     pub(super) bound: Option<Bound>,
     /// Prefixes of other anchors that are led here, those known longest first.
     pub(super) previous: Vec<Previous>,
+    /// The search for them, where there is no database.
+    pub(super) search: Search,
     /// It has left its link, and been asked so many times whether it really has.
     pub(super) detached: Option<u8>,
     /// Whether the database is told that it is here as soon as it has shown that it still is.
@@ -75,6 +78,46 @@ pub(super) struct Previous {
     pub(super) router: Option<LogicalRouter>,
     /// The update by which it is let go of, if it is.
     pub(super) release: Option<Update>,
+    /// The update by which it is kept, where its anchor is told straight.
+    pub(super) renewal: Option<Update>,
+    /// Updates to its anchor, where that is told straight.
+    pub(super) rate: RateLimit,
+    pub(super) found: FoundBy,
+}
+
+/// The search for the anchors of a host that is here, where there is no database.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Search {
+    /// It is not known yet which prefixes the host has.
+    pub(super) open: bool,
+    /// The first advertisement waits for the end of the search.
+    pub(super) waits: bool,
+    /// What the host is asked, until it has answered.
+    pub(super) question: Option<Question>,
+    /// Prefixes whose anchors have yet to answer.
+    pub(super) sought: Vec<Sought>,
+    /// Prefixes that nobody leads here, of which the host is to be told.
+    pub(super) gone: Vec<HomeNetworkPrefix>,
+}
+
+/// A question to a host (RFC 4620).
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Question {
+    pub(super) nonce: [u8; 8],
+    /// Where it went, once it has.
+    pub(super) to: Option<Ipv6Addr>,
+    pub(super) transmissions: u32,
+}
+
+/// A prefix that a host has, while its anchor is told that the host is here.
+#[derive(Clone, Debug)]
+pub(super) struct Sought {
+    pub(super) prefix: HomeNetworkPrefix,
+    /// Where its anchor is written to.
+    pub(super) to: Ipv6Addr,
+    pub(super) found: FoundBy,
+    pub(super) update: Update,
+    pub(super) rate: RateLimit,
 }
 
 /// The host of a prefix of ours is with another gateway.
@@ -91,6 +134,8 @@ pub(super) struct Heard {
     pub(super) sequence: u16,
     pub(super) timestamp: Option<NtpTime>,
     pub(super) serving: Option<Ipv6Addr>,
+    /// When the host came to where it is served, as that gateway has told straight.
+    pub(super) arrived: Option<NtpTime>,
 }
 
 /// An entry of the binding update list: what the database is being told of a host.
@@ -109,6 +154,12 @@ pub(super) fn timer(mn_identifier: &MnIdentifier, what: NodeTimer) -> Timer {
         mn_identifier: mn_identifier.clone(),
         what,
     }
+}
+
+/// Stops a timer of a host.
+pub(super) fn cancel(mn_identifier: &MnIdentifier, what: NodeTimer) -> Effect {
+    let timer = timer(mn_identifier, what);
+    Effect::CancelTimer { timer }
 }
 
 impl Node {
@@ -138,9 +189,32 @@ impl Node {
             effects.push(self.cancel(what));
         }
         let previous = self.visit.iter().flat_map(|visit| &visit.previous);
-        for one in previous.filter(|one| one.release.is_some()) {
+        for one in previous {
             let prefix = one.prefix;
-            effects.push(self.cancel(NodeTimer::Release { prefix }));
+            if one.release.is_some() {
+                effects.push(self.cancel(NodeTimer::Release { prefix }));
+            }
+            if one.renewal.is_some() {
+                effects.push(self.cancel(NodeTimer::Anchor { prefix }));
+            }
+        }
+        self.cancel_search(effects);
+    }
+
+    /// Stops the timers of the search for its anchors.
+    pub(super) fn cancel_search(&self, effects: &mut Vec<Effect>) {
+        let Some(search) = self.visit.as_ref().map(|visit| &visit.search) else {
+            return;
+        };
+        if search.waits {
+            effects.push(self.cancel(NodeTimer::Search));
+        }
+        if search.question.is_some() {
+            effects.push(self.cancel(NodeTimer::Query));
+        }
+        for one in &search.sought {
+            let prefix = one.prefix;
+            effects.push(self.cancel(NodeTimer::Anchor { prefix }));
         }
     }
 
@@ -174,6 +248,7 @@ impl Node {
             mn_identifier: self.mn_identifier.clone(),
             prefix: self.prefix,
             timestamp: self.heard.and_then(|heard| heard.timestamp),
+            arrived: self.heard.and_then(|heard| heard.arrived),
             place,
         });
         Some(Effect::Store { record })
@@ -216,6 +291,7 @@ impl Visit {
             asked: None,
             bound: None,
             previous: Vec::new(),
+            search: Search::default(),
             detached: None,
             doubted: false,
             overtook: None,

@@ -16,14 +16,14 @@ use wire::mh::{
 };
 
 /// An update of the database, with its options.
-struct Received<'a> {
-    update: &'a BindingUpdate,
-    options: ProxyOptions<'a>,
-    serving: Option<Ipv6Addr>,
+pub(super) struct Received<'a> {
+    pub(super) update: &'a BindingUpdate,
+    pub(super) options: ProxyOptions<'a>,
+    pub(super) serving: Option<Ipv6Addr>,
 }
 
 impl<'a> Received<'a> {
-    fn read(update: &'a BindingUpdate) -> Self {
+    pub(super) fn read(update: &'a BindingUpdate) -> Self {
         Self {
             options: ProxyOptions::read(&update.options),
             serving: Anchors::read(&update.options).serving,
@@ -34,16 +34,16 @@ impl<'a> Received<'a> {
 
 /// What an answer says that the update does not.
 #[derive(Clone, Copy)]
-struct Outcome {
-    status: Status,
-    sequence: u16,
-    lifetime: Lifetime,
+pub(super) struct Outcome {
+    pub(super) status: Status,
+    pub(super) sequence: u16,
+    pub(super) lifetime: Lifetime,
     /// The prefix of ours that it is about.
-    prefix: Option<HomeNetworkPrefix>,
+    pub(super) prefix: Option<HomeNetworkPrefix>,
     /// Our own time, for those who mind ours.
-    time: Option<NtpTime>,
+    pub(super) time: Option<NtpTime>,
     /// How hosts see us.
-    router: Option<LogicalRouter>,
+    pub(super) router: Option<LogicalRouter>,
 }
 
 impl Maar {
@@ -62,7 +62,10 @@ impl Maar {
             }
             return self.ignore(from, MaarCounter::UnexpectedUpdate, effects);
         }
-        if from != self.core.config.cmd || !update.flags.contains(flags) {
+        if self.core.config.distributed().is_some() {
+            return self.on_straight_update(now, from, update, effects);
+        }
+        if self.core.config.cmd() != Some(from) || !update.flags.contains(flags) {
             let status = Status::MAG_NOT_AUTHORIZED_FOR_PROXY_REG;
             return self.refuse_update(now, from, update, status, effects);
         }
@@ -97,6 +100,7 @@ impl Maar {
             sequence: received.update.sequence,
             timestamp: received.options.timestamp,
             serving: received.serving,
+            arrived: None,
         };
         let again = node.heard.is_some_and(|last| last.is(heard));
         if again {
@@ -166,7 +170,7 @@ impl Maar {
     }
 
     /// How hosts see us where this one is or was.
-    fn router_of(&self, node: &Node) -> Option<LogicalRouter> {
+    pub(super) fn router_of(&self, node: &Node) -> Option<LogicalRouter> {
         let here = node.visit.as_ref();
         match here {
             Some(visit) => self.core.router(visit.link),
@@ -230,7 +234,7 @@ impl Maar {
 
     /// A host of ours is served elsewhere: its prefix is led there, and what it had here of other
     /// anchors is forgotten (S2-13, S2-32).
-    fn lead_away(
+    pub(super) fn lead_away(
         &mut self,
         now: Now,
         host: &MnIdentifier,
@@ -295,11 +299,14 @@ impl Maar {
             router: router.filter(|_| lifetime != Lifetime::ZERO),
         };
         let message = acknowledge(received, outcome);
-        self.send(self.core.config.cmd, message, effects);
+        let Some(cmd) = self.core.config.cmd() else {
+            return;
+        };
+        self.send(cmd, message, effects);
         effects.push(Effect::Notify {
             notice: Notice::UpdateAnswered {
                 mn_identifier: received.options.mn_identifier.cloned(),
-                from: self.core.config.cmd,
+                from: cmd,
                 status: Status::ACCEPTED,
             },
         });
@@ -346,7 +353,11 @@ impl Maar {
         status: Status,
         effects: &mut Vec<Effect>,
     ) {
-        if from != self.core.config.cmd {
+        let known = match self.core.config.cmd() {
+            Some(cmd) => cmd == from,
+            None => self.core.config.is_gateway(from),
+        };
+        if !known {
             self.count(MaarCounter::UpdatesByStrangers);
             if !self.strangers.take(now.monotonic) {
                 return self.ignore(from, MaarCounter::StrangersUnanswered, effects);
@@ -382,7 +393,7 @@ impl Maar {
         });
     }
 
-    fn send(&self, to: Ipv6Addr, message: Message, effects: &mut Vec<Effect>) {
+    pub(super) fn send(&self, to: Ipv6Addr, message: Message, effects: &mut Vec<Effect>) {
         let from = self.core.config.address;
         effects.push(Effect::Send { from, to, message });
     }
@@ -399,7 +410,7 @@ impl Heard {
 
 /// The acknowledgement of an update of the database: its options, with what we have to say in their
 /// places, and its Serving MAAR option.
-fn acknowledge(received: &Received<'_>, outcome: Outcome) -> Message {
+pub(super) fn acknowledge(received: &Received<'_>, outcome: Outcome) -> Message {
     let asked = &received.options;
     let host = asked.mn_identifier.cloned();
     let mut options = vec![MobilityOption::MnIdentifier(

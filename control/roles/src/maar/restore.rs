@@ -6,6 +6,7 @@
 
 use super::books::Told;
 use super::counters::MaarCounter;
+use super::discovery::FoundBy;
 use super::node::{Away, Bound, Heard, ListEntry, Node, Visit};
 use super::Maar;
 use crate::backoff::fraction;
@@ -40,6 +41,7 @@ impl Maar {
                 sequence: 0,
                 timestamp: Some(stamp),
                 serving: None,
+                arrived: record.arrived,
             }),
         };
         match &record.place {
@@ -72,7 +74,7 @@ impl Maar {
             NodePlace::Here { link, ends, .. } => {
                 *ends > now.wall && !self.books.by_link.contains_key(link)
             }
-            NodePlace::Away { serving, .. } => self.core.config.neighbour(*serving).is_some(),
+            NodePlace::Away { serving, .. } => self.core.config.is_gateway(*serving),
         };
         alive
             && self.books.prefixes.is_pooled(record.prefix)
@@ -103,7 +105,12 @@ impl Maar {
         let left = ends.saturating_sub(now.wall).min(self.core.config.lifetime);
         let refresh = refresh.saturating_sub(now.wall).min(left);
         let refresh = refresh.max(fraction(&mut self.core.rng, left / 4));
-        let mut visit = Visit::new(*link, profile.clone(), now.wall);
+        // Without a database, whoever says that the host came to it since is right.
+        let came = match self.core.config.cmd() {
+            Some(_) => now.wall,
+            None => Duration::ZERO,
+        };
+        let mut visit = Visit::new(*link, profile.clone(), came);
         visit.link_local = *link_local;
         visit.announced = true;
         visit.asked = Some(now.monotonic);
@@ -125,6 +132,7 @@ impl Maar {
                 anchor: record.anchor,
                 prefix: record.prefix,
                 router: record.router,
+                found: FoundBy::Kept,
             };
             self.books.add_previous(&mut self.core, node, told, effects);
         }

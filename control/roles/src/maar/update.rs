@@ -13,10 +13,11 @@ use crate::timestamp::Stamper;
 use crate::Now;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
+use std::net::Ipv6Addr;
 use std::time::Duration;
 use wire::mh::{
     BindingUpdate, HandoffIndicator, HomeNetworkPrefix, Lifetime, Message, MnIdentifier,
-    MobilityOption, UpdateFlags,
+    MobilityOption, NtpTime, UpdateFlags,
 };
 
 /// How long a host has to answer whether it is there: RetransTimer (RFC 4861 section 10).
@@ -33,10 +34,14 @@ pub(super) struct Core {
 }
 
 /// Whom an update is about.
-struct Subject<'a> {
-    mn_identifier: &'a MnIdentifier,
-    link: Option<HostLink>,
-    what: NodeTimer,
+pub(super) struct Subject<'a> {
+    pub(super) mn_identifier: &'a MnIdentifier,
+    pub(super) link: Option<HostLink>,
+    pub(super) what: NodeTimer,
+    /// Where it goes; none: to the database.
+    pub(super) to: Option<Ipv6Addr>,
+    /// When its host came, if that is what it tells; else it tells when it is sent.
+    pub(super) came: Option<Duration>,
 }
 
 impl Core {
@@ -63,7 +68,7 @@ impl Core {
     }
 
     /// A fresh update about these prefixes.
-    fn fresh(
+    pub(super) fn fresh(
         &self,
         handoff: HandoffIndicator,
         lifetime: Lifetime,
@@ -145,6 +150,8 @@ impl Core {
             mn_identifier: &node.mn_identifier,
             link: node.visit.as_ref().map(|visit| visit.link),
             what: NodeTimer::Retransmit,
+            to: None,
+            came: None,
         };
         let ListEntry { rate, update, .. } = &mut node.list;
         if let Some(update) = update {
@@ -152,7 +159,7 @@ impl Core {
         }
     }
 
-    /// Tells the database that a prefix of another anchor is no longer needed here (S2-19).
+    /// Tells the database, or its anchor, that a prefix of another anchor is no longer needed here (S2-19).
     pub(super) fn release(
         &mut self,
         now: Now,
@@ -173,14 +180,20 @@ impl Core {
             mn_identifier: &node.mn_identifier,
             link: Some(visit.link),
             what: NodeTimer::Release { prefix },
+            to: self.config.distributed().map(|_| previous.anchor),
+            came: None,
+        };
+        let rate = match subject.to {
+            Some(_) => &mut previous.rate,
+            None => &mut node.list.rate,
         };
         let update = previous.release.get_or_insert(fresh);
-        self.send(now, &subject, &mut node.list.rate, update, effects);
+        self.send(now, &subject, rate, update, effects);
     }
 
     /// Sends an update, with the latest timestamp and a new sequence number. Above MAX_UPDATE_RATE it
     /// only starts the timer.
-    fn send(
+    pub(super) fn send(
         &mut self,
         now: Now,
         subject: &Subject<'_>,
@@ -188,6 +201,9 @@ impl Core {
         update: &mut Update,
         effects: &mut Vec<Effect>,
     ) {
+        let Some(to) = subject.to.or(self.config.cmd()) else {
+            return;
+        };
         let timer = timer(subject.mn_identifier, subject.what);
         if let Err(after) = rate.take(now.monotonic, self.config.max_update_rate) {
             self.counters.add(MaarCounter::UpdatesDelayed);
@@ -197,7 +213,10 @@ impl Core {
         let sending = Transmission {
             sequence: self.sequence,
             at: now.monotonic,
-            timestamp: Some(self.stamper.stamp(now)),
+            timestamp: Some(match subject.came {
+                Some(came) => NtpTime::from_unix(came),
+                None => self.stamper.stamp(now),
+            }),
         };
         if update.goes_out(sending) {
             self.counters.add(MaarCounter::UpdatesRetransmitted);
@@ -206,14 +225,14 @@ impl Core {
         let after = update.backoff.step(&mut self.rng);
         effects.push(Effect::Send {
             from: self.config.address,
-            to: self.config.cmd,
+            to,
             message: self.message(subject, update, sending),
         });
         effects.push(Effect::SetTimer { timer, after });
         effects.push(Effect::Notify {
             notice: Notice::UpdateSent {
                 mn_identifier: subject.mn_identifier.clone(),
-                lma: self.config.cmd,
+                lma: to,
                 sequence: sending.sequence,
                 lifetime_secs: update.lifetime.as_secs(),
             },
@@ -243,7 +262,7 @@ impl Core {
             // A database that answers for us, as a proxy does, can tell this only if it knows it.
             let router = self
                 .router(link)
-                .filter(|_| update.lifetime != Lifetime::ZERO);
+                .filter(|_| update.lifetime != Lifetime::ZERO && subject.to.is_none());
             options.extend(router.into_iter().flat_map(LogicalRouter::options));
         }
         Message::BindingUpdate(BindingUpdate {

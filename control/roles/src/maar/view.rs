@@ -1,5 +1,6 @@
 //! The local binding cache as an operator sees it.
 
+use super::discovery::FoundBy;
 use super::node::Node;
 use crate::effect::LogicalRouter;
 use crate::event::HostLink;
@@ -35,6 +36,21 @@ pub struct PreviousView {
     pub router: Option<LogicalRouter>,
     /// Whether it is being let go of.
     pub releasing: bool,
+    /// How its anchor became known.
+    pub found: FoundBy,
+}
+
+/// A prefix of a host whose anchor has yet to answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct SoughtView {
+    /// The prefix.
+    pub prefix: HomeNetworkPrefix,
+    /// Where its anchor is written to.
+    pub to: Ipv6Addr,
+    /// How that address became known.
+    pub found: FoundBy,
+    /// How often it was written to.
+    pub transmissions: u32,
 }
 
 /// One entry of the local binding cache (RFC 8885 section 3).
@@ -54,6 +70,10 @@ pub struct NodeView {
     pub serving: Option<Ipv6Addr>,
     /// Its prefixes that other gateways anchor, while it is here.
     pub previous: Vec<PreviousView>,
+    /// Whether it is not known yet, or nobody could tell, which prefixes it has from elsewhere.
+    pub searching: bool,
+    /// Prefixes that it was found to have, whose anchors have yet to answer.
+    pub sought: Vec<SoughtView>,
     /// Until its binding ends if it is not refreshed; none where only the database ends it.
     pub lifetime_left: Option<Duration>,
 }
@@ -90,6 +110,18 @@ impl Node {
                     prefix: previous.prefix,
                     router: previous.router,
                     releasing: previous.release.is_some(),
+                    found: previous.found,
+                })
+                .collect(),
+            searching: visit.is_some_and(|visit| visit.search.open),
+            sought: visit
+                .into_iter()
+                .flat_map(|visit| &visit.search.sought)
+                .map(|sought| SoughtView {
+                    prefix: sought.prefix,
+                    to: sought.to,
+                    found: sought.found,
+                    transmissions: sought.update.transmissions,
                 })
                 .collect(),
             lifetime_left: ends.map(|end| end.saturating_sub(now)),

@@ -415,6 +415,8 @@ impl Role for Mag {
             // Other roles'.
             Event::Policy { .. }
             | Event::Maars { .. }
+            | Event::AnchorsFound { .. }
+            | Event::NodeInformation { .. }
             | Event::Mode { .. }
             | Event::Unused { .. }
             | Event::Restored { .. }

@@ -370,7 +370,7 @@ impl Domain {
                 let event = Event::Authenticated { link, profile };
                 self.plan(now + delay, Happening::Tell(at_node, Box::new(event)));
             }
-            Effect::ServeIpv4 { .. } => {}
+            Effect::ServeIpv4 { .. } | Effect::FindAnchors { .. } | Effect::QueryNode { .. } => {}
             Effect::Watch { link, .. } => {
                 node.watched.insert(link);
                 if !self.is_there(at_node, link) {

@@ -3,6 +3,9 @@
 
 mod addresses;
 mod advertising;
+mod alone;
+mod alone_scenario;
+mod alone_walk;
 mod cmd;
 mod cmd_anchors;
 mod cmd_domain;

@@ -2,12 +2,14 @@
 //! names its setup and lists events with their time in milliseconds; with `RECORDINGS_REGENERATE`
 //! set, the effects are written anew, to be read before they are committed.
 
+use crate::alone_scenario::{alone, Known, ASKS};
 use crate::cmd_scenario::cmd;
 use crate::maar_scenario::maar;
 use crate::scenario::{at, lma, lma_config, lma_with, mag, mag_config};
 use roles::cmd::CmdMode;
 use roles::effect::Effect;
 use roles::lma::Lma;
+use roles::maar::{Backend, Maar};
 use roles::mag::Mag;
 use roles::{Event, Role, SignallingProfile};
 use serde::{Deserialize, Serialize};
@@ -44,6 +46,10 @@ enum Setup {
     CmdLocator,
     /// A database that answers for others.
     CmdProxy,
+    /// The first MAAR of a domain without a database, which asks hosts for their addresses.
+    MaarThatAsks,
+    /// The same, which is told of hosts' prefixes.
+    MaarThatIsTold,
 }
 
 impl Setup {
@@ -84,6 +90,10 @@ impl Setup {
             Self::CmdRelay => Box::new(cmd(CmdMode::Relay)),
             Self::CmdLocator => Box::new(cmd(CmdMode::Locator)),
             Self::CmdProxy => Box::new(cmd(CmdMode::Proxy)),
+            Self::MaarThatAsks => Box::new(Maar::new(alone(1, 3, ASKS, Known::ByPrefix))),
+            Self::MaarThatIsTold => {
+                Box::new(Maar::new(alone(1, 3, Backend::Asked, Known::ByPrefix)))
+            }
             Self::MagWithoutTimestamps => {
                 let mut config = mag_config();
                 config.timestamps = false;
@@ -117,7 +127,7 @@ fn recordings() -> Vec<PathBuf> {
     files
 }
 
-/// Proves S1-01, S1-02, S1-03, S1-05, S1-06, S1-07, S1-11, S1-12, S1-13, S1-14, S1-24, S1-25, S1-26.
+/// Proves S2-43, S2-45, S2-49, S2-51, S2-52, S2-53, S1-01, S1-02, S1-03, S1-05, S1-06, S1-07, S1-11, S1-12, S1-13, S1-14, S1-24, S1-25, S1-26.
 #[test]
 fn recorded_events_have_the_effects_that_were_recorded() {
     let regenerate = std::env::var_os("RECORDINGS_REGENERATE").is_some();

@@ -80,5 +80,9 @@ fn is_ours(domain: Domain, address: Ipv6Addr, view: &View<'_>) -> bool {
     let mut found = [None];
     let probe = Probe::ipv6(domain, address.octets());
     view.reader.lookup_uncounted(&[probe], &mut found);
-    found == [None] && view.fib.route(domain, address) == Some(NextHop::Local)
+    match found {
+        [None] => view.fib.route(domain, address) == Some(NextHop::Local),
+        // Of a prefix that is bound, the address that its anchor has in it.
+        [Some(_)] => view.fib.is_anchor_address(address),
+    }
 }
