@@ -13,7 +13,7 @@
 //!
 //! A timer never fires early: its deadline is rounded up to a tick, the present down.
 
-use hashbrown::HashMap;
+use roles::keyed::Keyed;
 use std::collections::VecDeque;
 use std::hash::Hash;
 use std::time::Duration;
@@ -29,9 +29,11 @@ const SPAN: u64 = 1 << (BITS * LEVELS as u32);
 /// No entry.
 const NONE: u32 = u32::MAX;
 
+/// In the place of a level: the timer has run out and stands in no slot.
+const DUE: u8 = u8::MAX;
+
 /// One timer, linked into its slot.
-struct Entry<K> {
-    key: K,
+struct Entry {
     tick: u64,
     level: u8,
     slot: u8,
@@ -51,10 +53,8 @@ pub struct Wheel<K> {
     present: u64,
     levels: Vec<[List; SLOTS]>,
     occupied: [u64; LEVELS],
-    entries: Vec<Option<Entry<K>>>,
-    free: Vec<u32>,
-    index: HashMap<K, u32>,
-    /// Timers that have run out and were not taken yet; in the map they stand as `NONE`.
+    timers: Keyed<K, Entry>,
+    /// Timers that have run out and were not taken yet.
     due: VecDeque<K>,
 }
 
@@ -75,66 +75,54 @@ impl<K: Hash + Eq + Clone> Wheel<K> {
             present: 0,
             levels: vec![[empty; SLOTS]; LEVELS],
             occupied: [0; LEVELS],
-            entries: Vec::new(),
-            free: Vec::new(),
-            index: HashMap::new(),
+            timers: Keyed::default(),
             due: VecDeque::new(),
         }
     }
 
     /// Timers that run or wait to be taken.
     pub fn len(&self) -> usize {
-        self.index.len()
+        self.timers.len()
     }
 
     /// Whether no timer runs.
     pub fn is_empty(&self) -> bool {
-        self.index.is_empty()
+        self.timers.is_empty()
     }
 
     /// Starts the timer `key`, or starts it anew, to run out at `at`.
     pub fn set(&mut self, key: K, at: Duration) {
-        self.cancel(&key);
         let tick = u64::try_from(at.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX);
-        if tick <= self.present {
-            self.index.insert(key.clone(), NONE);
-            self.due.push_back(key);
-            return;
-        }
-        let entry = Entry {
-            key: key.clone(),
-            tick,
-            level: 0,
-            slot: 0,
-            previous: NONE,
-            next: NONE,
-        };
-        let id = match self.free.pop() {
+        let due = (tick <= self.present).then(|| key.clone());
+        let id = match self.timers.number(&key) {
             Some(id) => {
-                self.entries[id as usize] = Some(entry);
+                self.unlink(id);
                 id
             }
             None => {
-                self.entries.push(Some(entry));
-                (self.entries.len() - 1) as u32
+                let entry = Entry {
+                    tick,
+                    level: DUE,
+                    slot: 0,
+                    previous: NONE,
+                    next: NONE,
+                };
+                self.timers.add(key, entry)
             }
         };
-        self.index.insert(key, id);
-        self.link(id, tick);
+        match due {
+            Some(key) => self.due.push_back(key),
+            None => self.link(id, tick),
+        }
     }
 
     /// Stops the timer `key`; whether it ran.
     pub fn cancel(&mut self, key: &K) -> bool {
-        match self.index.remove(key) {
-            None => false,
-            Some(NONE) => true,
-            Some(id) => {
-                self.unlink(id);
-                self.entries[id as usize] = None;
-                self.free.push(id);
-                true
-            }
-        }
+        let Some(id) = self.timers.number(key) else {
+            return false;
+        };
+        self.unlink(id);
+        self.timers.remove(key).is_some()
     }
 
     /// The next timer that has run out at `now`, in order of deadline; `None` when there is none.
@@ -143,8 +131,8 @@ impl<K: Hash + Eq + Clone> Wheel<K> {
         loop {
             while let Some(key) = self.due.pop_front() {
                 // One that was cancelled or set anew since is no longer marked as due.
-                if self.index.get(&key) == Some(&NONE) {
-                    self.index.remove(&key);
+                if self.timers.get(&key).is_some_and(|it| it.level == DUE) {
+                    self.timers.remove(&key);
                     return Some(key);
                 }
             }
@@ -199,18 +187,16 @@ impl<K: Hash + Eq + Clone> Wheel<K> {
         };
         self.occupied[level] &= !(1 << slot);
         while id != NONE {
-            let Some(entry) = self.entries[id as usize].as_mut() else {
+            let Some((key, entry)) = self.timers.at(id) else {
                 return;
             };
-            let next = entry.next;
-            if entry.tick <= self.present {
-                let key = entry.key.clone();
-                self.entries[id as usize] = None;
-                self.free.push(id);
-                self.index.insert(key.clone(), NONE);
-                self.due.push_back(key);
+            let (next, tick) = (entry.next, entry.tick);
+            if tick <= self.present {
+                self.due.push_back(key.clone());
+                if let Some(entry) = self.timers.at_mut(id) {
+                    entry.level = DUE;
+                }
             } else {
-                let tick = entry.tick;
                 self.link(id, tick);
             }
             id = next;
@@ -219,10 +205,10 @@ impl<K: Hash + Eq + Clone> Wheel<K> {
 
     /// Puts an entry, which stands nowhere, at the end of the slot that its tick belongs to.
     fn link(&mut self, id: u32, tick: u64) {
-        let tick = tick.min(self.present.saturating_add(SPAN - 1));
-        let differing = (tick ^ self.present) | 1;
+        let turn = tick.min(self.present.saturating_add(SPAN - 1));
+        let differing = (turn ^ self.present) | 1;
         let level = ((63 - differing.leading_zeros()) / BITS).min(LEVELS as u32 - 1);
-        let slot = ((tick >> (BITS * level)) % SLOTS as u64) as usize;
+        let slot = ((turn >> (BITS * level)) % SLOTS as u64) as usize;
         let list = &mut self.levels[level as usize][slot];
         let tail = list.tail;
         list.tail = id;
@@ -230,10 +216,11 @@ impl<K: Hash + Eq + Clone> Wheel<K> {
             list.head = id;
         }
         self.occupied[level as usize] |= 1 << slot;
-        if let Some(last) = self.entries.get_mut(tail as usize).and_then(Option::as_mut) {
+        if let Some(last) = self.timers.at_mut(tail) {
             last.next = id;
         }
-        if let Some(entry) = self.entries[id as usize].as_mut() {
+        if let Some(entry) = self.timers.at_mut(id) {
+            entry.tick = tick;
             entry.level = level as u8;
             entry.slot = slot as u8;
             entry.previous = tail;
@@ -241,22 +228,19 @@ impl<K: Hash + Eq + Clone> Wheel<K> {
         }
     }
 
-    /// Takes an entry out of its slot.
+    /// Takes an entry out of its slot, if it is in one.
     fn unlink(&mut self, id: u32) {
-        let Some(entry) = &self.entries[id as usize] else {
+        let Some(entry) = self.timers.at_mut(id).filter(|it| it.level != DUE) else {
             return;
         };
         let (level, slot) = (usize::from(entry.level), usize::from(entry.slot));
         let (previous, next) = (entry.previous, entry.next);
-        match self
-            .entries
-            .get_mut(previous as usize)
-            .and_then(Option::as_mut)
-        {
+        entry.level = DUE;
+        match self.timers.at_mut(previous) {
             Some(before) => before.next = next,
             None => self.levels[level][slot].head = next,
         }
-        match self.entries.get_mut(next as usize).and_then(Option::as_mut) {
+        match self.timers.at_mut(next) {
             Some(after) => after.previous = previous,
             None => self.levels[level][slot].tail = previous,
         }

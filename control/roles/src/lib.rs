@@ -20,6 +20,7 @@ pub mod counters;
 pub mod effect;
 pub mod event;
 mod heartbeat;
+pub mod keyed;
 pub mod lma;
 pub mod maar;
 pub mod mag;

@@ -12,8 +12,8 @@
 //!                    └─────────────── oldest first ────────────────┘ fresh, or too much to remember
 //! ```
 
+use crate::keyed::Keyed;
 use crate::several::Several;
-use hashbrown::HashMap;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv6Addr;
@@ -162,8 +162,8 @@ pub(crate) struct Prefixes {
     pools: Pools,
     /// Released prefixes that are kept for their former holders, at most.
     remember: usize,
-    held: HashMap<HomeNetworkPrefix, MnIdentifier>,
-    released: HashMap<HomeNetworkPrefix, Released>,
+    held: Keyed<HomeNetworkPrefix, MnIdentifier>,
+    released: Keyed<HomeNetworkPrefix, Released>,
     /// The released ones by age.
     oldest: BTreeMap<u64, HomeNetworkPrefix>,
     former: Several<MnIdentifier, HomeNetworkPrefix>,
@@ -198,8 +198,8 @@ impl Prefixes {
             frontier: vec![0; pools.0.len()],
             pools,
             remember,
-            held: HashMap::new(),
-            released: HashMap::new(),
+            held: Keyed::default(),
+            released: Keyed::default(),
             oldest: BTreeMap::new(),
             former: Several::default(),
             releases: 0,

@@ -1,13 +1,13 @@
 //! Several values under one key, most often one.
 
-use hashbrown::HashMap;
+use crate::keyed::Keyed;
 use std::hash::Hash;
 
 /// A map from a key to the values that it has, in the order in which they came. A key with one value
 /// takes no more than the value.
 #[derive(Clone, Debug)]
 pub(crate) struct Several<K, V> {
-    values: HashMap<K, Few<V>>,
+    values: Keyed<K, Few<V>>,
 }
 
 #[derive(Clone, Debug)]
@@ -19,7 +19,7 @@ struct Few<V> {
 impl<K, V> Default for Several<K, V> {
     fn default() -> Self {
         Self {
-            values: HashMap::new(),
+            values: Keyed::default(),
         }
     }
 }

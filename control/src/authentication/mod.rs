@@ -209,7 +209,8 @@ impl Associations {
         }
     }
 
-    /// The octets of a message to `to`, authenticated if we share keys.
+    /// The octets of a message to `to`, authenticated if we share keys. The message is as it was
+    /// afterwards.
     ///
     /// # Errors
     /// What [`Message::emit`] says.
@@ -218,17 +219,17 @@ impl Associations {
         wall: Duration,
         from: Ipv6Addr,
         to: Ipv6Addr,
-        message: &Message,
+        message: &mut Message,
     ) -> Result<Vec<u8>, EmitError> {
         let mut octets = Vec::with_capacity(160);
         let Some(association) = self.peers.get_mut(&to) else {
             message.emit(from, to, &mut octets)?;
             return Ok(octets);
         };
-        let mut sealed = message.clone();
+        let options = message.options().len();
         let answer = matches!(message, Message::BindingAcknowledgement(_));
         let update = matches!(message, Message::BindingUpdate(_));
-        if let Some(options) = sealed.options_mut() {
+        if let Some(options) = message.options_mut() {
             // An acknowledgement has that of its update.
             if let (Some(replay), false) = (&mut association.replay, answer) {
                 let stamp = replay.stamp(wall, update);
@@ -247,7 +248,11 @@ impl Associations {
                 })
             }));
         }
-        sealed.emit(from, to, &mut octets)?;
+        let emitted = message.emit(from, to, &mut octets);
+        if let Some(all) = message.options_mut() {
+            all.truncate(options);
+        }
+        emitted?;
         let care_of = care_of(from, to, message);
         let options: Vec<_> = placed(&octets).collect();
         for option in options {

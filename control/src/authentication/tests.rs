@@ -56,7 +56,9 @@ fn acknowledgement(status: Status, stamp: ReplayTimestamp) -> Message {
 }
 
 fn sent(by: &mut Associations, wall: Duration, message: &Message) -> (Message, Vec<u8>) {
-    let octets = by.seal(wall, MAG, LMA, message).expect("sealed");
+    let octets = by
+        .seal(wall, MAG, LMA, &mut message.clone())
+        .expect("sealed");
     let parsed = Message::parse(MAG, LMA, &octets).expect("parsed");
     (parsed, octets)
 }
@@ -142,7 +144,9 @@ fn a_forged_revocation_is_not_taken() {
     });
     let mut lma = with(MAG, &[gateways()], Some(7));
     let mut mag = with(LMA, &[gateways()], Some(7));
-    let octets = lma.seal(NOON, LMA, MAG, &revocation).expect("sealed");
+    let octets = lma
+        .seal(NOON, LMA, MAG, &mut revocation.clone())
+        .expect("sealed");
     let sealed = Message::parse(LMA, MAG, &octets).expect("parsed");
     assert_eq!(mag.check(NOON, LMA, MAG, &sealed, &octets), Ok(()));
     let again = mag.check(NOON, LMA, MAG, &sealed, &octets);
@@ -227,7 +231,9 @@ fn an_acknowledgement_answers_one_update_once() {
     let mut lma = with(MAG, &[gateways()], Some(7));
     let (update, _) = sent(&mut mag, NOON, &update());
     let answer = acknowledgement(Status::ACCEPTED, stamp_of(&update));
-    let octets = lma.seal(NOON, LMA, MAG, &answer).expect("sealed");
+    let octets = lma
+        .seal(NOON, LMA, MAG, &mut answer.clone())
+        .expect("sealed");
     let answer = Message::parse(LMA, MAG, &octets).expect("parsed");
     assert_eq!(mag.check(NOON, LMA, MAG, &answer, &octets), Ok(()));
     let again = mag.check(NOON, LMA, MAG, &answer, &octets);
@@ -247,7 +253,9 @@ fn a_gateway_whose_clock_is_wrong_goes_by_its_peers_when_told() {
     let ours = ReplayTimestamp::from_unix(NOON).0 >> 32 << 32;
     let low = stamp_of(&message).0 & 0xffff_ffff;
     let answer = acknowledgement(Status::ID_MISMATCH, ReplayTimestamp(ours | low));
-    let octets = lma.seal(NOON, LMA, MAG, &answer).expect("sealed");
+    let octets = lma
+        .seal(NOON, LMA, MAG, &mut answer.clone())
+        .expect("sealed");
     let answer = Message::parse(LMA, MAG, &octets).expect("parsed");
     assert_eq!(mag.check(behind, LMA, MAG, &answer, &octets), Ok(()));
     let (message, octets) = sent(&mut mag, behind, &update());

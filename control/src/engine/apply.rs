@@ -255,7 +255,7 @@ impl<R: Role> Engine<R> {
     }
 
     /// Sends a mobility message.
-    pub(super) fn send(&mut self, now: Now, from: Ipv6Addr, to: Ipv6Addr, message: &Message) {
+    pub(super) fn send(&mut self, now: Now, from: Ipv6Addr, to: Ipv6Addr, message: &mut Message) {
         let octets = match self.associations.seal(self.wall, from, to, message) {
             Ok(octets) => octets,
             Err(error) => {

@@ -116,7 +116,11 @@ impl<R: Role> Engine<R> {
 
     fn send_now(&mut self, now: Now, what: Outgoing) {
         match what {
-            Outgoing::Message { from, to, message } => self.send(now, from, to, &message),
+            Outgoing::Message {
+                from,
+                to,
+                mut message,
+            } => self.send(now, from, to, &mut message),
             Outgoing::Advertisement {
                 link,
                 to,

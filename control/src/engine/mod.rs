@@ -62,6 +62,7 @@ use dataplane::verdict::Punt;
 use hashbrown::HashMap;
 use hosts::Hosts;
 use roles::event::{HostLink, Timer};
+use roles::keyed::Keyed;
 use roles::{BoundPrefix, Effect, Event, Now, Role};
 use sessions::Sessions;
 use std::collections::VecDeque;
@@ -203,7 +204,7 @@ pub struct Engine<R> {
     kept: Vec<Neighbour>,
     peers: Vec<std::net::Ipv6Addr>,
     tunnels: Tunnels,
-    bindings: HashMap<BoundPrefix, Installed>,
+    bindings: Keyed<BoundPrefix, Installed>,
     unused: unused::Unused,
     hosts: Hosts,
     dhcp: Option<crate::dhcp::v6::Relay>,
@@ -265,7 +266,7 @@ impl<R: Role> Engine<R> {
             kept: Vec::new(),
             peers: setup.peers,
             tunnels: Tunnels::new(setup.tunnel_hop_limit, setup.tunnel_mtu),
-            bindings: HashMap::new(),
+            bindings: Keyed::default(),
             unused: unused::Unused::new(setup.unused_after),
             hosts: Hosts::new(setup.reachability),
             dhcp: setup.dhcp.map(crate::dhcp::v6::Relay::new),

@@ -257,7 +257,7 @@ impl<R: Role> Engine<R> {
         if !self.answers.take(now.monotonic) {
             return self.out.counters.count(Counter::AnswerLimited);
         }
-        let message = Message::BindingError(BindingError {
+        let mut message = Message::BindingError(BindingError {
             status: BindingError::UNRECOGNIZED_MH_TYPE,
             home_address: Ipv6Addr::UNSPECIFIED,
             options: Vec::new(),
@@ -265,7 +265,7 @@ impl<R: Role> Engine<R> {
         let from = received.destination;
         if let Ok(octets) = self
             .associations
-            .seal(now.wall, from, received.source, &message)
+            .seal(now.wall, from, received.source, &mut message)
         {
             if self.send_octets(now, from, received.source, octets) {
                 self.out.counters.count(Counter::BindingErrorSent);

@@ -7,8 +7,8 @@
 use super::{Engine, Installed};
 use dataplane::counters::BindingTotals;
 use dataplane::key::BindingKey;
-use hashbrown::HashMap;
 use roles::effect::Path;
+use roles::keyed::Keyed;
 use roles::{BoundPrefix, Event, Now, Role};
 use std::net::IpAddr;
 use std::time::Duration;
@@ -50,7 +50,7 @@ impl Unused {
     pub(super) fn look(
         &mut self,
         now: Duration,
-        bindings: &mut HashMap<BoundPrefix, Installed>,
+        bindings: &mut Keyed<BoundPrefix, Installed>,
         key: &BindingKey,
         totals: BindingTotals,
     ) {

@@ -274,6 +274,7 @@ fn renumber(
     for (key, _) in &moved {
         records.remove(key.as_slice()).map_err(known)?;
     }
+    let mut value = Vec::new();
     for (_, mut visitor) in moved {
         let name = before.get(usize::from(visitor.link.interface));
         let index = name.and_then(|name| place.interfaces.iter().position(|it| it == name));
@@ -284,7 +285,8 @@ fn renumber(
         };
         visitor.link.interface = index;
         let record = Record::Visitor(visitor);
-        let (key, value) = (key(&record.key()), encode(&record)?);
+        let key = key(&record.key());
+        encode(&record, &mut value)?;
         records
             .insert(key.as_slice(), value.as_slice())
             .map_err(known)?;
@@ -317,8 +319,11 @@ fn key(key: &Key) -> Vec<u8> {
     octets
 }
 
-fn encode(record: &Record) -> Result<Vec<u8>, StoreError> {
-    rmp_serde::to_vec_named(record).map_err(|error| StoreError::Record(error.to_string()))
+/// Writes a record into `octets`, in the place of what is there.
+fn encode(record: &Record, octets: &mut Vec<u8>) -> Result<(), StoreError> {
+    octets.clear();
+    rmp_serde::encode::write_named(octets, record)
+        .map_err(|error| StoreError::Record(error.to_string()))
 }
 
 fn decode(place: &Place, octets: &[u8]) -> Result<Record, StoreError> {
@@ -355,10 +360,12 @@ impl Store for Embedded {
             let mut records = transaction
                 .open_table(RECORDS)
                 .map_err(|error| of(place, error.into()))?;
+            let mut value = Vec::new();
             for change in changes {
                 match change {
                     Change::Put(record) => {
-                        let (key, value) = (key(&record.key()), encode(record)?);
+                        let key = key(&record.key());
+                        encode(record, &mut value)?;
                         let put = records.insert(key.as_slice(), value.as_slice());
                         put.map_err(known)?;
                     }

@@ -23,6 +23,9 @@ use tokio::sync::Notify;
 /// Changes that may wait before no further message is begun.
 pub(crate) const WAITING: usize = 65_536;
 
+/// Changes that there is room for without asking for more memory.
+const SPARE: usize = 1_024;
+
 /// Chunks of records that are read ahead of who takes them: enough for both to be at work, and few enough
 /// for memory.
 const AHEAD: usize = 8;
@@ -54,6 +57,8 @@ pub struct State {
 #[derive(Default)]
 struct Queue {
     changes: Vec<Change>,
+    /// Room of changes that were committed, for those to come.
+    spare: Vec<Change>,
     closing: bool,
     state: State,
 }
@@ -176,7 +181,8 @@ impl Keeper {
         }
         let mut queue = self.shared.queue.lock();
         if queue.changes.is_empty() {
-            std::mem::swap(&mut queue.changes, &mut self.outgoing);
+            let room = std::mem::take(&mut queue.spare);
+            queue.changes = std::mem::replace(&mut self.outgoing, room);
         } else {
             queue.changes.append(&mut self.outgoing);
         }
@@ -251,7 +257,7 @@ fn keep(
         if queue.changes.is_empty() {
             return;
         }
-        let changes = std::mem::take(&mut queue.changes);
+        let mut changes = std::mem::take(&mut queue.changes);
         drop(queue);
         if !commit(store.as_mut(), shared, &changes) {
             return;
@@ -260,6 +266,9 @@ fn keep(
             .committed
             .fetch_add(changes.len() as u64, Ordering::Release);
         shared.told.notify_one();
+        changes.clear();
+        changes.shrink_to(SPARE);
+        shared.queue.lock().spare = changes;
     }
 }
 

@@ -3,7 +3,8 @@
 //! A storm goes in rounds. In the first every host registers; in each further one every host moves to
 //! the next access gateway, or refreshes where it is when there is only one. A host that gets no answer
 //! sends its update again, with a new sequence number and timestamp; sequence numbers of one round lie
-//! together, so that an answer to any of its tries counts.
+//! together, so that an answer to any of its tries counts. That an update came too late to be believed
+//! (RFC 5213 section 5.5) is no fault of the answer: the next try has a time of its own.
 
 use super::message::{read_answer, write_update, Answer, BadAnswer, Registration};
 use super::revocation::{read_revocation, Revocation, MH_TYPE};
@@ -20,7 +21,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 use wire::ether::MacAddr;
-use wire::mh::HandoffIndicator;
+use wire::mh::{HandoffIndicator, Status};
 
 /// Tries per host and round; also the sequence numbers that a round has.
 const TRIES: u16 = 8;
@@ -116,6 +117,7 @@ pub struct Storm {
     rounds: Vec<Round>,
     wrong: BTreeMap<Wrong, u64>,
     repeated: u64,
+    late: u64,
     /// Revocations that came, and those that have yet to be acknowledged.
     revocations: u64,
     revoked: VecDeque<Revocation>,
@@ -149,6 +151,7 @@ impl Storm {
             rounds: Vec::new(),
             wrong: BTreeMap::new(),
             repeated: 0,
+            late: 0,
             revocations: 0,
             revoked: VecDeque::new(),
             latency: Histogram::new_with_bounds(1, 1 << 38, 3)?,
@@ -192,6 +195,11 @@ impl Storm {
     /// Right answers for hosts that had one: to an update that was sent again too early.
     pub fn repeated(&self) -> u64 {
         self.repeated
+    }
+
+    /// Answers that an update was too old when it was looked at, or older than another of its host.
+    pub fn late(&self) -> u64 {
+        self.late
     }
 
     /// Revocations of what hosts had at the gateways that they left.
@@ -407,6 +415,14 @@ impl Storm {
         }
         if state.tries == 0 || !sent {
             return Err(Wrong::Sequence);
+        }
+        let late = [
+            Status::TIMESTAMP_MISMATCH,
+            Status::TIMESTAMP_LOWER_THAN_PREV_ACCEPTED,
+        ];
+        if late.contains(&answer.status) {
+            self.late += 1;
+            return Ok(());
         }
         if answer.status.0 != 0 {
             return Err(Wrong::Status(answer.status.0));

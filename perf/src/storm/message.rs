@@ -50,7 +50,7 @@ pub fn write_update(
         length: plan.given().host_length,
     };
     let identifier = format!("{}{REALM}", registration.host);
-    let message = Message::BindingUpdate(BindingUpdate {
+    let mut message = Message::BindingUpdate(BindingUpdate {
         sequence: registration.sequence,
         flags: UpdateFlags::ACKNOWLEDGE.with(UpdateFlags::PROXY),
         lifetime: Lifetime::from_secs_floor(registration.lifetime),
@@ -62,12 +62,13 @@ pub fn write_update(
             MobilityOption::Timestamp(NtpTime::from_unix(since)),
         ],
     });
-    write(&message, (registration.from, anchor), stations, keys, out)
+    let ends = (registration.from, anchor);
+    write(&mut message, ends, stations, keys, out)
 }
 
 /// Writes the frame of a message between these addresses into `out`, in place of what is there.
 pub(super) fn write(
-    message: &Message,
+    message: &mut Message,
     (from, to): (Ipv6Addr, Ipv6Addr),
     (own, gateway): (MacAddr, MacAddr),
     keys: Option<&mut Associations>,

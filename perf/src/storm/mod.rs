@@ -115,6 +115,8 @@ pub struct Report {
     wrong: BTreeMap<String, u64>,
     /// Right answers beyond the first for a host and round.
     repeated: u64,
+    /// Answers that an update came too late to be believed.
+    late: u64,
     /// Revocations that the anchor sent to gateways that hosts had left; each was acknowledged.
     revocations: u64,
     /// From the due time of an update to its answer.
@@ -446,6 +448,7 @@ impl Report {
                 .map(|(wrong, count)| (format!("{wrong:?}"), *count))
                 .collect(),
             repeated: storm.repeated(),
+            late: storm.late(),
             revocations: storm.revocations(),
             latency_us: Latency::of(storm.latency(), hz()),
             anchord_cpu_seconds: None,
@@ -492,6 +495,12 @@ impl Report {
             println!(
                 "traffic   {} sent, {} lost ({:.4} %)",
                 traffic.sent, traffic.lost, traffic.loss_percent
+            );
+        }
+        if self.late > 0 {
+            println!(
+                "late      {} updates were too old when they were looked at",
+                self.late
             );
         }
         for (wrong, count) in &self.wrong {

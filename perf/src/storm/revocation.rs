@@ -51,14 +51,14 @@ impl Revocation {
         keys: Option<&mut Associations>,
         out: &mut Vec<u8>,
     ) -> bool {
-        let message = Message::RevocationAcknowledgement(RevocationAcknowledgement {
+        let mut message = Message::RevocationAcknowledgement(RevocationAcknowledgement {
             status: RevocationStatus::SUCCESS,
             sequence: self.indication.sequence,
             flags: self.indication.flags,
             options: Vec::new(),
         });
         let ends = (self.gateway, self.anchor);
-        write(&message, ends, stations, keys, out)
+        write(&mut message, ends, stations, keys, out)
     }
 }
 
@@ -78,7 +78,13 @@ pub(super) mod tests {
         });
         let mut frame = Vec::new();
         let ends = (anchor, gateway);
-        assert!(write(&message, ends, (OWN, OWN), None, &mut frame));
+        assert!(write(
+            &mut message.clone(),
+            ends,
+            (OWN, OWN),
+            None,
+            &mut frame
+        ));
         frame
     }
 

@@ -198,9 +198,11 @@ fn acknowledge(
     let asked = &received.options;
     let drafted = received.form == SignallingProfile::Draft;
     let host = asked.mn_identifier.cloned();
-    let mut options = vec![MobilityOption::MnIdentifier(
+    // Few have more, with the two of an authenticated one.
+    let mut options = Vec::with_capacity(10);
+    options.push(MobilityOption::MnIdentifier(
         host.unwrap_or_else(|| MnIdentifier::Nai(String::new())),
-    )];
+    ));
     let prefixes = match outcome.entry {
         Some(entry)
             if (!asked.prefixes.is_empty() || asked.confirms) && !entry.prefixes.is_empty() =>

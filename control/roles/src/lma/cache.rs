@@ -3,8 +3,8 @@
 use super::view::{BindingState, BindingView};
 use super::wait::Held;
 use crate::effect::Encapsulation;
+use crate::keyed::Index;
 use crate::pool::Interface;
-use crate::several::Several;
 use crate::BoundPrefix;
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -103,7 +103,8 @@ impl Entry {
 pub(super) struct Cache {
     /// In boxes: half of the places of a tree's nodes are empty.
     sessions: BTreeMap<u64, Box<Entry>>,
-    by_identifier: Several<MnIdentifier, u64>,
+    /// The identifiers are in the entries.
+    by_identifier: Index<u64>,
     last_session: u64,
 }
 
@@ -116,21 +117,28 @@ impl Cache {
 
     pub(super) fn insert(&mut self, entry: Entry) {
         self.last_session = self.last_session.max(entry.session);
-        self.by_identifier
-            .insert(entry.mn_identifier.clone(), entry.session);
-        self.sessions.insert(entry.session, Box::new(entry));
+        let hash = self.by_identifier.hash(&entry.mn_identifier);
+        let session = entry.session;
+        if self.sessions.insert(session, Box::new(entry)).is_none() {
+            self.by_identifier.insert(hash, session);
+        }
     }
 
     pub(super) fn remove(&mut self, session: u64) -> Option<Entry> {
         let entry = self.sessions.remove(&session)?;
-        self.by_identifier.remove(&entry.mn_identifier, session);
+        let hash = self.by_identifier.hash(&entry.mn_identifier);
+        self.by_identifier.remove(hash, |its| its == session);
         Some(*entry)
     }
 
-    /// The sessions of a host.
+    /// The sessions of a host, by number.
     pub(super) fn of<'a>(&'a self, host: &MnIdentifier) -> impl Iterator<Item = &'a Entry> + 'a {
-        let sessions = self.by_identifier.get(host);
-        sessions.filter_map(|session| self.get(session))
+        let hash = self.by_identifier.hash(host);
+        let sessions = self.by_identifier.all(hash);
+        let entries = sessions.filter_map(|session| self.get(session));
+        let mut its: Vec<_> = entries.filter(|it| it.mn_identifier == *host).collect();
+        its.sort_unstable_by_key(|entry| entry.session);
+        its.into_iter()
     }
 
     /// The session of a host that something is bound for.

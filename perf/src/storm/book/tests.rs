@@ -107,6 +107,24 @@ fn wrong_answers_are_counted_and_count_for_nothing() {
 }
 
 #[test]
+fn an_update_that_came_too_late_is_sent_again_and_no_answer_is_wrong() {
+    let (mut storm, mut link) = storm("--hosts 1", 1);
+    let first = sent(&mut storm, &mut link, 0);
+    let late = answer(&first[0], |it| it.status = Status::TIMESTAMP_MISMATCH);
+    assert!(storm.take(&late, OWN, 50));
+    assert_eq!((storm.total_answered(), storm.late()), (0, 1));
+    let again = sent(&mut storm, &mut link, 100);
+    assert_eq!(again.len(), 1);
+    let older = |it: &mut wire::mh::BindingAcknowledgement| {
+        it.status = Status::TIMESTAMP_LOWER_THAN_PREV_ACCEPTED;
+    };
+    assert!(storm.take(&answer(&again[0], |_| {}), OWN, 101));
+    assert!(storm.take(&answer(&first[0], older), OWN, 102));
+    assert!(storm.wrong().is_empty());
+    assert_eq!((storm.total_answered(), storm.repeated()), (1, 1));
+}
+
+#[test]
 fn no_more_are_outstanding_than_allowed() {
     let (mut storm, mut link) = storm("--hosts 500", 1);
     let mut frames = Vec::new();
