@@ -34,7 +34,7 @@ use crate::tunnels::OuterPair;
 use crate::verdict::{Drop, Verdict};
 use crate::worker::output::Sent;
 use crate::worker::{Meter, Stage, View};
-use board::Seats;
+use board::{take_ended, Seats};
 use gate::Gate;
 use packet::{Burst, PortId, RxTx, MAX_BURST};
 use std::net::Ipv6Addr;
@@ -199,8 +199,11 @@ impl<T: RxTx, M: Meter> Path<T, M> {
         io: &mut T,
     ) {
         let gate = Gate::new(&self.limits.punts, view);
-        let refused = |buf| self.output.end(buf, GATE, view, io);
-        let seats = self.desk.board(burst, port, gate, refused);
+        let seats = self.desk.board(burst, port, gate);
+        if seats.ended != 0 {
+            let gone = take_ended(burst, seats.ended);
+            self.output.end_all(gone, GATE, view, io);
+        }
         self.meter.lap(Stage::Plan);
         if seats.riders == 0 {
             return;

@@ -28,6 +28,12 @@ impl Found {
     pub fn forwarding(self) -> Forwarding {
         self.word.forwarding()
     }
+
+    /// The same as it stands in the table: what is equal means the same.
+    #[inline(always)]
+    pub(crate) fn word(self) -> Word {
+        self.word
+    }
 }
 
 impl fmt::Debug for Found {
@@ -238,6 +244,59 @@ impl Bindings {
         leads: impl Fn(Word) + Copy,
     ) -> bool {
         let cut = Cut::to(length);
+        match probes {
+            [first, second, ..] if cut.key(first).is(&cut.key(second)) => {
+                self.lookup_runs(cut, probes, found, reached, leads)
+            }
+            _ => self.lookup_cut(cut, probes, found, reached, leads),
+        }
+    }
+
+    /// The same where neighbours ask for the same key, as packets of one flow do: once for each run of them.
+    #[inline(never)]
+    fn lookup_runs(
+        &self,
+        cut: Cut,
+        probes: &[Probe],
+        found: &mut [Option<Found>],
+        reached: impl Fn(u32) + Copy,
+        leads: impl Fn(Word) + Copy,
+    ) -> bool {
+        // There are no more runs than probes, of which there are no more than BATCH.
+        let mut firsts = ArrayVec::<Probe, BATCH>::new();
+        let mut lengths = ArrayVec::<u8, BATCH>::new();
+        let mut left = probes;
+        while let [first, others @ ..] = left {
+            let key = cut.key(first);
+            let same = others.iter().position(|other| !cut.key(other).is(&key));
+            let same = same.unwrap_or(others.len());
+            let _ = firsts.try_push(*first);
+            let _ = lengths.try_push(same as u8 + 1);
+            left = others.get(same..).unwrap_or_default();
+        }
+        let mut answers = [None; BATCH];
+        let all = self.lookup_cut(cut, &firsts, &mut answers, reached, leads);
+        let mut places = found;
+        for (answer, length) in answers.iter().zip(lengths) {
+            let Some((run, behind)) = places.split_at_mut_checked(length.into()) else {
+                break;
+            };
+            run.fill(*answer);
+            places = behind;
+        }
+        all
+    }
+
+    /// The same for probes of which none is taken to share a key with its neighbour.
+    #[inline(always)]
+    fn lookup_cut(
+        &self,
+        cut: Cut,
+        probes: &[Probe],
+        found: &mut [Option<Found>],
+        reached: impl Fn(u32) + Copy,
+        leads: impl Fn(Word) + Copy,
+    ) -> bool {
         let mut all_asked = [self.index.nothing(); BATCH];
         self.ask(cut, probes, &mut all_asked);
         let mut candidates = [NONE; BATCH];
@@ -349,6 +408,12 @@ impl Bindings {
             id: BindingId(record),
             word,
         })
+    }
+
+    /// The longest binding that covers one address.
+    pub fn covering(&self, probe: &Probe) -> Option<Found> {
+        let mut lengths = self.lengths.in_use(probe.family());
+        lengths.find_map(|length| self.get_key(&Cut::to(length).key(probe)))
     }
 
     /// The binding of exactly this key.

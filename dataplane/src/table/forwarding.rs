@@ -47,6 +47,12 @@ impl Word {
         TunnelId((self.0.get() & ((1 << TUNNEL_BITS) - 1)) as u32)
     }
 
+    /// Whether it says [`Forwarding::Anchor`] with this tunnel.
+    #[inline(always)]
+    pub(crate) fn anchors(self, tunnel: TunnelId) -> bool {
+        self.0.get() == ANCHOR << KIND_SHIFT | u64::from(tunnel.0)
+    }
+
     /// Its host.
     #[inline(always)]
     pub(crate) fn host(self) -> Option<AdjacencyId> {
@@ -109,6 +115,8 @@ mod tests {
                 ] {
                     let word = Word::read(pack(forwarding));
                     assert_eq!(word.map(Word::forwarding), Some(forwarding));
+                    let anchors = forwarding == Forwarding::Anchor { tunnel };
+                    assert_eq!(word.map(|word| word.anchors(tunnel)), Some(anchors));
                 }
             }
         }

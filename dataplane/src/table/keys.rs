@@ -72,6 +72,14 @@ impl Probe {
         }
     }
 
+    /// Its family.
+    pub(super) fn family(&self) -> Family {
+        match self.meta & IPV4 {
+            0 => Family::V6,
+            _ => Family::V4,
+        }
+    }
+
     pub(super) fn is(&self, family: Family) -> bool {
         (self.meta & IPV4 != 0) == (family == Family::V4)
     }

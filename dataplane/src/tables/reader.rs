@@ -114,6 +114,12 @@ impl Reader {
         self.lookup_with(Family::of_all(probes), probes, found, |_| ());
     }
 
+    /// The longest binding that covers one address, for whoever has only one to look up and counts nothing
+    /// for it.
+    pub fn binding_of(&self, probe: &Probe) -> Option<Found> {
+        self.tables.bindings.covering(probe)
+    }
+
     #[inline(always)]
     fn lookup_with(
         &self,

@@ -32,14 +32,23 @@ pub(super) struct Seats {
     /// A bit for each number of a kind that there is.
     pub(super) kinds: u8,
     /// A bit for each place of a packet that ends at the gate.
-    ended: u64,
+    pub(super) ended: u64,
+    /// How many those are.
+    gone: usize,
 }
 
 impl Seats {
     /// The place that a packet has when those are gone that ended before it.
     #[inline(always)]
     fn place(&self, place: usize) -> u8 {
-        place as u8 - self.ended.count_ones() as u8
+        place.wrapping_sub(self.gone) as u8
+    }
+
+    /// The packet at this place ends at the gate.
+    #[inline(always)]
+    fn end(&mut self, place: usize) {
+        self.ended |= 1 << (place % MAX_BURST);
+        self.gone += 1;
     }
 
     /// Kinds of IPv6, by their bits.
@@ -56,15 +65,14 @@ impl Seats {
 }
 
 impl Desk {
-    /// Finds a burst's riders and asks for what has to be looked up for them. What the gate refuses is taken
-    /// out of the burst and handed to `refused`; places are those that packets have without it.
+    /// Finds a burst's riders and asks for what has to be looked up for them. What the gate refuses is still
+    /// to be taken out of the burst ([`take_ended`]); places are those that packets have without it.
     #[inline(always)]
     pub(super) fn board<B: Buf>(
         &mut self,
-        burst: &mut Burst<B>,
+        burst: &[B],
         port: PortId,
         mut gate: Gate<'_>,
-        mut refused: impl FnMut(B),
     ) -> Seats {
         let mut seats = Seats::default();
         let mut before = Before::none(port, gate.view);
@@ -75,17 +83,9 @@ impl Desk {
             match self.one(burst, place, &mut before, &mut gate, &mut seats) {
                 Look::Boards(its) => kind = Some(its),
                 Look::Stays => {}
-                Look::Ends => seats.ended |= 1 << place,
+                Look::Ends => seats.end(place),
             }
             place = self.run(kind, burst, place + 1, &before, &mut gate, &mut seats);
-        }
-        let mut ended = seats.ended;
-        // The last first, so that the places of the others still hold.
-        while let Some(place) = ended.checked_ilog2() {
-            ended ^= 1 << place;
-            if let Some(buf) = burst.pop_at(place as usize) {
-                refused(buf);
-            }
         }
         seats
     }
@@ -177,7 +177,8 @@ impl Desk {
         }
     }
 
-    /// IPv6 packets from a core link, and Mobility Headers for us among them.
+    /// IPv6 packets from a core link. Mobility Headers for us stay among them or end, in the same loop:
+    /// there may be a flood of them.
     #[inline(never)]
     fn run_core<B: Buf>(
         &mut self,
@@ -187,21 +188,53 @@ impl Desk {
         gate: &mut Gate<'_>,
         seats: &mut Seats,
     ) -> usize {
+        let kind = const { Kind::of(0) };
+        let (link, domain) = (before.link, before.dock.domain);
         let mut place = from;
-        loop {
-            place = self.run_plain::<0, B>(burst, place, before, seats);
-            let packet = burst.get(place).and_then(|buf| behind(buf, before.link));
-            let look = packet.and_then(|packet| {
+        let mut count = seats.riders;
+        let source = seats.sources as u8;
+        for buf in burst.get(from..).unwrap_or_default() {
+            look_ahead(burst, place);
+            let Some((ip, octets)) = behind(buf, link).and_then(|packet| {
                 let (ip, _) = header::<Ip6>(packet)?;
-                gate.look(before.dock.domain, ip, packet.len())
-            });
-            match look {
-                Some(Look::Ends) => seats.ended |= 1 << place,
-                Some(Look::Stays) => {}
-                _ => return place,
+                Some((ip, packet.len()))
+            }) else {
+                break;
+            };
+            let Some(next) = ip.next(octets) else {
+                break;
+            };
+            if next == next_header::MOBILITY {
+                match gate.judge(domain, ip) {
+                    Some(Look::Ends) => {
+                        seats.end(place);
+                        place += 1;
+                        continue;
+                    }
+                    Some(_) => {
+                        place += 1;
+                        continue;
+                    }
+                    None => {}
+                }
             }
+            if !is_opaque(next) || !ip.goes_on() {
+                break;
+            }
+            buf.prefetch_front();
+            let (_, to) = ip.ends();
+            *at_mut(&mut self.destinations, count) = Probe::ipv6(domain, *to);
+            *at_mut(&mut self.riders, count) = Rider {
+                place: seats.place(place),
+                at: ether::HEADER_LEN as u8,
+                kind: kind.number(),
+                source,
+            };
+            count += 1;
             place += 1;
         }
+        seats.riders = count;
+        place
     }
 
     /// Packets that are in no tunnel, from a core link or from a host.
@@ -388,6 +421,22 @@ impl Desk {
             *at_mut(&mut self.sources, seats.sources) = Probe::ipv6(domain, *source);
         }
     }
+}
+
+/// Takes what ended at the gate out of a burst.
+#[cold]
+#[inline(never)]
+pub(super) fn take_ended<B>(burst: &mut Burst<B>, ended: u64) -> Burst<B> {
+    let (mut gone, mut left) = (Burst::new(), Burst::new());
+    for (place, buf) in std::mem::take(burst).into_iter().enumerate() {
+        // There is room in both for all.
+        let _ = match ended >> (place % MAX_BURST) & 1 {
+            0 => left.try_push(buf),
+            _ => gone.try_push(buf),
+        };
+    }
+    *burst = left;
+    gone
 }
 
 /// The addresses of an IPv6 packet that is to be forwarded and in no tunnel, source first.

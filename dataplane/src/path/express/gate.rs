@@ -44,9 +44,15 @@ impl<'a> Gate<'a> {
     /// ends here or stays. None for any other.
     #[inline]
     pub(super) fn look(&mut self, domain: Domain, ip: &Ip6, octets: usize) -> Option<Look> {
-        if ip.next(octets) != Some(next_header::MOBILITY) {
-            return None;
+        match ip.next(octets) {
+            Some(next_header::MOBILITY) => self.judge(domain, ip),
+            _ => None,
         }
+    }
+
+    /// The same of one that is a Mobility Header.
+    #[inline(always)]
+    pub(super) fn judge(&mut self, domain: Domain, ip: &Ip6) -> Option<Look> {
         if !self.is_ours(domain, ip.destination()) {
             return None;
         }
@@ -77,12 +83,10 @@ impl<'a> Gate<'a> {
 /// Whether a packet to an address is for us: by its route, and no binding takes it elsewhere.
 #[inline(never)]
 fn is_ours(domain: Domain, address: Ipv6Addr, view: &View<'_>) -> bool {
-    let mut found = [None];
     let probe = Probe::ipv6(domain, address.octets());
-    view.reader.lookup_uncounted(&[probe], &mut found);
-    match found {
-        [None] => view.fib.route(domain, address) == Some(NextHop::Local),
+    match view.reader.binding_of(&probe) {
+        None => view.fib.route(domain, address) == Some(NextHop::Local),
         // Of a prefix that is bound, the address that its anchor has in it.
-        [Some(_)] => view.fib.is_anchor_address(address),
+        Some(_) => view.fib.is_anchor_address(address),
     }
 }

@@ -11,6 +11,7 @@ use crate::path::decide::{host, onward, tunnelled, Allowed, Looked, Onward};
 use crate::path::Known;
 use crate::rewrite::decap::merged;
 use crate::rewrite::front::{self, Egress, Forwarded};
+use crate::table::forwarding::Word;
 use crate::table::{Found, Probe};
 use crate::tunnels::{Entrance, Entrances};
 use crate::verdict::{Forward, Verdict};
@@ -51,6 +52,7 @@ impl<'a> Ways<'a> {
         let entrance = self.entrances.get(tunnel)?;
         let egress = self.to(entrance.adjacency)?;
         Some(Way {
+            room: egress.exit.mtu_inside.min(entrance.mtu),
             egress,
             entrance: Some(entrance),
         })
@@ -62,17 +64,24 @@ impl<'a> Ways<'a> {
 struct Way<'a> {
     egress: Egress<'a>,
     entrance: Option<Entrance<'a>>,
+    /// Octets of the largest packet that it carries as it is.
+    room: u16,
 }
 
 impl<'a> From<Egress<'a>> for Way<'a> {
     #[inline(always)]
     fn from(egress: Egress<'a>) -> Self {
         Self {
+            room: egress.exit.mtu,
             egress,
             entrance: None,
         }
     }
 }
+
+/// Where the last packet of its kind went that went by a binding: the way of all that follow it whose
+/// bindings say the same.
+type LastBound<'a> = Option<(Word, Way<'a>, Forward)>;
 
 /// Where a rider goes, and who counts it.
 struct Course<'a> {
@@ -196,6 +205,7 @@ impl Desk {
     ) {
         let kind = const { Kind::of(KIND) };
         let ways = &Ways::of(view);
+        let mut bound: LastBound<'a> = None;
         for number in 0..riders.min(MAX_BURST) {
             let rider = *at(&self.riders, number);
             if rider.kind != KIND {
@@ -207,14 +217,16 @@ impl Desk {
             let course = match kind.came {
                 Came::Core => {
                     let allowed = Allowed::Anywhere { up: None };
-                    self.course(kind, number, allowed, last, ways, view)
+                    self.course(kind, number, allowed, last, &mut bound, ways, view)
                 }
                 Came::Host => {
                     let sender = *at(&self.senders, number);
                     let is_at = |host| ways.neighbours.get(host) == sender;
                     let up = *at(&self.up, rider.source.into());
                     let allowed = host(up, is_at).ok();
-                    allowed.and_then(|it| self.course(kind, number, it, last, ways, view))
+                    allowed.and_then(|it| {
+                        self.course(kind, number, it, last, &mut bound, ways, view)
+                    })
                 }
                 Came::Tunnel => {
                     let pair = usize::from(*at(&self.pair_of, number));
@@ -222,9 +234,17 @@ impl Desk {
                         source: *at(&self.up, rider.source.into()),
                         destination: *at(&self.down, number),
                     };
-                    let allowed = at(&self.tunnels, pair)
-                        .and_then(|tunnel| tunnelled(tunnel, looked, known).ok());
-                    allowed.and_then(|it| self.course(kind, number, it, last, ways, view))
+                    let allowed =
+                        at(&self.tunnels, pair).and_then(|tunnel| match looked.source {
+                            // Mostly so, and told by one word.
+                            Some(found) if found.word().anchors(tunnel) => {
+                                Some(Allowed::Anywhere { up: Some(found.id) })
+                            }
+                            _ => tunnelled(tunnel, looked, known).ok(),
+                        });
+                    allowed.and_then(|it| {
+                        self.course(kind, number, it, last, &mut bound, ways, view)
+                    })
                 }
             };
             let Some(course) = course else { continue };
@@ -243,6 +263,7 @@ impl Desk {
         number: usize,
         allowed: Allowed,
         last: &mut LastRoute<'a>,
+        bound: &mut LastBound<'a>,
         ways: &Ways<'a>,
         view: &View<'a>,
     ) -> Option<Course<'a>> {
@@ -267,40 +288,45 @@ impl Desk {
         };
         let found = *at(&self.down, number);
         let down = found.map_or(NOBODY, |found| found.id);
+        if let (Some(found), Some((word, way, forward))) = (found, *bound) {
+            if found.word() == word {
+                return Some(Course {
+                    way,
+                    forward,
+                    up,
+                    down,
+                });
+            }
+        }
         let out_of_tunnel = kind.came == Came::Tunnel;
-        Some(
-            match onward(found.map(Found::forwarding), out_of_tunnel, false) {
-                Onward::Tunnel(tunnel, forward) => Course {
-                    way: ways.into(tunnel)?,
-                    forward,
-                    up,
-                    down,
-                },
-                Onward::Host(host, forward) => Course {
-                    way: ways.to(host)?.into(),
-                    forward,
-                    up,
-                    down,
-                },
-                Onward::Route(forward) => {
-                    let destination = at(&self.destinations, number);
-                    let egress = match kind.family {
-                        Family::V6 => last.to(destination, ways, view)?,
-                        Family::V4 => {
-                            let to = destination.ipv4_address();
-                            by(view.fib.route(destination.domain(), to), ways)?
-                        }
-                    };
-                    Course {
-                        way: egress.into(),
-                        forward,
-                        up,
-                        down: NOBODY,
+        let (way, forward) = match onward(found.map(Found::forwarding), out_of_tunnel, false) {
+            Onward::Tunnel(tunnel, forward) => (ways.into(tunnel)?, forward),
+            Onward::Host(host, forward) => (ways.to(host)?.into(), forward),
+            Onward::Route(forward) => {
+                let destination = at(&self.destinations, number);
+                let egress = match kind.family {
+                    Family::V6 => last.to(destination, ways, view)?,
+                    Family::V4 => {
+                        let to = destination.ipv4_address();
+                        by(view.fib.route(destination.domain(), to), ways)?
                     }
-                }
-                Onward::Pending => return None,
-            },
-        )
+                };
+                return Some(Course {
+                    way: egress.into(),
+                    forward,
+                    up,
+                    down: NOBODY,
+                });
+            }
+            Onward::Pending => return None,
+        };
+        *bound = found.map(|found| (found.word(), way, forward));
+        Some(Course {
+            way,
+            forward,
+            up,
+            down,
+        })
     }
 }
 
@@ -335,14 +361,14 @@ impl Rider {
                 (Forwarded::V4(class), ip.total_length())
             }
         };
-        let Way { egress, entrance } = &course.way;
-        let room = match entrance {
-            Some(entrance) => usize::from(egress.exit.mtu_inside.min(entrance.mtu)),
-            None => usize::from(egress.exit.mtu),
-        };
+        let Way {
+            egress,
+            entrance,
+            room,
+        } = &course.way;
         // The others were found to have none.
         let padded = kind.family == Family::V4 && packet.len() > length;
-        if length > room || (padded && buf.set_len(at + length).is_err()) {
+        if length > usize::from(*room) || (padded && buf.set_len(at + length).is_err()) {
             return None;
         }
         match entrance {
