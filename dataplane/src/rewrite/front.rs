@@ -38,7 +38,9 @@ pub(crate) struct Egress<'a> {
 /// What forwarding makes of a packet's own header.
 #[derive(Clone, Copy)]
 pub(crate) enum Forwarded {
-    /// The first eight octets of an IPv6 header, in host order.
+    /// One hop less for an IPv6 header, of which the caller has seen that it has one left.
+    Hop,
+    /// These first eight octets of an IPv6 header, in host order.
     V6(u64),
     /// One hop less for an IPv4 header, and this traffic class.
     V4(u8),
@@ -68,10 +70,10 @@ fn behind_link<const FRONT: usize>(
 ) -> Result<(), NoRoom> {
     let (front, packet): (&mut [u8; FRONT], _) = frame.split_first_chunk_mut().ok_or(NoRoom)?;
     match forwarded {
-        Forwarded::V6(lead) => {
+        Forwarded::Hop | Forwarded::V6(_) => {
             ethernet(front, Family::V6, egress);
             let (header, _) = Ip6::mut_from_prefix(packet).map_err(|_| NoRoom)?;
-            header.lead.set(lead);
+            lead(header, forwarded);
         }
         Forwarded::V4(class) => {
             ethernet(front, Family::V4, egress);
@@ -110,9 +112,9 @@ fn in_tunnel<const FRONT: usize>(
     let (front, packet): (&mut [u8; FRONT], _) = frame.split_first_chunk_mut().ok_or(NoRoom)?;
     let length = packet.len() as u64;
     let (class, label, next) = match forwarded {
-        Forwarded::V6(lead) => {
+        Forwarded::Hop | Forwarded::V6(_) => {
             let (header, behind) = Ip6::mut_from_prefix(packet).map_err(|_| NoRoom)?;
-            header.lead.set(lead);
+            let lead = lead(header, forwarded);
             let (own, next) = ((lead >> 32) as u32 & 0xf_ffff, (lead >> 8) as u8);
             let label = flow::label_of(own, next, header.ends(), behind);
             (lead >> 52 & 0xff, label, Entrance::NEXT_HEADER)
@@ -131,6 +133,17 @@ fn in_tunnel<const FRONT: usize>(
         *place = zerocopy::transmute!(entrance.header(lead));
     }
     Ok(())
+}
+
+/// Writes the first eight octets of an IPv6 header; says what they are then.
+#[inline(always)]
+fn lead(header: &mut Ip6, forwarded: Forwarded) -> u64 {
+    let lead = match forwarded {
+        Forwarded::V6(lead) => lead,
+        Forwarded::Hop | Forwarded::V4(_) => header.lead.get().wrapping_sub(1),
+    };
+    header.lead.set(lead);
+    lead
 }
 
 /// Counts a hop of the IPv4 packet, of which the caller has seen that it has one left, and gives it

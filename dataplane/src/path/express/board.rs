@@ -68,12 +68,7 @@ impl Desk {
     /// Finds a burst's riders and asks for what has to be looked up for them. What the gate refuses is still
     /// to be taken out of the burst ([`take_ended`]); places are those that packets have without it.
     #[inline(always)]
-    pub(super) fn board<B: Buf>(
-        &mut self,
-        burst: &[B],
-        port: PortId,
-        mut gate: Gate<'_>,
-    ) -> Seats {
+    pub(super) fn board<B: Buf>(&mut self, burst: &[B], port: PortId, mut gate: Gate<'_>) -> Seats {
         let mut seats = Seats::default();
         let mut before = Before::none(port, gate.view);
         self.ports = [STAYS; MAX_BURST];

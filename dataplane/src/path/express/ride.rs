@@ -79,13 +79,35 @@ impl<'a> From<Egress<'a>> for Way<'a> {
     }
 }
 
-/// Where the last packet of its kind went that went by a binding: the way of all that follow it whose
-/// bindings say the same.
-type LastBound<'a> = Option<(Word, Way<'a>, Forward)>;
+/// The ways that packets of a burst went, for those that go the same.
+pub(super) struct Lasts<'a> {
+    route: LastRoute<'a>,
+    /// The last by a binding, of one kind: the way of all of that kind whose bindings say the same.
+    bound: Option<(Word, Way<'a>, Forward)>,
+    /// The last by neither.
+    other: Option<Way<'a>>,
+}
+
+impl<'a> Lasts<'a> {
+    pub(super) const NONE: Self = Self {
+        route: LastRoute::NONE,
+        bound: None,
+        other: None,
+    };
+
+    /// Whether the last way by a binding is that of this one.
+    #[inline(always)]
+    fn is_bound(&self, found: Option<Found>) -> bool {
+        match (found, &self.bound) {
+            (Some(found), Some((word, _, _))) => found.word() == *word,
+            _ => false,
+        }
+    }
+}
 
 /// Where a rider goes, and who counts it.
-struct Course<'a> {
-    way: Way<'a>,
+struct Course<'l, 'a> {
+    way: &'l Way<'a>,
     forward: Forward,
     up: BindingId,
     down: BindingId,
@@ -93,30 +115,30 @@ struct Course<'a> {
 
 /// Where the last packet of a burst went that went by route. It is the way of all IPv6 destinations
 /// with the same upper 64 bits, as most that follow it have.
-pub(super) struct LastRoute<'a> {
+struct LastRoute<'a> {
     /// The upper 64 bits of what it was to.
     site: u64,
     /// Its domain, above all domains where there was none.
     domain: u32,
-    egress: Option<Egress<'a>>,
+    way: Option<Way<'a>>,
 }
 
 impl<'a> LastRoute<'a> {
-    pub(super) const NONE: Self = Self {
+    const NONE: Self = Self {
         site: 0,
         domain: u32::MAX,
-        egress: None,
+        way: None,
     };
 
     /// The way to a destination by route, where that is a neighbour that is known.
     #[inline(always)]
-    fn to(&mut self, probe: &Probe, ways: &Ways<'a>, view: &View<'a>) -> Option<Egress<'a>> {
+    fn to(&mut self, probe: &Probe, ways: &Ways<'a>, view: &View<'a>) -> Option<&Way<'a>> {
         let (domain, destination) = (probe.domain(), probe.address());
         let site = (destination.to_bits() >> 64) as u64;
         if self.site != site || self.domain != u32::from(domain.0) {
             *self = Self::look_up(domain, destination, ways, view);
         }
-        self.egress
+        self.way.as_ref()
     }
 
     #[inline(never)]
@@ -128,15 +150,15 @@ impl<'a> LastRoute<'a> {
                 true => domain.0.into(),
                 false => u32::MAX,
             },
-            egress: by(next_hop, ways),
+            way: by(next_hop, ways),
         }
     }
 }
 
 #[inline(always)]
-fn by<'a>(next_hop: Option<NextHop>, ways: &Ways<'a>) -> Option<Egress<'a>> {
+fn by<'a>(next_hop: Option<NextHop>, ways: &Ways<'a>) -> Option<Way<'a>> {
     match next_hop {
-        Some(NextHop::Adjacency(neighbour)) => ways.to(neighbour),
+        Some(NextHop::Adjacency(neighbour)) => Some(ways.to(neighbour)?.into()),
         _ => None,
     }
 }
@@ -155,7 +177,7 @@ impl Desk {
         if view.fib.is_far() {
             self.prefetch_routes(seats.riders, view);
         }
-        let mut last = LastRoute::NONE;
+        let mut last = Lasts::NONE;
         if seats.kinds & 1 << 0 != 0 {
             self.ride_kind::<0, B>(seats.riders, burst, known, &mut last, view);
         }
@@ -200,12 +222,12 @@ impl Desk {
         riders: usize,
         burst: &mut Burst<B>,
         known: &Known,
-        last: &mut LastRoute<'a>,
+        last: &mut Lasts<'a>,
         view: &View<'a>,
     ) {
         let kind = const { Kind::of(KIND) };
         let ways = &Ways::of(view);
-        let mut bound: LastBound<'a> = None;
+        last.bound = None;
         for number in 0..riders.min(MAX_BURST) {
             let rider = *at(&self.riders, number);
             if rider.kind != KIND {
@@ -217,16 +239,14 @@ impl Desk {
             let course = match kind.came {
                 Came::Core => {
                     let allowed = Allowed::Anywhere { up: None };
-                    self.course(kind, number, allowed, last, &mut bound, ways, view)
+                    self.course(kind, number, allowed, last, ways, view)
                 }
                 Came::Host => {
                     let sender = *at(&self.senders, number);
                     let is_at = |host| ways.neighbours.get(host) == sender;
                     let up = *at(&self.up, rider.source.into());
                     let allowed = host(up, is_at).ok();
-                    allowed.and_then(|it| {
-                        self.course(kind, number, it, last, &mut bound, ways, view)
-                    })
+                    allowed.and_then(|it| self.course(kind, number, it, last, ways, view))
                 }
                 Came::Tunnel => {
                     let pair = usize::from(*at(&self.pair_of, number));
@@ -234,17 +254,14 @@ impl Desk {
                         source: *at(&self.up, rider.source.into()),
                         destination: *at(&self.down, number),
                     };
-                    let allowed =
-                        at(&self.tunnels, pair).and_then(|tunnel| match looked.source {
-                            // Mostly so, and told by one word.
-                            Some(found) if found.word().anchors(tunnel) => {
-                                Some(Allowed::Anywhere { up: Some(found.id) })
-                            }
-                            _ => tunnelled(tunnel, looked, known).ok(),
-                        });
-                    allowed.and_then(|it| {
-                        self.course(kind, number, it, last, &mut bound, ways, view)
-                    })
+                    let allowed = at(&self.tunnels, pair).and_then(|tunnel| match looked.source {
+                        // Mostly so, and told by one word.
+                        Some(found) if found.word().anchors(tunnel) => {
+                            Some(Allowed::Anywhere { up: Some(found.id) })
+                        }
+                        _ => tunnelled(tunnel, looked, known).ok(),
+                    });
+                    allowed.and_then(|it| self.course(kind, number, it, last, ways, view))
                 }
             };
             let Some(course) = course else { continue };
@@ -257,75 +274,75 @@ impl Desk {
 
     /// Decides for a rider; none where anything is to be done but to send it on.
     #[inline(always)]
-    fn course<'a>(
+    fn course<'l, 'a>(
         &self,
         kind: Kind,
         number: usize,
         allowed: Allowed,
-        last: &mut LastRoute<'a>,
-        bound: &mut LastBound<'a>,
+        last: &'l mut Lasts<'a>,
         ways: &Ways<'a>,
         view: &View<'a>,
-    ) -> Option<Course<'a>> {
-        let up = match allowed {
-            Allowed::Anywhere { up } => up.unwrap_or(NOBODY),
-            Allowed::Into { tunnel, up } => {
-                return Some(Course {
-                    way: ways.into(tunnel)?,
-                    forward: Forward::Encapsulated,
-                    up,
-                    down: NOBODY,
-                });
+    ) -> Option<Course<'l, 'a>> {
+        let (way, forward, up, down) = match allowed {
+            Allowed::Anywhere { up } => {
+                let up = up.unwrap_or(NOBODY);
+                return self.onward(kind, number, up, last, ways, view);
             }
-            Allowed::To { host, down } => {
-                return Some(Course {
-                    way: ways.to(host)?.into(),
-                    forward: Forward::Delivered,
-                    up: NOBODY,
-                    down,
-                });
-            }
+            Allowed::Into { tunnel, up } => (ways.into(tunnel)?, Forward::Encapsulated, up, NOBODY),
+            Allowed::To { host, down } => (ways.to(host)?.into(), Forward::Delivered, NOBODY, down),
         };
-        let found = *at(&self.down, number);
-        let down = found.map_or(NOBODY, |found| found.id);
-        if let (Some(found), Some((word, way, forward))) = (found, *bound) {
-            if found.word() == word {
-                return Some(Course {
-                    way,
-                    forward,
-                    up,
-                    down,
-                });
-            }
-        }
-        let out_of_tunnel = kind.came == Came::Tunnel;
-        let (way, forward) = match onward(found.map(Found::forwarding), out_of_tunnel, false) {
-            Onward::Tunnel(tunnel, forward) => (ways.into(tunnel)?, forward),
-            Onward::Host(host, forward) => (ways.to(host)?.into(), forward),
-            Onward::Route(forward) => {
-                let destination = at(&self.destinations, number);
-                let egress = match kind.family {
-                    Family::V6 => last.to(destination, ways, view)?,
-                    Family::V4 => {
-                        let to = destination.ipv4_address();
-                        by(view.fib.route(destination.domain(), to), ways)?
-                    }
-                };
-                return Some(Course {
-                    way: egress.into(),
-                    forward,
-                    up,
-                    down: NOBODY,
-                });
-            }
-            Onward::Pending => return None,
-        };
-        *bound = found.map(|found| (found.word(), way, forward));
         Some(Course {
-            way,
+            way: last.other.insert(way),
             forward,
             up,
             down,
+        })
+    }
+
+    /// The same for one whose source allows it to go where its destination says.
+    #[inline(always)]
+    fn onward<'l, 'a>(
+        &self,
+        kind: Kind,
+        number: usize,
+        up: BindingId,
+        last: &'l mut Lasts<'a>,
+        ways: &Ways<'a>,
+        view: &View<'a>,
+    ) -> Option<Course<'l, 'a>> {
+        let found = *at(&self.down, number);
+        if !last.is_bound(found) {
+            let out_of_tunnel = kind.came == Came::Tunnel;
+            let (way, forward) = match onward(found.map(Found::forwarding), out_of_tunnel, false) {
+                Onward::Tunnel(tunnel, forward) => (ways.into(tunnel)?, forward),
+                Onward::Host(host, forward) => (ways.to(host)?.into(), forward),
+                Onward::Route(forward) => {
+                    let destination = at(&self.destinations, number);
+                    let way = match kind.family {
+                        Family::V6 => last.route.to(destination, ways, view)?,
+                        Family::V4 => {
+                            let to = destination.ipv4_address();
+                            let next_hop = view.fib.route(destination.domain(), to);
+                            last.other.insert(by(next_hop, ways)?)
+                        }
+                    };
+                    return Some(Course {
+                        way,
+                        forward,
+                        up,
+                        down: NOBODY,
+                    });
+                }
+                Onward::Pending => return None,
+            };
+            last.bound = found.map(|found| (found.word(), way, forward));
+        }
+        let (_, way, forward) = last.bound.as_ref()?;
+        Some(Course {
+            way,
+            forward: *forward,
+            up,
+            down: found.map_or(NOBODY, |found| found.id),
         })
     }
 }
@@ -334,40 +351,40 @@ impl Rider {
     /// Writes the packet's new headers; says by which port it leaves and what is counted then. None where
     /// that takes more than new headers: nothing has changed.
     #[inline(always)]
-    fn ride<B: Buf>(&self, kind: Kind, buf: &mut B, course: &Course<'_>) -> Option<(PortId, Sent)> {
-        let at = usize::from(self.at);
-        let packet = buf.data().get(at..)?;
-        let mark = |inner: u8| match kind.came {
-            Came::Tunnel => {
-                let outer = buf.data().get(at.checked_sub(HEADER_LEN)?..)?;
-                merged(header::<Ip6>(outer)?.0.class(), inner)
-            }
-            Came::Core | Came::Host => Some(inner & 3),
-        };
-        let (forwarded, length) = match kind.family {
-            Family::V6 => {
-                let (ip, _) = header::<Ip6>(packet)?;
-                // There is a hop left, so nothing else changes.
-                let lead = ip.lead.get() - 1;
-                let lead = match kind.came {
-                    Came::Tunnel => lead & !(3 << 52) | u64::from(mark(ip.class())?) << 52,
-                    Came::Core | Came::Host => lead,
-                };
-                (Forwarded::V6(lead), packet.len())
-            }
-            Family::V4 => {
-                let (ip, _) = header::<Ip4>(packet)?;
-                let class = ip.class() & !3 | mark(ip.class())?;
-                (Forwarded::V4(class), ip.total_length())
-            }
-        };
+    fn ride<B: Buf>(
+        &self,
+        kind: Kind,
+        buf: &mut B,
+        course: &Course<'_, '_>,
+    ) -> Option<(PortId, Sent)> {
         let Way {
             egress,
             entrance,
             room,
-        } = &course.way;
+        } = course.way;
+        let at = usize::from(self.at);
+        let octets = buf.data().len().checked_sub(at)?;
+        let (forwarded, length) = match (kind.family, kind.came) {
+            (Family::V6, Came::Core | Came::Host) => (Forwarded::Hop, octets),
+            (Family::V6, Came::Tunnel) => {
+                let (ip, _) = header::<Ip6>(buf.data().get(at..)?)?;
+                // There is a hop left, so nothing else changes.
+                let lead = ip.lead.get() - 1;
+                let mark = merged(outer_class(buf, at)?, ip.class())?;
+                let lead = lead & !(3 << 52) | u64::from(mark) << 52;
+                (Forwarded::V6(lead), octets)
+            }
+            (Family::V4, came) => {
+                let (ip, _) = header::<Ip4>(buf.data().get(at..)?)?;
+                let class = match came {
+                    Came::Tunnel => ip.class() & !3 | merged(outer_class(buf, at)?, ip.class())?,
+                    Came::Core | Came::Host => ip.class(),
+                };
+                (Forwarded::V4(class), ip.total_length())
+            }
+        };
         // The others were found to have none.
-        let padded = kind.family == Family::V4 && packet.len() > length;
+        let padded = kind.family == Family::V4 && octets > length;
         if length > usize::from(*room) || (padded && buf.set_len(at + length).is_err()) {
             return None;
         }
@@ -379,4 +396,11 @@ impl Rider {
         let sent = Sent::counted(verdict, course.up, course.down, length as u32);
         Some((egress.exit.port, sent))
     }
+}
+
+/// Traffic class of the header that ends where the packet starts.
+#[inline(always)]
+fn outer_class<B: Buf>(buf: &B, at: usize) -> Option<u8> {
+    let outer = buf.data().get(at.checked_sub(HEADER_LEN)?..)?;
+    Some(header::<Ip6>(outer)?.0.class())
 }
