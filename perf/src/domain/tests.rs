@@ -92,6 +92,18 @@ fn everything_is_in_order_again_after_trouble() {
     assert!(sum(&json, "inspections") > 1_000.0);
 }
 
+/// A host stays for 26 ms with a gateway whose clock is ahead: it is not taken from where it went next,
+/// and what anchors have let go of is led nowhere when the database was cut off.
+#[test]
+fn a_host_that_was_somewhere_for_a_moment_stays_where_it_is() {
+    let line =
+        "--gateways 9 --hosts 60 --residence 60 --lifetime 40 --faults --seed 12 --modes relay";
+    let report = simulate(&arguments(line)).expect("every law holds");
+    let json = serde_json::to_value(&report).expect("JSON");
+    assert!(sum(&json, "inspections") > 1_000.0);
+    assert_eq!(sum(&json, "orphans"), 0.0);
+}
+
 #[test]
 fn what_is_against_the_laws_names_seed_mode_time_and_host() {
     let scenario = |line: &str| arguments(line).scenarios().expect("a scenario").remove(0);
