@@ -61,6 +61,7 @@ mod draft;
 mod ipv4;
 mod leave;
 mod peers;
+mod remedy;
 mod restore;
 mod revoke;
 mod take_over;
