@@ -8,13 +8,14 @@ use crate::engine::{Reachability, Setup};
 use crate::neighbour::Neighbour;
 use crate::policy::AccessPolicy;
 use crate::record::Recorder;
-use crate::routing::{is_access, Link, Routing, StaticRoute, Target};
+use crate::routing::{is_access, number, Link, Routing, StaticRoute, Target};
 use crate::rpc::Notices;
 use dataplane::key::{self, Domain, InterfaceId};
 use packet::PortId;
 use roles::cmd::{Cmd, MaarPeer};
 use roles::counters::CounterView;
-use roles::lma::{GrePolicy, Lma, LmaConfig};
+use roles::domain::DomainName;
+use roles::lma::{DomainConfig, GrePolicy, Lma, LmaConfig};
 use roles::maar::Maar;
 use roles::mag::{Mag, MagConfig};
 use roles::policy::LmaPolicy;
@@ -149,12 +150,15 @@ pub enum SetupError {
 /// # Errors
 /// [`SetupError::NoPort`].
 pub fn routing(config: &Config, ports: &[PortInfo]) -> Result<Routing, SetupError> {
+    let domains = domains(config);
+    let number = |name: Option<DomainName>| number(&domains, name);
     let links = config
         .interface
         .iter()
         .map(|interface| {
+            let domain = number(interface.domain);
             let port = ports.iter().find(|port| port.name == interface.port);
-            port.map(|port| seen(config, link(interface, port)))
+            port.map(|port| seen(config, link(interface, domain, port)))
                 .ok_or_else(|| SetupError::NoPort {
                     interface: interface.name.clone(),
                     port: interface.port.clone(),
@@ -166,6 +170,7 @@ pub fn routing(config: &Config, ports: &[PortInfo]) -> Result<Routing, SetupErro
         .iter()
         .filter_map(|route| {
             Some(StaticRoute {
+                domain: number(config.domain_of_route(route)),
                 prefix: route.prefix.prefix,
                 length: route.prefix.length,
                 target: target(config, route)?,
@@ -174,6 +179,7 @@ pub fn routing(config: &Config, ports: &[PortInfo]) -> Result<Routing, SetupErro
         .collect();
     Ok(Routing {
         links,
+        domains,
         routes,
         error_source: config.error_source.as_ref().map(|source| source.address),
         ipv4_error_source: config.error_source.as_ref().and_then(|source| source.ipv4),
@@ -182,6 +188,14 @@ pub fn routing(config: &Config, ports: &[PortInfo]) -> Result<Routing, SetupErro
             .as_ref()
             .and_then(|maar| maar.anchor_identifier()),
     })
+}
+
+/// The domains that interfaces are of, each once.
+fn domains(config: &Config) -> Vec<DomainName> {
+    let mut domains: Vec<_> = config.interface.iter().filter_map(|it| it.domain).collect();
+    domains.sort_unstable();
+    domains.dedup();
+    domains
 }
 
 /// An access interface with the routers that are always shown on it.
@@ -194,7 +208,7 @@ fn seen(config: &Config, mut link: Link) -> Link {
 }
 
 /// An interface as control knows it.
-fn link(interface: &config::Interface, port: &PortInfo) -> Link {
+fn link(interface: &config::Interface, domain: Domain, port: &PortInfo) -> Link {
     let mac = interface.mac.unwrap_or(port.mac);
     let own = interface.router.unwrap_or_else(|| link_local(mac));
     let own_addresses = || interface.addresses.iter().map(|own| own.address);
@@ -211,7 +225,7 @@ fn link(interface: &config::Interface, port: &PortInfo) -> Link {
             name: interface.name.clone(),
             port: port.id,
             vlan: interface.vlan,
-            domain: Domain::default(),
+            domain,
             kind: match interface.kind {
                 InterfaceKind::Core => key::InterfaceKind::Core,
                 InterfaceKind::Access => key::InterfaceKind::Access,
@@ -245,7 +259,10 @@ pub(crate) fn target(config: &Config, route: &config::Route) -> Option<Target> {
     };
     let interface = match &route.interface {
         Some(name) => config.interface_id(name)?,
-        None => InterfaceId(u16::try_from(config.on_link(address)?).ok()?),
+        None => {
+            let domain = config.domain_of_route(route);
+            InterfaceId(u16::try_from(config.on_link(domain, address)?).ok()?)
+        }
     };
     Some(Target::Router(Neighbour { interface, address }))
 }
@@ -474,12 +491,23 @@ fn lma_config(lma: &config::Lma, room: Room) -> Result<LmaConfig, BadPool> {
             .iter()
             .map(config::Ipv4Network::made)
             .collect(),
+        domains: lma.domain.iter().map(domain_config).collect(),
         dhcp_mode: match lma.dhcpv4 {
             config::Dhcpv4::Server => DhcpMode::Server,
             config::Dhcpv4::Relay => DhcpMode::Relay,
         },
         ..LmaConfig::new(lma.address, pools, room.bindings)
     })
+}
+
+fn domain_config(domain: &config::LmaDomain) -> DomainConfig {
+    let networks = domain.ipv4_networks.iter();
+    let [first, last] = domain.keys;
+    DomainConfig {
+        name: domain.name,
+        ipv4_networks: networks.map(config::Ipv4Network::made).collect(),
+        keys: (first, last),
+    }
 }
 
 /// How an access gateway is set up.

@@ -12,6 +12,7 @@ use crate::aaa::Grant;
 use crate::config::document::{place, Document, Step};
 use crate::config::{overlap, Error, Ipv6Prefix};
 use hashbrown::HashMap;
+use roles::domain::DomainName;
 use roles::event::HostLink;
 use roles::policy::{Allowance, AnchoredHost, Ipv4HomeAddress, LmaPolicy, Profile};
 use serde::{Deserialize, Serialize};
@@ -24,6 +25,9 @@ use wire::mh::MnIdentifier;
 
 /// Longest identifier in octets that fits its option: 255 less the subtype (RFC 4283 section 3).
 const MAX_IDENTIFIER: usize = 254;
+
+/// Longest service that fits its option (RFC 5149 section 3).
+const MAX_SERVICE: usize = 255;
 
 /// What stands for the host's link-layer address in an identifier template.
 const MAC_PLACEHOLDER: &str = "{mac}";
@@ -105,6 +109,9 @@ pub struct Host {
     /// Its IPv4 home address, which the LMA is asked for.
     #[serde(default)]
     pub ipv4_home_address: Option<Ipv4Addr>,
+    /// The service that it is registered for (RFC 5149): the name of a domain of the LMA.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<String>,
     /// Whether it has IPv6.
     #[serde(default = "enabled")]
     pub ipv6: bool,
@@ -131,6 +138,9 @@ pub struct DefaultHost {
     /// Whether they have IPv4, with an address that the LMA chooses (RFC 5844 section 3.2.2).
     #[serde(default)]
     pub ipv4: bool,
+    /// The service that they are registered for (RFC 5149).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<String>,
     /// Whether they have IPv6.
     #[serde(default = "enabled")]
     pub ipv6: bool,
@@ -170,6 +180,11 @@ impl FilePolicy {
                 default.lma,
                 over_ipv4,
             );
+            service(
+                &mut document,
+                place!["default", "service"],
+                default.service.as_deref(),
+            );
             families(
                 &mut document,
                 place!["default", "ipv6"],
@@ -188,7 +203,8 @@ impl FilePolicy {
                 other: host.other,
                 ipv4_home_address: wanted(host.ipv4, host.ipv4_home_address),
                 ipv6: host.ipv6,
-                service_selection: None,
+                service_selection: host.service,
+                domain: None,
                 learn_addresses: host.learn_addresses,
                 simultaneous: host.simultaneous,
             };
@@ -249,7 +265,8 @@ impl DefaultHost {
             other: self.other,
             ipv4_home_address: wanted(self.ipv4, None),
             ipv6: self.ipv6,
-            service_selection: None,
+            service_selection: self.service.clone(),
+            domain: None,
             learn_addresses: self.learn_addresses,
             simultaneous: false,
         }
@@ -289,8 +306,8 @@ struct Given<'a> {
     identifiers: BTreeSet<&'a str>,
     /// Prefixes by their first address. No two overlap, or the file is refused.
     prefixes: BTreeMap<Ipv6Addr, Ipv6Prefix>,
-    /// IPv4 home addresses.
-    ipv4: BTreeSet<Ipv4Addr>,
+    /// IPv4 home addresses, each with the domain that it is of.
+    ipv4: BTreeSet<(&'a str, Ipv4Addr)>,
 }
 
 impl Given<'_> {
@@ -325,7 +342,13 @@ fn check_host<'a>(document: &mut Document, index: usize, host: &'a Host, given: 
     anchor(document, place!["host", index, "lma"], host.lma);
     let ipv4 = host.ipv4 || host.ipv4_home_address.is_some();
     families(document, place!["host", index, "ipv6"], ipv4, host.ipv6);
-    ipv4_home_address(document, index, host.ipv4_home_address, given);
+    let network = host.service.as_deref().unwrap_or_default();
+    ipv4_home_address(document, index, host.ipv4_home_address, network, given);
+    service(
+        document,
+        place!["host", index, "service"],
+        host.service.as_deref(),
+    );
     prefixes(document, index, &host.home_network_prefixes, given);
 }
 
@@ -377,6 +400,10 @@ pub struct AnchoredHostEntry {
     /// IPv4 home address that is always this host's; from the home networks when there is none.
     #[serde(default)]
     pub ipv4_home_address: Option<Ipv4Addr>,
+    /// The domain that it is of, one of the configuration. When it is left out: the one that it selects as its
+    /// service, or the common network.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub domain: Option<DomainName>,
     /// Whether it may have IPv4; else its updates for it get status 170.
     #[serde(default = "enabled")]
     pub ipv4: bool,
@@ -405,11 +432,11 @@ fn sessions() -> u32 {
     Allowance::default().sessions
 }
 
-/// Reads the policy file of an LMA that has an IPv4 address, or has none.
+/// Reads the policy file of an LMA that has an IPv4 address, or has none, and has these domains.
 ///
 /// # Errors
 /// All that is wrong with it, each with file and line.
-pub fn load_lma(file: &Path, over_ipv4: bool) -> Result<LmaPolicy, Error> {
+pub fn load_lma(file: &Path, over_ipv4: bool, domains: &[DomainName]) -> Result<LmaPolicy, Error> {
     let (mut document, read) = Document::read::<LmaPolicyFile>(file)?;
     for (index, mag) in read.mags.iter().enumerate() {
         let way = place!["mags", index];
@@ -436,7 +463,18 @@ pub fn load_lma(file: &Path, over_ipv4: bool) -> Result<LmaPolicy, Error> {
             host.ipv4,
             host.ipv6,
         );
-        ipv4_home_address(&mut document, index, host.ipv4_home_address, &mut given);
+        let network = host.domain.as_ref().map_or("", DomainName::as_str);
+        ipv4_home_address(
+            &mut document,
+            index,
+            host.ipv4_home_address,
+            network,
+            &mut given,
+        );
+        if let Some(domain) = host.domain.filter(|it| !domains.contains(it)) {
+            let text = format!("there is no [[lma.domain]] `{domain}` in the configuration");
+            document.problem(place!["host", index, "domain"], text);
+        }
         prefixes(
             &mut document,
             index,
@@ -461,6 +499,7 @@ pub fn load_lma(file: &Path, over_ipv4: bool) -> Result<LmaPolicy, Error> {
         mn_identifier: MnIdentifier::Nai(host.identifier),
         home_network_prefixes: host.home_network_prefixes,
         ipv4_home_address: host.ipv4_home_address,
+        domain: host.domain,
         ipv4: host.ipv4,
         ipv6: host.ipv6,
         proxy_registration: host.proxy_registration,
@@ -537,12 +576,25 @@ fn family(
     }
 }
 
-/// The IPv4 home address of the `index`th host: one that a host can have, and nobody else's.
-fn ipv4_home_address(
+/// A service fits its option, and can be seen.
+fn service(document: &mut Document, way: &[Step], service: Option<&str>) {
+    let invisible = |c: char| c.is_whitespace() || c.is_control();
+    let fits = |it: &str| !it.is_empty() && it.len() <= MAX_SERVICE && !it.contains(invisible);
+    if service.is_some_and(|it| !fits(it)) {
+        let text =
+            format!("no service; give 1 to {MAX_SERVICE} octets without spaces, such as red");
+        document.problem(way, text);
+    }
+}
+
+/// The IPv4 home address of the `index`th host: one that a host can have, and nobody else's
+/// in the network that it is of.
+fn ipv4_home_address<'a>(
     document: &mut Document,
     index: usize,
     own: Option<Ipv4Addr>,
-    given: &mut Given<'_>,
+    network: &'a str,
+    given: &mut Given<'a>,
 ) {
     let Some(address) = own else {
         return;
@@ -553,7 +605,7 @@ fn ipv4_home_address(
             way,
             format!("{address} cannot be a host's address; leave it out and the LMA chooses"),
         );
-    } else if !given.ipv4.insert(address) {
+    } else if !given.ipv4.insert((network, address)) {
         document.problem(way, format!("{address} is given already; it is one host's"));
     }
 }

@@ -17,6 +17,7 @@ use dataplane::key::{
     self, AdjacencyId, Domain, Interface, InterfaceId, InterfaceKind, NextHop, Route, Topology,
 };
 use hashbrown::HashMap;
+use roles::domain::DomainName;
 use roles::effect::LogicalRouter;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use wire::ether::MacAddr;
@@ -77,6 +78,8 @@ impl Link {
 /// A route that the configuration states.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StaticRoute {
+    /// The domain whose packets it is for.
+    pub domain: Domain,
     /// Destination prefix.
     pub prefix: IpAddr,
     /// Its length in bits.
@@ -112,6 +115,8 @@ pub enum Hop {
 pub struct Routing {
     /// The interfaces in the order of their [`InterfaceId`].
     pub links: Vec<Link>,
+    /// The domains that they are of, in order: the first is number 1, for 0 is the common network.
+    pub domains: Vec<DomainName>,
     /// The static routes.
     pub routes: Vec<StaticRoute>,
     /// Source of ICMP errors towards any node but a neighbour (S1-45).
@@ -128,12 +133,37 @@ impl Routing {
         self.links.get(usize::from(interface.0))
     }
 
-    /// Whether the address is ours on any interface, link-local ones left out.
+    /// The number of a domain; of one that no interface is of, none has.
+    pub fn number(&self, name: Option<DomainName>) -> Domain {
+        number(&self.domains, name)
+    }
+
+    /// The name of a domain; the common network has none.
+    pub fn name(&self, domain: Domain) -> Option<DomainName> {
+        let index = usize::from(domain.0).checked_sub(1)?;
+        self.domains.get(index).copied()
+    }
+
+    /// The domain that an interface is of, if it is of one.
+    pub fn domain_of(&self, interface: InterfaceId) -> Option<DomainName> {
+        self.name(self.link(interface)?.interface.domain)
+    }
+
+    /// Whether the address is ours on any interface of the common network, link-local ones left out.
     pub fn owns(&self, address: impl Into<IpAddr>) -> bool {
+        self.owns_in(Domain::default(), address)
+    }
+
+    fn owns_in(&self, domain: Domain, address: impl Into<IpAddr>) -> bool {
         let address = address.into();
-        self.links
-            .iter()
-            .any(|link| link.addresses.iter().any(|(ours, _)| *ours == address))
+        self.of(domain)
+            .any(|(_, link)| link.addresses.iter().any(|(ours, _)| *ours == address))
+    }
+
+    /// The interfaces of a domain.
+    fn of(&self, domain: Domain) -> impl Iterator<Item = (InterfaceId, &Link)> {
+        let links = self.interfaces();
+        links.filter(move |(_, link)| link.interface.domain == domain)
     }
 
     /// Whether an address is one that we have in a prefix, should we anchor that.
@@ -146,14 +176,15 @@ impl Routing {
         (0..).map(InterfaceId).zip(&self.links)
     }
 
-    /// The next hop towards `to`: the longest of on-link prefixes and static routes.
+    /// The next hop towards `to` in the common network, which is that of gateways: the longest of on-link
+    /// prefixes and static routes.
     pub fn next_hop(&self, to: impl Into<IpAddr>) -> Hop {
         let to = to.into();
         if self.owns(to) {
             return Hop::Local;
         }
         let mut best: (Option<u8>, Hop) = (None, Hop::None);
-        for (interface, link) in self.interfaces() {
+        for (interface, link) in self.of(Domain::default()) {
             for (address, length) in &link.addresses {
                 if covers(*address, *length, to) && Some(*length) > best.0 {
                     let neighbour = Neighbour {
@@ -164,7 +195,8 @@ impl Routing {
                 }
             }
         }
-        for route in &self.routes {
+        let common = |route: &&StaticRoute| route.domain == Domain::default();
+        for route in self.routes.iter().filter(common) {
             if covers(route.prefix, route.length, to) && Some(route.length) > best.0 {
                 let hop = match route.target {
                     Target::Router(router) => Hop::Neighbour(router),
@@ -198,8 +230,8 @@ impl Routing {
         resolved: &HashMap<Neighbour, AdjacencyId>,
         peers: &[Ipv6Addr],
     ) -> Topology {
-        let domain = Domain::default();
-        let host = |address: IpAddr, next_hop| Route {
+        let common = Domain::default();
+        let host = |domain, address: IpAddr, next_hop| Route {
             domain,
             prefix: address,
             length: bits(address),
@@ -207,9 +239,10 @@ impl Routing {
         };
         let mut routes = Vec::new();
         for (interface, link) in self.interfaces() {
-            routes.push(host(link.link_local.into(), NextHop::Local));
+            let domain = link.interface.domain;
+            routes.push(host(domain, link.link_local.into(), NextHop::Local));
             for (address, length) in &link.addresses {
-                routes.push(host(*address, NextHop::Local));
+                routes.push(host(domain, *address, NextHop::Local));
                 if *length < bits(*address) {
                     routes.push(Route {
                         domain,
@@ -219,14 +252,17 @@ impl Routing {
                     });
                 }
                 let nobody = nobodys(*address, *length).into_iter().flatten();
-                routes.extend(nobody.map(|address| host(address, NextHop::Blackhole)));
+                routes.extend(nobody.map(|address| host(domain, address, NextHop::Blackhole)));
             }
         }
         for (neighbour, adjacency) in resolved {
-            if is_link_local(neighbour.address) || self.owns(neighbour.address) {
+            let link = self.link(neighbour.interface);
+            let domain = link.map_or(common, |link| link.interface.domain);
+            if is_link_local(neighbour.address) || self.owns_in(domain, neighbour.address) {
                 continue;
             }
-            routes.push(host(neighbour.address, NextHop::Adjacency(*adjacency)));
+            let next_hop = NextHop::Adjacency(*adjacency);
+            routes.push(host(domain, neighbour.address, next_hop));
         }
         for route in &self.routes {
             let next_hop = match route.target {
@@ -241,7 +277,7 @@ impl Routing {
                 Target::Blackhole => NextHop::Blackhole,
             };
             routes.push(Route {
-                domain,
+                domain: route.domain,
                 prefix: masked(route.prefix, route.length),
                 length: route.length,
                 next_hop,
@@ -249,8 +285,9 @@ impl Routing {
         }
         // A prefix that two interfaces hold, or a link-local address that both show, stands once.
         // Of a broadcast address that is also ours, ours came first.
-        routes.sort_by_key(|route| (route.prefix, route.length));
-        routes.dedup_by_key(|route| (route.prefix, route.length));
+        let key = |route: &Route| (route.domain, route.prefix, route.length);
+        routes.sort_by_key(key);
+        routes.dedup_by_key(|route| key(route));
         Topology {
             interfaces: self
                 .links
@@ -260,10 +297,10 @@ impl Routing {
             routes,
             error_sources: self
                 .error_source
-                .map(|address| (domain, address))
+                .map(|address| (common, address))
                 .into_iter()
                 .collect(),
-            peers: peers.iter().map(|peer| (domain, *peer)).collect(),
+            peers: peers.iter().map(|peer| (common, *peer)).collect(),
             logical_routers: self
                 .interfaces()
                 .flat_map(|(interface, link)| {
@@ -274,14 +311,36 @@ impl Routing {
                     })
                 })
                 .collect(),
-            ipv4_error_sources: self
-                .ipv4_error_source
-                .map(|address| (domain, address))
-                .into_iter()
-                .collect(),
+            ipv4_error_sources: self.ipv4_error_sources(),
             anchor_identifier: self.anchor_identifier,
         }
     }
+}
+
+impl Routing {
+    /// The common source of ICMP errors about IPv4 packets out of tunnels, and for each domain our own first
+    /// address towards its core, which tells its correspondents nothing that they do not know.
+    fn ipv4_error_sources(&self) -> Vec<(Domain, Ipv4Addr)> {
+        let common = self.ipv4_error_source;
+        let common = common.map(|address| (Domain::default(), address));
+        let named = self.domains.iter().filter_map(|name| {
+            let domain = self.number(Some(*name));
+            let mut links = self.of(domain).filter(|(_, link)| !is_access(link));
+            let address = links.find_map(|(_, link)| link.interface.ipv4)?;
+            Some((domain, address))
+        });
+        common.into_iter().chain(named).collect()
+    }
+}
+
+/// The number of a domain among `domains`; of one that is not there, the last that there can be.
+pub(crate) fn number(domains: &[DomainName], name: Option<DomainName>) -> Domain {
+    let Some(name) = name else {
+        return Domain::default();
+    };
+    let place = domains.iter().position(|it| *it == name);
+    let number = place.and_then(|place| u16::try_from(place + 1).ok());
+    Domain(number.unwrap_or(u16::MAX))
 }
 
 /// Whether hosts attach on this interface.
@@ -322,17 +381,20 @@ mod tests {
             standing: 0,
         };
         Routing {
+            domains: Vec::new(),
             links: vec![
                 link("core", 0, "2001:db8:c::1"),
                 link("internet", 1, "2001:db8:100::1"),
             ],
             routes: vec![
                 StaticRoute {
+                    domain: Domain::default(),
                     prefix: Ipv6Addr::UNSPECIFIED.into(),
                     length: 0,
                     target: Target::Router(router()),
                 },
                 StaticRoute {
+                    domain: Domain::default(),
                     prefix: address("2001:db8:dead::"),
                     length: 48,
                     target: Target::Unreachable,

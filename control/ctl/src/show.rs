@@ -128,6 +128,14 @@ fn reloaded(reloaded: &Reloaded) -> String {
 /// What is absent.
 pub(crate) const NONE: &str = "-";
 
+/// What is of a domain, as `10.1.0.7%red`; what is of none, as it is.
+fn of_domain<T: Display>(value: Option<&T>, domain: Option<&str>) -> String {
+    match (value, domain) {
+        (Some(value), Some(domain)) => format!("{value}%{domain}"),
+        (value, _) => or_none(value),
+    }
+}
+
 pub(crate) fn or_none<T: Display>(value: Option<&T>) -> String {
     value.map_or_else(|| NONE.into(), T::to_string)
 }
@@ -362,7 +370,7 @@ fn routes(routes: &[Route], width: Option<usize>) -> String {
     let mut table = Table::new(&["prefix", "kind", "via", "interface", "mac"]);
     for route in routes {
         table.row([
-            route.prefix.to_string(),
+            of_domain(Some(&route.prefix), route.domain.as_deref()),
             route.kind.clone(),
             or_none(route.via.as_ref()),
             or_none(route.interface.as_ref()),
@@ -432,7 +440,10 @@ fn bindings(bindings: &[Binding], width: Option<usize>) -> String {
             binding.identifier.clone(),
             binding.state.clone(),
             first(&binding.prefixes),
-            or_none(binding.ipv4_home_address.as_ref()),
+            of_domain(
+                binding.ipv4_home_address.as_ref(),
+                binding.domain.as_deref(),
+            ),
             binding.proxy_care_of_address.to_string(),
             duration(binding.remaining_secs),
             traffic(&binding.up),
@@ -464,7 +475,10 @@ fn visitors(visitors: &[Visitor], width: Option<usize>) -> String {
             or_none(visitor.identifier.as_ref()),
             visitor.state.clone(),
             first(&visitor.prefixes),
-            or_none(visitor.ipv4_home_address.as_ref()),
+            of_domain(
+                visitor.ipv4_home_address.as_ref(),
+                visitor.domain.as_deref(),
+            ),
             visitor.mac.to_string(),
             visitor.remaining_secs.map_or_else(|| NONE.into(), duration),
             visitor.interface.clone(),

@@ -17,6 +17,7 @@ mod backoff;
 mod bound;
 pub mod cmd;
 pub mod counters;
+pub mod domain;
 pub mod effect;
 pub mod event;
 mod heartbeat;

@@ -37,6 +37,8 @@ pub(crate) struct ProxyOptions<'a> {
     pub(crate) ipv4_reply: Option<Ipv4HomeAddressAnswer>,
     pub(crate) ipv4_router: Option<Ipv4Addr>,
     pub(crate) dhcp_mode: Option<DhcpMode>,
+    /// The service that is selected (RFC 5149).
+    pub(crate) service: Option<&'a str>,
     /// Of a message that is authenticated, and has been.
     pub(crate) replay: Option<ReplayTimestamp>,
     /// UDP encapsulation is forced.
@@ -103,6 +105,9 @@ impl<'a> ProxyOptions<'a> {
                 }
                 MobilityOption::GreKey(key) => read.gre.replace(*key).is_some(),
                 MobilityOption::Ipv4DhcpMode(mode) => read.dhcp_mode.replace(*mode).is_some(),
+                MobilityOption::ServiceSelection(service) => {
+                    read.service.replace(service).is_some()
+                }
                 MobilityOption::ReplayProtection(stamp) => read.replay.replace(*stamp).is_some(),
                 _ => false,
             };

@@ -1,5 +1,6 @@
 //! Who may attach, and with what: the data that policy files, and later AAA, give to roles.
 
+use crate::domain::DomainName;
 use serde::{Deserialize, Serialize};
 use std::net::{Ipv4Addr, Ipv6Addr};
 use wire::mh::{HomeNetworkPrefix, MnIdentifier};
@@ -30,6 +31,9 @@ pub struct Profile {
     /// The service that it is to be registered for (RFC 5149).
     #[serde(default)]
     pub service_selection: Option<String>,
+    /// The domain of the link that it is on, if that is of one: its IPv4 home address is an address there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub domain: Option<DomainName>,
     /// Whether its addresses may be learned from what it sends (S1-36); those that DHCP leases always
     /// are.
     #[serde(default = "enabled")]
@@ -93,6 +97,10 @@ pub struct AnchoredHost {
     /// IPv4 home address that is always this host's; from the home networks when there is none.
     #[serde(default)]
     pub ipv4_home_address: Option<Ipv4Addr>,
+    /// The domain that it is of: its addresses and packets are there. `None`: the one that it selects as its
+    /// service, or the common network.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub domain: Option<DomainName>,
     /// Whether it may have IPv4; else status 170.
     #[serde(default = "enabled")]
     pub ipv4: bool,

@@ -14,6 +14,7 @@
 //! Records outlive the version that wrote them. A field that is new has a default, so that older
 //! records are still read.
 
+use crate::domain::DomainName;
 use crate::effect::{Encapsulation, Ipv4Service, LogicalRouter};
 use crate::event::HostLink;
 use crate::mag::VisitorAddress;
@@ -161,6 +162,9 @@ pub struct BindingRecord {
     /// Its IPv4 home address, if it has one.
     #[serde(default)]
     pub ipv4_home_address: Option<Ipv4Addr>,
+    /// The domain that it is of, if it is of one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub domain: Option<DomainName>,
     /// Proxy care-of address.
     pub care_of: Ipv6Addr,
     /// How packets go there.

@@ -109,6 +109,7 @@ impl Authorization {
                 ipv4_home_address: self.ipv4,
                 ipv6: true,
                 service_selection: self.service_selection.clone(),
+                domain: None,
             },
             terms: Terms {
                 user_name: known_as.to_owned(),

@@ -9,7 +9,6 @@ use crate::rpc::{types, PageParams, RpcError};
 use dataplane::counters::BindingTotals;
 use dataplane::key::InterfaceId;
 use roles::{BoundPrefix, Now, PeerState};
-use std::net::Ipv4Addr;
 use wire::mh::HomeNetworkPrefix;
 
 /// The routes: own addresses, on-link prefixes, static routes.
@@ -31,6 +30,7 @@ pub(super) fn routes(engine: &Engine<Gateway>) -> Vec<types::Route> {
                     via: None,
                     interface: name.clone(),
                     mac: None,
+                    domain: routing.name(link.interface.domain).map(|it| it.to_string()),
                 });
             }
         }
@@ -49,6 +49,7 @@ pub(super) fn routes(engine: &Engine<Gateway>) -> Vec<types::Route> {
             via: router.map(|router| router.address),
             interface: router.map(|router| interface_name(engine, router.interface)),
             mac,
+            domain: routing.name(route.domain).map(|it| it.to_string()),
         });
     }
     routes
@@ -105,11 +106,11 @@ pub(super) fn interface_name(engine: &Engine<Gateway>, interface: InterfaceId) -
 pub(super) fn traffic(
     engine: &mut Engine<Gateway>,
     prefixes: &[HomeNetworkPrefix],
-    ipv4: Option<Ipv4Addr>,
+    ipv4: Option<BoundPrefix>,
 ) -> (types::Traffic, types::Traffic) {
     let mut sum = (types::Traffic::default(), types::Traffic::default());
     let prefixes = prefixes.iter().copied().map(BoundPrefix::V6);
-    for prefix in prefixes.chain(ipv4.map(BoundPrefix::V4)) {
+    for prefix in prefixes.chain(ipv4) {
         let BindingTotals { up, down, .. } = engine.totals(prefix);
         for (sum, part) in [(&mut sum.0, up), (&mut sum.1, down)] {
             sum.packets += part.packets;
@@ -133,7 +134,9 @@ pub(super) fn bindings(
     let views = page.of(lma.sessions(), lma.bindings(now))?;
     let binding = |view: roles::lma::BindingView| {
         let prefixes = [view.prefixes.as_slice(), &view.delegated_prefixes].concat();
-        let (up, down) = traffic(engine, &prefixes, view.ipv4_home_address);
+        let ipv4 = view.ipv4_home_address;
+        let ipv4 = ipv4.map(|address| BoundPrefix::ipv4(view.domain, address));
+        let (up, down) = traffic(engine, &prefixes, ipv4);
         types::Binding {
             identifier: view.mn_identifier.to_string(),
             state: match view.state {
@@ -151,6 +154,7 @@ pub(super) fn bindings(
             prefixes: view.prefixes,
             delegated_prefixes: view.delegated_prefixes,
             ipv4_home_address: view.ipv4_home_address,
+            domain: view.domain.map(|it| it.to_string()),
             up,
             down,
         }
@@ -191,7 +195,10 @@ pub(super) fn visitors(
     let views = page.of(mag.sessions(), mag.visitors(now))?;
     let visitor = |view: roles::mag::VisitorView| {
         let prefixes = [view.prefixes.as_slice(), &view.delegated_prefixes].concat();
-        let (up, down) = traffic(engine, &prefixes, view.ipv4.map(|ipv4| ipv4.address));
+        let domain = engine.routing().domain_of(InterfaceId(view.link.interface));
+        let ipv4 = view.ipv4;
+        let ipv4 = ipv4.map(|ipv4| BoundPrefix::ipv4(domain, ipv4.address));
+        let (up, down) = traffic(engine, &prefixes, ipv4);
         let link = engine.routing().link(InterfaceId(view.link.interface));
         let router = link.map(|link| (link.link_local, link.interface.mac));
         types::Visitor {
@@ -214,6 +221,7 @@ pub(super) fn visitors(
             prefixes: view.prefixes,
             delegated_prefixes: view.delegated_prefixes,
             ipv4_home_address: view.ipv4.map(|ipv4| ipv4.address),
+            domain: domain.map(|it| it.to_string()),
             ipv4_default_router: view.ipv4.map(|ipv4| ipv4.router),
             lma: view.lma,
             proxy_care_of_address: view.care_of,

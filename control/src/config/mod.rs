@@ -35,7 +35,7 @@ pub use heartbeat::{LmaHeartbeat, MagHeartbeat};
 pub use maar::{Expiry, MaarDhcpv6, MaarNeighbour, MaarRole};
 pub use revocation::Revocation;
 pub use role::{
-    AttachOn, Dhcpv4, Dhcpv4Relay, Dhcpv6, Gre, Ipv4Network, LearnFrom, Lma, Mag, Pool,
+    AttachOn, Dhcpv4, Dhcpv4Relay, Dhcpv6, Gre, Ipv4Network, LearnFrom, Lma, LmaDomain, Mag, Pool,
 };
 pub use schema::{
     Authentication, Config, Eal, ErrorSource, Gateway, Handoff, Hugepages, Idle, Interface,
@@ -47,6 +47,7 @@ use crate::policy::{self, FilePolicy};
 use dataplane::key::InterfaceId;
 use document::Document;
 use roles::cmd::MaarPeer;
+use roles::domain::DomainName;
 use roles::policy::LmaPolicy;
 use std::net::{IpAddr, Ipv6Addr};
 use std::path::{Path, PathBuf};
@@ -255,7 +256,8 @@ impl Config {
         match self.role() {
             Role::Lma(lma) => {
                 let over_ipv4 = lma.ipv4_address.is_some();
-                policy::load_lma(&lma.policy, over_ipv4).map(Policy::Lma)
+                let domains: Vec<_> = lma.domain.iter().map(|it| it.name).collect();
+                policy::load_lma(&lma.policy, over_ipv4, &domains).map(Policy::Lma)
             }
             Role::Mag(mag) => {
                 let over_ipv4 = mag.ipv4_address.is_some();
@@ -298,10 +300,25 @@ impl Config {
         self.port.iter().find(|port| port.name == name)
     }
 
-    /// Index of the interface on whose link `address` is: that with the longest on-link prefix.
-    pub fn on_link(&self, address: impl Into<IpAddr>) -> Option<usize> {
+    /// The domain of the interface with this index, if it is of one.
+    pub fn domain_of(&self, interface: usize) -> Option<DomainName> {
+        self.interface.get(interface)?.domain
+    }
+
+    /// The domain that a route is of, if it is of one: that of its interface unless it says so itself.
+    pub fn domain_of_route(&self, route: &Route) -> Option<DomainName> {
+        let named = route.interface.as_ref();
+        let interface = named.and_then(|name| self.interface.iter().find(|it| it.name == *name));
+        route.domain.or_else(|| interface.and_then(|it| it.domain))
+    }
+
+    /// Index of the interface on whose link `address` is, among those of a domain or of none: that with the
+    /// longest on-link prefix.
+    pub fn on_link(&self, domain: Option<DomainName>, address: impl Into<IpAddr>) -> Option<usize> {
         let address = address.into();
-        let links = self.interface.iter().enumerate().flat_map(|(index, it)| {
+        let links = self.interface.iter().enumerate();
+        let links = links.filter(|(_, it)| it.domain == domain);
+        let links = links.flat_map(|(index, it)| {
             let prefixes = it.addresses.iter().map(InterfaceAddress::on_link);
             prefixes.map(move |prefix| (prefix, index))
         });
@@ -311,10 +328,20 @@ impl Config {
             .map(|(_, index)| index)
     }
 
-    /// Index of the interface that has `address` as its own.
+    /// Index of the interface of the common network that has `address` as its own.
     pub fn owner(&self, address: impl Into<IpAddr>) -> Option<usize> {
+        self.owner_in(None, address)
+    }
+
+    /// Index of the interface of a domain, or of none, that has `address` as its own.
+    pub fn owner_in(
+        &self,
+        domain: Option<DomainName>,
+        address: impl Into<IpAddr>,
+    ) -> Option<usize> {
         let address = address.into();
         let owns = |it: &Interface| it.addresses.iter().any(|own| own.address == address);
+        let owns = |it: &Interface| it.domain == domain && owns(it);
         self.interface.iter().position(owns)
     }
 

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use super::address::{Ipv6Prefix, Prefix};
 use super::heartbeat::{LmaHeartbeat, MagHeartbeat};
 use super::revocation::Revocation;
+use roles::domain::DomainName;
 use roles::SignallingProfile;
 
 /// `[lma]`: a local mobility anchor (RFC 5213 section 5).
@@ -71,6 +72,22 @@ pub struct Lma {
     /// `[lma.heartbeat]`.
     #[serde(default)]
     pub heartbeat: LmaHeartbeat,
+    /// `[[lma.domain]]`: networks whose addresses are their own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub domain: Vec<LmaDomain>,
+}
+
+/// `[[lma.domain]]`: a network beside the common one, whose hosts have IPv4 addresses that others may have
+/// too. Interfaces with its name are where its packets come from and go to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LmaDomain {
+    /// Its name, which is the service that its hosts select (RFC 5149).
+    pub name: DomainName,
+    /// Its IPv4 home networks.
+    pub ipv4_networks: Vec<Ipv4Network>,
+    /// First and last uplink GRE key of its sessions (RFC 5845).
+    pub keys: [u32; 2],
 }
 
 /// What an LMA makes of GRE encapsulation.

@@ -1,6 +1,7 @@
 //! The schema: one struct per table of the file, one field per key. The tables of the roles are in
 //! `role.rs`.
 
+use roles::domain::DomainName;
 use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
@@ -273,6 +274,9 @@ pub struct Interface {
     pub vlan: Option<u16>,
     /// Whether routers or mobile hosts are on it.
     pub kind: InterfaceKind,
+    /// The domain that it is of: a network whose IPv4 addresses are its own. Of the common one when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub domain: Option<DomainName>,
     /// Our addresses, IPv6 and IPv4, each with the length of its on-link prefix. Without an IPv4 one,
     /// IPv4 and ARP there are the host's own stack's.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -307,6 +311,9 @@ pub struct Route {
     /// Interface towards the router: needed when `via` is a link-local address.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub interface: Option<String>,
+    /// The domain whose packets it is for: that of `interface` when absent, or the common network.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub domain: Option<DomainName>,
     /// Answer with Destination Unreachable.
     #[serde(default, skip_serializing_if = "is_false")]
     pub unreachable: bool,

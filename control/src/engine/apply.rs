@@ -31,15 +31,6 @@ use wire::nd::{NdMessage, NdOption, PrefixInformation, RouterAdvertisement, Rout
 /// Hop limit that hosts are told to send with.
 const HOST_HOP_LIMIT: u8 = 64;
 
-/// The key of a prefix's binding.
-fn key(prefix: BoundPrefix) -> BindingKey {
-    BindingKey {
-        domain: Domain::default(),
-        prefix: prefix.address(),
-        length: prefix.length(),
-    }
-}
-
 /// The tunnel that a path leads through.
 const fn tunnel_of(path: &Path) -> Option<TunnelEnds> {
     match path {
@@ -145,15 +136,25 @@ impl<R: Role> Engine<R> {
         self.settle_sessions(now);
     }
 
+    /// The key of a prefix's binding.
+    pub(super) fn key(&self, prefix: BoundPrefix) -> BindingKey {
+        BindingKey {
+            domain: self.routing.number(prefix.domain()),
+            prefix: prefix.address(),
+            length: prefix.length(),
+        }
+    }
+
     /// Installs or moves a binding. What it needs is made first and what it no longer needs is
     /// let go last, so that a refusal changes nothing.
     fn bind(&mut self, now: Now, prefix: BoundPrefix, path: Path) -> Result<(), Full> {
+        let key = self.key(prefix);
         let tunnel = match tunnel_of(&path) {
-            Some(ends) => Some((ends, self.acquire_tunnel(now, ends)?)),
+            Some(ends) => Some((ends, self.acquire_tunnel(now, ends, key.domain)?)),
             None => None,
         };
         let bound = self.forwarding(prefix, &path, tunnel.map(|(_, id)| id));
-        let bound = bound.and_then(|forwarding| self.writer.bind(key(prefix), forwarding));
+        let bound = bound.and_then(|forwarding| self.writer.bind(key, forwarding));
         match bound {
             Ok(id) => {
                 self.led_elsewhere(prefix, &path, id);
@@ -229,7 +230,8 @@ impl<R: Role> Engine<R> {
     /// Removes a binding, if there is one.
     fn unbind(&mut self, prefix: BoundPrefix) {
         if let Some(old) = self.bindings.remove(&prefix) {
-            let totals = self.writer.unbind(&key(prefix));
+            let key = self.key(prefix);
+            let totals = self.writer.unbind(&key);
             if let Some(link) = host_of(&old.path) {
                 self.sessions
                     .unbound(link, prefix, totals.unwrap_or_default());
@@ -238,14 +240,22 @@ impl<R: Role> Engine<R> {
         }
     }
 
-    /// One more use of a tunnel, which is made if need be. Its next hop is kept resolved.
-    fn acquire_tunnel(&mut self, now: Now, ends: TunnelEnds) -> Result<TunnelId, Full> {
+    /// One more use of a tunnel, which is made if need be: packets out of it are of the domain `inner`. Its
+    /// next hop is kept resolved.
+    fn acquire_tunnel(
+        &mut self,
+        now: Now,
+        ends: TunnelEnds,
+        inner: Domain,
+    ) -> Result<TunnelId, Full> {
         if let Some(id) = self.tunnels.share(ends) {
             return Ok(id);
         }
         let hop = self.hop_to(ends.remote);
         let adjacency = hop.and_then(|hop| self.resolved.get(&hop).copied());
-        let id = self.tunnels.make(ends, hop, adjacency, &mut self.writer)?;
+        let id = self
+            .tunnels
+            .make((ends, inner), hop, adjacency, &mut self.writer)?;
         if let Some(hop) = hop {
             let mut acts = Vec::new();
             self.neighbours.keep(hop, &mut acts);
@@ -331,6 +341,7 @@ impl<R: Role> Engine<R> {
     pub(super) fn ask_policy(&mut self, now: Now, link: HostLink) -> Option<Event> {
         if let Some(grant) = self.sessions.take_pushed(link) {
             let profile = Some(self.granted(now, link, grant));
+            let profile = self.in_domain(link, profile);
             return Some(Event::Authenticated { link, profile });
         }
         let answer = match &mut self.access {
@@ -338,7 +349,10 @@ impl<R: Role> Engine<R> {
             None => Answer::Now(None),
         };
         match answer {
-            Answer::Now(profile) => Some(Event::Authenticated { link, profile }),
+            Answer::Now(profile) => {
+                let profile = self.in_domain(link, profile);
+                Some(Event::Authenticated { link, profile })
+            }
             Answer::Later => None,
             Answer::Busy => {
                 self.unasked.push_back(link);

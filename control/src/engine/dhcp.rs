@@ -195,7 +195,7 @@ impl<R: Role> Engine<R> {
         }
         let prefixes = bound.into_iter().filter_map(|bound| match bound {
             BoundPrefix::V6(prefix) if !self.is_delegated(bound) => Some(prefix),
-            BoundPrefix::V6(_) | BoundPrefix::V4(_) => None,
+            BoundPrefix::V6(_) | BoundPrefix::V4(_) | BoundPrefix::V4In(_) => None,
         });
         prefixes.collect()
     }

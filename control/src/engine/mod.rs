@@ -21,6 +21,7 @@ mod apply;
 mod arp;
 mod dhcp;
 mod discovery;
+mod domains;
 mod former;
 mod hold;
 mod hosts;
@@ -449,6 +450,14 @@ impl<R: Role> Engine<R> {
 
     /// Sorts a punted packet to those who deal with it.
     fn punted(&mut self, now: Now, reason: Punt, interface: InterfaceId, frame: &[u8]) {
+        let gateways = matches!(reason, Punt::Mobility | Punt::IcmpError);
+        if gateways && self.routing.domain_of(interface).is_some() {
+            // Gateways are in the common network, whatever addresses a domain has.
+            return self
+                .out
+                .counters
+                .count(crate::counters::Counter::PacketForeign);
+        }
         match reason {
             Punt::Mobility => self.mobility(now, frame),
             Punt::RouterSolicitation | Punt::NeighbourDiscovery | Punt::RouterAdvertisement => {

@@ -236,6 +236,7 @@ impl<R: Role> Engine<R> {
     /// The answer to a question that policy has passed on; `None`: the host may not attach.
     pub fn authorized(&mut self, now: Now, link: HostLink, grant: Option<Grant>) {
         let profile = grant.map(|grant| self.granted(now, link, grant));
+        let profile = self.in_domain(link, profile);
         self.deliver(now, Event::Authenticated { link, profile });
     }
 

@@ -68,10 +68,10 @@ impl Tunnels {
     }
 
     /// Makes a tunnel for its first user. `hop` is the neighbour that its packets go to, and its
-    /// adjacency if it is resolved.
+    /// adjacency if it is resolved. `inner` is the domain of what comes out of it.
     pub(super) fn make(
         &mut self,
-        ends: TunnelEnds,
+        (ends, inner): (TunnelEnds, Domain),
         hop: Option<Neighbour>,
         adjacency: Option<AdjacencyId>,
         writer: &mut Writer,
@@ -90,7 +90,7 @@ impl Tunnels {
                         send: keys.send,
                         receive: keys.receive,
                     }),
-                    inner: Domain::default(),
+                    inner,
                 },
             },
         })?;

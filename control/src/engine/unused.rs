@@ -6,7 +6,7 @@
 
 use super::{Engine, Installed};
 use dataplane::counters::BindingTotals;
-use dataplane::key::BindingKey;
+use dataplane::key::{BindingKey, Domain};
 use roles::effect::Path;
 use roles::keyed::Keyed;
 use roles::{BoundPrefix, Event, Now, Role};
@@ -55,6 +55,10 @@ impl Unused {
         totals: BindingTotals,
     ) {
         if self.after.is_zero() {
+            return;
+        }
+        if key.domain != Domain::default() {
+            // Only what MAARs serve is let go of for that, and they have no domains.
             return;
         }
         let prefix = match key.prefix {

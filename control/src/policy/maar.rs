@@ -68,6 +68,7 @@ pub fn load_maar(file: &Path, cmd: Ipv6Addr) -> Result<FilePolicy, Error> {
         ipv4: false,
         ipv4_home_address: None,
         ipv6: true,
+        service: None,
     };
     let default = |default: RoamingDefault| DefaultHost {
         identifier: default.identifier,
@@ -77,6 +78,7 @@ pub fn load_maar(file: &Path, cmd: Ipv6Addr) -> Result<FilePolicy, Error> {
         learn_addresses: true,
         ipv4: false,
         ipv6: true,
+        service: None,
     };
     let hosts = MagPolicyFile {
         host: read.host.into_iter().map(host).collect(),

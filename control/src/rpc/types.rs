@@ -320,6 +320,8 @@ objects! {
         pub interface: Option<String>,
         /// The router's link-layer address, once it is known.
         pub mac: Option<MacAddr>,
+        /// The domain whose packets it is for; absent: the common network.
+        pub domain: Option<String>,
     }
 
     /// A neighbour.
@@ -354,6 +356,8 @@ objects! {
         pub delegated_prefixes: Vec<HomeNetworkPrefix>,
         /// Its IPv4 home address, if it has one.
         pub ipv4_home_address: Option<Ipv4Addr>,
+        /// The domain that this is an address of; absent: of the common network.
+        pub domain: Option<String>,
         /// `active`, or `pending`: de-registered, MinDelayBeforeBCEDelete not over.
         pub state: String,
         /// The MAG that serves it.
@@ -411,6 +415,8 @@ objects! {
         pub delegated_prefixes: Vec<HomeNetworkPrefix>,
         /// Its IPv4 home address, once that is bound.
         pub ipv4_home_address: Option<Ipv4Addr>,
+        /// The domain that this is an address of; absent: of the common network.
+        pub domain: Option<String>,
         /// Its IPv4 default router, which is this gateway.
         pub ipv4_default_router: Option<Ipv4Addr>,
         /// The LMA that anchors it.

@@ -204,7 +204,7 @@ fn an_lma_policy_says_which_gateways_and_hosts_are_served() {
     let directory = tempfile::tempdir().expect("a directory");
     let file = directory.path().join("policy.toml");
     std::fs::write(&file, LMA_POLICY).expect("written");
-    let policy = control::policy::load_lma(&file, false).expect("it should load");
+    let policy = control::policy::load_lma(&file, false, &[]).expect("it should load");
     assert_eq!(policy.mags.len(), 1);
     assert!(policy.serve_unlisted);
     let on: Vec<bool> = policy

@@ -253,6 +253,7 @@ pub fn profile(scenario: &Scenario, host: HostNumber) -> Profile {
         ipv4_home_address: None,
         ipv6: true,
         service_selection: None,
+        domain: None,
         learn_addresses: true,
         simultaneous: false,
     }

@@ -89,7 +89,10 @@ impl Lma {
                 let options = &received.options;
                 let care_of = options.alternate_care_of.unwrap_or(received.from);
                 let host = options.mn_identifier;
-                let entry = host.and_then(|host| concerned(&self.cache, host, care_of, options));
+                let entry = host.and_then(|host| {
+                    let domain = self.domain_of(host, received).ok().flatten();
+                    concerned(&self.cache, (host, domain), care_of, options)
+                });
                 if let Some(entry) = entry {
                     outcome.sequence = entry.sequence;
                 }

@@ -2,6 +2,7 @@
 
 use super::view::{BindingState, BindingView};
 use super::wait::Held;
+use crate::domain::DomainName;
 use crate::effect::Encapsulation;
 use crate::keyed::Index;
 use crate::pool::Interface;
@@ -22,6 +23,8 @@ pub(super) struct Entry {
     pub(super) delegated: Vec<HomeNetworkPrefix>,
     /// The host's addresses in its home network prefixes, as far as its gateway has told them (draft section 6.1).
     pub(super) home_addresses: Vec<Ipv6Addr>,
+    /// The domain that it is of, if it is of one.
+    pub(super) domain: Option<DomainName>,
     /// Its IPv4 home address, if it has one.
     pub(super) ipv4: Option<Ipv4Addr>,
     pub(super) care_of: Ipv6Addr,
@@ -54,7 +57,13 @@ impl Entry {
     pub(super) fn bound(&self) -> Vec<BoundPrefix> {
         let prefixes = self.prefixes.iter().chain(&self.delegated);
         let prefixes = prefixes.copied().map(BoundPrefix::V6);
-        prefixes.chain(self.ipv4.map(BoundPrefix::V4)).collect()
+        prefixes.chain(self.bound_ipv4()).collect()
+    }
+
+    /// What is bound for its IPv4 home address.
+    fn bound_ipv4(&self) -> Option<BoundPrefix> {
+        let address = self.ipv4?;
+        Some(BoundPrefix::ipv4(self.domain, address))
     }
 
     /// The interface that it is of, to whoever gives out prefixes.
@@ -66,7 +75,7 @@ impl Entry {
     pub(super) fn holds(&self, bound: BoundPrefix) -> bool {
         match bound {
             BoundPrefix::V6(prefix) => self.prefixes.contains(&prefix),
-            BoundPrefix::V4(address) => self.ipv4 == Some(address),
+            BoundPrefix::V4(_) | BoundPrefix::V4In(_) => self.bound_ipv4() == Some(bound),
         }
     }
 
@@ -83,6 +92,7 @@ impl Entry {
             prefixes: self.prefixes.clone(),
             delegated_prefixes: self.delegated.clone(),
             ipv4_home_address: self.ipv4,
+            domain: self.domain,
             care_of: self.care_of,
             anchor,
             state: self.state,

@@ -1,5 +1,6 @@
 //! How a local mobility anchor is set up.
 
+use crate::domain::DomainName;
 use crate::heartbeat::HeartbeatConfig;
 use crate::pool::Pools;
 use crate::revocation::RevocationConfig;
@@ -38,6 +39,8 @@ pub struct LmaConfig {
     pub refresh_advice: Option<Duration>,
     /// IPv4 home networks; none: no host is served with IPv4.
     pub ipv4_networks: Vec<Ipv4Network>,
+    /// Networks beside the common one, whose IPv4 addresses are their own.
+    pub domains: Vec<DomainConfig>,
     /// What servers delegate prefixes to hosts from; none: no prefix is delegated (RFC 7148).
     pub delegated_prefixes: Vec<HomeNetworkPrefix>,
     /// What gateways are to be to the DHCPv4 clients of hosts (RFC 5844 section 3.3.4).
@@ -74,6 +77,7 @@ impl LmaConfig {
             timestamp_window: Duration::from_millis(300),
             refresh_advice: None,
             ipv4_networks: Vec::new(),
+            domains: Vec::new(),
             delegated_prefixes: Vec::new(),
             dhcp_mode: DhcpMode::Server,
             remembered_prefixes: capacity,
@@ -116,6 +120,17 @@ pub enum GrePolicy {
     Accepted,
     /// Who does not ask for it is refused (status 163).
     Required,
+}
+
+/// A domain: a network whose hosts have IPv4 addresses that others may have too.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct DomainConfig {
+    /// Its name, which is the service that its hosts select (RFC 5149).
+    pub name: DomainName,
+    /// Its IPv4 home networks.
+    pub ipv4_networks: Vec<Ipv4Network>,
+    /// First and last uplink GRE key of its sessions; no other domain has any of them.
+    pub keys: (u32, u32),
 }
 
 /// An IPv4 home network (RFC 5844 section 3.1.3): the addresses of hosts are of it, and packets for

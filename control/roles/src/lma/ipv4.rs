@@ -224,15 +224,16 @@ impl Lma {
             return Ok(None);
         };
         let host = request.mn_identifier;
-        let fixed = self.admission.fixed_ipv4(host);
-        self.addresses
+        let fixed = self.admission.fixed_ipv4(host, request.domain);
+        self.domains
+            .addresses_mut(request.domain)
             .choose(host, request.interface(), asked, fixed)
             .map(Some)
     }
 
     /// Whether so many more bindings have room.
     pub(super) fn has_room_for(&self, more: usize) -> bool {
-        let held = self.prefixes.held() + self.addresses.held() + self.delegations.held();
+        let held = self.prefixes.held() + self.domains.held() + self.delegations.held();
         held.saturating_add(more) <= self.config.capacity
     }
 
@@ -259,7 +260,7 @@ impl Lma {
         let added: Vec<BoundPrefix> = prefixes
             .iter()
             .map(|&prefix| BoundPrefix::V6(prefix))
-            .chain(address.map(BoundPrefix::V4))
+            .chain(address.map(|it| BoundPrefix::ipv4(request.domain, it)))
             .collect();
         if !added.is_empty() && !self.has_room_for(added.len()) {
             return Err(Status::INSUFFICIENT_RESOURCES.into());
@@ -268,7 +269,8 @@ impl Lma {
             self.prefixes.take(prefix, request.mn_identifier);
         }
         if let Some(address) = address {
-            self.addresses.take(address, request.mn_identifier);
+            let addresses = self.domains.addresses_mut(request.domain);
+            addresses.take(address, request.mn_identifier);
         }
         if let Some(entry) = self.cache.get_mut(session) {
             if !prefixes.is_empty() {
@@ -308,14 +310,17 @@ impl Lma {
         };
         let address = entry.ipv4.take_if(|_| ipv4);
         let (host, interface) = (entry.mn_identifier.clone(), entry.interface());
+        let domain = entry.domain;
         for &prefix in &prefixes {
             self.prefixes.release(prefix, interface);
         }
         if let Some(address) = address {
-            self.addresses.release(address, interface);
+            let addresses = self.domains.addresses_mut(domain);
+            addresses.release(address, interface);
         }
         let ended = prefixes.into_iter().map(BoundPrefix::V6);
-        let ended: Vec<_> = ended.chain(address.map(BoundPrefix::V4)).collect();
+        let address = address.map(|it| BoundPrefix::ipv4(domain, it));
+        let ended: Vec<_> = ended.chain(address).collect();
         effects.extend(ended.iter().map(|&prefix| Effect::Unbind { prefix }));
         effects.extend(ended.into_iter().map(|prefix| Effect::Notify {
             notice: crate::effect::Notice::BindingDown {
@@ -346,7 +351,8 @@ impl Lma {
         // What was de-registered is told back as it was named.
         let given = entry.and_then(|entry| entry.ipv4);
         let address = given.unwrap_or(asked.address);
-        let network = self.addresses.network(address);
+        let domain = entry.and_then(|entry| entry.domain);
+        let network = self.domains.addresses(domain).network(address);
         let prefix_length = network.map_or(asked.prefix_length, |network| network.length);
         let answer = Ipv4HomeAddressAnswer {
             status: Ipv4AddressStatus::SUCCESS,

@@ -1,6 +1,7 @@
 //! Which session an update is about (RFC 5213 section 5.4.1).
 //!
-//! A host has a session for each of its interfaces. Interfaces are told apart by access technology and
+//! A host has a session for each of its interfaces, in each domain that it is registered in; those of other
+//! domains are not looked at. Interfaces are told apart by access technology and
 //! link-layer identifier; no two sessions of a host have the same. What an update says decides in this
 //! order:
 //!
@@ -15,9 +16,11 @@
 //! ```
 
 use super::cache::{Cache, Entry};
+use super::domains::Domains;
 use super::ipv4::Addresses;
 use super::update::Request;
 use super::view::BindingState;
+use crate::domain::DomainName;
 use crate::message::ProxyOptions;
 use crate::pool::Prefixes;
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -42,10 +45,12 @@ pub(super) enum Lookup {
 pub(super) fn find(
     cache: &Cache,
     prefixes: &Prefixes,
-    addresses: &Addresses,
+    domains: &Domains,
     request: &Request<'_>,
 ) -> Lookup {
-    let sessions: Vec<&Entry> = cache.of(request.mn_identifier).collect();
+    let addresses = domains.addresses(request.domain);
+    let sessions = cache.of(request.mn_identifier);
+    let sessions: Vec<&Entry> = sessions.filter(|it| it.domain == request.domain).collect();
     let asked = request.ipv4.map(|asked| asked.address);
     let asked = asked.filter(|address| !address.is_unspecified());
     let found = match asked {
@@ -89,11 +94,11 @@ pub(super) fn find(
 /// may come to be about. Told from its options alone, for its order is checked before they are.
 pub(super) fn concerned<'a>(
     cache: &'a Cache,
-    host: &MnIdentifier,
+    (host, domain): (&MnIdentifier, Option<DomainName>),
     care_of: Ipv6Addr,
     options: &ProxyOptions<'_>,
 ) -> Option<&'a Entry> {
-    let sessions: Vec<&Entry> = cache.of(host).collect();
+    let sessions: Vec<&Entry> = cache.of(host).filter(|it| it.domain == domain).collect();
     let named = options.named_prefixes();
     let address = options.ipv4_request.map(|asked| asked.address);
     let has = |entry: &&&Entry| {

@@ -29,7 +29,8 @@ impl Lma {
         };
         let sessions = self.cache.of(request.mn_identifier);
         sessions
-            .filter(|it| it.session != session && it.is_of(request.access_technology, link_layer))
+            .filter(|it| it.session != session && it.domain == request.domain)
+            .filter(|it| it.is_of(request.access_technology, link_layer))
             .map(|it| it.session)
             .collect()
     }
@@ -67,6 +68,9 @@ impl Lma {
                 continue;
             };
             self.counters.add(LmaCounter::BindingsMerged);
+            if let Some(domain) = other.domain {
+                self.domains.release_key(domain, other.encapsulation);
+            }
             self.peers.unshare(other.care_of, effects);
             effects.push(Effect::CancelTimer {
                 timer: Timer::BindingExpiry {
@@ -79,8 +83,9 @@ impl Lma {
                 },
             });
             if let Some(address) = other.ipv4.take() {
-                self.addresses.release(address, other.interface());
-                let prefix = BoundPrefix::V4(address);
+                let addresses = self.domains.addresses_mut(other.domain);
+                addresses.release(address, other.interface());
+                let prefix = BoundPrefix::ipv4(other.domain, address);
                 effects.push(Effect::Unbind { prefix });
                 effects.push(Effect::Notify {
                     notice: Notice::BindingDown {

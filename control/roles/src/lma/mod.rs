@@ -59,6 +59,7 @@ mod cache;
 mod config;
 mod counters;
 mod delegated;
+mod domains;
 mod ipv4;
 mod lookup;
 mod merge;
@@ -70,7 +71,7 @@ mod update;
 mod view;
 mod wait;
 
-pub use config::{GrePolicy, Ipv4Network, LmaConfig};
+pub use config::{DomainConfig, GrePolicy, Ipv4Network, LmaConfig};
 pub use counters::LmaCounter;
 pub use view::{BindingState, BindingView};
 
@@ -85,6 +86,7 @@ use crate::store::{Key, Record};
 use crate::{BoundPrefix, Event, Now, Role};
 use cache::Cache;
 use delegated::Delegations;
+use domains::Domains;
 use ipv4::Addresses;
 use policy::Admission;
 use std::net::Ipv6Addr;
@@ -97,7 +99,7 @@ pub struct Lma {
     config: LmaConfig,
     admission: Admission,
     prefixes: Prefixes,
-    addresses: Addresses,
+    domains: Domains,
     delegations: Delegations,
     cache: Cache,
     counters: Counters<LmaCounter>,
@@ -123,7 +125,11 @@ impl Lma {
         Self {
             admission: Admission::default(),
             prefixes: Prefixes::new(config.pools.clone(), config.remembered_prefixes),
-            addresses: Addresses::new(&config.ipv4_networks, config.remembered_prefixes),
+            domains: Domains::new(
+                Addresses::new(&config.ipv4_networks, config.remembered_prefixes),
+                &config.domains,
+                config.remembered_prefixes,
+            ),
             delegations: Delegations::new(&config.delegated_prefixes),
             cache: Cache::default(),
             counters: Counters::new(),
@@ -238,12 +244,12 @@ impl Lma {
     fn on_refused(&mut self, now: Now, prefix: BoundPrefix, effects: &mut Vec<Effect>) {
         let holder = match prefix {
             BoundPrefix::V6(prefix) => self.prefixes.holder(prefix),
-            BoundPrefix::V4(address) => self.addresses.holder(address),
+            BoundPrefix::V4(_) | BoundPrefix::V4In(_) => self.domains.holder(prefix),
         };
         let session = holder.and_then(|holder| self.cache.holder(holder, prefix));
         let delegated = match prefix {
             BoundPrefix::V6(prefix) => self.delegations.holder(prefix),
-            BoundPrefix::V4(_) => None,
+            BoundPrefix::V4(_) | BoundPrefix::V4In(_) => None,
         };
         let Some(session) = session.or(delegated) else {
             return;
@@ -271,7 +277,11 @@ impl Lma {
             self.prefixes.release(prefix, entry.interface());
         }
         if let Some(address) = entry.ipv4 {
-            self.addresses.release(address, entry.interface());
+            let addresses = self.domains.addresses_mut(entry.domain);
+            addresses.release(address, entry.interface());
+        }
+        if let Some(domain) = entry.domain {
+            self.domains.release_key(domain, entry.encapsulation);
         }
         for &prefix in &entry.delegated {
             self.delegations.release(prefix);

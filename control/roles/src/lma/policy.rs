@@ -3,6 +3,7 @@
 use super::cache::Entry;
 use super::counters::LmaCounter;
 use super::Lma;
+use crate::domain::DomainName;
 use crate::effect::Effect;
 use crate::policy::{Allowance, AnchoredHost, LmaPolicy};
 use crate::pool::Interface;
@@ -90,9 +91,19 @@ impl Admission {
         Ok(())
     }
 
-    /// The IPv4 home address that is fixed for a host.
-    pub(super) fn fixed_ipv4(&self, host: &MnIdentifier) -> Option<Ipv4Addr> {
-        self.hosts.get(host)?.ipv4_home_address
+    /// The IPv4 home address that is fixed for a host in a domain.
+    pub(super) fn fixed_ipv4(
+        &self,
+        host: &MnIdentifier,
+        domain: Option<DomainName>,
+    ) -> Option<Ipv4Addr> {
+        let listed = self.hosts.get(host)?;
+        listed.ipv4_home_address.filter(|_| listed.domain == domain)
+    }
+
+    /// The domain that policy says a host is of.
+    pub(super) fn domain(&self, host: &MnIdentifier) -> Option<DomainName> {
+        self.hosts.get(host)?.domain
     }
 }
 
@@ -104,11 +115,10 @@ impl Lma {
         let hosts = policy.hosts.iter();
         self.prefixes
             .fix(hosts.flat_map(|host| host.home_network_prefixes.iter().copied()));
-        let fixed = policy
-            .hosts
-            .iter()
-            .filter_map(|host| host.ipv4_home_address);
-        self.addresses.fix(fixed);
+        self.domains.fix(|domain| {
+            let hosts = policy.hosts.iter().filter(|host| host.domain == domain);
+            hosts.filter_map(|host| host.ipv4_home_address).collect()
+        });
         let ended: Vec<u64> = self
             .cache
             .iter()
@@ -132,9 +142,17 @@ impl Lma {
     fn may_have_families(&self, entry: &Entry) -> bool {
         let host = &entry.mn_identifier;
         let (ipv6, ipv4) = (!entry.prefixes.is_empty(), entry.ipv4);
-        let fixed = self.admission.fixed_ipv4(host);
+        let fixed = self.admission.fixed_ipv4(host, entry.domain);
         let admitted = self.admission.admits_families(host, ipv6, ipv4.is_some());
-        admitted.is_ok() && ipv4.is_none_or(|address| self.addresses.may_hold(address, fixed))
+        let addresses = self.domains.addresses(entry.domain);
+        let own = self.admission.domain(host);
+        let may_be_there = match entry.domain {
+            Some(domain) => self.domains.has(domain) && own.is_none_or(|own| own == domain),
+            None => own.is_none(),
+        };
+        admitted.is_ok()
+            && may_be_there
+            && ipv4.is_none_or(|address| addresses.may_hold(address, fixed))
     }
 
     /// Whether `prefixes` are the ones that policy fixes for `host`, or some of them; or from the

@@ -2,6 +2,7 @@
 
 use super::cache::Entry;
 use super::counters::LmaCounter;
+use super::domains::uplink_key;
 use super::view::BindingState;
 use super::Lma;
 use crate::effect::{Effect, Path};
@@ -16,7 +17,18 @@ impl Lma {
         let technology = entry.access_technology;
         let link_layer = entry.link_layer.as_deref();
         let mut sessions = self.cache.of(&entry.mn_identifier);
-        sessions.any(|it| link_layer.is_some_and(|id| it.is_of(technology, id)))
+        sessions.any(|it| {
+            it.domain == entry.domain && link_layer.is_some_and(|id| it.is_of(technology, id))
+        })
+    }
+
+    /// Whether a session that is to come back has the key that it had, and nobody else can.
+    fn takes_key_again(&mut self, entry: &Entry) -> bool {
+        let key = uplink_key(entry.encapsulation);
+        match entry.domain {
+            Some(domain) => key.is_some_and(|key| self.domains.take_this_key(domain, key)),
+            None => !key.is_some_and(|key| self.domains.owns_key(key)),
+        }
     }
 
     /// Has a session stored as it stands, before its gateway hears of it.
@@ -61,12 +73,13 @@ impl Lma {
             || self.cache.get(entry.session).is_some()
             || entry
                 .ipv4
-                .is_some_and(|it| self.addresses.holder(it).is_some())
+                .is_some_and(|it| self.domains.addresses(entry.domain).holder(it).is_some())
             || entry
                 .delegated
                 .iter()
                 .any(|&it| !self.delegations.may_hold(it, None))
             || !self.has_room_for(bound.len())
+            || !self.takes_key_again(&entry)
         {
             Some(LmaCounter::BindingsNotInstalled)
         } else {
@@ -88,7 +101,8 @@ impl Lma {
             self.prefixes.take(prefix, &entry.mn_identifier);
         }
         if let Some(address) = entry.ipv4 {
-            self.addresses.take(address, &entry.mn_identifier);
+            let addresses = self.domains.addresses_mut(entry.domain);
+            addresses.take(address, &entry.mn_identifier);
         }
         for &prefix in &entry.delegated {
             self.delegations.take(prefix, session);
@@ -115,6 +129,7 @@ impl Entry {
             delegated: self.delegated.clone(),
             home_addresses: self.home_addresses.clone(),
             ipv4_home_address: self.ipv4,
+            domain: self.domain,
             care_of: self.care_of,
             encapsulation: self.encapsulation,
             link_layer: self.link_layer.clone(),
@@ -136,6 +151,7 @@ impl Entry {
             prefixes: record.prefixes.clone(),
             delegated: record.delegated.clone(),
             home_addresses: record.home_addresses.clone(),
+            domain: record.domain,
             ipv4: record.ipv4_home_address,
             care_of: record.care_of,
             encapsulation: record.encapsulation,

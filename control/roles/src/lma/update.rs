@@ -3,10 +3,12 @@
 use super::cache::Entry;
 use super::config::{over_ipv4, GrePolicy};
 use super::counters::LmaCounter;
+use super::domains::uplink_key;
 use super::lookup::{concerned, find, Lookup};
 use super::revoke::Former;
 use super::view::BindingState;
 use super::Lma;
+use crate::domain::DomainName;
 use crate::effect::{Effect, Encapsulation, GreKeys, Notice, Path, TunnelEnds};
 use crate::event::Timer;
 use crate::message::{can_answer, refuse_plain, ProxyOptions};
@@ -41,6 +43,8 @@ pub(super) struct Request<'a> {
     pub(super) lifetime: Lifetime,
     /// How packets are to go there.
     pub(super) carried: Carried,
+    /// The domain that it is about.
+    pub(super) domain: Option<DomainName>,
 }
 
 /// What an update asks for around inner packets, as far as it gets it.
@@ -55,17 +59,14 @@ pub(super) enum Carried {
 }
 
 impl Carried {
-    /// With the uplink key that this session has as long as it lasts, restarts included: its number.
-    const fn of(self, session: u64) -> Encapsulation {
+    /// With the uplink key that a session has as long as it lasts, restarts included.
+    const fn of(self, key: u32) -> Encapsulation {
         match self {
             Self::Plain => Encapsulation::Plain,
             Self::Udp => Encapsulation::Udp,
             Self::Gre(None) => Encapsulation::Gre { keys: None },
             Self::Gre(Some(send)) => Encapsulation::Gre {
-                keys: Some(GreKeys {
-                    send,
-                    receive: session as u32,
-                }),
+                keys: Some(GreKeys { send, receive: key }),
             },
         }
     }
@@ -184,7 +185,7 @@ impl Lma {
             Ok(request) => request,
             Err(status) => return self.refuse(now, received, status, effects),
         };
-        match find(&self.cache, &self.prefixes, &self.addresses, &request) {
+        match find(&self.cache, &self.prefixes, &self.domains, &request) {
             Lookup::Create => self.create(now, received, &request, effects),
             Lookup::Update(session) if request.is_deregistration() => {
                 self.deregister(now, received, &request, session, effects);
@@ -228,8 +229,9 @@ impl Lma {
         if options.repeated {
             return Err(Status::UNSPECIFIED);
         }
+        let domain = self.domain_of(mn_identifier, received)?;
         if order == Order::Check {
-            self.check_order(now, received, mn_identifier, care_of)?;
+            self.check_order(now, received, (mn_identifier, domain), care_of)?;
         }
         let ipv6 = !options.prefixes.is_empty() || options.confirms;
         let ipv4 = options.ipv4_request;
@@ -238,7 +240,10 @@ impl Lma {
         }
         self.admission
             .admits_families(mn_identifier, ipv6, ipv4.is_some())?;
-        if ipv4.is_some() && !self.addresses.are_there() {
+        if ipv6 && domain.is_some() {
+            return Err(Status::NOT_AUTHORIZED_FOR_IPV6_MOBILITY_SERVICE);
+        }
+        if ipv4.is_some() && !self.domains.addresses(domain).are_there() {
             return Err(Status::NOT_AUTHORIZED_FOR_IPV4_MOBILITY_SERVICE);
         }
         if options.many_ipv4_requests {
@@ -248,16 +253,17 @@ impl Lma {
         let drafted = received.form == SignallingProfile::Draft;
         let handoff = Some(HandoffIndicator::UNKNOWN).filter(|_| drafted);
         let access_technology = Some(AccessTechnology(0)).filter(|_| drafted);
-        let carried = self.carried(received)?;
+        let carried = self.carried(received, domain)?;
         Ok(Request {
             mn_identifier,
             carried,
+            domain,
             named: options.named_prefixes(),
             ipv6,
             delegated: options
                 .delegated
                 .clone()
-                .filter(|_| self.delegations.are_there()),
+                .filter(|_| self.delegations.are_there() && domain.is_none()),
             confirms: options.confirms,
             ipv4,
             handoff: options
@@ -275,13 +281,20 @@ impl Lma {
     }
 
     /// What goes around inner packets (RFC 5844 section 4.1.3.1, RFC 5845 section 5.2).
-    fn carried(&self, received: &Received<'_>) -> Result<Carried, Status> {
+    fn carried(
+        &self,
+        received: &Received<'_>,
+        domain: Option<DomainName>,
+    ) -> Result<Carried, Status> {
         let update = received.update;
+        let ends = update.lifetime == Lifetime::ZERO;
+        // A domain's packets are told from others' by their key alone.
+        if domain.is_some() && !ends && !matches!(received.options.gre, Some(Some(_))) {
+            return Err(Status::GRE_KEY_OPTION_REQUIRED);
+        }
         let forced = update.flags.contains(UpdateFlags::FORCE_UDP) && over_ipv4(received.to);
         match (received.options.gre, self.config.gre) {
-            (None, GrePolicy::Required) if update.lifetime != Lifetime::ZERO => {
-                Err(Status::GRE_KEY_OPTION_REQUIRED)
-            }
+            (None, GrePolicy::Required) if !ends => Err(Status::GRE_KEY_OPTION_REQUIRED),
             (Some(key), GrePolicy::Accepted | GrePolicy::Required) => Ok(Carried::Gre(key)),
             _ if forced && !self.config.accept_forced_udp => {
                 Err(Status::ADMINISTRATIVELY_PROHIBITED)
@@ -305,7 +318,7 @@ impl Lma {
         &self,
         now: Now,
         received: &Received<'_>,
-        host: &MnIdentifier,
+        host: (&MnIdentifier, Option<DomainName>),
         care_of: Ipv6Addr,
     ) -> Result<(), Status> {
         let entry = concerned(&self.cache, host, care_of, &received.options);
@@ -349,22 +362,31 @@ impl Lma {
         if !self.has_room_for(more) {
             return self.refuse(now, received, Status::INSUFFICIENT_RESOURCES, effects);
         }
+        let session = self.next_session();
+        let key = match request.domain {
+            None => Some(session as u32),
+            Some(domain) => self.domains.take_key(domain),
+        };
+        let Some(key) = key else {
+            return self.refuse(now, received, Status::INSUFFICIENT_RESOURCES, effects);
+        };
         if let Some(address) = ipv4 {
-            self.addresses.take(address, request.mn_identifier);
+            let addresses = self.domains.addresses_mut(request.domain);
+            addresses.take(address, request.mn_identifier);
         }
         for &prefix in &prefixes {
             self.prefixes.take(prefix, request.mn_identifier);
         }
-        let session = self.cache.next_session();
         self.cache.insert(Entry {
             session,
             mn_identifier: request.mn_identifier.clone(),
             prefixes,
             delegated: Vec::new(),
             home_addresses: Vec::new(),
+            domain: request.domain,
             ipv4,
             care_of: request.care_of,
-            encapsulation: request.carried.of(session),
+            encapsulation: request.carried.of(key),
             link_layer: None,
             access_technology: request.access_technology,
             handoff: request.handoff,
@@ -480,7 +502,8 @@ impl Lma {
         entry.state = BindingState::Active;
         entry.deadline = now.monotonic + lifetime;
         entry.accepted = now.monotonic;
-        let encapsulation = request.carried.of(session);
+        let key = uplink_key(entry.encapsulation).unwrap_or(session as u32);
+        let encapsulation = request.carried.of(key);
         let carried = std::mem::replace(&mut entry.encapsulation, encapsulation);
         // An update that waits goes on waiting, but for one that this update repeats.
         let repeated = entry.held.take_if(|held| received.is_about(held));
@@ -582,6 +605,18 @@ impl Lma {
                 timer: Timer::AssignWait { session },
             });
             self.decide_held(now, &held, effects);
+        }
+    }
+}
+
+impl Lma {
+    /// A number for a session, which is its key where it is of no domain, and so none of a domain's.
+    fn next_session(&mut self) -> u64 {
+        loop {
+            let session = self.cache.next_session();
+            if !self.domains.owns_key(session as u32) {
+                return session;
+            }
         }
     }
 }

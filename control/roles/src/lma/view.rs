@@ -1,5 +1,6 @@
 //! The binding cache as an operator sees it.
 
+use crate::domain::DomainName;
 use serde::Serialize;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
@@ -28,6 +29,8 @@ pub struct BindingView {
     pub delegated_prefixes: Vec<HomeNetworkPrefix>,
     /// Its IPv4 home address, if it has one.
     pub ipv4_home_address: Option<Ipv4Addr>,
+    /// The domain that it is of, if it is of one.
+    pub domain: Option<DomainName>,
     /// Proxy care-of address: the far end of the tunnel.
     pub care_of: Ipv6Addr,
     /// Our end of the tunnel.

@@ -211,16 +211,17 @@ impl Mag {
         effects: &mut Vec<Effect>,
     ) {
         let visitor = self.visitors.get(&link);
-        let Some(list) = visitor.and_then(|v| Some(&v.registration.as_ref()?.list)) else {
+        let Some(registered) = visitor.and_then(|v| v.registration.as_ref()) else {
             return;
         };
+        let (list, domain) = (&registered.list, registered.profile.domain);
         let mut prefixes = options.named_prefixes();
         prefixes.retain(|prefix| list.ipv6 && prefix.length > 0 && prefix.is_well_formed());
         let service = ipv4::given(options).filter(|_| list.ipv4.is_some());
         if prefixes.is_empty() && service.is_none() || answer.lifetime == Lifetime::ZERO {
             return self.ignore(from, MagCounter::WithoutPrefix, effects);
         }
-        let addresses = service.map(|service| BoundPrefix::V4(service.address));
+        let addresses = service.map(|service| BoundPrefix::ipv4(domain, service.address));
         let delegated = delegated::given(list, options);
         let given: Vec<BoundPrefix> = prefixes
             .iter()
@@ -464,7 +465,7 @@ impl Mag {
 fn v6(bound: &[BoundPrefix]) -> Vec<HomeNetworkPrefix> {
     let prefixes = bound.iter().filter_map(|bound| match bound {
         BoundPrefix::V6(prefix) => Some(*prefix),
-        BoundPrefix::V4(_) => None,
+        BoundPrefix::V4(_) | BoundPrefix::V4In(_) => None,
     });
     prefixes.collect()
 }

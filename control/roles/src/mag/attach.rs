@@ -151,6 +151,8 @@ impl Mag {
                 && *named != registration.prefixes;
             let families = (profile.ipv6, profile.ipv4_home_address);
             let same = list.mn_identifier == profile.mn_identifier
+                && list.service == profile.service_selection
+                && had.domain == profile.domain
                 && list.lma == profile.lma
                 && families == (had.ipv6, had.ipv4_home_address);
             if same && !renamed {
@@ -180,7 +182,7 @@ impl Mag {
             here.find(|old| old.mac == link.mac)
         };
         if let Some(old) = old {
-            if self.anchor_of(old) == Some(profile.lma) {
+            if self.is_registered_as(old, profile) {
                 return self.move_here(now, old, link, effects);
             }
             self.end(now, old, false, true, effects);
@@ -190,13 +192,14 @@ impl Mag {
             mn_identifier: profile.mn_identifier.clone(),
             lma: profile.lma,
             link,
+            service: profile.service_selection.clone(),
             ipv6: profile.ipv6,
             ipv4: ipv4::wanted(profile),
             home_addresses: self.known_addresses(link, profile.learn_addresses),
             missing: false,
             delegated: self.core.config.delegation.then(Vec::new),
             key: self.core.next_key(),
-            gre: self.core.config.gre,
+            gre: self.core.config.gre || profile.domain.is_some(),
             sequence: self.core.next_sequence(),
             rate: Default::default(),
             update: None,
@@ -248,6 +251,17 @@ impl Mag {
     pub(super) fn anchor_of(&self, link: HostLink) -> Option<Ipv6Addr> {
         let registration = self.visitors.get(&link)?.registration.as_ref()?;
         Some(registration.list.lma)
+    }
+
+    /// Whether a host's registration is one that its profile on another link would make.
+    fn is_registered_as(&self, link: HostLink, profile: &Profile) -> bool {
+        let visitor = self.visitors.get(&link);
+        let registration = visitor.and_then(|it| it.registration.as_ref());
+        registration.is_some_and(|it| {
+            it.list.lma == profile.lma
+                && it.list.service == profile.service_selection
+                && it.profile.domain == profile.domain
+        })
     }
 
     /// A host shows itself on another link of this gateway: its registration comes along. Its

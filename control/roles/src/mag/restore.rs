@@ -143,6 +143,7 @@ impl Registration {
                 mn_identifier: record.profile.mn_identifier.clone(),
                 lma: record.profile.lma,
                 link: record.link,
+                service: record.profile.service_selection.clone(),
                 // What the anchor refused before, it is asked for anew.
                 ipv6: record.profile.ipv6,
                 ipv4: record.ipv4.map_or_else(

@@ -36,6 +36,8 @@ pub(super) struct ListEntry {
     pub(super) mn_identifier: MnIdentifier,
     pub(super) lma: Ipv6Addr,
     pub(super) link: HostLink,
+    /// The service that it is registered for (RFC 5149).
+    pub(super) service: Option<String>,
     /// Whether home network prefixes are asked for.
     pub(super) ipv6: bool,
     /// The IPv4 home address that the host has or that is asked for, if it is.
@@ -207,6 +209,8 @@ impl Core {
         options.extend(stamp.map(MobilityOption::Timestamp));
         let mac = entry.link.mac.0.to_vec();
         options.push(MobilityOption::MnLinkLayerIdentifier(mac));
+        let service = entry.service.clone();
+        options.extend(service.map(MobilityOption::ServiceSelection));
         // A de-registration has no key (RFC 5845 section 4.2).
         if entry.gre && update.lifetime != Lifetime::ZERO {
             options.push(MobilityOption::GreKey(Some(entry.key)));

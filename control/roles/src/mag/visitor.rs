@@ -298,7 +298,10 @@ impl Registration {
     pub(super) fn bound_prefixes(&self) -> Vec<BoundPrefix> {
         let prefixes = self.prefixes.iter().chain(&self.delegated);
         let prefixes = prefixes.copied().map(BoundPrefix::V6);
-        let ipv4 = self.ipv4.map(|ipv4| BoundPrefix::V4(ipv4.address));
+        let domain = self.profile.domain;
+        let ipv4 = self
+            .ipv4
+            .map(|ipv4| BoundPrefix::ipv4(domain, ipv4.address));
         prefixes.chain(ipv4).collect()
     }
 

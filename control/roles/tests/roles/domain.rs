@@ -363,6 +363,7 @@ impl Domain {
                     ipv4_home_address: None,
                     ipv6: true,
                     service_selection: None,
+                    domain: None,
                     learn_addresses: true,
                     simultaneous: false,
                 });

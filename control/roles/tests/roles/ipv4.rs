@@ -37,6 +37,7 @@ fn anchor_with(networks: Vec<Ipv4Network>) -> Lma {
         ipv4_home_address: address,
         ipv4,
         ipv6,
+        domain: None,
         delegation: true,
         allowance: None,
         proxy_registration: true,

@@ -79,6 +79,7 @@ fn fixing(prefixes: &[&str]) -> Event {
         ipv4_home_address: None,
         ipv4: true,
         ipv6: true,
+        domain: None,
         delegation: true,
         allowance: None,
         proxy_registration: true,

@@ -12,6 +12,7 @@ mod cmd_domain;
 mod cmd_scenario;
 mod delegated;
 mod domain;
+mod domains;
 mod draft;
 mod heartbeat;
 mod interfaces;

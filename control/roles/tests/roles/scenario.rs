@@ -75,6 +75,7 @@ pub fn policy() -> LmaPolicy {
         ipv4_home_address: None,
         ipv4: true,
         ipv6: true,
+        domain: None,
         delegation: true,
         allowance: None,
         proxy_registration,
@@ -314,6 +315,7 @@ pub fn profile(host: &str) -> Profile {
         ipv4_home_address: None,
         ipv6: true,
         service_selection: None,
+        domain: None,
         learn_addresses: true,
         simultaneous: false,
     }

@@ -127,6 +127,7 @@ fn session(packet: &mut Packet, facts: &Facts, kind: RecordKind) {
                 AVP::from_bytes(rfc3162::FRAMED_IPV6_PREFIX_TYPE, &prefix_value(*prefix))
             }
             BoundPrefix::V4(address) => AVP::from_ipv4(rfc2865::FRAMED_IP_ADDRESS_TYPE, address),
+            BoundPrefix::V4In(it) => AVP::from_ipv4(rfc2865::FRAMED_IP_ADDRESS_TYPE, &it.address),
         });
     }
     if kind == RecordKind::Start {

@@ -177,7 +177,10 @@ pub(super) fn on_link_prefixes(document: &mut Document, config: &Config) {
     let links = links(config);
     for (nth, (index, which, prefix)) in links.iter().enumerate() {
         let clash = links.iter().take(nth).find(|(other, _, taken)| {
-            other != index && !is_link_local(prefix.prefix) && overlap(*prefix, *taken)
+            other != index
+                && config.domain_of(*other) == config.domain_of(*index)
+                && !is_link_local(prefix.prefix)
+                && overlap(*prefix, *taken)
         });
         if let Some((other, _, taken)) = clash {
             let other = config
@@ -192,7 +195,10 @@ pub(super) fn on_link_prefixes(document: &mut Document, config: &Config) {
 
 pub(super) fn route(document: &mut Document, config: &Config, index: usize, route: &Route) {
     let earlier = config.route.get(..index).unwrap_or_default();
-    if earlier.iter().any(|other| other.prefix == route.prefix) {
+    let domain = config.domain_of_route(route);
+    let same =
+        |other: &Route| other.prefix == route.prefix && config.domain_of_route(other) == domain;
+    if earlier.iter().any(same) {
         let text = format!("there is a route to {} already", route.prefix);
         document.problem(place!["route", index, "prefix"], text);
     }
@@ -214,6 +220,20 @@ pub(super) fn route(document: &mut Document, config: &Config, index: usize, rout
         document.problem(place!["route", index, "interface"], text);
         return;
     }
+    let known = |it: &Interface| it.domain == domain;
+    if domain.is_some() && !config.interface.iter().any(known) {
+        let name = domain.map(|it| it.to_string()).unwrap_or_default();
+        let text = format!("no interface is of domain `{name}`");
+        document.problem(place!["route", index, "domain"], text);
+        return;
+    }
+    if let Some((name, Some(at))) = named.filter(|_| route.domain.is_some()) {
+        if config.domain_of(at) != route.domain {
+            let text = format!("interface `{name}` is of another domain; remove one of the two");
+            document.problem(place!["route", index, "domain"], text);
+            return;
+        }
+    }
     let Some(via) = route.via else {
         if named.is_some() {
             let text = "`interface` goes with `via`; remove it";
@@ -224,7 +244,7 @@ pub(super) fn route(document: &mut Document, config: &Config, index: usize, rout
     let way = place!["route", index, "via"];
     if !is_unicast(via) {
         document.problem(way, format!("`{via}` is not the address of a router"));
-    } else if config.owner(via).is_some() {
+    } else if config.owner_in(domain, via).is_some() {
         document.problem(
             way,
             format!("`{via}` is our own address; give the next router's"),
@@ -243,7 +263,7 @@ pub(super) fn route(document: &mut Document, config: &Config, index: usize, rout
             );
         }
     } else {
-        let link = config.on_link(via);
+        let link = config.on_link(domain, via);
         let on_named = named.is_none_or(|(_, index)| link == index);
         if link.is_none() || !on_named {
             let text = format!("`{via}` is not on link; give a router in a prefix of `addresses` of the interface towards it");

@@ -1,5 +1,6 @@
 //! What types cannot say: names that must exist, values that must agree, ranges.
 
+mod domains;
 mod links;
 mod queues;
 mod role;
@@ -25,6 +26,7 @@ pub(super) fn check(document: &mut Document, config: &Config, machine: &Machine)
     links::ports(document, config);
     links::interfaces(document, config);
     links::on_link_prefixes(document, config);
+    domains::interfaces(document, config);
     for (index, route) in config.route.iter().enumerate() {
         links::route(document, config, index, route);
     }

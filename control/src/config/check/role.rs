@@ -1,11 +1,11 @@
 //! The role's own table.
 
 use super::links::links;
-use super::{in_range, is_unicast};
-use crate::config::address::overlap;
+use super::{domains, in_range, is_unicast};
+use crate::config::address::{overlap, Prefix};
 use crate::config::document::{place, Document, Step};
 use crate::config::maar::MaarRole;
-use crate::config::role::{Dhcpv4Relay, Lma, Mag, Pool};
+use crate::config::role::{Dhcpv4Relay, Ipv4Network, Lma, Mag, Pool};
 use crate::config::schema::{Config, Interface, InterfaceKind};
 use crate::config::{Ipv6Prefix, MIN_TUNNEL_MTU, OUTER_HEADER};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -112,7 +112,12 @@ pub(super) fn lma(document: &mut Document, config: &Config, lma: &Lma) {
         }
     }
     pools(document, config, "lma", &lma.pools);
-    ipv4_networks(document, config, lma);
+    let links = links(config).into_iter();
+    let links = links.filter(|(at, ..)| config.domain_of(*at).is_none());
+    let taken: Vec<Prefix> = links.map(|(_, _, taken)| taken).collect();
+    let way = place!["lma", "ipv4_networks"];
+    ipv4_networks(document, way, &lma.ipv4_networks, &taken);
+    domains::lma(document, config, lma);
     ranges(
         document,
         "lma",
@@ -181,10 +186,16 @@ fn pools(document: &mut Document, config: &Config, role: &'static str, pools: &[
     }
 }
 
-/// IPv4 home networks: each of addresses that hosts can have, with a router of it, and no two the same.
-fn ipv4_networks(document: &mut Document, config: &Config, lma: &Lma) {
-    for (index, network) in lma.ipv4_networks.iter().enumerate() {
-        let way = place!["lma", "ipv4_networks", index];
+/// IPv4 home networks: each of addresses that hosts can have, with a router of it, and no two the same, nor
+/// any the same as what is `taken`.
+pub(super) fn ipv4_networks(
+    document: &mut Document,
+    way: &[Step],
+    networks: &[Ipv4Network],
+    taken: &[Prefix],
+) {
+    for (index, network) in networks.iter().enumerate() {
+        let way = &[way, place![index]].concat();
         let prefix = network.prefix;
         let IpAddr::V4(first) = prefix.prefix else {
             document.problem(
@@ -207,11 +218,10 @@ fn ipv4_networks(document: &mut Document, config: &Config, lma: &Lma) {
             let text = format!("the router {router} is no address of {prefix}; give one of it");
             document.problem(way, text);
         }
-        let earlier = lma.ipv4_networks.iter().take(index);
+        let earlier = networks.iter().take(index);
         let known = earlier.map(|other| other.prefix);
-        let links = links(config);
-        let taken = known.chain(links.iter().map(|(_, _, taken)| *taken));
-        if let Some(other) = taken.into_iter().find(|other| overlap(*other, prefix)) {
+        let mut taken = known.chain(taken.iter().copied());
+        if let Some(other) = taken.find(|other| overlap(*other, prefix)) {
             document.problem(way, format!("{prefix} overlaps {other}"));
         }
     }
