@@ -81,6 +81,8 @@ counters! {
         DhcpStarved = "dhcp_starved", "DHCPv6 messages of hosts that ask under more names than one host has.";
         DhcpStranger = "dhcp_stranger", "DHCPv6 messages on the core from anyone but a configured server.";
         DhcpUnmatched = "dhcp_unmatched", "DHCPv6 messages of servers that answer nothing, or whose host is not served.";
+        DhcpHeld = "dhcp_held", "DHCPv6 answers that waited until the LMA had acknowledged the prefixes that they delegate.";
+        DhcpPrefixesRefused = "dhcp_prefixes_refused", "DHCPv6 answers without prefixes that the LMA has not acknowledged: NoPrefixAvail.";
         DhcpMended = "dhcp_mended", "DHCPv6 answers of which leases were taken out that are not of the host's prefixes.";
         ArpMalformed = "arp_malformed", "ARP packets that are broken, or whose sender is not the frame's.";
         ArpForeign = "arp_foreign", "ARP packets about addresses that are neither ours nor a neighbour's.";

@@ -357,6 +357,15 @@ pub enum Notice {
         /// Why, one sentence.
         why: String,
     },
+    /// MAG: the anchor does not take what servers have delegated to a host (RFC 7148 section 5.1.2).
+    DelegationRefused {
+        /// Where the host is.
+        link: HostLink,
+        /// Who it is.
+        mn_identifier: MnIdentifier,
+        /// Why.
+        status: Status,
+    },
     /// MAG: a Proxy Binding Update goes out.
     UpdateSent {
         /// For whom.

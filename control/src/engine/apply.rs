@@ -121,6 +121,7 @@ impl<R: Role> Engine<R> {
                         relay.forget(link);
                     }
                     self.former.forget(link);
+                    self.settle_answer(link);
                     self.sessions.touch(link);
                     self.wheel.cancel(&Alarm::Host(link));
                 }
@@ -161,6 +162,9 @@ impl<R: Role> Engine<R> {
                 let installed = Installed::new(path, id, now.monotonic);
                 if let Some(old) = self.bindings.insert(prefix, installed) {
                     self.let_go(prefix, &old.path, host_of(&path));
+                }
+                if let Some(link) = host_of(&path) {
+                    self.release_answer(link);
                 }
                 Ok(())
             }
@@ -412,12 +416,15 @@ impl<R: Role> Engine<R> {
             | Notice::AttachRefused { link, .. }
             | Notice::Detached { link, .. }
             | Notice::AddressLearned { link, .. }
+            | Notice::DelegationRefused { link, .. }
             | Notice::AddressRefused { link, .. } => self.routing.link(InterfaceId(link.interface)),
             _ => None,
         };
         let interface = link.map(|link| link.interface.name.clone());
-        if let Notice::AttachRefused { link, why } = &notice {
-            self.refused = Some((*link, why.clone()));
+        match &notice {
+            Notice::AttachRefused { link, why } => self.refused = Some((*link, why.clone())),
+            Notice::DelegationRefused { link, .. } => self.settle_answer(*link),
+            _ => {}
         }
         let notice = TimedNotice::new(now, notice, interface);
         match &notice.notice {

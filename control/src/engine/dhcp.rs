@@ -52,7 +52,7 @@ impl<R: Role> Engine<R> {
                     self.deliver(now, event);
                 }
                 if let Some((link, answer)) = answer {
-                    self.dhcp_answer(link, &answer);
+                    self.answer_or_hold(now, link, answer);
                 }
             }
             Err(why) => {
@@ -224,7 +224,7 @@ impl<R: Role> Engine<R> {
     }
 
     /// Sends a server's message to its host, from the router that every gateway shows.
-    fn dhcp_answer(&mut self, host: HostLink, answer: &Answer) {
+    pub(super) fn dhcp_answer(&mut self, host: HostLink, answer: &Answer) {
         let interface = InterfaceId(host.interface);
         let Some(link) = self.routing.link(interface) else {
             return;

@@ -28,6 +28,7 @@ mod hosts;
 mod icmp;
 mod information;
 mod ipv4;
+mod lease;
 pub(crate) mod limit;
 mod outlet;
 mod relay;
@@ -113,6 +114,8 @@ enum Alarm {
     Host(HostLink),
     /// A session of a host is to be looked at.
     Session(HostLink),
+    /// A DHCPv6 answer to a host has waited for its anchor for long enough.
+    HeldAnswer(HostLink),
     /// A lowered tunnel MTU is to be forgotten.
     TunnelMtu(roles::effect::TunnelEnds),
     /// The topology is to be published.
@@ -210,6 +213,7 @@ pub struct Engine<R> {
     hosts: Hosts,
     dhcp: Option<crate::dhcp::v6::Relay>,
     former: crate::dhcp::former::FormerLeases,
+    held_answers: lease::Held,
     sessions: Sessions,
     ipv4: ipv4::Ipv4Hosts,
     notices: Notices,
@@ -272,6 +276,7 @@ impl<R: Role> Engine<R> {
             hosts: Hosts::new(setup.reachability),
             dhcp: setup.dhcp.map(crate::dhcp::v6::Relay::new),
             former: crate::dhcp::former::FormerLeases::default(),
+            held_answers: lease::Held::default(),
             sessions: Sessions::default(),
             ipv4: ipv4::Ipv4Hosts::new(setup.dhcpv4_lease, setup.tunnel_mtu, setup.dhcpv4_relay),
             notices: setup.notices,
@@ -369,6 +374,7 @@ impl<R: Role> Engine<R> {
                 Alarm::Neighbour(neighbour) => self.neighbour_alarm(now, neighbour),
                 Alarm::Host(link) => self.host_alarm(now, link),
                 Alarm::Session(link) => self.session_alarm(now, link),
+                Alarm::HeldAnswer(link) => self.settle_answer(link),
                 Alarm::TunnelMtu(ends) => self.tunnels.restore_mtu(ends, &mut self.writer),
                 Alarm::Publish => {}
                 Alarm::Housekeeping => self.housekeeping(now),

@@ -52,6 +52,14 @@ impl TimedNotice {
                 why,
                 ..
             } => format!("{} may not have {address}: {why}", name(mn_identifier)),
+            Notice::DelegationRefused {
+                mn_identifier,
+                status,
+                ..
+            } => format!(
+                "{} may not have the prefixes that are delegated to it: {status}",
+                name(mn_identifier)
+            ),
             Notice::UpdateSent {
                 mn_identifier,
                 lma,

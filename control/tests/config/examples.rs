@@ -3,7 +3,7 @@
 use super::{load, machine, root, LMA, MAG};
 use control::config::{
     Aaa, AaaClient, AaaDynamic, AaaServer, Authentication, Cmd, Config, Eal, ErrorSource, Gateway,
-    Interface, Ipv4Network, Lma, LmaHeartbeat, Maar, MaarDistributed, MaarNeighbour, MaarRole, Mag,
+    Interface, Ipv4Network, Lma, LmaDomain, LmaHeartbeat, Maar, MaarDistributed, MaarNeighbour, MaarRole, Mag,
     MagHeartbeat, Management, Pool, Port, Revocation, Route, Rx, Store, Tables, Workers,
 };
 use serde::de::{self, DeserializeOwned, Visitor};
@@ -194,6 +194,7 @@ fn the_reference_names_every_key_of_the_schema() {
         ("pools", fields_of::<Pool>()),
         ("ipv4_networks", fields_of::<Ipv4Network>()),
         ("revocation", fields_of::<Revocation>()),
+        ("lma.domain", fields_of::<LmaDomain>()),
         ("lma.heartbeat", fields_of::<LmaHeartbeat>()),
         ("mag.heartbeat", fields_of::<MagHeartbeat>()),
         ("store", fields_of::<Store>()),
@@ -212,6 +213,7 @@ fn the_reference_names_every_key_of_the_schema() {
     for (section, keys) in sections {
         let value = match section {
             "pools" | "ipv4_networks" | "revocation" => &table["lma"][section],
+            "lma.domain" => &table["lma"]["domain"],
             "lma.heartbeat" => &table["lma"]["heartbeat"],
             "mag.heartbeat" => &table["mag"]["heartbeat"],
             "rx" => &table["workers"]["rx"],
@@ -246,7 +248,9 @@ fn what_the_reference_comments_out_are_the_defaults() {
     assert_eq!(shown.workers, plain.workers);
     assert_eq!(shown.tables, plain.tables);
     assert_eq!(shown.port, plain.port);
-    let (shown_lma, plain_lma) = (shown.lma.expect("an LMA"), plain.lma.expect("an LMA"));
+    let (mut shown_lma, plain_lma) = (shown.lma.expect("an LMA"), plain.lma.expect("an LMA"));
+    // The table as such is an example.
+    assert_eq!(std::mem::take(&mut shown_lma.domain).len(), 1);
     assert_eq!(
         Lma {
             policy: plain_lma.policy.clone(),

@@ -2,6 +2,7 @@
 //! every file in `conf/` loads.
 
 mod cmd;
+mod domains;
 mod examples;
 mod policy;
 mod refused;
