@@ -72,7 +72,7 @@ fn what_is_wrong_with_a_domain_is_said_with_its_line() {
         "some of them are keys of domain `red`, 10 to 19",
     );
     refused("keys = [20, 29]", "keys = [29, 20]", "20 is before 29");
-    refused("keys = [20, 29]\n", "", "missing key `keys`");
+    refused("keys = [20, 29]\n", "", "the key `keys` is missing here");
     refused("gre = \"accepted\"\n", "", "are told apart by GRE keys");
     refused("domain = \"red\"\naddr", "domain = \"rde\"\naddr", "rde");
     refused(

@@ -3,9 +3,10 @@
 use crate::bytes::{ip, mac_of, packet, Seen};
 use crate::host::Host;
 use crate::story::{
-    attach, domain, domain_of, signalling, ACCESS2, CAPACITY, CORE, MAG1, MN, ROUTER_MAC,
+    attach, domain, domain_of, domain_with_policies, signalling, ACCESS2, CAPACITY, CORE, LMA,
+    MAG1, MN, ROUTER_MAC,
 };
-use crate::world::World;
+use crate::world::{Member, World};
 use control::gateway::Gateway;
 use roles::effect::Learned;
 use roles::mag::VisitorView;
@@ -385,14 +386,14 @@ fn told(heard: &[Seen]) -> Vec<Vec<MobilityOption>> {
     updates.map(delegated).collect()
 }
 
-/// A prefix from where servers delegate goes along, and the anchor is told of it before anything is
-/// forwarded for it; one from elsewhere is taken out. An anchor that is not set up for it leaves the
-/// host with what it had. The relay agent's link address stays that of the host's link.
+/// The anchor is told of a prefix from where servers delegate before the host hears of it; one from elsewhere
+/// is taken out. Where the anchor is not set up for it, the host is told that there is none. The relay
+/// agent's link address stays that of the host's link.
 #[test]
 fn a_delegated_prefix_is_told_to_the_anchor() {
     const LAN: &str = "2001:db8:d000:100::/56";
     let (mut world, server, mut mn) = served();
-    for (transaction, prefix, passes) in [(7, LAN, true), (8, "2001:db8:e000::/56", false)] {
+    for (transaction, prefix, told_of) in [(7, LAN, true), (8, "2001:db8:e000::/56", false)] {
         send(&mut world, &mn, &client(kind::REQUEST, transaction, b"one"));
         let asked = at_server(&mut world).remove(0);
         let datagram = Datagram::parse(asked.source, asked.destination, &asked.payload).unwrap();
@@ -407,15 +408,113 @@ fn a_delegated_prefix_is_told_to_the_anchor() {
         let heard = world.hear(CORE);
         let option = DelegatedPrefix::V6(LAN.parse().unwrap());
         let expected = vec![vec![MobilityOption::DelegatedPrefix(option)]];
-        assert_eq!(told(&heard), if passes { expected } else { Vec::new() });
-        let (_, message) = at_host(&mut world, &mut mn).remove(0);
-        let message = ClientMessage::parse(&message).unwrap();
-        let association = message.options.first(code::IA_PD).expect("the association");
-        let leased = Options::new(&association[12..]).first(code::IA_PREFIX);
-        assert_eq!(leased.is_some(), passes);
+        assert_eq!(told(&heard), if told_of { expected } else { Vec::new() });
+        assert_eq!(delegated_to(&mut world, &mut mn), [false]);
     }
+    assert_eq!(world.nodes[MAG1].counted("dhcp_held"), 1);
+    assert_eq!(world.nodes[MAG1].counted("dhcp_prefixes_refused"), 1);
     assert_eq!(world.nodes[MAG1].counted("dhcp_mended"), 1);
     // This anchor has no range for it.
     assert!(visitor(&world, MAG1).delegated_prefixes.is_empty());
+    world.nodes[MAG1].check();
+}
+
+/// Of each answer that the host heard: whether it delegates a prefix, or says NoPrefixAvail.
+fn delegated_to(world: &mut World, mn: &mut Host) -> Vec<bool> {
+    let heard = at_host(world, mn).into_iter();
+    let delegates = |message: &[u8]| {
+        let message = ClientMessage::parse(message).unwrap();
+        let association = message.options.first(code::IA_PD).expect("the association");
+        let inner = || Options::new(&association[12..]);
+        let leased = inner().first(code::IA_PREFIX).is_some();
+        let none = inner().first(code::STATUS) == Some(&[0, 6][..]);
+        assert_ne!(leased, none);
+        leased
+    };
+    heard.map(|(_, message)| delegates(&message)).collect()
+}
+
+/// The server answers the host's question with a delegated prefix.
+fn delegate(world: &mut World, server: &Host, mn: &Host, transaction: u8, prefix: &str) {
+    send(world, mn, &client(kind::REQUEST, transaction, b"one"));
+    let asked = at_server(world).remove(0);
+    let inner = reply(transaction, &delegation(prefix, 60));
+    answer(world, server, &asked, &inner);
+}
+
+/// A domain whose anchor takes delegated prefixes, with `policy` for it.
+fn delegating(policy: &str) -> (World, Host, Host) {
+    let lma = |config: String| {
+        let range = "delegated_prefixes = [\"2001:db8:d000::/36\"]\npools =";
+        config.replace("pools =", range)
+    };
+    let more =
+        format!("[mag.dhcpv6]\nservers = [\"{SERVER}\"]\ndelegates = [\"2001:db8:d000::/36\"]\n");
+    let mag = |config: String| config + &more;
+    let mags = "[[host]]\nmac = \"02:00:00:00:00:01\"\nidentifier = \"mn1@example.net\"\nlma = \"2001:db8:c::1\"\n";
+    let mut world = domain_with_policies(lma, policy, mag, mags);
+    let mut server = Host::new(CORE, 0x53);
+    server.addresses.push(ip(SERVER));
+    for _ in 0..6 {
+        server.live(&mut world);
+        world.pass(Duration::from_millis(400));
+    }
+    server.live(&mut world);
+    let mut mn = Host::new(MN, 1);
+    attach(&mut world, &mut mn);
+    world.hear(CORE);
+    (world, server, mn)
+}
+
+const TAKES: &str = "mags = [\"2001:db8:c::11\", \"2001:db8:c::12\"]\nserve_unlisted = true\n";
+
+/// RFC 7148 section 5.1.3: what the anchor acknowledges, the host gets, and not before; what is bound already
+/// it gets at once.
+///
+/// Proves S1-38.
+#[test]
+fn a_delegated_prefix_reaches_its_host_when_the_anchor_has_acknowledged_it() {
+    const LAN: &str = "2001:db8:d000:100::/56";
+    let (mut world, server, mut mn) = delegating(TAKES);
+    // Without the anchor nothing is acknowledged, and the host hears nothing for a while.
+    let core = std::mem::take(&mut world.wires[0]);
+    let apart = core.iter().copied();
+    world.wires[0] = apart.filter(|it| *it != Member::Port(LMA, 0)).collect();
+    delegate(&mut world, &server, &mn, 7, LAN);
+    world.pass(Duration::from_millis(500));
+    assert!(delegated_to(&mut world, &mut mn).is_empty());
+    // The update is sent again, and taken.
+    world.wires[0] = core;
+    world.pass(Duration::from_millis(1_200));
+    assert_eq!(delegated_to(&mut world, &mut mn), [true]);
+    let bound = visitor(&world, MAG1).delegated_prefixes;
+    assert_eq!(bound, [LAN.parse().unwrap()]);
+    delegate(&mut world, &server, &mn, 8, LAN);
+    assert_eq!(delegated_to(&mut world, &mut mn), [true]);
+    let mag = &world.nodes[MAG1];
+    assert_eq!(mag.counted("dhcp_held"), 1);
+    assert_eq!(mag.counted("dhcp_prefixes_refused"), 0);
+    mag.check();
+}
+
+/// What the anchor refuses, and what it says nothing about in time, a host is told not to have.
+///
+/// Proves S1-38.
+#[test]
+fn a_prefix_that_the_anchor_does_not_acknowledge_is_not_the_hosts() {
+    let barred = format!("{TAKES}[[host]]\nidentifier = \"mn1@example.net\"\ndelegation = false\n");
+    let (mut world, server, mut mn) = delegating(&barred);
+    delegate(&mut world, &server, &mn, 7, "2001:db8:d000:100::/56");
+    world.pass(Duration::from_millis(100));
+    assert_eq!(delegated_to(&mut world, &mut mn), [false]);
+    assert_eq!(world.nodes[MAG1].counted("dhcp_prefixes_refused"), 1);
+
+    let (mut world, server, mut mn) = delegating(TAKES);
+    world.wires[0].retain(|it| *it != Member::Port(LMA, 0));
+    delegate(&mut world, &server, &mn, 7, "2001:db8:d000:200::/56");
+    assert!(delegated_to(&mut world, &mut mn).is_empty());
+    world.pass(Duration::from_millis(2_100));
+    assert_eq!(delegated_to(&mut world, &mut mn), [false]);
+    assert_eq!(world.nodes[MAG1].counted("dhcp_prefixes_refused"), 1);
     world.nodes[MAG1].check();
 }

@@ -255,6 +255,11 @@ impl Mag {
         let was_delegated = registration.delegated.clone();
         registration.prefixes = prefixes;
         registration.delegated.clone_from(&delegated);
+        // An update may be to come that says more.
+        if !registration.untold && registration.list.drops_delegated(&delegated) {
+            self.core.counters.add(MagCounter::DelegationsRefused);
+            effects.push(registration.list.delegation_refused(answer.status));
+        }
         registration.list.is_told_delegated(delegated);
         let served = std::mem::replace(&mut registration.ipv4, service);
         if let Some(service) = service {

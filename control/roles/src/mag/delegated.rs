@@ -7,7 +7,7 @@
 
 use super::update::ListEntry;
 use super::Mag;
-use crate::effect::Effect;
+use crate::effect::{Effect, Notice};
 use crate::event::HostLink;
 use crate::message::ProxyOptions;
 use crate::Now;
@@ -44,6 +44,31 @@ impl ListEntry {
         if let Some(wanted) = self.delegated.as_mut().filter(|wanted| wanted.is_empty()) {
             *wanted = given;
         }
+    }
+
+    /// Says that the anchor does not take what was delegated.
+    pub(super) fn delegation_refused(&self, status: Status) -> Effect {
+        let notice = Notice::DelegationRefused {
+            link: self.link,
+            mn_identifier: self.mn_identifier.clone(),
+            status,
+        };
+        Effect::Notify { notice }
+    }
+
+    /// Names those no more that the anchor was told of and did not give, for it has no room or no place for
+    /// them; whether there were any.
+    pub(super) fn drops_delegated(&mut self, given: &[HomeNetworkPrefix]) -> bool {
+        let Some(wanted) = &mut self.delegated else {
+            return false;
+        };
+        let before = wanted.len();
+        wanted.retain(|it| given.contains(it));
+        let drops = wanted.len() < before;
+        if drops && wanted.is_empty() {
+            self.delegated = None;
+        }
+        drops
     }
 
     /// Names no delegated prefixes any more after a refusal; whether there were any.

@@ -75,6 +75,7 @@ impl Mag {
         let confirms = registration.list.confirms(self.core.config.profile);
         if registration.list.settles_for_less_delegated(status) {
             self.core.counters.add(MagCounter::DelegationsRefused);
+            effects.push(registration.list.delegation_refused(status));
             let again = registration
                 .list
                 .update
