@@ -184,6 +184,7 @@ fn answer(request: Request) -> Result<Reply, RpcError> {
             interface: "access".into(),
             mac,
             ipv4_home_address: None,
+            domain: None,
             ipv4_default_router: None,
             link_local: None,
             addresses: vec![t::VisitorAddress {

@@ -22,6 +22,7 @@
 //! directories) is entered in [`undo`] before it exists, and is gone again after success, failure,
 //! panic and Ctrl-C alike.
 
+pub mod attach;
 pub mod capture;
 pub mod command;
 pub mod dhcp;

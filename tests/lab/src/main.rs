@@ -5,6 +5,7 @@
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
+use lab::attach;
 use lab::domain::default_conf;
 use lab::foreign::{acknowledge, register, register_many, Registration};
 use lab::forge::forge;
@@ -60,6 +61,13 @@ enum Command {
         /// Numbers of previous anchors, separated by commas.
         #[arg(long, value_delimiter = ',', default_values_t = ANCHORS)]
         anchors: Vec<usize>,
+    },
+    /// Measure how long attachments take from a host's first frame to its first packet from a correspondent, by
+    /// the way in which it gets its address, and print it as Markdown (or, with --json, as JSON)
+    Attach {
+        /// Attachments by each method.
+        #[arg(long, default_value_t = 20)]
+        times: usize,
     },
     /// Ping and keep books, until standard input is closed.
     #[command(hide = true)]
@@ -146,6 +154,7 @@ fn run(arguments: Arguments) -> Result<()> {
         Some(Command::Measure { runs, updates }) => measure(json, pcaps, conf, runs, updates),
         Some(Command::Maar) => walk(json, conf),
         Some(Command::Handovers { times, anchors }) => handovers(json, conf, times, &anchors),
+        Some(Command::Attach { times }) => attachments(json, conf, times),
         Some(Command::Ping { to, interval_us }) => {
             ping::send(to, Duration::from_micros(interval_us))
         }
@@ -212,6 +221,21 @@ fn walk(json: bool, conf: Option<PathBuf>) -> Result<()> {
     })?;
     if json {
         println!("{}", serde_json::to_string(&reports)?);
+    }
+    Ok(())
+}
+
+fn attachments(json: bool, conf: Option<PathBuf>, times: usize) -> Result<()> {
+    let Setting { programs, conf, .. } = setting(None, conf)?;
+    let tell = &mut |line: &str| eprintln!("{line}");
+    let measured = attach::run(&programs, &conf, times, tell)?;
+    if json {
+        println!("{}", serde_json::to_string(&measured)?);
+        return Ok(());
+    }
+    println!("| {times} attachments each | min (ms) | median (ms) | max (ms) |\n|---|---|---|---|");
+    for method in measured {
+        println!("{method}");
     }
     Ok(())
 }
