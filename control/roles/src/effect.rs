@@ -18,6 +18,8 @@ use wire::niq::NiQuery;
 /// Something to do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "effect", rename_all = "snake_case")]
+// Effects lie in a vector that is used again: a box for each record would be one allocation more for each.
+#[allow(clippy::large_enum_variant)]
 pub enum Effect {
     /// Install the binding of a prefix, or move it: one atomic step for the workers.
     Bind {

@@ -3,8 +3,9 @@
 use super::{load, machine, root, LMA, MAG};
 use control::config::{
     Aaa, AaaClient, AaaDynamic, AaaServer, Authentication, Cmd, Config, Eal, ErrorSource, Gateway,
-    Interface, Ipv4Network, Lma, LmaDomain, LmaHeartbeat, Maar, MaarDistributed, MaarNeighbour, MaarRole, Mag,
-    MagHeartbeat, Management, Pool, Port, Revocation, Route, Rx, Store, Tables, Workers,
+    Interface, Ipv4Network, Lma, LmaDomain, LmaHeartbeat, Maar, MaarDistributed, MaarNeighbour,
+    MaarRole, Mag, MagHeartbeat, Management, Pool, Port, Revocation, Route, Rx, Store, Tables,
+    Workers,
 };
 use serde::de::{self, DeserializeOwned, Visitor};
 use std::path::PathBuf;
@@ -173,7 +174,7 @@ fn the_reference_names_every_key_of_the_schema() {
     let text = uncommented();
     let table: toml::Table =
         toml::from_str(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
-    let sections: [(&str, &[&str]); 28] = [
+    let sections: [(&str, &[&str]); 29] = [
         ("gateway", fields_of::<Gateway>()),
         ("eal", fields_of::<Eal>()),
         ("workers", fields_of::<Workers>()),
