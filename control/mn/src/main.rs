@@ -7,16 +7,21 @@
 #![forbid(unsafe_code)]
 
 mod advertisement;
+mod information;
 mod link;
 mod movement;
+mod responder;
 
 use advertisement::Heard;
 use anyhow::{bail, Result};
 use clap::{Args, Parser, Subcommand};
+use information::{Limit, Responder};
 use link::Link;
 use movement::{Change, Movement};
+use responder::{Policy, Scope};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
+use wire::niq::NiMessage;
 
 /// Time between Router Solicitations (RFC 4861 section 10, RTR_SOLICITATION_INTERVAL).
 const SOLICITATION_INTERVAL: Duration = Duration::from_secs(4);
@@ -50,6 +55,31 @@ enum Command {
         #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
         attempts: u32,
     },
+    /// Answer Node Information Queries (RFC 4620) on a link, by which a gateway finds the host's earlier
+    /// anchors
+    NiqResponder {
+        /// Interface of the link
+        #[arg(short, long)]
+        interface: String,
+        /// From where questions are answered
+        #[arg(long, value_enum, default_value = "link")]
+        scope: Scope,
+        /// Name to tell; without it, questions for the name are refused
+        #[arg(long, value_parser = name)]
+        name: Option<String>,
+        /// Refuse questions for addresses
+        #[arg(long)]
+        refuse_addresses: bool,
+        /// Answers in a second
+        #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+        rate: u32,
+    },
+}
+
+/// A name that can be told.
+fn name(text: &str) -> Result<String, String> {
+    let told = responder::dns(text).map(|_| text.to_owned());
+    told.ok_or_else(|| "is no name: labels of 1 to 63 octets, with dots between".to_owned())
 }
 
 #[derive(Args)]
@@ -101,10 +131,35 @@ fn solicit(on: &On, attempts: u32) -> Result<ExitCode> {
     )
 }
 
+fn respond(interface: &str, policy: Policy, rate: u32) -> Result<ExitCode> {
+    let mut responder = Responder::open(interface, policy, Limit::new(rate))?;
+    println!("answers on {interface}");
+    loop {
+        if let Some(answered) = responder.serve()? {
+            let (from, reply) = (answered.from, NiMessage::Reply(answered.reply));
+            println!("{}, from {from}: {reply}", NiMessage::Query(answered.query));
+        }
+    }
+}
+
 fn main() -> ExitCode {
     let outcome = match &Cli::parse().command {
         Command::Watch { on, seconds } => watch(on, *seconds),
         Command::Solicit { on, attempts } => solicit(on, *attempts),
+        Command::NiqResponder {
+            interface,
+            scope,
+            name,
+            refuse_addresses,
+            rate,
+        } => {
+            let policy = Policy {
+                scope: *scope,
+                name: name.clone(),
+                addresses: !refuse_addresses,
+            };
+            respond(interface, policy, *rate)
+        }
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("anchor-mn: {error:#}");

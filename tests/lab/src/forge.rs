@@ -86,6 +86,28 @@ pub fn forge(lma: Ipv6Addr) -> Result<()> {
     Ok(())
 }
 
+/// Sends Node Information Replies to a router on this host's link that it has not asked for: each with another
+/// made-up nonce, and with addresses that no anchor gave. This is what `anchorage-demo forge-replies` runs.
+///
+/// # Errors
+/// When the socket fails.
+pub fn forge_replies(router: Ipv6Addr, interface: &str) -> Result<()> {
+    let socket = Socket::new(Domain::IPV6, Type::RAW, Some(Protocol::ICMPV6))
+        .context("raw sockets need root (CAP_NET_RAW)")?;
+    let index = nix::net::if_::if_nametoindex(interface)?;
+    let to = SockAddr::from(SocketAddrV6::new(router, 0, 0, index));
+    for number in 1..=4_u8 {
+        // Type 140, code 0; the kernel fills in the checksum. Qtype 3, global and all.
+        let mut reply = vec![140, 0, 0, 0, 0, 3, 0, 0x22];
+        reply.extend([number; 8]);
+        reply.extend([0; 4]);
+        let address = Ipv6Addr::new(0x2001, 0xdb8, 0x2200, number.into(), 0, 0, 0, 1);
+        reply.extend(address.octets());
+        socket.send_to(&reply, &to)?;
+    }
+    Ok(())
+}
+
 /// A name that nobody bears: every second one a neighbour's of `lma`, the others far away.
 fn made_up(number: u64, lma: Ipv6Addr) -> Ipv6Addr {
     let interface = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1 << 63;

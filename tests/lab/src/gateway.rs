@@ -26,6 +26,8 @@ pub struct Programs {
     pub anchorctl: PathBuf,
     /// The seeded wire.
     pub perf: PathBuf,
+    /// The mobile node's side.
+    pub mn: PathBuf,
     /// Our own program, for the measuring ends that run on hosts.
     pub demo: PathBuf,
 }
@@ -55,6 +57,7 @@ impl Programs {
             anchord: program("anchord")?,
             anchorctl: program("anchorctl")?,
             perf: program("anchor-perf")?,
+            mn: program("anchor-mn")?,
             demo: demo.to_path_buf(),
         })
     }

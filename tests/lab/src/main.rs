@@ -8,7 +8,7 @@ use clap::{Parser, Subcommand};
 use lab::attach;
 use lab::domain::default_conf;
 use lab::foreign::{acknowledge, register, register_many, Registration};
-use lab::forge::forge;
+use lab::forge::{forge, forge_replies};
 use lab::gateway::Programs;
 use lab::measure;
 use lab::ping;
@@ -125,6 +125,16 @@ enum Command {
         #[arg(long)]
         lma: Ipv6Addr,
     },
+    /// Send Node Information Replies that nobody asked for.
+    #[command(hide = true)]
+    ForgeReplies {
+        /// Link-local address of the router that they go to.
+        #[arg(long)]
+        router: Ipv6Addr,
+        /// The interface of its link.
+        #[arg(long)]
+        interface: String,
+    },
     /// Play an LMA's signalling: acknowledge every Proxy Binding Update.
     #[command(hide = true)]
     Pba {
@@ -175,6 +185,7 @@ fn run(arguments: Arguments) -> Result<()> {
         }
         Some(Command::Storm { from, lma, hosts }) => register_many(from, lma, hosts),
         Some(Command::Forge { lma }) => forge(lma),
+        Some(Command::ForgeReplies { router, interface }) => forge_replies(router, &interface),
         Some(Command::Pba { local, prefix }) => acknowledge(local, prefix),
     }
 }

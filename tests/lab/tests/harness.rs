@@ -23,6 +23,7 @@ fn programs() -> Programs {
         anchord: demo.with_file_name("anchord"),
         anchorctl: demo.with_file_name("anchorctl"),
         perf: demo.with_file_name("anchor-perf"),
+        mn: demo.with_file_name("anchor-mn"),
         demo: demo.to_path_buf(),
     }
 }

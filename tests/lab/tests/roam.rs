@@ -7,7 +7,7 @@ use lab::judge::{count, read};
 use lab::roam::{address, handover, pool, Bed, Layout, Report};
 use lab::wire::Impairment;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 fn programs() -> Result<Programs> {
     Programs::beside(Path::new(env!("CARGO_BIN_EXE_anchorage-demo")))
@@ -89,6 +89,85 @@ fn an_anchor_that_dies_takes_its_own_sessions_alone() -> Result<()> {
         ensure!(outcome.intact, "{outcome:?}\n{}", bed.troubles());
     }
     Ok(())
+}
+
+/// No database: each MAAR that the host comes to asks it for its addresses and tells their anchors, which it
+/// knows by the prefixes alone.
+///
+/// Proves S2-44, S2-45, S2-48, S2-49, S2-51, S2-52.
+#[test]
+fn a_session_begun_at_each_stop_lives_without_a_database() -> Result<()> {
+    let layout = Layout::of_the_draft("node-information");
+    let mut bed = Bed::lay(&programs()?, &conf(), layout, |_, _| {})?;
+    bed.answer_queries()?;
+    let capture = bed.capture_host("queries.pcap")?;
+    let mut said = |line: &str| println!("{line}");
+    let report = bed.walk("node-information", &mut said);
+    let report = report.map_err(|error| error.context(bed.troubles()))?;
+    ensure!(
+        report.sessions == [true; 5],
+        "{report:?}\n{}",
+        bed.troubles()
+    );
+    // tshark judges what the gateways ask and the host answers.
+    let judged = capture.stop()?;
+    let right =
+        "icmpv6.ni.qtype == 3 && icmpv6.code == 0 && icmpv6.checksum.status == 1 && !_ws.malformed";
+    for (kind, way) in [(139, "dst"), (140, "src")] {
+        let filter = format!("icmpv6.type == {kind} && ipv6.{way} == fe80::/10 && {right}");
+        ensure!(count(&judged, &filter)? >= 5, "{filter}");
+        let wrong = format!("icmpv6.type == {kind} && !({right})");
+        ensure!(count(&judged, &wrong)? == 0, "{wrong}");
+    }
+    // Where the host is now, one anchor has been there before and was remembered; the other was not.
+    ensure!(bed.counted(1, "anchors_constructed")? >= 1);
+    ensure!(bed.counted(1, "anchors_learned")? >= 2);
+    for index in 0..3 {
+        ensure!(
+            bed.counted(index, "anchors_silent")? == 0,
+            "{}",
+            bed.troubles()
+        );
+    }
+    bed.stop_well()
+}
+
+/// A host without a responder is served when its time is over. What it says unasked, or of prefixes of nobody,
+/// counts for nothing.
+///
+/// Proves S2-50, S2-53.
+#[test]
+fn a_host_that_does_not_answer_is_served_and_one_that_lies_is_not_believed() -> Result<()> {
+    let layout = Layout::of_the_draft("node-information");
+    let mut bed = Bed::lay(&programs()?, &conf(), layout, |_, _| {})?;
+    bed.go(0, 0)?;
+    ensure!(bed.counted(0, "searches_given_up")? >= 1);
+    ensure!(bed.counted(0, "node_replies_used")? == 0);
+    bed.forge_replies(0)?;
+    let refused = || bed.counted(0, "node_replies_forged");
+    let until = Instant::now() + Duration::from_secs(10);
+    while refused()? < 4 {
+        ensure!(Instant::now() < until, "{}", bed.troubles());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    ensure!(bed.counted(0, "anchors_sought")? == 0);
+    bed.answer_queries()?;
+    // An address that no anchor gave, and one of an anchor that did not give it to this host.
+    let own = &bed.host().namespace;
+    own.ip(
+        "addr add 2001:db8:bad::1/64 dev eth0 nodad preferred_lft 0\n\
+            addr add 2001:db8:2300:77::1/64 dev eth0 nodad preferred_lft 0\n",
+    )?;
+    bed.go(1, 1)?;
+    let names = ["prefixes_foreign", "anchors_sought", "node_replies_used"];
+    let counted = names.map(|name| bed.counted(1, name).unwrap_or_default());
+    let [foreign, sought, _] = counted;
+    ensure!(
+        foreign >= 1 && sought >= 2,
+        "{counted:?}\n{}",
+        bed.troubles()
+    );
+    bed.stop_well()
 }
 
 /// TCP segments on a capture of the core that lie in a tunnel, or not, by the pool of the host's address: those of

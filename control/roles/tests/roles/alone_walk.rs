@@ -126,7 +126,7 @@ fn each_gateway_keeps_the_hosts_that_it_anchors_or_serves_and_no_other() {
     assert_eq!(domain.maar(4).sessions(), 0);
 }
 
-/// Proves S2-46, S2-48.
+/// Proves S2-48.
 #[test]
 fn nothing_outlives_a_host_that_leaves() {
     for loss in [0.0, 0.2] {

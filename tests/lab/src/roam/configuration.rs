@@ -38,9 +38,12 @@ pub(super) fn gateway(
     conf: &Path,
     index: usize,
     maars: usize,
+    mode: &str,
     directory: &Path,
 ) -> Result<Configuration> {
-    let mut configuration = Configuration::load(conf, "maar")?;
+    let alone = !super::MODES.contains(&mode);
+    let example = if alone { "maar-distributed" } else { "maar" };
+    let mut configuration = Configuration::load(conf, example)?;
     let name = maar_name(index);
     configuration.rename(&name);
     store(&mut configuration, directory, &name)?;
@@ -55,10 +58,15 @@ pub(super) fn gateway(
         ] {
             neighbour.insert(key.into(), value.into());
         }
-        neighbour.insert("pools".into(), vec![toml::Value::from(pool(other))].into());
+        if !alone {
+            neighbour.insert("pools".into(), vec![toml::Value::from(pool(other))].into());
+        }
         toml::Value::from(neighbour)
     });
     configuration.set("maar", "neighbour", others.collect::<Vec<_>>());
+    if alone {
+        configuration.set("maar", "discovery", mode);
+    }
     let text = toml::to_string(configuration.table())?;
     // What the example says of the first MAAR itself stands outside of its neighbours.
     let mut table: toml::Table = text.parse()?;

@@ -18,6 +18,7 @@ use crate::capture::Capture;
 use crate::gateway::{Configuration, Gateway, Programs};
 use crate::host::{Host, INTERFACE};
 use crate::network::{cable, End, Namespace};
+use crate::process::{Errors, Process};
 use crate::run::Run;
 use crate::transfer::Transfer;
 use crate::wire::{Impairment, Wire};
@@ -83,7 +84,7 @@ pub struct Report {
 pub struct Layout<'a> {
     /// MAARs, up to [`MOST_MAARS`].
     pub maars: usize,
-    /// The mode of the database.
+    /// The mode of the database, or, where there is none, how the MAARs find one another.
     pub mode: &'a str,
     /// What is on the first MAAR's way to the core.
     pub impairment: Option<Impairment>,
@@ -104,7 +105,8 @@ impl<'a> Layout<'a> {
 #[derive(Debug)]
 pub struct Bed {
     maars: Vec<Option<Gateway>>,
-    cmd: Gateway,
+    cmd: Option<Gateway>,
+    responder: Option<Process>,
     _wire: Option<Wire>,
     mn: Host,
     cn: Host,
@@ -221,13 +223,21 @@ impl Bed {
              link set dev {INTERFACE} up\n"
         ))?;
         let directory = run.directory().to_path_buf();
-        let mut configuration = configuration::database(conf, mode, count, &directory)?;
-        adjust("cmd", &mut configuration);
-        let cmd = Gateway::start(programs, &database, &directory, &mut configuration)?;
+        let mut cmd = None;
+        if MODES.contains(&mode) {
+            let mut configuration = configuration::database(conf, mode, count, &directory)?;
+            adjust("cmd", &mut configuration);
+            cmd = Some(Gateway::start(
+                programs,
+                &database,
+                &directory,
+                &mut configuration,
+            )?);
+        }
         machines.push(database);
         let mut maars = Vec::new();
         for index in 0..count {
-            let mut configuration = configuration::gateway(conf, index, count, &directory)?;
+            let mut configuration = configuration::gateway(conf, index, count, mode, &directory)?;
             adjust(&maar_name(index), &mut configuration);
             let machine = machines.get(index + 1).context("a machine")?;
             let gateway = Gateway::start(programs, machine, &directory, &mut configuration)?;
@@ -236,6 +246,7 @@ impl Bed {
         Ok(Self {
             maars,
             cmd,
+            responder: None,
             _wire: wire,
             mn,
             cn,
@@ -255,9 +266,54 @@ impl Bed {
         maar.with_context(|| format!("{} does not run", maar_name(index)))
     }
 
-    /// The database.
-    pub const fn cmd(&self) -> &Gateway {
-        &self.cmd
+    /// The database, if there is one.
+    pub const fn cmd(&self) -> Option<&Gateway> {
+        self.cmd.as_ref()
+    }
+
+    /// From now on the host answers Node Information Queries.
+    ///
+    /// # Errors
+    /// When the responder does not start.
+    pub fn answer_queries(&mut self) -> Result<()> {
+        let program = self.programs.mn.to_str();
+        let program = program.context("a path that is not text")?;
+        let words = [program, "niq-responder", "--interface", INTERFACE];
+        let log = self.run.directory().join("responder.log");
+        let errors = Errors::File(&log);
+        let namespace = &self.mn.namespace;
+        let responder = Process::start(namespace, "the responder", &words, &errors)?;
+        self.responder = Some(responder);
+        Ok(())
+    }
+
+    /// Has the host send Node Information Replies to a MAAR that nobody asked for: with made-up nonces, about
+    /// made-up prefixes.
+    ///
+    /// # Errors
+    /// When they cannot be sent.
+    pub fn forge_replies(&self, index: usize) -> Result<()> {
+        let program = self.programs.demo.to_str();
+        let program = program.context("a path that is not text")?;
+        let router = format!("fe80::2{:x}", index + 1);
+        let name = self.mn.namespace.name();
+        let words = ["ip", "netns", "exec", name, program, "forge-replies"];
+        let told = ["--router", &router, "--interface", INTERFACE];
+        crate::command::run(&[&words[..], &told].concat()).map(drop)
+    }
+
+    /// What a MAAR has counted under a name.
+    ///
+    /// # Errors
+    /// When it does not answer, or has no such counter.
+    pub fn counted(&self, index: usize, name: &str) -> Result<u64> {
+        let answer = self.maar(index)?.call("counters", Value::Null)?;
+        let groups = answer["groups"].as_array().into_iter().flatten();
+        let counters = groups.flat_map(|group| group["counters"].as_array().cloned());
+        let mut counters = counters.flatten();
+        let counter = counters.find(|counter| counter["name"] == name);
+        let value = counter.and_then(|counter| counter["value"].as_u64());
+        value.with_context(|| format!("no counter {name}"))
     }
 
     /// The correspondent.
@@ -306,7 +362,10 @@ impl Bed {
         for maar in self.maars.iter_mut().filter_map(Option::as_mut) {
             maar.stop_well()?;
         }
-        self.cmd.stop_well()
+        match self.cmd.as_mut() {
+            Some(cmd) => cmd.stop_well(),
+            None => Ok(()),
+        }
     }
 
     /// Has the host go to a MAAR, as one that comes up on another link, and waits until it has an
@@ -445,7 +504,7 @@ impl Bed {
 
     /// What one looks at first when something went wrong.
     pub fn troubles(&self) -> String {
-        let gateways = self.maars.iter().flatten().chain([&self.cmd]);
+        let gateways = self.maars.iter().flatten().chain(&self.cmd);
         let told = gateways.map(|gateway| format!("{}:\n{}", gateway.name(), gateway.tail()));
         told.collect::<Vec<_>>().join("\n")
     }
