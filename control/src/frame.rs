@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use wire::arp;
 use wire::checksum;
 use wire::ether::{self, ethertype, Frame, MacAddr};
+use wire::icmpv4;
 use wire::icmpv6::{code, ErrorMessage};
 use wire::ipv4;
 use wire::ipv6::{self, next_header, ChainError, Header, HeaderError, HeaderOption, HeaderOptions};
@@ -297,6 +298,21 @@ pub fn error_about(
     let mut message = Vec::new();
     error.emit(source, sender, packet, &mut message);
     ipv6_packet(source, sender, next_header::ICMPV6, HOP_LIMIT, &message)
+}
+
+/// A packet that carries an ICMP error about the IPv4 `packet`, as far as there is of it, to `sender`.
+pub fn error_about_ipv4(
+    source: Ipv4Addr,
+    sender: Ipv4Addr,
+    packet: &[u8],
+    error: icmpv4::ErrorMessage,
+) -> Vec<u8> {
+    let mut message = Vec::new();
+    error.emit(packet, &mut message);
+    let length = u16::try_from(ipv4::HEADER_LEN + message.len()).unwrap_or(u16::MAX);
+    let kind = ipv4::protocol::ICMP;
+    let header = ipv4::Header::new(source, sender, kind, HOP_LIMIT, length);
+    [header.as_bytes(), &message].concat()
 }
 
 /// A frame that carries a neighbour discovery message.

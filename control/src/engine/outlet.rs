@@ -55,6 +55,11 @@ impl Outlet {
             }
             return sent.is_ok();
         }
+        self.packet_ipv4(data)
+    }
+
+    /// The same of an IPv4 packet, which never goes by way of the kernel.
+    pub(super) fn packet_ipv4(&mut self, data: &[u8]) -> bool {
         let domain = Domain::default();
         self.inject(Inject::Packet { domain, data })
     }

@@ -1,6 +1,6 @@
 //! Hosts with IPv4 behind gateways: lease, ARP, tunnel, move (RFC 5844).
 
-use crate::bytes::{frame, nd_packet};
+use crate::bytes::{frame, icmp_packet, ip, nd_packet, packet};
 use crate::story::{domain_with_policies, CN, CORE, LMA, MAG1, MAG2, MN, ROUTER_MAC};
 use crate::world::{port_mac, World};
 use dataplane::verdict::{Drop, Forward, Verdict};
@@ -13,7 +13,7 @@ use wire::ipv4::{self, protocol};
 use wire::ipv6::address::ALL_ROUTERS;
 use wire::ipv6::next_header;
 use wire::nd::{NdMessage, RouterSolicitation};
-use zerocopy::IntoBytes;
+use zerocopy::{FromBytes, IntoBytes};
 
 /// A host of both families, one of IPv4 alone, and one of IPv6 alone.
 const DUAL: MacAddr = MacAddr([2, 0, 0, 0, 0, 1]);
@@ -416,4 +416,91 @@ fn an_address_is_there_before_the_first_question() {
     assert!(binding.ipv4_home_address.is_some());
     assert_eq!(binding.prefixes.len(), 1);
     assert_eq!(Some(lease(&mut world, DUAL)), binding.ipv4_home_address);
+}
+
+/// A router in the tunnel says something of a packet that the anchor or the gateway sent into it.
+fn say(world: &mut World, node: usize, (kind, code): (u8, u8), mtu: u32, inner: &[u8]) {
+    let (lma, mag) = (ip("2001:db8:c::1"), ip("2001:db8:c::11"));
+    let (from, to) = if node == LMA { (lma, mag) } else { (mag, lma) };
+    let outer = packet(from, to, next_header::IPV4, 60, inner);
+    let rest = [&mtu.to_be_bytes()[..], &outer[..outer.len().min(1232)]].concat();
+    let error = icmp_packet(ip("2001:db8:c::99"), from, kind, code, &rest);
+    let mac = MacAddr([2, 0, 0, 0, 0, 0x99]);
+    world.send(CORE, &frame(mac, port_mac(node as u8, 0), &error));
+    world.pass(Duration::from_millis(10));
+}
+
+/// The ICMP errors among some frames: source, destination, and the message.
+fn errors(frames: Vec<Vec<u8>>) -> Vec<(Ipv4Addr, Ipv4Addr, Vec<u8>)> {
+    let errors = frames.into_iter().filter_map(|frame| {
+        let frame = Frame::parse(&frame).ok()?;
+        let parts = ipv4::Header::split(frame.payload).ok()?;
+        let (from, to) = (parts.header.source.into(), parts.header.destination.into());
+        (parts.header.protocol == protocol::ICMP).then(|| (from, to, parts.payload.to_vec()))
+    });
+    errors.collect()
+}
+
+/// What happened in the tunnel to an IPv4 packet its sender hears in its own protocol (RFC 2473 section 8.3).
+#[test]
+fn an_ipv4_sender_is_told_what_happened_in_the_tunnel() {
+    let mut world = domain();
+    correspondent_asks(&mut world);
+    let host = lease(&mut world, FOUR);
+    let anchor = Ipv4Addr::new(198, 51, 100, 1);
+    let down = |octets: usize, whole: bool| {
+        let mut packet = datagram(CORRESPONDENT, host, (5001, 5000), &vec![7; octets - 28]);
+        let (mut header, _) = ipv4::Header::read_from_prefix(&packet).unwrap();
+        header.set_fragment(whole, false, 0);
+        header.seal();
+        packet[..20].copy_from_slice(header.as_bytes());
+        packet
+    };
+    let cases = [
+        ((3, 0), 0, down(100, false), Some([3, 1, 0, 0])),
+        ((1, 0), 0, down(100, false), Some([3, 1, 0, 0])),
+        ((2, 0), 1400, down(1400, true), Some([3, 4, 0x05, 0x50])),
+        // The tunnel cuts it, or carries it after all.
+        ((2, 0), 1400, down(1400, false), None),
+        ((2, 0), 1000, down(1240, true), None),
+        // A fragment of the tunnel's was lost.
+        ((3, 1), 0, down(100, false), None),
+    ];
+    for (said, mtu, inner, expected) in cases {
+        world.hear_others(CN);
+        say(&mut world, LMA, said, mtu, &inner);
+        let heard = errors(world.hear_others(CN));
+        assert_eq!(heard.len(), usize::from(expected.is_some()), "{said:?}");
+        let (Some((from, to, message)), Some([kind, code, high, low])) = (heard.first(), expected)
+        else {
+            continue;
+        };
+        assert_eq!((*from, *to), (anchor, CORRESPONDENT));
+        assert_eq!(
+            [message[0], message[1], message[6], message[7]],
+            [kind, code, high, low]
+        );
+        assert_eq!(message[8..], inner[..message.len() - 8]);
+    }
+    // The host hears of it from its own gateway.
+    let up = datagram(host, CORRESPONDENT, (5000, 5001), &[7; 72]);
+    world.hear_others(MN);
+    say(&mut world, MAG1, (3, 0), 0, &up);
+    let heard = errors(world.hear_others(MN));
+    assert_eq!(heard.len(), 1);
+    assert_eq!((heard[0].0, heard[0].1), (SERVER, host));
+    // Nobody hears of what entered no tunnel, nor of errors.
+    let stranger = datagram(CORRESPONDENT, Ipv4Addr::new(10, 1, 9, 9), (1, 2), &[7; 72]);
+    let mut about_error = ipv4::Header::new(CORRESPONDENT, host, protocol::ICMP, 64, 48)
+        .as_bytes()
+        .to_vec();
+    about_error.extend([3, 1, 0, 0, 0, 0, 0, 0].into_iter().chain([0; 20]));
+    for inner in [stranger, about_error] {
+        world.hear_others(CN);
+        say(&mut world, LMA, (3, 0), 0, &inner);
+        assert_eq!(errors(world.hear_others(CN)).len(), 0);
+    }
+    for node in [LMA, MAG1] {
+        world.nodes[node].check();
+    }
 }

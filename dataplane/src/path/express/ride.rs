@@ -82,32 +82,24 @@ impl<'a> From<Egress<'a>> for Way<'a> {
 /// The ways that packets of a burst went, for those that go the same.
 pub(super) struct Lasts<'a> {
     route: LastRoute<'a>,
-    /// The last by a binding, of one kind: the way of all of that kind whose bindings say the same.
-    bound: Option<(Word, Way<'a>, Forward)>,
-    /// The last by neither.
-    other: Option<Way<'a>>,
+    /// What the binding said that the last packet of this kind went by.
+    word: Option<Word>,
+    /// The way of all of this kind whose bindings say that. Kept only where two in a row went it, for
+    /// keeping it costs more than some would gain by it.
+    bound: Option<(Way<'a>, Forward)>,
 }
 
 impl<'a> Lasts<'a> {
     pub(super) const NONE: Self = Self {
         route: LastRoute::NONE,
+        word: None,
         bound: None,
-        other: None,
     };
-
-    /// Whether the last way by a binding is that of this one.
-    #[inline(always)]
-    fn is_bound(&self, found: Option<Found>) -> bool {
-        match (found, &self.bound) {
-            (Some(found), Some((word, _, _))) => found.word() == *word,
-            _ => false,
-        }
-    }
 }
 
 /// Where a rider goes, and who counts it.
-struct Course<'l, 'a> {
-    way: &'l Way<'a>,
+struct Course<'a> {
+    way: Way<'a>,
     forward: Forward,
     up: BindingId,
     down: BindingId,
@@ -120,25 +112,25 @@ struct LastRoute<'a> {
     site: u64,
     /// Its domain, above all domains where there was none.
     domain: u32,
-    way: Option<Way<'a>>,
+    egress: Option<Egress<'a>>,
 }
 
 impl<'a> LastRoute<'a> {
     const NONE: Self = Self {
         site: 0,
         domain: u32::MAX,
-        way: None,
+        egress: None,
     };
 
     /// The way to a destination by route, where that is a neighbour that is known.
     #[inline(always)]
-    fn to(&mut self, probe: &Probe, ways: &Ways<'a>, view: &View<'a>) -> Option<&Way<'a>> {
+    fn to(&mut self, probe: &Probe, ways: &Ways<'a>, view: &View<'a>) -> Option<Egress<'a>> {
         let (domain, destination) = (probe.domain(), probe.address());
         let site = (destination.to_bits() >> 64) as u64;
         if self.site != site || self.domain != u32::from(domain.0) {
             *self = Self::look_up(domain, destination, ways, view);
         }
-        self.way.as_ref()
+        self.egress
     }
 
     #[inline(never)]
@@ -150,15 +142,15 @@ impl<'a> LastRoute<'a> {
                 true => domain.0.into(),
                 false => u32::MAX,
             },
-            way: by(next_hop, ways),
+            egress: by(next_hop, ways),
         }
     }
 }
 
 #[inline(always)]
-fn by<'a>(next_hop: Option<NextHop>, ways: &Ways<'a>) -> Option<Way<'a>> {
+fn by<'a>(next_hop: Option<NextHop>, ways: &Ways<'a>) -> Option<Egress<'a>> {
     match next_hop {
-        Some(NextHop::Adjacency(neighbour)) => Some(ways.to(neighbour)?.into()),
+        Some(NextHop::Adjacency(neighbour)) => ways.to(neighbour),
         _ => None,
     }
 }
@@ -227,7 +219,7 @@ impl Desk {
     ) {
         let kind = const { Kind::of(KIND) };
         let ways = &Ways::of(view);
-        last.bound = None;
+        (last.word, last.bound) = (None, None);
         for number in 0..riders.min(MAX_BURST) {
             let rider = *at(&self.riders, number);
             if rider.kind != KIND {
@@ -274,75 +266,92 @@ impl Desk {
 
     /// Decides for a rider; none where anything is to be done but to send it on.
     #[inline(always)]
-    fn course<'l, 'a>(
+    fn course<'a>(
         &self,
         kind: Kind,
         number: usize,
         allowed: Allowed,
-        last: &'l mut Lasts<'a>,
+        last: &mut Lasts<'a>,
         ways: &Ways<'a>,
         view: &View<'a>,
-    ) -> Option<Course<'l, 'a>> {
-        let (way, forward, up, down) = match allowed {
+    ) -> Option<Course<'a>> {
+        match allowed {
             Allowed::Anywhere { up } => {
                 let up = up.unwrap_or(NOBODY);
-                return self.onward(kind, number, up, last, ways, view);
+                self.onward(kind, number, up, last, ways, view)
             }
-            Allowed::Into { tunnel, up } => (ways.into(tunnel)?, Forward::Encapsulated, up, NOBODY),
-            Allowed::To { host, down } => (ways.to(host)?.into(), Forward::Delivered, NOBODY, down),
-        };
-        Some(Course {
-            way: last.other.insert(way),
-            forward,
-            up,
-            down,
-        })
+            Allowed::Into { tunnel, up } => Some(Course {
+                way: ways.into(tunnel)?,
+                forward: Forward::Encapsulated,
+                up,
+                down: NOBODY,
+            }),
+            Allowed::To { host, down } => Some(Course {
+                way: ways.to(host)?.into(),
+                forward: Forward::Delivered,
+                up: NOBODY,
+                down,
+            }),
+        }
     }
 
     /// The same for one whose source allows it to go where its destination says.
     #[inline(always)]
-    fn onward<'l, 'a>(
+    fn onward<'a>(
         &self,
         kind: Kind,
         number: usize,
         up: BindingId,
-        last: &'l mut Lasts<'a>,
+        last: &mut Lasts<'a>,
         ways: &Ways<'a>,
         view: &View<'a>,
-    ) -> Option<Course<'l, 'a>> {
+    ) -> Option<Course<'a>> {
         let found = *at(&self.down, number);
-        if !last.is_bound(found) {
-            let out_of_tunnel = kind.came == Came::Tunnel;
-            let (way, forward) = match onward(found.map(Found::forwarding), out_of_tunnel, false) {
-                Onward::Tunnel(tunnel, forward) => (ways.into(tunnel)?, forward),
-                Onward::Host(host, forward) => (ways.to(host)?.into(), forward),
-                Onward::Route(forward) => {
-                    let destination = at(&self.destinations, number);
-                    let way = match kind.family {
-                        Family::V6 => last.route.to(destination, ways, view)?,
-                        Family::V4 => {
-                            let to = destination.ipv4_address();
-                            let next_hop = view.fib.route(destination.domain(), to);
-                            last.other.insert(by(next_hop, ways)?)
-                        }
-                    };
-                    return Some(Course {
-                        way,
-                        forward,
-                        up,
-                        down: NOBODY,
-                    });
-                }
-                Onward::Pending => return None,
-            };
-            last.bound = found.map(|found| (found.word(), way, forward));
+        let down = found.map_or(NOBODY, |found| found.id);
+        let word = found.map(Found::word);
+        let again = word.is_some() && word == last.word;
+        if again {
+            if let Some((way, forward)) = last.bound {
+                return Some(Course {
+                    way,
+                    forward,
+                    up,
+                    down,
+                });
+            }
+        } else {
+            (last.word, last.bound) = (word, None);
         }
-        let (_, way, forward) = last.bound.as_ref()?;
+        let out_of_tunnel = kind.came == Came::Tunnel;
+        let (way, forward) = match onward(found.map(Found::forwarding), out_of_tunnel, false) {
+            Onward::Tunnel(tunnel, forward) => (ways.into(tunnel)?, forward),
+            Onward::Host(host, forward) => (ways.to(host)?.into(), forward),
+            Onward::Route(forward) => {
+                let destination = at(&self.destinations, number);
+                let egress = match kind.family {
+                    Family::V6 => last.route.to(destination, ways, view)?,
+                    Family::V4 => {
+                        let to = destination.ipv4_address();
+                        by(view.fib.route(destination.domain(), to), ways)?
+                    }
+                };
+                return Some(Course {
+                    way: egress.into(),
+                    forward,
+                    up,
+                    down: NOBODY,
+                });
+            }
+            Onward::Pending => return None,
+        };
+        if again {
+            last.bound = Some((way, forward));
+        }
         Some(Course {
             way,
-            forward: *forward,
+            forward,
             up,
-            down: found.map_or(NOBODY, |found| found.id),
+            down,
         })
     }
 }
@@ -351,17 +360,12 @@ impl Rider {
     /// Writes the packet's new headers; says by which port it leaves and what is counted then. None where
     /// that takes more than new headers: nothing has changed.
     #[inline(always)]
-    fn ride<B: Buf>(
-        &self,
-        kind: Kind,
-        buf: &mut B,
-        course: &Course<'_, '_>,
-    ) -> Option<(PortId, Sent)> {
+    fn ride<B: Buf>(&self, kind: Kind, buf: &mut B, course: &Course<'_>) -> Option<(PortId, Sent)> {
         let Way {
             egress,
             entrance,
             room,
-        } = course.way;
+        } = &course.way;
         let at = usize::from(self.at);
         let octets = buf.data().len().checked_sub(at)?;
         let (forwarded, length) = match (kind.family, kind.came) {
