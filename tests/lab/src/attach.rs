@@ -33,8 +33,10 @@ const LIMIT: Duration = Duration::from_secs(30);
 /// The correspondent's IPv4 address.
 const CN4: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 20);
 
-/// The prefix that policy fixes for the host that is set up by hand.
+/// The prefix that policy fixes for the host that is set up by hand, and for the one that Kea serves: its
+/// subnet.
 const BY_HAND: &str = "2001:db8:2000:3::";
+const LEASED: &str = "2001:db8:2000:2::/64";
 
 /// Ways in which a host gets its address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -95,9 +97,13 @@ fn adjust(name: &str, configuration: &mut Configuration) {
         let identifier = format!("{}@example.net", method.name());
         let mut host = Table::from_iter([("identifier".into(), identifier.into())]);
         if name == "lma" {
-            if method == Method::Manual {
-                let fixed = vec![format!("{BY_HAND}/64")];
-                host.insert("home_network_prefixes".into(), fixed.into());
+            let fixed = match method {
+                Method::Manual => Some(format!("{BY_HAND}/64")),
+                Method::Dhcpv6 => Some(LEASED.to_owned()),
+                Method::Slaac | Method::Dhcpv4 => None,
+            };
+            if let Some(prefix) = fixed {
+                host.insert("home_network_prefixes".into(), vec![prefix].into());
             }
         } else {
             host.insert("mac".into(), method.mac().into());
@@ -148,7 +154,7 @@ pub fn run(
     network.cn.namespace.ip(&format!(
         "addr add {CN4}/24 dev {INTERFACE}\nroute add default via 198.51.100.1 dev {INTERFACE}\n"
     ))?;
-    let _server = dhcp::Server::start(&network, &["2001:db8:1000::/40"])?;
+    let _server = dhcp::Server::start(&network, &[LEASED])?;
     let mut domain = Domain::start(network, programs, conf, adjust)?;
     let mut measured = Vec::new();
     for method in Method::ALL {
