@@ -115,6 +115,9 @@ pub struct Host {
     /// Whether it has IPv6.
     #[serde(default = "enabled")]
     pub ipv6: bool,
+    /// Whether it has the mobility service; only a MAAR serves hosts without.
+    #[serde(skip, default = "enabled")]
+    pub(crate) mobility: bool,
 }
 
 /// `[default]` of a MAG: what goes for hosts that are not listed.
@@ -144,6 +147,9 @@ pub struct DefaultHost {
     /// Whether they have IPv6.
     #[serde(default = "enabled")]
     pub ipv6: bool,
+    /// Whether they have the mobility service; only a MAAR serves hosts without.
+    #[serde(skip, default = "enabled")]
+    pub(crate) mobility: bool,
 }
 
 impl FilePolicy {
@@ -207,6 +213,7 @@ impl FilePolicy {
                 domain: None,
                 learn_addresses: host.learn_addresses,
                 simultaneous: host.simultaneous,
+                mobility: host.mobility,
             };
             (host.mac, profile)
         });
@@ -269,6 +276,7 @@ impl DefaultHost {
             domain: None,
             learn_addresses: self.learn_addresses,
             simultaneous: false,
+            mobility: self.mobility,
         }
     }
 }

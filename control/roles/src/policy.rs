@@ -42,6 +42,10 @@ pub struct Profile {
     /// at once (handoff indicator 1, RFC 5213 section 6.9.1.1).
     #[serde(default)]
     pub simultaneous: bool,
+    /// MAAR: whether it has the mobility service. Without it, it has a prefix where it is, and nobody is
+    /// told (S2-47).
+    #[serde(default = "enabled")]
+    pub mobility: bool,
 }
 
 /// An IPv4 home address (RFC 5844 section 3.1).

@@ -106,6 +106,7 @@ impl Authorization {
                 other: defaults.other,
                 learn_addresses: true,
                 simultaneous: false,
+                mobility: true,
                 ipv4_home_address: self.ipv4,
                 ipv6: true,
                 service_selection: self.service_selection.clone(),

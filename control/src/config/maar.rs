@@ -247,6 +247,12 @@ impl MaarRole {
         );
         self.check_numbers(document);
         let control = self.dhcpv6.as_ref().and_then(|it| it.control.as_deref());
+        if self.discovery == FindBy::Dhcpv6 && control.is_none() {
+            let text =
+                "discovery = \"dhcpv6\" asks the server's leases: give `servers` and `control` in \
+                        [maar.dhcpv6]";
+            document.problem(place!["maar", "discovery"], text);
+        }
         if let Some(Err(error)) = control.map(str::parse::<Channel>) {
             document.problem(place!["maar", "dhcpv6", "control"], error.to_string());
         }

@@ -65,6 +65,15 @@ pub struct Answered {
     pub leases: Option<Vec<ServerLease>>,
 }
 
+/// What an answer of the source comes to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// The message that waited for it.
+    pub waiting: Option<Vec<u8>>,
+    /// What the host has leased elsewhere, if its anchors are looked for.
+    pub elsewhere: Option<Vec<Ipv6Addr>>,
+}
+
 /// What the server is to change in its lease database.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LeaseChange {
@@ -84,17 +93,14 @@ pub trait LeaseSource {
     fn change(&mut self, change: LeaseChange);
 }
 
-/// What is known of a name.
-enum State {
-    /// It is being asked for; the message that waits.
-    Asked(Vec<u8>),
-    /// Its leases.
-    Known(Vec<ServerLease>),
-}
-
+/// A name that a host asks under.
 struct Client {
     question: Question,
-    state: State,
+    /// Whether the source is being asked.
+    asked: bool,
+    /// The message that waits for the answer.
+    waiting: Option<Vec<u8>>,
+    leases: Vec<ServerLease>,
 }
 
 #[derive(Default)]
@@ -124,20 +130,17 @@ impl FormerLeases {
         self.hosts.remove(&link);
     }
 
-    /// Anchors of the host are looked for. Prefixes that are known already.
-    pub fn want(&mut self, now: Duration, link: HostLink) -> Option<Vec<Ipv6Addr>> {
-        self.source.as_ref()?;
+    /// Anchors of the host are looked for. Under the names that it has used already the source is asked
+    /// at once; it may have been elsewhere since.
+    pub fn want(&mut self, now: Duration, link: HostLink) {
+        let Some(source) = &mut self.source else {
+            return;
+        };
         let host = self.hosts.entry(link).or_default();
         host.wanted = Some(now);
-        let known = host
-            .clients
-            .iter()
-            .filter_map(|client| match &client.state {
-                State::Known(leases) => Some(elsewhere(leases, client.question.prefix)),
-                State::Asked(_) => None,
-            });
-        let known: Vec<Ipv6Addr> = known.flatten().map(|lease| lease.address).collect();
-        (!known.is_empty()).then_some(known)
+        for client in host.clients.iter_mut().filter(|client| !client.asked) {
+            client.asked = source.ask(client.question.clone());
+        }
     }
 
     /// A host's message under a name. Whether it waits for what the source says: it is kept then, in place
@@ -168,19 +171,22 @@ impl FormerLeases {
             .iter_mut()
             .find(|client| client.question.duid == duid);
         match known {
-            Some(client) if client.question == question => match &mut client.state {
-                State::Known(_) => false,
-                State::Asked(waiting) => {
-                    *waiting = message.to_vec();
-                    true
+            Some(client) if client.question == question => {
+                if client.asked {
+                    client.waiting = Some(message.to_vec());
                 }
-            },
+                client.asked
+            }
             other => {
                 if !source.ask(question.clone()) {
                     return false;
                 }
-                let state = State::Asked(message.to_vec());
-                let client = Client { question, state };
+                let client = Client {
+                    question,
+                    asked: true,
+                    waiting: Some(message.to_vec()),
+                    leases: Vec::new(),
+                };
                 match other {
                     Some(known) => *known = client,
                     None => host.clients.push(client),
@@ -190,38 +196,32 @@ impl FormerLeases {
         }
     }
 
-    /// The source has answered: the message that waited, and addresses elsewhere if the host is looked
-    /// for. An answer that nobody waits for is none.
-    pub fn found(&mut self, answered: Answered) -> Option<(Vec<u8>, Option<Vec<Ipv6Addr>>)> {
+    /// The source has answered. An answer that nobody waits for is none.
+    pub fn found(&mut self, answered: Answered) -> Option<Found> {
         let Answered { question, leases } = answered;
         let host = self.hosts.get_mut(&question.link)?;
-        let wanted = host.wanted.is_some();
-        let mut clients = host.clients.iter_mut();
-        let at = clients.position(|client| {
-            client.question == question && matches!(client.state, State::Asked(_))
-        })?;
-        let asked = host.clients.get_mut(at)?;
-        // What is not this name's is not this host's, whoever says so.
-        let leases = leases.map(|mut leases| {
-            leases.retain(|lease| lease.duid == question.duid);
-            leases
-        });
-        let found = leases.as_ref().filter(|_| wanted).map(|leases| {
-            let there = elsewhere(leases, question.prefix);
-            there.map(|lease| lease.address).collect()
-        });
-        let waiting = match leases {
-            Some(leases) => match std::mem::replace(&mut asked.state, State::Known(leases)) {
-                State::Asked(waiting) => waiting,
-                State::Known(_) => return None,
-            },
+        let mut clients = host.clients.iter();
+        let at = clients.position(|client| client.asked && client.question == question)?;
+        let client = host.clients.get_mut(at)?;
+        client.asked = false;
+        let waiting = client.waiting.take();
+        let Some(mut leases) = leases else {
             // The next message asks anew.
-            None => match host.clients.swap_remove(at).state {
-                State::Asked(waiting) => waiting,
-                State::Known(_) => return None,
-            },
+            host.clients.swap_remove(at);
+            return Some(Found {
+                waiting,
+                elsewhere: None,
+            });
         };
-        Some((waiting, found))
+        // What is not this name's is not this host's, whoever says so.
+        leases.retain(|lease| lease.duid == question.duid);
+        let here = question.prefix;
+        let elsewhere = host.wanted.map(|_| {
+            let addresses = leases.iter().map(|lease| lease.address);
+            addresses.filter(|it| !here.contains(*it)).collect()
+        });
+        client.leases = leases;
+        Some(Found { waiting, elsewhere })
     }
 
     /// What a name has leased elsewhere, as its host is to be told. `led` says whether an address is led to
@@ -243,12 +243,9 @@ impl FormerLeases {
         let Some(client) = clients.find(|client| client.question.duid == duid) else {
             return Vec::new();
         };
-        let State::Known(leases) = &mut client.state else {
-            return Vec::new();
-        };
         let prefix = client.question.prefix;
         let mut former = Vec::new();
-        for lease in leases {
+        for lease in &mut client.leases {
             if prefix.contains(lease.address) {
                 continue;
             }
@@ -295,28 +292,16 @@ impl FormerLeases {
             !ends
         });
         for client in &mut host.clients {
-            if let State::Known(leases) = &mut client.state {
-                leases.retain(|lease| {
-                    let ends = prefix.contains(lease.address);
-                    if ends && !ended.contains(&lease.address) {
-                        ended.push(lease.address);
-                    }
-                    !ends
-                });
-            }
+            client.leases.retain(|lease| {
+                let ends = prefix.contains(lease.address);
+                if ends && !ended.contains(&lease.address) {
+                    ended.push(lease.address);
+                }
+                !ends
+            });
         }
         for address in ended {
             source.change(LeaseChange::End(address));
         }
     }
-}
-
-/// The leases that are not of this prefix.
-fn elsewhere(
-    leases: &[ServerLease],
-    prefix: HomeNetworkPrefix,
-) -> impl Iterator<Item = &ServerLease> {
-    leases
-        .iter()
-        .filter(move |lease| !prefix.contains(lease.address))
 }

@@ -26,7 +26,6 @@ use wire::dhcpv6::{
     Lease, RelayMessage,
 };
 use wire::ether::MacAddr;
-use wire::ipv6::address::interface_id;
 use wire::mh::HomeNetworkPrefix;
 
 /// Names under which one host may ask.
@@ -56,8 +55,9 @@ pub struct Served<'a> {
     pub link: HostLink,
     /// Its home network prefixes.
     pub prefixes: &'a [HomeNetworkPrefix],
-    /// Link-layer address of its router.
-    pub router: MacAddr,
+    /// Interface identifier of the address that we have on its link: the router's, which all gateways
+    /// show, or that which MAARs have in each of their prefixes.
+    pub identifier: u64,
     /// What it has leased at other gateways.
     pub former: &'a [FormerLease],
 }
@@ -374,7 +374,7 @@ fn link_address(host: Served<'_>) -> Option<Ipv6Addr> {
     let mut links = host.prefixes.iter();
     let link = links.find(|prefix| prefix.length == 64);
     let link = link.or(host.prefixes.first())?;
-    let id = u128::from(u64::from_be_bytes(interface_id(host.router)));
+    let id = u128::from(host.identifier);
     let id = if link.length <= 64 { id } else { 0 };
     Some(Ipv6Addr::from_bits(link.prefix.to_bits() | id))
 }

@@ -107,7 +107,7 @@ impl<R: Role> Engine<R> {
                 Effect::ServeIpv4 { link, service } => self.serve_ipv4(link, service),
                 Effect::Defend { link, target } => self.defend(link, target),
                 // Whoever can tell does so of itself.
-                Effect::FindAnchors { .. } => {}
+                Effect::FindAnchors { link, .. } => self.former.want(now.monotonic, link),
                 Effect::QueryNode { link, to, query } => self.query_node(link, to, query),
                 Effect::Authenticate { link } => self.authenticate(now, link, queue),
                 Effect::Watch { link, address } => self.watch(now, link, address),

@@ -11,6 +11,7 @@ use roles::event::{HostLink, Sign};
 use roles::{BoundPrefix, Event, Now, Role};
 use std::net::{IpAddr, Ipv6Addr};
 use wire::dhcpv6::{FormerLease, ALL_RELAYS_AND_SERVERS, CLIENT_PORT, SERVER_PORT};
+use wire::ipv6::address::interface_id;
 use wire::ipv6::next_header;
 use wire::mh::HomeNetworkPrefix;
 use wire::udp::Datagram;
@@ -215,10 +216,11 @@ impl<R: Role> Engine<R> {
         former: &'a [FormerLease],
     ) -> Option<Served<'a>> {
         let router = self.routing.link(InterfaceId(link.interface))?;
+        let of_router = u64::from_be_bytes(interface_id(router.interface.mac));
         (!prefixes.is_empty()).then_some(Served {
             link,
             prefixes,
-            router: router.interface.mac,
+            identifier: self.routing.anchor_identifier.unwrap_or(of_router),
             former,
         })
     }

@@ -2,12 +2,26 @@
 //! servers, told to the role, and put into the answers (S2-40 to S2-42).
 
 use super::Engine;
-use crate::dhcp::former::{Answered, LeaseSource};
+use crate::dhcp::former::{Answered, Found, LeaseSource};
 use crate::dhcp::v6::{addressed_name, Asker};
 use roles::event::HostLink;
-use roles::{BoundPrefix, Now, Role};
+use roles::{BoundPrefix, Event, Now, Role};
 use std::net::Ipv6Addr;
 use wire::dhcpv6::FormerLease;
+use wire::mh::HomeNetworkPrefix;
+
+/// Length of the prefixes that gateways of a domain give their hosts.
+const LINK: u8 = 64;
+
+/// The prefixes of addresses that a host has from elsewhere, each once.
+fn prefixes_of(addresses: &[Ipv6Addr]) -> Vec<HomeNetworkPrefix> {
+    let prefixes = addresses.iter();
+    let prefixes = prefixes.filter_map(|address| HomeNetworkPrefix::new(*address, LINK));
+    let mut prefixes: Vec<_> = prefixes.collect();
+    prefixes.sort_unstable();
+    prefixes.dedup();
+    prefixes
+}
 
 impl<R: Role> Engine<R> {
     /// Asks this source from now on what hosts have leased. Before that, none is asked for.
@@ -18,15 +32,18 @@ impl<R: Role> Engine<R> {
     /// The source has answered: the role hears of it, and the message that waited for it goes on.
     pub fn leases_found(&mut self, now: Now, answered: Answered) {
         let link = answered.question.link;
-        let Some((message, found)) = self.former.found(answered) else {
+        let Some(Found { waiting, elsewhere }) = self.former.found(answered) else {
             return;
         };
-        let _ = (now, found);
-        // It may have gone while the source was asked.
-        if let Some(settings) = self.dhcp.as_ref().map(|relay| relay.settings().clone()) {
-            if !self.home_prefixes(link).is_empty() {
-                self.dhcp_to_servers(&settings, &message);
-            }
+        if let Some(addresses) = elsewhere {
+            let found = roles::event::Found::Prefixes(prefixes_of(&addresses));
+            self.deliver(now, Event::AnchorsFound { link, found });
+        }
+        let settings = self.dhcp.as_ref().map(|relay| relay.settings().clone());
+        // It may have gone meanwhile.
+        let there = !self.home_prefixes(link).is_empty();
+        if let (Some(settings), Some(message)) = (settings.filter(|_| there), waiting) {
+            self.dhcp_to_servers(&settings, &message);
         }
         self.flush();
     }

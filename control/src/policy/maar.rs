@@ -34,6 +34,9 @@ pub struct RoamingHost {
     /// O flag of its Router Advertisements: other configuration by DHCPv6.
     #[serde(default)]
     pub other: bool,
+    /// Whether its addresses follow it to other MAARs.
+    #[serde(default = "super::enabled")]
+    pub mobility: bool,
 }
 
 /// `[default]` of a MAAR: what goes for hosts that are not listed.
@@ -48,6 +51,9 @@ pub struct RoamingDefault {
     /// O flag of their Router Advertisements.
     #[serde(default)]
     pub other: bool,
+    /// Whether their addresses follow them to other MAARs.
+    #[serde(default = "super::enabled")]
+    pub mobility: bool,
 }
 
 /// Reads a MAAR's policy file. Hosts are registered with `cmd`.
@@ -69,6 +75,7 @@ pub fn load_maar(file: &Path, cmd: Ipv6Addr) -> Result<FilePolicy, Error> {
         ipv4_home_address: None,
         ipv6: true,
         service: None,
+        mobility: host.mobility,
     };
     let default = |default: RoamingDefault| DefaultHost {
         identifier: default.identifier,
@@ -79,6 +86,7 @@ pub fn load_maar(file: &Path, cmd: Ipv6Addr) -> Result<FilePolicy, Error> {
         ipv4: false,
         ipv6: true,
         service: None,
+        mobility: default.mobility,
     };
     let hosts = MagPolicyFile {
         host: read.host.into_iter().map(host).collect(),

@@ -86,6 +86,7 @@ fn visitor(interface: u16, host: u8) -> Record {
             domain: None,
             learn_addresses: true,
             simultaneous: false,
+            mobility: true,
         },
         prefixes: vec![prefix(host.into())],
         delegated: Vec::new(),

@@ -19,7 +19,7 @@ use wire::ipv6::next_header;
 use wire::mh::{DelegatedPrefix, Message, MobilityOption};
 use wire::udp::Datagram;
 
-const SERVER: &str = "2001:db8:c::53";
+pub const SERVER: &str = "2001:db8:c::53";
 
 /// The story's domain with a relay agent on the access gateways, and the server's host.
 fn relaying() -> (World, Host) {
@@ -37,7 +37,8 @@ fn relaying() -> (World, Host) {
     (world, server)
 }
 
-fn udp(from: Ipv6Addr, to: Ipv6Addr, ports: (u16, u16), payload: &[u8]) -> Vec<u8> {
+/// A datagram in a packet.
+pub fn udp(from: Ipv6Addr, to: Ipv6Addr, ports: (u16, u16), payload: &[u8]) -> Vec<u8> {
     let (source, destination) = ports;
     let datagram = Datagram {
         source,
@@ -54,7 +55,7 @@ fn udp(from: Ipv6Addr, to: Ipv6Addr, ports: (u16, u16), payload: &[u8]) -> Vec<u
 }
 
 /// A client's message under a name.
-fn client(kind: u8, transaction: u8, name: &[u8]) -> Vec<u8> {
+pub fn client(kind: u8, transaction: u8, name: &[u8]) -> Vec<u8> {
     let mut message = vec![kind, 0, 0, transaction];
     put(code::CLIENT_ID, &[name], &mut message);
     put(code::IA_NA, &[&[0, 0, 0, 1], &[0; 8]], &mut message);
@@ -71,7 +72,7 @@ fn served() -> (World, Host, Host) {
 }
 
 /// An association with one address.
-fn association(address: Ipv6Addr, valid: u32) -> Vec<u8> {
+pub fn association(address: Ipv6Addr, valid: u32) -> Vec<u8> {
     let mut inner = Vec::new();
     let times = [valid.to_be_bytes(); 2].concat();
     put(code::IA_ADDRESS, &[&address.octets(), &times], &mut inner);
@@ -80,7 +81,8 @@ fn association(address: Ipv6Addr, valid: u32) -> Vec<u8> {
     option
 }
 
-fn reply(transaction: u8, leases: &[u8]) -> Vec<u8> {
+/// A server's answer to a client.
+pub fn reply(transaction: u8, leases: &[u8]) -> Vec<u8> {
     let mut message = vec![kind::REPLY, 0, 0, transaction];
     put(code::CLIENT_ID, &[b"one"], &mut message);
     message.extend(leases);
@@ -88,14 +90,14 @@ fn reply(transaction: u8, leases: &[u8]) -> Vec<u8> {
 }
 
 /// The host sends a message to all relay agents.
-fn send(world: &mut World, mn: &Host, message: &[u8]) {
+pub fn send(world: &mut World, mn: &Host, message: &[u8]) {
     let (from, to) = (mn.addresses[0], ALL_RELAYS_AND_SERVERS);
     let packet = udp(from, to, (546, 547), message);
     mn.send_to(world, mac_of(to, mn.mac), &packet);
 }
 
 /// What reached the server: each a relay's message.
-fn at_server(world: &mut World) -> Vec<Seen> {
+pub fn at_server(world: &mut World) -> Vec<Seen> {
     let heard = world.hear(CORE).into_iter();
     heard
         .filter(|seen| seen.destination == ip(SERVER) && seen.kind == next_header::UDP)
@@ -103,7 +105,7 @@ fn at_server(world: &mut World) -> Vec<Seen> {
 }
 
 /// The server answers what a relay agent asked, with this inside.
-fn answer(world: &mut World, server: &Host, asked: &Seen, inner: &[u8]) {
+pub fn answer(world: &mut World, server: &Host, asked: &Seen, inner: &[u8]) {
     let datagram = Datagram::parse(asked.source, asked.destination, &asked.payload).unwrap();
     let relayed = RelayMessage::parse(datagram.payload).unwrap();
     let mut message = relay_header(kind::RELAY_REPLY, 0, relayed.link, relayed.peer);
@@ -116,7 +118,7 @@ fn answer(world: &mut World, server: &Host, asked: &Seen, inner: &[u8]) {
 }
 
 /// The messages of servers that the host heard.
-fn at_host(world: &mut World, mn: &mut Host) -> Vec<(Seen, Vec<u8>)> {
+pub fn at_host(world: &mut World, mn: &mut Host) -> Vec<(Seen, Vec<u8>)> {
     let heard = mn.live(world).into_iter();
     heard
         .filter(|seen| seen.kind == next_header::UDP)

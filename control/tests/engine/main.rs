@@ -9,6 +9,7 @@ mod bytes;
 mod dhcp;
 mod discovery;
 mod draft;
+mod former;
 mod host;
 mod ipv4;
 mod malformed;

@@ -256,6 +256,7 @@ pub fn profile(scenario: &Scenario, host: HostNumber) -> Profile {
         domain: None,
         learn_addresses: true,
         simultaneous: false,
+        mobility: true,
     }
 }
 

@@ -6,6 +6,7 @@
 use crate::host::{Host, INTERFACE};
 use crate::network::{cable, End, Namespace};
 use crate::process::{Errors, Process};
+use crate::run::Run;
 use crate::topology::{Topology, CORE};
 use anyhow::{bail, Context, Result};
 use serde_json::{json, Value};
@@ -20,6 +21,9 @@ pub const SERVER: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0xc, 0, 0, 0, 0, 0x53)
 
 /// Time after which a client renews (T1).
 pub const RENEW: Duration = Duration::from_secs(4);
+
+/// What lets gateways work in its lease database.
+const LEASE_COMMANDS: &str = "/usr/lib/x86_64-linux-gnu/kea/hooks/libdhcp_lease_cmds.so";
 
 /// Longest time that the server may take until it listens.
 const START_LIMIT: Duration = Duration::from_secs(20);
@@ -47,18 +51,30 @@ impl Server {
     /// # Errors
     /// When it does not start; the error carries the end of its log.
     pub fn delegating(network: &Topology, subnets: &[&str], pools: &Value) -> Result<Self> {
-        let namespace = Namespace::host(&network.run, "dhcp")?;
+        Self::at(&network.run, &network.switch, subnets, pools, None)
+    }
+
+    /// The same on the core link of any network; where gateways work in its lease database, `control` is
+    /// its socket.
+    ///
+    /// # Errors
+    /// When it does not start; the error carries the end of its log.
+    pub fn at(
+        run: &Run,
+        switch: &Namespace,
+        subnets: &[&str],
+        pools: &Value,
+        control: Option<&Path>,
+    ) -> Result<Self> {
+        let namespace = Namespace::host(run, "dhcp")?;
         // It needs a link-local address that is no longer tested.
         namespace.sysctl(&["net.ipv6.conf.default.accept_dad=0"])?;
-        cable(
-            End::of(&namespace, INTERFACE),
-            End::of(&network.switch, "core-dhcp"),
-        )?;
-        network
-            .switch
-            .ip(&format!("link set dev core-dhcp master {CORE}\n"))?;
+        cable(End::of(&namespace, INTERFACE), End::of(switch, "core-dhcp"))?;
+        switch.ip(&format!(
+            "link set dev core-dhcp master {CORE}\nlink set dev core-dhcp up\n"
+        ))?;
         namespace.ip(&format!("addr add {SERVER}/64 dev {INTERFACE} nodad\n"))?;
-        let directory = network.run.directory();
+        let directory = run.directory();
         let text = |name: &str| -> Result<String> {
             let path = directory.join(name);
             Ok(path.to_str().context("a path that is not text")?.to_owned())
@@ -75,7 +91,7 @@ impl Server {
             })
             .collect();
         let place = directory.to_str().context("a path that is not text")?;
-        let configuration = json!({ "Dhcp6": {
+        let mut configuration = json!({ "Dhcp6": {
             "interfaces-config": { "interfaces": [format!("{INTERFACE}/{SERVER}")] },
             "lease-database": { "type": "memfile", "persist": false },
             "data-directory": place,
@@ -90,6 +106,11 @@ impl Server {
                 "output_options": [{ "output": "stderr" }],
             }],
         } });
+        if let Some(control) = control {
+            let server = &mut configuration["Dhcp6"];
+            server["control-socket"] = json!({ "socket-type": "unix", "socket-name": control });
+            server["hooks-libraries"] = json!([{ "library": LEASE_COMMANDS }]);
+        }
         let file = text("kea-dhcp6.conf")?;
         fs::write(&file, serde_json::to_string_pretty(&configuration)?)?;
         let log = directory.join("kea-dhcp6.log");
@@ -129,7 +150,7 @@ impl Server {
 /// A client that runs on a host until it is dropped, and renews what it has leased.
 #[derive(Debug)]
 pub struct Client {
-    _process: Process,
+    process: Process,
 }
 
 impl Client {
@@ -139,7 +160,7 @@ impl Client {
     /// # Errors
     /// When it does not start.
     pub fn start(network: &Topology, host: &Host) -> Result<Self> {
-        Self::asking(network, host, &["-N"])
+        Self::asking(&network.run, host, &["-N"])
     }
 
     /// The client of a host that is a router: it asks for a prefix of its own too.
@@ -147,11 +168,25 @@ impl Client {
     /// # Errors
     /// When it does not start.
     pub fn router(network: &Topology, host: &Host) -> Result<Self> {
-        Self::asking(network, host, &["-N", "-P"])
+        Self::asking(&network.run, host, &["-N", "-P"])
     }
 
-    fn asking(network: &Topology, host: &Host, what: &[&str]) -> Result<Self> {
-        let directory = network.run.directory();
+    /// The client of a host on a link that it has come to: it begins with what it has leased before, on
+    /// other links.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn anew(run: &Run, host: &Host) -> Result<Self> {
+        Self::asking(run, host, &["-N"])
+    }
+
+    /// What it has logged so far.
+    pub fn log(&self) -> String {
+        self.process.log()
+    }
+
+    fn asking(run: &Run, host: &Host, what: &[&str]) -> Result<Self> {
+        let directory = run.directory();
         let name = |suffix: &str| -> Result<String> {
             let path = directory.join(format!("{}.{suffix}", host.namespace.name()));
             Ok(path.to_str().context("a path that is not text")?.to_owned())
@@ -171,6 +206,6 @@ impl Client {
         words.extend(["-sf", &script, INTERFACE]);
         let log = Errors::File(Path::new(&log));
         let process = Process::start(&host.namespace, "dhclient", &words, &log)?;
-        Ok(Self { _process: process })
+        Ok(Self { process })
     }
 }

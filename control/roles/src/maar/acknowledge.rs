@@ -601,7 +601,7 @@ impl Maar {
         if node.list.update.is_some() {
             return;
         }
-        if self.core.config.cmd().is_none() {
+        if visit.goes_alone(&self.core.config) {
             let unchanged = HandoffIndicator::NOT_CHANGED;
             return self.renew(now, host, unchanged, effects);
         }

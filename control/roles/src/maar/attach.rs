@@ -137,7 +137,7 @@ impl Maar {
         let Some(visit) = node.visit.as_mut() else {
             return;
         };
-        if self.core.config.cmd().is_none() {
+        if visit.goes_alone(&self.core.config) {
             return self.search_again(now, host, bound.since, returned, effects);
         }
         visit.came = now.wall;
@@ -206,7 +206,9 @@ impl Maar {
             link_local: visit.link_local,
             solicited: visit.solicited,
         };
-        if let Some(profile) = profile.filter(|profile| profile.mn_identifier == *host) {
+        let mobility = visit.profile.mobility;
+        let same = |it: &&Profile| it.mn_identifier == *host && it.mobility == mobility;
+        if let Some(profile) = profile.filter(same) {
             if visit.profile != *profile {
                 let told = (visit.profile.managed, visit.profile.other);
                 visit.profile = profile.clone();
@@ -258,10 +260,11 @@ impl Maar {
         };
         // From now on: updates are sent again for hosts that are still there (RFC 5213 section 6.9.4).
         effects.push(visit.watch());
+        let alone = visit.goes_alone(&self.core.config);
         node.visit = Some(visit);
         effects.push(node.cancel(NodeTimer::Expiry));
         self.books.by_link.insert(link, host.clone());
-        if self.core.config.cmd().is_none() {
+        if alone {
             return self.serve_alone(now, &host.clone(), effects);
         }
         let unknown = HandoffIndicator::UNKNOWN;

@@ -135,7 +135,9 @@ impl Maar {
             effects.push(detached(host, link));
         }
         node.list.settled = None;
-        if self.core.config.cmd().is_none() {
+        let visit = node.visit.as_ref();
+        let alone = visit.map(|visit| visit.goes_alone(&self.core.config));
+        if alone.unwrap_or(self.core.config.cmd().is_none()) {
             return self.part(now, host, anchors, effects);
         }
         if deregister && self.leaving.len() < self.core.config.capacity {

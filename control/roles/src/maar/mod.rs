@@ -74,6 +74,7 @@ mod direct;
 mod discovery;
 mod information;
 mod learned;
+mod leases;
 mod leave;
 mod node;
 mod previous;
@@ -288,6 +289,12 @@ impl Role for Maar {
             } => self.on_timer(now, mn_identifier, *what, effects),
             Event::AccessPolicyChanged => self.on_access_policy(now, effects),
             Event::AccessPolicyChangedFor { link } => self.ask_again(now, *link, effects),
+            Event::Leases {
+                link,
+                server: None,
+                ended,
+                ..
+            } => self.on_given_back(now, *link, ended, effects),
             Event::Unused { prefix } => self.on_unused(now, *prefix, effects),
             Event::Delete { mn_identifier }
             | Event::Revoke {

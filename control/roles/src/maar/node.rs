@@ -1,5 +1,6 @@
 //! What a gateway knows of one host that it anchors, and serves or not.
 
+use super::config::MaarConfig;
 use super::discovery::FoundBy;
 use crate::advertising::Told;
 use crate::backoff::RateLimit;
@@ -280,6 +281,11 @@ impl Previous {
 }
 
 impl Visit {
+    /// Whether nobody but its anchors, if it has any, is told of its host.
+    pub(super) const fn goes_alone(&self, config: &MaarConfig) -> bool {
+        config.cmd().is_none() || !self.profile.mobility
+    }
+
     pub(super) fn new(link: HostLink, profile: Profile, came: Duration) -> Self {
         Self {
             link,

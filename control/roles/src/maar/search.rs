@@ -58,7 +58,7 @@ impl Maar {
             return;
         };
         match (waits, node.visit.as_mut()) {
-            (Some(wait), Some(visit)) => {
+            (Some(wait), Some(visit)) if visit.profile.mobility => {
                 visit.search.waits = true;
                 effects.push(node.set(NodeTimer::Search, wait));
             }
@@ -74,6 +74,9 @@ impl Maar {
         let Some(visit) = self.nodes.get_mut(host).and_then(|it| it.visit.as_mut()) else {
             return;
         };
+        if !visit.profile.mobility {
+            return;
+        }
         visit.search.open = true;
         let link = visit.link;
         self.count(MaarCounter::SearchesBegun);
@@ -119,7 +122,12 @@ impl Maar {
         effects: &mut Vec<Effect>,
     ) {
         let host = self.books.by_link.get(&link).cloned();
-        match host.filter(|_| self.core.config.distributed().is_some()) {
+        let mobile = |host: &MnIdentifier| {
+            let visit = self.nodes.get(host).and_then(|node| node.visit.as_ref());
+            let distributed = self.core.config.distributed().is_some();
+            distributed && visit.is_some_and(|visit| visit.profile.mobility)
+        };
+        match host.filter(mobile) {
             Some(host) => self.found(now, &host, found, effects),
             None => self.count(MaarCounter::FindingsUnasked),
         }

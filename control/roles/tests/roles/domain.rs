@@ -366,6 +366,7 @@ impl Domain {
                     domain: None,
                     learn_addresses: true,
                     simultaneous: false,
+                    mobility: true,
                 });
                 let delay = self.rng.random_range(0..5);
                 let event = Event::Authenticated { link, profile };

@@ -6,7 +6,7 @@ use crate::maar_scenario::{
     update_from, update_to_cmd, CMD,
 };
 use crate::scenario::{
-    advertisements, at, fire, ignored_because, ip, link, nai, position, prefixes_of,
+    advertisements, at, fire, ignored_because, ip, link, nai, position, prefix, prefixes_of,
     refused_because, sent, solicits, status, tell, timer_after, HOST_LINK_LOCAL, STRANGER,
 };
 use roles::effect::{Effect, Path};
@@ -255,6 +255,9 @@ fn nobody_else_and_at_no_other_time_tells_of_anchors() {
     assert!(maar.nodes(at(30_001)).all(|node| node.previous.is_empty()));
 }
 
+/// An IPv4 address or prefix in its IPv6 form is no anchor's either.
+///
+/// Proves S2-36.
 #[test]
 fn anchors_that_cannot_be_are_not_taken() {
     let mut maar = maar();
@@ -266,6 +269,8 @@ fn anchors_that_cannot_be_are_not_taken() {
         (maar_address(2), anchored(3)),
         (STRANGER.to_owned(), anchored(2)),
         (maar_address(1), own),
+        ("::ffff:192.0.2.1".to_owned(), anchored(2)),
+        (maar_address(2), prefix("::ffff:192.0.2.0/120")),
     ] {
         let address = ip(&address);
         let previous = wire::mh::PreviousMaar { address, prefix };
@@ -274,7 +279,7 @@ fn anchors_that_cannot_be_are_not_taken() {
     let effects = tell(&mut maar, 1_010, from(CMD, answer));
     let local = (own.into(), Path::Local { link: here() });
     assert_eq!(bindings(&effects).0, [local]);
-    assert_eq!(maar.counter(MaarCounter::AnchorsRefused), 3);
+    assert_eq!(maar.counter(MaarCounter::AnchorsRefused), 5);
 }
 
 /// Proves S2-33.

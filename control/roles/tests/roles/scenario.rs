@@ -318,6 +318,7 @@ pub fn profile(host: &str) -> Profile {
         domain: None,
         learn_addresses: true,
         simultaneous: false,
+        mobility: true,
     }
 }
 

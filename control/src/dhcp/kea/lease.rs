@@ -69,8 +69,8 @@ pub(super) fn address(prefix: HomeNetworkPrefix, duid: &[u8], association: u32) 
     let hosts = u128::MAX
         .checked_shr(prefix.length.into())
         .unwrap_or_default();
-    // The u bit of the interface identifier is clear: that of a router, formed of its link-layer address,
-    // has it set.
+    // The u bit of the interface identifier is clear: that which MAARs have in their prefixes has it set
+    // (RFC 6543).
     let mask = hosts & !(0x0200_0000_0000_0000_u128);
     Ipv6Addr::from_bits(prefix.prefix.to_bits() | (u128::from_be_bytes(id) & mask))
 }

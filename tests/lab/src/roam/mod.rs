@@ -316,6 +316,16 @@ impl Bed {
         value.with_context(|| format!("no counter {name}"))
     }
 
+    /// Where cables are plugged; the core is the bridge `core`.
+    pub const fn switch(&self) -> &Namespace {
+        &self.switch
+    }
+
+    /// The run that all belongs to.
+    pub const fn run(&self) -> &Run {
+        &self.run
+    }
+
     /// The correspondent.
     pub const fn correspondent(&self) -> &Host {
         &self.cn
@@ -374,12 +384,30 @@ impl Bed {
     /// # Errors
     /// When that does not come about.
     pub fn go(&self, index: usize, earlier: usize) -> Result<Stop> {
+        let began = self.plug(index)?;
+        self.settle(index, earlier, began)
+    }
+
+    /// Plugs the host in at a MAAR; when that was.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub fn plug(&self, index: usize) -> Result<Instant> {
         let cable = &self.mn.cable;
         self.switch.ip(&format!(
             "link set dev {cable} nomaster\nlink set dev {cable} down\n"
         ))?;
         let began = Instant::now();
         plug(&self.switch, cable, &access(index))?;
+        Ok(began)
+    }
+
+    /// Waits until the host, which came to a MAAR when it `began`, is served there as [`go`](Self::go)
+    /// has it.
+    ///
+    /// # Errors
+    /// When that does not come about.
+    pub fn settle(&self, index: usize, earlier: usize, began: Instant) -> Result<Stop> {
         let elapsed = || began.elapsed().as_secs_f64() * 1e3;
         let (mut address_ms, mut anchors_ms) = (None, None);
         while address_ms.is_none() || anchors_ms.is_none() {

@@ -1,0 +1,590 @@
+//! MAARs without a database, and a DHCPv6 server whose lease database tells them where a host comes from.
+//!
+//! ```text
+//!   core ── MAAR 1 ── access 1        end CORE: the server, and all that is said on the core
+//!     └──── MAAR 2 ── access 2        end MN: the host, in one of the two
+//! ```
+
+use crate::bytes::{ip, Seen};
+use crate::dhcp::{answer, association, at_host, client, reply, send, udp, SERVER};
+use crate::host::Host;
+use crate::story::{advertisements, signalling, CAPACITY, CORE, MN, ROUTER_MAC};
+use crate::world::{begin, Member, Node, World};
+use control::dhcp::former::{Answered, LeaseChange, LeaseSource, Question, ServerLease};
+use control::gateway::Gateway;
+use roles::maar::{NodeState, NodeView};
+use roles::{BoundPrefix, Event};
+use std::cell::RefCell;
+use std::net::Ipv6Addr;
+use std::rc::Rc;
+use std::time::Duration;
+use wire::dhcpv6::{code, kind, put, relay_header, ClientMessage, Options, RelayMessage};
+use wire::ipv6::next_header;
+use wire::mh::{HomeNetworkPrefix, Message};
+use wire::nd::NdOption;
+use wire::udp::Datagram;
+
+/// Wire of the second access link.
+const ACCESS: [usize; 2] = [1, 2];
+
+/// Seconds for which the server leases.
+const LIFETIME: u32 = 600;
+
+/// The lease database, as the test plays it.
+#[derive(Default)]
+struct Database {
+    questions: Vec<Question>,
+    changes: Vec<LeaseChange>,
+    busy: bool,
+}
+
+#[derive(Clone, Default)]
+struct Source(Rc<RefCell<Database>>);
+
+impl LeaseSource for Source {
+    fn ask(&mut self, question: Question) -> bool {
+        let mut database = self.0.borrow_mut();
+        let takes = !database.busy;
+        if takes {
+            database.questions.push(question);
+        }
+        takes
+    }
+
+    fn change(&mut self, change: LeaseChange) {
+        self.0.borrow_mut().changes.push(change);
+    }
+}
+
+impl Source {
+    fn asked(&self) -> Vec<Question> {
+        std::mem::take(&mut self.0.borrow_mut().questions)
+    }
+
+    fn changed(&self) -> Vec<LeaseChange> {
+        std::mem::take(&mut self.0.borrow_mut().changes)
+    }
+}
+
+fn config(number: usize) -> String {
+    let other = 3 - number;
+    format!(
+        r#"
+[gateway]
+name = "maar"
+[workers]
+cores = [0]
+[[port]]
+name = "core0"
+device = "net_null0"
+[[port]]
+name = "acc0"
+device = "net_null1"
+[[interface]]
+name = "core"
+port = "core0"
+kind = "core"
+addresses = ["2001:db8:c::2{number}/64"]
+[[interface]]
+name = "access"
+port = "acc0"
+kind = "access"
+router = "fe80::1"
+mac = "{ROUTER_MAC}"
+[[route]]
+prefix = "2001:db8:2{number}00::/40"
+unreachable = true
+[[route]]
+prefix = "2001:db8:2{other}00::/40"
+via = "2001:db8:c::2{other}"
+[error_source]
+address = "2001:db8:c::2{number}"
+[maar]
+address = "2001:db8:c::2{number}"
+discovery = "dhcpv6"
+policy = "policy.toml"
+pools = [{{ prefix = "2001:db8:2{number}00::/40", length = 64 }}]
+dlif = false
+unused_after = 60
+[maar.dhcpv6]
+servers = ["{SERVER}"]
+control = "/run/kea/kea6.sock"
+[[maar.neighbour]]
+address = "2001:db8:c::2{other}"
+pools = ["2001:db8:2{other}00::/40"]
+"#
+    )
+}
+
+const POLICY: &str = r#"
+[[host]]
+mac = "02:00:00:00:00:01"
+identifier = "mn1@example.net"
+managed = true
+
+[[host]]
+mac = "02:00:00:00:00:02"
+identifier = "visitor@example.net"
+managed = true
+mobility = false
+"#;
+
+struct Domain {
+    world: World,
+    server: Host,
+    sources: [Source; 2],
+}
+
+fn domain() -> Domain {
+    let sources = [Source::default(), Source::default()];
+    let nodes = [0, 1].map(|index: usize| {
+        let (place, source) = (index as u8, sources[index].clone());
+        Node::prepared(
+            place,
+            &config(index + 1),
+            POLICY,
+            CAPACITY,
+            begin(),
+            None,
+            |engine| engine.look_up_leases(Box::new(source)),
+        )
+    });
+    let wires = vec![
+        vec![Member::Port(0, 0), Member::Port(1, 0), Member::End(CORE)],
+        vec![Member::Port(0, 1), Member::End(MN)],
+        vec![Member::Port(1, 1)],
+    ];
+    let mut world = World::new(nodes.into(), wires, 3);
+    let mut server = Host::new(CORE, 0x53);
+    server.addresses.push(ip(SERVER));
+    for _ in 0..6 {
+        server.live(&mut world);
+        world.pass(Duration::from_millis(400));
+    }
+    server.live(&mut world);
+    Domain {
+        world,
+        server,
+        sources,
+    }
+}
+
+/// What was heard on the core, and of that the server's messages.
+fn on_core(world: &mut World) -> (Vec<Seen>, Vec<Seen>) {
+    let heard = world.hear(CORE);
+    let of_server = |seen: &&Seen| seen.destination == ip(SERVER) && seen.kind == next_header::UDP;
+    let relayed = heard.iter().filter(of_server).cloned().collect();
+    (heard, relayed)
+}
+
+impl Domain {
+    /// The host comes to a MAAR and asks for a router.
+    fn come(&mut self, index: usize, mn: &mut Host) -> NodeView {
+        self.world.replug(MN, ACCESS[index]);
+        mn.addresses.truncate(1);
+        mn.solicit_router(&mut self.world);
+        mn.live(&mut self.world);
+        self.node(index)
+    }
+
+    /// Time passes, in which everybody answers who is asked.
+    fn rest(&mut self, mn: &mut Host, seconds: u32) {
+        for _ in 0..seconds {
+            self.world.pass(Duration::from_secs(1));
+            mn.live(&mut self.world);
+            self.server.live(&mut self.world);
+        }
+    }
+
+    fn node(&self, index: usize) -> NodeView {
+        let Gateway::Maar(maar) = self.world.nodes[index].engine.role() else {
+            panic!("no MAAR");
+        };
+        let node = maar.nodes(self.world.now()).next();
+        node.expect("a host")
+    }
+
+    /// The database answers a MAAR.
+    fn tell(&mut self, index: usize, question: Question, leases: Vec<ServerLease>) {
+        let answered = Answered {
+            question,
+            leases: Some(leases),
+        };
+        self.told(index, answered);
+    }
+
+    fn told(&mut self, index: usize, answered: Answered) {
+        let now = self.world.now();
+        self.world.nodes[index].engine.leases_found(now, answered);
+        self.world.settle();
+    }
+
+    fn lease(&self, duid: &[u8], address: Ipv6Addr) -> ServerLease {
+        ServerLease {
+            duid: duid.to_vec(),
+            association: 1,
+            address,
+            subnet: 1,
+            lifetime: LIFETIME,
+            ends: self.world.now().wall + Duration::from_secs(200),
+        }
+    }
+
+    /// The host leases an address of a MAAR; what the server was asked on the way.
+    fn lease_here(&mut self, index: usize, mn: &mut Host, leases: Vec<ServerLease>) -> Leased {
+        self.world.pass(Duration::from_secs(3));
+        mn.live(&mut self.world);
+        on_core(&mut self.world);
+        send(&mut self.world, mn, &client(kind::REQUEST, 7, b"one"));
+        let (heard, relayed) = on_core(&mut self.world);
+        assert!(relayed.is_empty(), "it waits: {heard:?}");
+        let [question] = &self.sources[index].asked()[..] else {
+            panic!("one question");
+        };
+        self.tell(index, question.clone(), leases);
+        let (heard, relayed) = on_core(&mut self.world);
+        let address = of(question.prefix, 0x77);
+        let given = reply(7, &association(address, LIFETIME));
+        answer(&mut self.world, &self.server, &relayed[0], &given);
+        let told = at_host(&mut self.world, mn);
+        Leased {
+            question: question.clone(),
+            address,
+            heard,
+            relayed: relayed[0].clone(),
+            addresses: leased(&told[0].1),
+        }
+    }
+}
+
+struct Leased {
+    question: Question,
+    address: Ipv6Addr,
+    heard: Vec<Seen>,
+    relayed: Seen,
+    addresses: Vec<(Ipv6Addr, u32, u32)>,
+}
+
+fn of(prefix: HomeNetworkPrefix, last: u128) -> Ipv6Addr {
+    Ipv6Addr::from_bits(prefix.prefix.to_bits() | last)
+}
+
+/// The addresses of a message's first association: preferred and valid lifetime of each.
+fn leased(message: &[u8]) -> Vec<(Ipv6Addr, u32, u32)> {
+    let message = ClientMessage::parse(message).unwrap();
+    let association = message.options.first(code::IA_NA).unwrap();
+    let options = Options::new(&association[12..]).flatten();
+    let addresses = options.filter(|option| option.code == code::IA_ADDRESS);
+    let number = |octets: &[u8]| u32::from_be_bytes(octets.try_into().unwrap());
+    let one = |data: &[u8]| {
+        let address: [u8; 16] = data[..16].try_into().unwrap();
+        (address.into(), number(&data[16..20]), number(&data[20..24]))
+    };
+    addresses.map(|option| one(option.data)).collect()
+}
+
+/// A host walks from one MAAR to the other with a lease of each.
+fn walked() -> (Domain, Host, Leased, Leased) {
+    let mut domain = domain();
+    let mut mn = Host::new(MN, 1);
+    domain.come(0, &mut mn);
+    let first = domain.lease_here(0, &mut mn, Vec::new());
+    domain.come(1, &mut mn);
+    let old = domain.lease(b"one", first.address);
+    let second = domain.lease_here(1, &mut mn, vec![old]);
+    (domain, mn, first, second)
+}
+
+/// Proves S2-37, S2-39, S2-40, S2-43.
+#[test]
+fn a_prefix_is_there_before_the_server_hears_of_the_host() {
+    let mut domain = domain();
+    let mut mn = Host::new(MN, 1);
+    let node = domain.come(0, &mut mn);
+    assert_eq!(node.state, NodeState::Served);
+    let leased = domain.lease_here(0, &mut mn, Vec::new());
+    assert_eq!(leased.question.prefix, node.prefix);
+    assert_eq!(leased.question.associations, [1]);
+    assert_eq!(leased.question.duid, b"one");
+    let payload = &leased.relayed.payload;
+    let datagram = Datagram::parse(leased.relayed.source, ip(SERVER), payload).unwrap();
+    let message = RelayMessage::parse(datagram.payload).unwrap();
+    // The address that every MAAR has in the prefixes that it gives; the host sees the common router.
+    assert_eq!(message.link, of(node.prefix, 0x0200_5eff_fe00_5213));
+    assert_eq!(mn.router, Some((ip("fe80::1"), ROUTER_MAC)));
+    assert_eq!(leased.relayed.source, ip("2001:db8:c::21"));
+    assert_eq!(leased.addresses, [(leased.address, LIFETIME, LIFETIME)]);
+    // It comes from nowhere: nobody is told.
+    assert_eq!(signalling(&leased.heard), [""; 0]);
+    assert!(domain.node(0).previous.is_empty());
+    // The same client is not asked about again.
+    domain.world.pass(Duration::from_secs(2));
+    send(&mut domain.world, &mn, &client(kind::RENEW, 8, b"one"));
+    assert_eq!(on_core(&mut domain.world).1.len(), 1);
+    assert!(domain.sources[0].asked().is_empty());
+    domain.world.nodes[0].check();
+}
+
+/// Proves S2-41, S2-42, S2-43.
+#[test]
+fn what_a_host_leased_elsewhere_is_led_here_and_comes_back_deprecated() {
+    let (mut domain, mut mn, first, second) = walked();
+    // The anchor is told before the server is asked, let alone the host.
+    let order = second.heard.iter().filter_map(|seen| match seen.mh() {
+        Some(Message::BindingUpdate(_)) => Some("update"),
+        _ if seen.destination == ip(SERVER) => Some("server"),
+        _ => None,
+    });
+    assert_eq!(order.collect::<Vec<_>>(), ["update", "server"]);
+    assert_eq!(
+        second.addresses,
+        [
+            (second.address, LIFETIME, LIFETIME),
+            (first.address, 0, LIFETIME)
+        ]
+    );
+    let node = domain.node(1);
+    let prefixes: Vec<_> = node.previous.iter().map(|it| it.prefix).collect();
+    assert_eq!(prefixes, [first.question.prefix]);
+    assert_eq!(node.previous[0].anchor, ip("2001:db8:c::21"));
+    assert_eq!(domain.node(0).state, NodeState::Previous);
+    // The server keeps it for as long as it is led here.
+    let changes = domain.sources[1].changed();
+    let [LeaseChange::Keep(kept)] = &changes[..] else {
+        panic!("{changes:?}");
+    };
+    assert_eq!(kept.address, first.address);
+    // What the server retires at a renewal is not withdrawn.
+    domain.rest(&mut mn, 40);
+    send(&mut domain.world, &mn, &client(kind::RENEW, 8, b"one"));
+    let (_, relayed) = on_core(&mut domain.world);
+    let mut inner = association(second.address, LIFETIME);
+    let retired = association(first.address, 0)[16..].to_vec();
+    inner.extend(&retired);
+    let length = u16::try_from(inner.len() - 4).unwrap();
+    inner[2..4].copy_from_slice(&length.to_be_bytes());
+    answer(
+        &mut domain.world,
+        &domain.server,
+        &relayed[0],
+        &reply(8, &inner),
+    );
+    let told = at_host(&mut domain.world, &mut mn);
+    assert_eq!(leased(&told[0].1), second.addresses);
+    assert_eq!(domain.node(1).previous.len(), 1);
+    for node in &domain.world.nodes {
+        node.check();
+    }
+}
+
+/// Prefixes of Router Advertisements with lifetime zero.
+fn withdrawn(seen: &[Seen]) -> Vec<Ipv6Addr> {
+    let advertisements = advertisements(seen);
+    let options = advertisements.iter().flat_map(|(_, it)| &it.options);
+    let prefixes = options.filter_map(|option| match option {
+        NdOption::PrefixInformation(it) if it.valid == 0 => Some(it.prefix),
+        _ => None,
+    });
+    prefixes.collect()
+}
+
+/// A host gives an old address back; the prefix goes, by DHCP and by Router Advertisement.
+///
+/// Proves S2-46.
+#[test]
+fn what_a_host_gives_back_is_let_go_of() {
+    let (mut domain, mut mn, first, _) = walked();
+    domain.world.pass(Duration::from_secs(2));
+    mn.live(&mut domain.world);
+    domain.sources[1].changed();
+    let mut release = client(kind::RELEASE, 9, b"one");
+    release.extend(association(first.address, 0));
+    send(&mut domain.world, &mn, &release);
+    domain.world.pass(Duration::from_secs(2));
+    let heard = mn.live(&mut domain.world);
+    assert_eq!(withdrawn(&heard), [first.question.prefix.prefix]);
+    assert!(domain.node(1).previous.is_empty());
+    let ended = LeaseChange::End(first.address);
+    assert_eq!(domain.sources[1].changed(), [ended]);
+}
+
+/// Nobody uses an old prefix any more: its lease ends with it. So does that of a session that is over.
+///
+/// Proves S2-46.
+#[test]
+fn leases_end_with_their_prefixes() {
+    let (mut domain, mut mn, first, second) = walked();
+    domain.sources[1].changed();
+    let now = domain.world.now();
+    let prefix = BoundPrefix::V6(first.question.prefix);
+    let engine = &mut domain.world.nodes[1].engine;
+    engine.deliver(now, Event::Unused { prefix });
+    domain.world.pass(Duration::from_secs(2));
+    let heard = mn.live(&mut domain.world);
+    assert_eq!(withdrawn(&heard), [first.question.prefix.prefix]);
+    let ended = LeaseChange::End(first.address);
+    assert_eq!(domain.sources[1].changed(), [ended]);
+    let mn_identifier = domain.node(1).mn_identifier;
+    let now = domain.world.now();
+    let engine = &mut domain.world.nodes[1].engine;
+    engine.deliver(now, Event::Delete { mn_identifier });
+    domain.world.pass(Duration::from_secs(2));
+    let heard = mn.live(&mut domain.world);
+    assert_eq!(withdrawn(&heard), [second.question.prefix.prefix]);
+    let ended = LeaseChange::End(second.address);
+    assert_eq!(domain.sources[1].changed(), [ended]);
+}
+
+/// Proves S2-47.
+#[test]
+fn a_host_without_mobility_gets_an_address_and_nobody_is_told() {
+    let mut domain = domain();
+    let mut mn = Host::new(MN, 2);
+    let mut old = Vec::new();
+    for index in [0, 1] {
+        let node = domain.come(index, &mut mn);
+        assert_eq!(node.state, NodeState::Served);
+        let leased = domain.lease_here(index, &mut mn, old);
+        assert_eq!(leased.addresses, [(leased.address, LIFETIME, LIFETIME)]);
+        assert_eq!(signalling(&leased.heard), [""; 0]);
+        assert!(domain.node(index).previous.is_empty());
+        old = vec![domain.lease(b"one", leased.address)];
+    }
+    assert_eq!(domain.sources[1].changed(), []);
+}
+
+/// What is no lease of this client, or of no anchor of the domain, changes nothing for the host.
+#[test]
+fn leases_of_others_and_of_nowhere_are_none() {
+    let mut domain = domain();
+    let mut mn = Host::new(MN, 1);
+    domain.come(1, &mut mn);
+    let others = domain.lease(b"two", ip("2001:db8:2100::9"));
+    let leased = domain.lease_here(1, &mut mn, vec![others]);
+    assert_eq!(leased.addresses.len(), 1);
+    assert_eq!(signalling(&leased.heard), [""; 0]);
+    // A prefix of nobody's is no anchor's.
+    let mut domain = self::domain();
+    domain.come(1, &mut mn);
+    let nowhere = domain.lease(b"one", ip("2001:db8:7700::9"));
+    let leased = domain.lease_here(1, &mut mn, vec![nowhere]);
+    assert_eq!(signalling(&leased.heard), [""; 0]);
+    assert!(domain.node(1).previous.is_empty());
+    // It stays with the host until an anchor would have answered, and no longer.
+    domain.rest(&mut mn, 20);
+    send(&mut domain.world, &mn, &client(kind::RENEW, 8, b"one"));
+    let (_, relayed) = on_core(&mut domain.world);
+    let given = reply(8, &association(leased.address, LIFETIME));
+    answer(&mut domain.world, &domain.server, &relayed[0], &given);
+    let told = at_host(&mut domain.world, &mut mn);
+    assert_eq!(told[0].1, given);
+    assert_eq!(domain.sources[1].changed(), []);
+    domain.world.nodes[1].check();
+}
+
+/// Answers that nobody waits for, a database that fails, and one that is behind: the host is served on.
+#[test]
+fn the_database_is_no_ones_prison() {
+    let mut domain = domain();
+    let mut mn = Host::new(MN, 1);
+    let prefix = domain.come(0, &mut mn).prefix;
+    let question = Question {
+        link: roles::event::HostLink {
+            interface: 1,
+            mac: mn.mac,
+        },
+        duid: b"one".to_vec(),
+        associations: vec![1],
+        prefix,
+    };
+    let lease = domain.lease(b"one", ip("2001:db8:2200::9"));
+    on_core(&mut domain.world);
+    domain.tell(0, question.clone(), vec![lease.clone()]);
+    assert_eq!(
+        signalling(&on_core(&mut domain.world).0),
+        [""; 0],
+        "nobody asked"
+    );
+    // The message that waits is the last one.
+    for transaction in [1, 2] {
+        send(
+            &mut domain.world,
+            &mn,
+            &client(kind::SOLICIT, transaction, b"one"),
+        );
+    }
+    assert_eq!(domain.sources[0].asked().len(), 1);
+    domain.told(
+        0,
+        Answered {
+            question: question.clone(),
+            leases: None,
+        },
+    );
+    let (_, relayed) = on_core(&mut domain.world);
+    let [relayed] = &relayed[..] else {
+        panic!("one message");
+    };
+    let payload = &relayed.payload;
+    let datagram = Datagram::parse(relayed.source, ip(SERVER), payload).unwrap();
+    let message = RelayMessage::parse(datagram.payload).unwrap();
+    let inner = message.options.first(code::RELAY_MESSAGE).unwrap();
+    assert_eq!(inner[3], 2);
+    // Asked anew, the database is behind: the message goes on without.
+    domain.sources[0].0.borrow_mut().busy = true;
+    send(&mut domain.world, &mn, &client(kind::SOLICIT, 3, b"one"));
+    assert_eq!(on_core(&mut domain.world).1.len(), 1);
+    // A host that has left while it was asked about.
+    domain.sources[0].0.borrow_mut().busy = false;
+    send(&mut domain.world, &mn, &client(kind::SOLICIT, 4, b"one"));
+    let mn_identifier = domain.node(0).mn_identifier;
+    let now = domain.world.now();
+    let engine = &mut domain.world.nodes[0].engine;
+    engine.deliver(now, Event::Delete { mn_identifier });
+    domain.tell(0, question, vec![lease]);
+    let (heard, relayed) = on_core(&mut domain.world);
+    assert!(
+        relayed.is_empty() && signalling(&heard).is_empty(),
+        "{heard:?}"
+    );
+    domain.world.nodes[0].check();
+}
+
+/// More names than one host has are not asked about; a server's answer to another name, or a reply that a
+/// host makes up, reaches nobody.
+#[test]
+fn names_are_counted_and_answers_go_to_who_asked() {
+    let mut domain = domain();
+    let mut mn = Host::new(MN, 1);
+    domain.come(0, &mut mn);
+    for name in 0..10_u8 {
+        send(
+            &mut domain.world,
+            &mn,
+            &client(kind::SOLICIT, name, &[name]),
+        );
+        domain.world.pass(Duration::from_secs(1));
+    }
+    assert_eq!(domain.sources[0].asked().len(), 4);
+    assert_eq!(domain.world.nodes[0].counted("dhcp_starved"), 6);
+
+    let mut domain = self::domain();
+    let node = domain.come(0, &mut mn);
+    let leased = domain.lease_here(0, &mut mn, Vec::new());
+    let mut other = vec![kind::REPLY, 0, 0, 7];
+    put(code::CLIENT_ID, &[b"two"], &mut other);
+    other.extend(association(leased.address, LIFETIME));
+    answer(&mut domain.world, &domain.server, &leased.relayed, &other);
+    assert_eq!(domain.world.nodes[0].counted("dhcp_unmatched"), 1);
+    let mut forged = relay_header(kind::RELAY_REPLY, 0, of(node.prefix, 1), mn.addresses[0]);
+    let old = association(ip("2001:db8:2200::9"), LIFETIME);
+    put(code::RELAY_MESSAGE, &[&reply(7, &old)], &mut forged);
+    let packet = udp(ip(SERVER), ip("2001:db8:c::21"), (547, 547), &forged);
+    on_core(&mut domain.world);
+    mn.send_to(&mut domain.world, ROUTER_MAC, &packet);
+    domain.world.pass(Duration::from_millis(20));
+    assert!(at_host(&mut domain.world, &mut mn).is_empty());
+    assert_eq!(signalling(&on_core(&mut domain.world).0), [""; 0]);
+    assert!(domain.node(0).previous.is_empty());
+    domain.world.nodes[0].check();
+}
