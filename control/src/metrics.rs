@@ -151,6 +151,8 @@ pub fn declared() -> Vec<Declared> {
     all.extend(lma.map(|it| counter("lma", it.name(), it.description())));
     let mag = roles::mag::MagCounter::ALL.iter();
     all.extend(mag.map(|it| counter("mag", it.name(), it.description())));
+    let maar = roles::maar::MaarCounter::ALL.iter();
+    all.extend(maar.map(|it| counter("maar", it.name(), it.description())));
     let cmd = roles::cmd::CmdCounter::ALL.iter();
     all.extend(cmd.map(|it| counter("cmd", it.name(), it.description())));
     let socket = SocketCounters::default().counters();
