@@ -26,6 +26,10 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Identity associations of one name.
 const ASSOCIATIONS: usize = 4;
 
+/// Names that one host is remembered under. It may choose others as often as it likes; their messages go
+/// to the server like anyone's.
+const NAMES: usize = 4;
+
 /// A lease as the server keeps it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerLease {
@@ -166,6 +170,7 @@ impl FormerLeases {
             associations: wanted,
             prefix,
         };
+        let names = host.clients.len();
         let known = host
             .clients
             .iter_mut()
@@ -178,7 +183,8 @@ impl FormerLeases {
                 client.asked
             }
             other => {
-                if !source.ask(question.clone()) {
+                let room = other.is_some() || names < NAMES;
+                if !room || !source.ask(question.clone()) {
                     return false;
                 }
                 let client = Client {
@@ -303,5 +309,45 @@ impl FormerLeases {
         for address in ended {
             source.change(LeaseChange::End(address));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::Cell;
+    use std::rc::Rc;
+
+    /// A source that counts what it is asked, and never answers.
+    struct Counts(Rc<Cell<usize>>);
+
+    impl LeaseSource for Counts {
+        fn ask(&mut self, _: Question) -> bool {
+            self.0.set(self.0.get() + 1);
+            true
+        }
+
+        fn change(&mut self, _: LeaseChange) {}
+    }
+
+    #[test]
+    fn a_host_with_ever_new_names_is_remembered_under_a_few() {
+        let asked = Rc::new(Cell::new(0));
+        let mut leases = FormerLeases::default();
+        leases.ask_from(Box::new(Counts(Rc::clone(&asked))));
+        let link = HostLink {
+            interface: 0,
+            mac: wire::ether::MacAddr([2, 0, 0, 0, 0, 1]),
+        };
+        let prefix = "2001:db8:1::/64".parse().expect("a prefix");
+        let held =
+            (0..100_u8).filter(|name| leases.holds(link, prefix, &[*name], &[1], b"solicit"));
+        assert_eq!(held.count(), NAMES);
+        assert_eq!(asked.get(), NAMES);
+        // Those go on to be waited for.
+        assert!(leases.holds(link, prefix, &[0], &[1], b"solicit again"));
+        assert_eq!(asked.get(), NAMES);
+        leases.forget(link);
+        assert!(leases.holds(link, prefix, &[200], &[1], b"solicit"));
     }
 }

@@ -25,10 +25,12 @@ use super::former::{Answered, LeaseChange, LeaseSource, Question, ServerLease};
 use crate::rpc::types;
 use parking_lot::Mutex;
 use serde_json::{json, Value};
+use std::io;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::sync::{mpsc, Notify};
 use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::{timeout_at, Instant};
 use wire::mh::HomeNetworkPrefix;
 
 /// Questions and changes that wait for the task.
@@ -36,6 +38,9 @@ const WAITING: usize = 256;
 
 /// Questions and changes that are with the server at a time.
 const AT_ONCE: usize = 16;
+
+/// Longest time for a question, from when it is asked: a host's message waits for the answer.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Time between two looks at the server's configuration.
 const LOOK: Duration = Duration::from_secs(30);
@@ -103,7 +108,7 @@ impl Drop for Task {
 }
 
 enum Ask {
-    Find(Question),
+    Find(Question, Instant),
     Change(LeaseChange),
 }
 
@@ -112,7 +117,8 @@ struct Source(mpsc::Sender<Ask>);
 
 impl LeaseSource for Source {
     fn ask(&mut self, question: Question) -> bool {
-        self.0.try_send(Ask::Find(question)).is_ok()
+        let ask = Ask::Find(question, Instant::now() + PATIENCE);
+        self.0.try_send(ask).is_ok()
     }
 
     fn change(&mut self, change: LeaseChange) {
@@ -167,9 +173,9 @@ async fn serve(
                 let (settings, tell) = (Arc::clone(&settings), tell.clone());
                 match ask {
                     None => return,
-                    Some(Ask::Find(question)) => {
+                    Some(Ask::Find(question, until)) => {
                         running.spawn(async move {
-                            let answered = find(&settings, question).await;
+                            let answered = find(&settings, question, until).await;
                             let _ = tell.send(answered).await;
                         });
                     }
@@ -213,8 +219,10 @@ async fn seen(settings: &Settings) -> Result<Mismatches, Failure> {
 }
 
 /// The leases of a name. Each of its associations has one in the prefix of the host then.
-async fn find(settings: &Settings, question: Question) -> Answered {
-    let leases = match placed(settings, &question).await {
+async fn find(settings: &Settings, question: Question, until: Instant) -> Answered {
+    let placed = timeout_at(until, placed(settings, &question)).await;
+    let late = |_| Err(io::Error::from(io::ErrorKind::TimedOut).into());
+    let leases = match placed.unwrap_or_else(late) {
         Ok(leases) => Some(leases),
         Err(failure) => {
             tracing::warn!(host = %question.link.mac, %failure, "the DHCPv6 server's leases are not known");
@@ -262,5 +270,48 @@ async fn alter(settings: &Settings, change: LeaseChange) {
     };
     if let Err(failure) = settings.channel.command(command, arguments).await {
         tracing::warn!(%failure, ?change, "the DHCPv6 server does not change a lease");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use roles::event::HostLink;
+    use tokio::net::UnixListener;
+
+    /// A hundred hosts ask while the server takes commands and says nothing: each message goes on after
+    /// the one second that it may wait, those too that wait for others.
+    #[test]
+    fn a_silent_server_holds_nobody_for_longer_than_a_second() {
+        let runtime = tokio::runtime::Builder::new_current_thread();
+        let runtime = { runtime }.enable_all().start_paused(true).build();
+        runtime.expect("a runtime").block_on(async {
+            let directory = tempfile::tempdir().expect("a directory");
+            let path = directory.path().join("kea6.sock");
+            let _silent = UnixListener::bind(&path).expect("a socket");
+            let mut kea = Kea::start(Settings {
+                channel: Channel::Unix(path),
+                pools: Vec::new(),
+            });
+            let mut source = kea.source();
+            let begun = Instant::now();
+            for host in 0..100 {
+                let asked = source.ask(Question {
+                    link: HostLink {
+                        interface: 0,
+                        mac: wire::ether::MacAddr([2, 0, 0, 0, 0, host]),
+                    },
+                    duid: vec![host],
+                    associations: vec![1],
+                    prefix: "2001:db8:1::/64".parse().expect("a prefix"),
+                });
+                assert!(asked);
+            }
+            for _ in 0..100 {
+                let answered = kea.told.recv().await.expect("an answer");
+                assert_eq!(answered.leases, None);
+            }
+            assert!(begun.elapsed() < PATIENCE * 2, "{:?}", begun.elapsed());
+        });
     }
 }
