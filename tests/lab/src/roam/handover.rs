@@ -166,8 +166,9 @@ fn roam(
                 bed.go(0, reached)?;
                 probes.wait_through(now_us(), LIMIT)?;
             }
-            let at_us = now_us();
-            bed.go(to, reached)?;
+            let began = bed.plug(to)?;
+            let at_us = now_us().saturating_sub(began.elapsed().as_micros() as u64);
+            bed.settle(to, reached, began)?;
             probes.wait_through(now_us(), LIMIT)?;
             made.push(Made {
                 anchors: reached,
