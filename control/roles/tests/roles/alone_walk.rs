@@ -2,19 +2,11 @@
 //! either way of finding anchors, and with messages that are lost.
 
 use crate::alone_scenario::{Domain, Known, ASKS, IDENTIFIER};
+use crate::maar_walk::WALK;
 use crate::scenario::{at, link, nai, solicits};
 use roles::event::Departure;
 use roles::maar::{Backend, FoundBy, MaarCounter};
 use roles::Event;
-
-/// Where the host goes, and what it has come by then.
-const WALK: [(usize, &[usize]); 5] = [
-    (1, &[]),
-    (2, &[1]),
-    (3, &[1, 2]),
-    (1, &[2, 3]),
-    (2, &[1, 3]),
-];
 
 /// Proves S2-43, S2-45, S2-48, S2-49, S2-51, S2-52, S2-54.
 #[test]

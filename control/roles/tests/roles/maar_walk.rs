@@ -229,7 +229,7 @@ impl Domain {
 }
 
 /// Where the host goes, and what it has come by then.
-const WALK: [(usize, &[usize]); 5] = [
+pub const WALK: [(usize, &[usize]); 5] = [
     (1, &[]),
     (2, &[1]),
     (3, &[1, 2]),
