@@ -29,6 +29,7 @@ mod message;
 mod outstanding;
 pub mod policy;
 pub mod pool;
+mod presence;
 mod refusal;
 mod revocation;
 mod sequence;

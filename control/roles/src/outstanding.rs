@@ -69,6 +69,11 @@ impl Update {
         again
     }
 
+    /// Whether it says that its host has come, rather than that it still is there or has left.
+    pub(crate) fn moves(&self) -> bool {
+        self.handoff != HandoffIndicator::NOT_CHANGED && self.lifetime != Lifetime::ZERO
+    }
+
     /// The sending that has this sequence number.
     pub(crate) fn transmission(&self, sequence: u16) -> Option<Transmission> {
         let mut sent = self.sent.iter().rev();

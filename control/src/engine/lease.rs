@@ -2,14 +2,18 @@
 //!
 //! ```text
 //!   server ──► Reply with a prefix that is not bound here ──► held ──┬─ bound: goes to the host as it is
-//!                              └──► role ──► update ──► anchor ──────┤
-//!                                                                    └─ refused, or two seconds are over:
-//!                                                                       goes without it (NoPrefixAvail)
+//!                              └──► role ──► update ──► anchor ──────┼─ refused: goes without it (NoPrefixAvail)
+//!                                     ▲                              └─ two seconds are over: the same
+//!                                     └── withdrawn ───────────────────────────┘
 //! ```
 //!
 //! A host must not take a prefix for its own that leads nowhere. One answer of a host is held, the newest, and
 //! of so many hosts at a time; an answer that finds no room goes at once, without what is not bound. Whatever else
 //! it leases waits with it, for it is one message.
+//!
+//! A prefix that the host was told not to have must not be led to it either, should the anchor's
+//! acknowledgement still come: the role hears that it is withdrawn, and tells the anchor. The server still
+//! has it for the host, which gets it by its next exchange (RFC 8415 section 18.2.10.1).
 
 use super::{Alarm, Engine};
 use crate::counters::Counter;
@@ -17,7 +21,7 @@ use crate::dhcp::v6::Answer;
 use hashbrown::HashMap;
 use roles::effect::Path;
 use roles::event::HostLink;
-use roles::{BoundPrefix, Now, Role};
+use roles::{BoundPrefix, Event, Now, Role};
 use std::time::Duration;
 use wire::dhcpv6::{mend, Lease};
 use wire::mh::HomeNetworkPrefix;
@@ -53,20 +57,48 @@ impl<R: Role> Engine<R> {
     pub(super) fn answer_or_hold(&mut self, now: Now, link: HostLink, answer: Answer) {
         let waits = answer.delegated.iter().any(|it| !self.leads_to(link, *it));
         if !waits {
-            self.held_answers.remove(&link);
-            self.wheel.cancel(&Alarm::HeldAnswer(link));
             return self.dhcp_answer(link, &answer);
         }
         let known = self.held_answers.contains_key(&link);
         if !known && self.held_answers.len() >= HOSTS {
-            return self.answer_without(link, answer);
+            let gone = self.answer_without(link, answer);
+            return self.withdraw(now, link, gone);
         }
         self.out.counters.count(Counter::DhcpHeld);
         if !known {
             self.wheel
                 .set(Alarm::HeldAnswer(link), now.monotonic + LIMIT);
         }
-        self.held_answers.insert(link, answer);
+        let newest = answer.delegated.clone();
+        let older = self.held_answers.insert(link, answer);
+        // The host hears no more of what is only in the older one.
+        let mut gone = older.map_or_else(Vec::new, |older| older.delegated);
+        gone.retain(|it| !newest.contains(it) && !self.leads_to(link, *it));
+        self.withdraw(now, link, gone);
+    }
+
+    /// A host is not told of prefixes that its anchor has been: they are not its own, then.
+    fn withdraw(&mut self, now: Now, link: HostLink, withdrawn: Vec<HomeNetworkPrefix>) {
+        if withdrawn.is_empty() {
+            return;
+        }
+        let event = Event::Leases {
+            link,
+            server: None,
+            granted: Vec::new(),
+            ended: Vec::new(),
+            delegated: Vec::new(),
+            withdrawn,
+        };
+        self.deliver(now, event);
+    }
+
+    /// The anchor has not said in time what it thinks of an answer.
+    pub(super) fn give_up_answer(&mut self, now: Now, link: HostLink) {
+        if let Some(answer) = self.held_answers.remove(&link) {
+            let gone = self.answer_without(link, answer);
+            self.withdraw(now, link, gone);
+        }
     }
 
     /// Something was bound: lets an answer go that waited for it.
@@ -79,7 +111,7 @@ impl<R: Role> Engine<R> {
         }
     }
 
-    /// Nothing more is waited for: the answer goes, without what is not bound.
+    /// Nothing more is waited for: the answer goes, without what is not bound. The role knows.
     pub(super) fn settle_answer(&mut self, link: HostLink) {
         self.wheel.cancel(&Alarm::HeldAnswer(link));
         if let Some(answer) = self.held_answers.remove(&link) {
@@ -87,7 +119,8 @@ impl<R: Role> Engine<R> {
         }
     }
 
-    fn answer_without(&mut self, link: HostLink, mut answer: Answer) {
+    /// Sends an answer to its host without the prefixes that are not bound for it; those.
+    fn answer_without(&mut self, link: HostLink, mut answer: Answer) -> Vec<HomeNetworkPrefix> {
         let mut gone = answer.delegated.clone();
         gone.retain(|it| !self.leads_to(link, *it));
         if !gone.is_empty() {
@@ -101,5 +134,6 @@ impl<R: Role> Engine<R> {
             answer.message = mend(&answer.message, |lease| !is_gone(lease)).bytes;
         }
         self.dhcp_answer(link, &answer);
+        gone
     }
 }

@@ -374,7 +374,7 @@ impl<R: Role> Engine<R> {
                 Alarm::Neighbour(neighbour) => self.neighbour_alarm(now, neighbour),
                 Alarm::Host(link) => self.host_alarm(now, link),
                 Alarm::Session(link) => self.session_alarm(now, link),
-                Alarm::HeldAnswer(link) => self.settle_answer(link),
+                Alarm::HeldAnswer(link) => self.give_up_answer(now, link),
                 Alarm::TunnelMtu(ends) => self.tunnels.restore_mtu(ends, &mut self.writer),
                 Alarm::Publish => {}
                 Alarm::Housekeeping => self.housekeeping(now),

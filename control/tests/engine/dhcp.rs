@@ -3,8 +3,8 @@
 use crate::bytes::{ip, mac_of, packet, Seen};
 use crate::host::Host;
 use crate::story::{
-    attach, domain, domain_of, domain_with_policies, signalling, ACCESS2, CAPACITY, CORE, LMA,
-    MAG1, MN, ROUTER_MAC,
+    attach, bindings, domain, domain_of, domain_with_policies, signalling, ACCESS2, CAPACITY, CORE,
+    LMA, MAG1, MN, ROUTER_MAC,
 };
 use crate::world::{Member, World};
 use control::gateway::Gateway;
@@ -511,12 +511,55 @@ fn a_prefix_that_the_anchor_does_not_acknowledge_is_not_the_hosts() {
     assert_eq!(delegated_to(&mut world, &mut mn), [false]);
     assert_eq!(world.nodes[MAG1].counted("dhcp_prefixes_refused"), 1);
 
+    const LAN: &str = "2001:db8:d000:200::/56";
     let (mut world, server, mut mn) = delegating(TAKES);
+    let core = world.wires[0].clone();
     world.wires[0].retain(|it| *it != Member::Port(LMA, 0));
-    delegate(&mut world, &server, &mn, 7, "2001:db8:d000:200::/56");
+    delegate(&mut world, &server, &mn, 7, LAN);
     assert!(delegated_to(&mut world, &mut mn).is_empty());
     world.pass(Duration::from_millis(2_100));
     assert_eq!(delegated_to(&mut world, &mut mn), [false]);
     assert_eq!(world.nodes[MAG1].counted("dhcp_prefixes_refused"), 1);
+    // What is acknowledged after that does not lead to the host what it was told not to have.
+    world.wires[0] = core;
+    world.pass(Duration::from_millis(6_000));
+    assert!(visitor(&world, MAG1).delegated_prefixes.is_empty());
+    let bindings = bindings(&world);
+    assert!(bindings[0].delegated_prefixes.is_empty(), "{bindings:?}");
+    // It gets it when it asks again, for the server still has it for the host.
+    mn.live(&mut world);
+    world.hear(CORE);
+    delegate(&mut world, &server, &mn, 8, LAN);
+    world.pass(Duration::from_millis(100));
+    assert_eq!(delegated_to(&mut world, &mut mn), [true]);
+    let bound = visitor(&world, MAG1).delegated_prefixes;
+    assert_eq!(bound, [LAN.parse().unwrap()]);
+    world.nodes[MAG1].check();
+}
+
+/// An answer that takes the place of one that is held is all that the host hears; one about something else
+/// passes it by.
+#[test]
+fn of_the_answers_that_wait_the_newest_is_the_hosts() {
+    const FIRST: &str = "2001:db8:d000:300::/56";
+    const SECOND: &str = "2001:db8:d000:400::/56";
+    let (mut world, server, mut mn) = delegating(TAKES);
+    let core = world.wires[0].clone();
+    world.wires[0].retain(|it| *it != Member::Port(LMA, 0));
+    delegate(&mut world, &server, &mn, 7, FIRST);
+    delegate(&mut world, &server, &mn, 8, SECOND);
+    send(
+        &mut world,
+        &mn,
+        &client(kind::INFORMATION_REQUEST, 9, b"one"),
+    );
+    let asked = at_server(&mut world).remove(0);
+    answer(&mut world, &server, &asked, &reply(9, &[]));
+    assert_eq!(at_host(&mut world, &mut mn).len(), 1);
+    world.wires[0] = core;
+    world.pass(Duration::from_millis(1_500));
+    assert_eq!(delegated_to(&mut world, &mut mn), [true]);
+    let bound = visitor(&world, MAG1).delegated_prefixes;
+    assert_eq!(bound, [SECOND.parse().unwrap()]);
     world.nodes[MAG1].check();
 }

@@ -265,6 +265,24 @@ impl Gateway {
             .with_context(|| format!("{}\n{}", self.name, self.process.tail()))
     }
 
+    /// A counter of it by its name, the sum over all workers.
+    ///
+    /// # Errors
+    /// When it does not answer, or has no such counter.
+    pub fn counter(&self, name: &str) -> Result<u64> {
+        let counters = self.call("counters", Value::Null)?;
+        let groups = counters["groups"].as_array().context("no groups")?;
+        let all = groups
+            .iter()
+            .flat_map(|group| group["counters"].as_array().into_iter().flatten());
+        let values: Vec<u64> = all
+            .filter(|counter| counter["name"] == name)
+            .filter_map(|counter| counter["value"].as_u64())
+            .collect();
+        ensure!(!values.is_empty(), "{} has no counter {name}", self.name);
+        Ok(values.iter().sum())
+    }
+
     /// What it has logged so far.
     pub fn log(&self) -> String {
         self.process.log()

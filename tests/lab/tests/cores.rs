@@ -41,17 +41,6 @@ fn list(domain: &Domain, method: &str) -> Result<Vec<Value>> {
     Ok(answer.as_array().context("not a list")?.clone())
 }
 
-/// A counter of the anchor's, over all workers.
-fn counter(domain: &Domain, name: &str) -> Result<u64> {
-    let answer = domain.gateway("lma")?.call("counters", Value::Null)?;
-    let groups = answer["groups"].as_array().context("no groups")?;
-    let counters = groups
-        .iter()
-        .flat_map(|group| group["counters"].as_array().into_iter().flatten());
-    let named = counters.filter(|counter| counter["name"] == name);
-    Ok(named.filter_map(|counter| counter["value"].as_u64()).sum())
-}
-
 /// Two workers share the ports; the core link goes down under load and comes back, and the session goes on.
 #[test]
 fn two_workers_and_a_link_that_goes_down_under_load() -> Result<()> {
@@ -87,7 +76,7 @@ fn two_workers_and_a_link_that_goes_down_under_load() -> Result<()> {
     // What the correspondent sends the host has no way to the core now. The session keeps sending.
     std::thread::sleep(Duration::from_secs(2));
     assert!(
-        counter(&domain, "drop_port_down")? > 0,
+        domain.gateway("lma")?.counter("drop_port_down")? > 0,
         "{}",
         domain.troubles()
     );

@@ -11,6 +11,8 @@ use lab::network::End;
 use lab::ping::{now_us, Pinger};
 use lab::topology::{Plan, Topology, CN, CORE, MN_MAC};
 use lab::transfer::Transfer;
+use nix::sys::signal::{kill, Signal};
+use nix::unistd::Pid;
 use serde_json::{json, Value};
 use std::net::Ipv6Addr;
 use std::path::Path;
@@ -165,6 +167,25 @@ fn a_lease_follows_its_host() -> Result<()> {
 /// What the server delegates from, and the gateways let it.
 const DELEGATED: &str = "2001:db8:d000::/36";
 
+/// Kea's pool of it.
+fn delegating() -> Value {
+    json!([{ "prefix": "2001:db8:d000::", "prefix-len": 36, "delegated-len": 56 }])
+}
+
+/// The same, and the server delegates from what the anchor takes for it.
+fn delegate(name: &str, configuration: &mut Configuration) {
+    adjust(name, configuration);
+    let ranges: toml::Value = vec![DELEGATED].into();
+    if name == "lma" {
+        configuration.set("lma", "delegated_prefixes", ranges);
+        return;
+    }
+    let mut dhcp = toml::Table::new();
+    dhcp.insert("servers".into(), vec![SERVER.to_string()].into());
+    dhcp.insert("delegates".into(), ranges);
+    configuration.set("mag", "dhcpv6", dhcp);
+}
+
 /// Waits until what is delegated to the only host behind a gateway is bound there.
 fn wait_for_delegation(domain: &Domain, gateway: &str, method: &str) -> Result<String> {
     let end = Instant::now() + LIMIT;
@@ -191,25 +212,8 @@ fn wait_for_delegation(domain: &Domain, gateway: &str, method: &str) -> Result<S
 fn a_delegated_prefix_follows_its_host() -> Result<()> {
     let programs = Programs::beside(Path::new(env!("CARGO_BIN_EXE_anchorage-demo")))?;
     let network = Topology::lay(Plan::default())?;
-    let pools = json!([{ "prefix": "2001:db8:d000::", "prefix-len": 36, "delegated-len": 56 }]);
-    let _server = Server::delegating(&network, &[HOME], &pools)?;
-    let mut domain = Domain::start(
-        network,
-        &programs,
-        &default_conf(),
-        |name, configuration| {
-            adjust(name, configuration);
-            let ranges: toml::Value = vec![DELEGATED].into();
-            if name == "lma" {
-                configuration.set("lma", "delegated_prefixes", ranges);
-                return;
-            }
-            let mut dhcp = toml::Table::new();
-            dhcp.insert("servers".into(), vec![SERVER.to_string()].into());
-            dhcp.insert("delegates".into(), ranges);
-            configuration.set("mag", "dhcpv6", dhcp);
-        },
-    )?;
+    let _server = Server::delegating(&network, &[HOME], &delegating())?;
+    let mut domain = Domain::start(network, &programs, &default_conf(), delegate)?;
     let mn = domain.network.mobile_node("mn", MN_MAC)?;
     mn.namespace.sysctl(&["net.ipv6.conf.eth0.autoconf=0"])?;
     domain.network.plug(&mn, 0)?;
@@ -242,6 +246,64 @@ fn a_delegated_prefix_follows_its_host() -> Result<()> {
         .with_context(|| domain.troubles())?;
     domain.wait_forgotten("mag1", LIMIT)?;
     pinger.stop()?;
+    drop(client);
+    domain.stop_well()?;
+    Ok(())
+}
+
+/// Waits until the host behind a gateway is bound and nothing that is said of it is on its way.
+fn wait_settled(domain: &Domain, gateway: &str) -> Result<()> {
+    let end = Instant::now() + LIMIT;
+    loop {
+        let visitors = domain.gateway(gateway)?.call("visitors", Value::Null)?;
+        if visitors[0]["state"] == "bound" {
+            return Ok(());
+        }
+        ensure!(Instant::now() < end, "not settled: {visitors}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// The anchor is stopped while the server delegates a prefix: the answer is held, and then goes to the host
+/// without it. The anchor goes on, and nobody has the prefix, until the host asks again: then it gets the
+/// one that the server has had for it all the time.
+///
+/// Proves S1-38.
+#[test]
+fn an_answer_is_held_until_the_anchor_has_acknowledged_it() -> Result<()> {
+    let programs = Programs::beside(Path::new(env!("CARGO_BIN_EXE_anchorage-demo")))?;
+    let network = Topology::lay(Plan::default())?;
+    let server = Server::delegating(&network, &[HOME], &delegating())?;
+    let mut domain = Domain::start(network, &programs, &default_conf(), delegate)?;
+    let mn = domain.network.mobile_node("mn", MN_MAC)?;
+    mn.namespace.sysctl(&["net.ipv6.conf.eth0.autoconf=0"])?;
+    domain.network.plug(&mn, 0)?;
+    wait_for_link_local(&mn)?;
+    wait_settled(&domain, "mag1")?;
+
+    let anchor = Pid::from_raw(domain.gateway("lma")?.id().try_into()?);
+    kill(anchor, Signal::SIGSTOP)?;
+    let client = Client::router(&domain.network, &mn)?;
+    let end = Instant::now() + LIMIT;
+    while domain.gateway("mag1")?.counter("dhcp_prefixes_refused")? == 0 {
+        ensure!(Instant::now() < end, "{}", domain.troubles());
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    drop(client);
+    kill(anchor, Signal::SIGCONT)?;
+    wait_settled(&domain, "mag1")?;
+    for (gateway, method) in [("mag1", "visitors"), ("lma", "bindings")] {
+        let list = domain.gateway(gateway)?.call(method, Value::Null)?;
+        assert_eq!(list[0]["delegated_prefixes"], json!([]), "{gateway}");
+    }
+
+    let client = Client::router(&domain.network, &mn)?;
+    let prefix = wait_for_delegation(&domain, "mag1", "visitors")?;
+    assert_eq!(wait_for_delegation(&domain, "lma", "bindings")?, prefix);
+    let leased = prefix.split('/').next().context("not a prefix")?;
+    let log = server.log();
+    let given = |line: &&str| line.contains("PD_LEASE_ALLOC") && line.contains(leased);
+    ensure!(log.lines().filter(given).count() > 0, "{log}");
     drop(client);
     domain.stop_well()?;
     Ok(())

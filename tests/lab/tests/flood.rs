@@ -11,19 +11,6 @@ use std::time::{Duration, Instant};
 
 const LIMIT: Duration = Duration::from_secs(30);
 
-/// A counter of the LMA, by its name.
-fn counter(domain: &Domain, name: &str) -> Result<u64> {
-    let counters = domain.gateway("lma")?.call("counters", Value::Null)?;
-    let groups = counters["groups"].as_array().context("no groups")?;
-    let mut all = groups
-        .iter()
-        .flat_map(|group| group["counters"].as_array().into_iter().flatten());
-    let found = all.find(|counter| counter["name"] == name);
-    found
-        .and_then(|counter| counter["value"].as_u64())
-        .with_context(|| format!("the LMA has no counter {name}"))
-}
-
 /// While the flood goes on, a host attaches, talks, moves and talks on: what the MAGs signal gets
 /// through, what the stranger makes up is limited, counted, and leaves nothing behind.
 #[test]
@@ -35,7 +22,7 @@ fn forged_signalling_keeps_no_host_out() -> Result<()> {
     let log = network.run.directory().join("flood.log");
     let mut domain = Domain::start(network, &programs, &default_conf(), |_, _| {})?;
     let flood = Flood::start(&programs, &stranger, LMA, &log)?;
-    let limited = || counter(&domain, "drop_signalling_limited");
+    let limited = || domain.gateway("lma")?.counter("drop_signalling_limited");
     let until = Instant::now() + LIMIT;
     while limited()? < 10_000 {
         ensure!(Instant::now() < until, "the flood is not felt");

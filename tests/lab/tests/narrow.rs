@@ -9,7 +9,6 @@ use lab::judge::{count, read};
 use lab::network::End;
 use lab::topology::{Plan, Topology, CN, LMA, MAGS, MN_MAC};
 use lab::transfer::Transfer;
-use serde_json::Value;
 use std::path::Path;
 use std::time::Duration;
 
@@ -26,17 +25,6 @@ fn narrow(configuration: &mut Configuration) {
             port.insert("mtu".to_owned(), CORE_MTU.into());
         }
     }
-}
-
-/// A gateway's counter of this name, over all of its groups.
-fn counter(domain: &Domain, gateway: &str, name: &str) -> Result<u64> {
-    let counters = domain.gateway(gateway)?.call("counters", Value::Null)?;
-    let groups = counters["groups"].as_array().context("no groups")?;
-    let all = groups
-        .iter()
-        .flat_map(|group| group["counters"].as_array().into_iter().flatten());
-    let named = all.filter(|counter| counter["name"] == name);
-    Ok(named.filter_map(|counter| counter["value"].as_u64()).sum())
 }
 
 /// tshark, which puts fragments together itself, finds a whole echo in each pair of them, nothing that
@@ -109,7 +97,7 @@ fn packets_of_1280_octets_cross_a_core_that_carries_no_more() -> Result<()> {
             "hold_reassembling",
             "born_reassembled",
         ]
-        .map(|name| counter(&domain, gateway, name));
+        .map(|name| domain.gateway(gateway)?.counter(name));
         assert!(cut? >= 10, "{}", domain.troubles());
         assert!(born? >= 20 && kept? >= 20, "{}", domain.troubles());
         assert!(whole? >= 10, "{}", domain.troubles());

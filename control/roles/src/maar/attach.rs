@@ -102,7 +102,7 @@ impl Maar {
             effects.push(visit.watch());
         }
         let returned = visit.detached.take().is_some();
-        let doubted = std::mem::take(&mut visit.doubted);
+        let doubted = visit.presence.shows();
         let Some(bound) = visit.bound else {
             if doubted {
                 visit.came = now.wall;

@@ -8,6 +8,7 @@ use crate::effect::{LogicalRouter, Path, TunnelEnds};
 use crate::event::{HostLink, NodeTimer, Timer};
 use crate::outstanding::Update;
 use crate::policy::Profile;
+use crate::presence::Presence;
 use crate::store::{NodePlace, NodeRecord, PreviousRecord, Record};
 use crate::{Effect, Now};
 use std::net::Ipv6Addr;
@@ -51,8 +52,8 @@ pub(super) struct Visit {
     pub(super) search: Search,
     /// It has left its link, and been asked so many times whether it really has.
     pub(super) detached: Option<u8>,
-    /// Whether the database is told that it is here as soon as it has shown that it still is.
-    pub(super) doubted: bool,
+    /// Whether it has been asked if it is still here: the database is told as soon as it says so.
+    pub(super) presence: Presence,
     /// When the database said that it is elsewhere, as of a time before it came.
     pub(super) overtook: Option<Duration>,
     /// Whether subscribers know that it attached.
@@ -299,7 +300,7 @@ impl Visit {
             previous: Vec::new(),
             search: Search::default(),
             detached: None,
-            doubted: false,
+            presence: Presence::default(),
             overtook: None,
             announced: false,
         }

@@ -9,6 +9,7 @@ use crate::counters::Counters;
 use crate::effect::{Effect, LogicalRouter, Notice};
 use crate::event::{HostLink, NodeTimer};
 use crate::outstanding::{Transmission, Update};
+use crate::presence::ANSWER;
 use crate::timestamp::Stamper;
 use crate::Now;
 use rand::rngs::StdRng;
@@ -19,9 +20,6 @@ use wire::mh::{
     BindingUpdate, HandoffIndicator, HomeNetworkPrefix, Lifetime, Message, MnIdentifier,
     MobilityOption, NtpTime, UpdateFlags,
 };
-
-/// How long a host has to answer whether it is there: RetransTimer (RFC 4861 section 10).
-const ANSWER: Duration = Duration::from_secs(1);
 
 /// What all hosts of a gateway share.
 #[derive(Clone, Debug)]
@@ -99,12 +97,10 @@ impl Core {
         let Some(visit) = node.visit.as_mut() else {
             return;
         };
-        let Some(address) = visit.link_local else {
-            return self.tell_again(now, node, effects);
-        };
-        visit.doubted = true;
-        let link = visit.link;
-        effects.push(Effect::Probe { link, address });
+        match visit.presence.ask(visit.link, visit.link_local) {
+            Some(question) => effects.push(question),
+            None => self.tell_again(now, node, effects),
+        }
     }
 
     /// Tells the database that a host is here: what it is being told of it, or anew.
@@ -127,10 +123,7 @@ impl Core {
     /// is said again of one that is still here.
     pub(super) fn retransmit(&mut self, now: Now, node: &mut Node, effects: &mut Vec<Effect>) {
         let update = node.list.update.as_ref();
-        let moves = update.is_some_and(|update| {
-            update.handoff != HandoffIndicator::NOT_CHANGED && update.lifetime != Lifetime::ZERO
-        });
-        if !moves || node.visit.is_none() {
+        if !update.is_some_and(Update::moves) || node.visit.is_none() {
             return self.transmit(now, node, effects);
         }
         effects.push(node.set(NodeTimer::Retransmit, ANSWER));

@@ -9,6 +9,7 @@ use crate::effect::{Effect, Notice};
 use crate::event::{HostLink, Timer};
 use crate::message::ProxyOptions;
 use crate::outstanding::{Transmission, Update};
+use crate::presence::Presence;
 use crate::refusal::Hold;
 use crate::{BoundPrefix, Now, SignallingProfile};
 use std::net::Ipv6Addr;
@@ -321,6 +322,7 @@ impl Mag {
         registration.bound = Some(bound);
         registration.accepted = registration.accepted.max(sent.timestamp);
         registration.doubted = false;
+        registration.presence = Presence::default();
         registration.list.missing = false;
         // A host that came up after the update had gone out may have been elsewhere in between, and
         // the anchor have heard of that later: it is told once more.

@@ -8,6 +8,7 @@ use super::Mag;
 use crate::effect::{Effect, Encapsulation, Notice};
 use crate::event::{HostLink, Sign, Timer};
 use crate::policy::Profile;
+use crate::presence::Presence;
 use crate::refusal::Hold;
 use crate::store::Key;
 use crate::Now;
@@ -74,6 +75,7 @@ impl Mag {
             return;
         };
         let came = !matches!(sign, Sign::Packet { .. } | Sign::Probe { .. });
+        let still_here = registration.presence.shows();
         let Some(bound) = registration.bound else {
             if came {
                 registration.arrived = Some(now.monotonic);
@@ -84,6 +86,8 @@ impl Mag {
                 let list = &mut registration.list;
                 self.core
                     .begin(now, list, attaching, lifetime, asked, effects);
+            } else if still_here {
+                self.core.transmit(now, &mut registration.list, effects);
             }
             return;
         };
@@ -94,16 +98,21 @@ impl Mag {
         }
         // A host that solicits has just come up on its link. It may have been elsewhere in between,
         // unseen by this gateway, so its anchor is told that it is here.
-        if !came {
-            return;
+        if came {
+            registration.arrived = Some(now.monotonic);
         }
-        registration.arrived = Some(now.monotonic);
         if sign == Sign::Operator {
             registration.halted = false;
             // Who says so knows it: what is on its way may be older than a stay elsewhere.
             if registration.list.update.is_some() {
                 return self.tell_of_arrival(now, link, effects);
             }
+        }
+        if still_here {
+            return self.tell_again(now, link, effects);
+        }
+        if !came {
+            return;
         }
         let settled = bound.since + self.core.config.initial_bindack_timeout;
         if settled <= now.monotonic || registration.list.update.is_some() {
@@ -241,6 +250,7 @@ impl Mag {
             accepted: None,
             arrived: None,
             doubted: false,
+            presence: Presence::default(),
             announced: false,
             halted: false,
             untold: false,

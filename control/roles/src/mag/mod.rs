@@ -33,8 +33,8 @@
 //! | PBA 155, 159 | ignored | asks for any prefix; refused if it did | ignored | unbound, RA withdrawn; asks for any prefix | forgotten | ignored |
 //! | PBA 129 | ignored | refused | ignored | to a refresh: it is with another gateway; unbound, then as registering, by a PBU at its next sign or at the slowest rate, should it still be here; else refused | forgotten | ignored |
 //! | PBA, other refusal | ignored | refused | ignored | unbound, RA withdrawn; refused | forgotten | ignored |
-//! | retransmission timer | - | sent again, with back-off without end | - | sent again | sent again, a few times; then forgotten | - |
-//! | refresh timer, refresh request | - | - | PBU | nothing | - | - |
+//! | retransmission timer | - | asked whether it is still here; sent again when it is, with back-off without end | - | a refresh sent again; else as registering | sent again, a few times; then forgotten | - |
+//! | refresh timer, refresh request | - | - | PBU; first asked whether it is still here if that it came is to be said | nothing | - | - |
 //! | lifetime over | - | - | unbound, RA withdrawn; registering; but refused when its anchor garbles its answers | unbound, RA withdrawn; registering | - | - |
 //! | operator deletes | - | as gone | as gone | as gone | nothing | - |
 //! | access policy changed, for all or for this host | asked again | asked again, served meanwhile | the same | the same | - | asked again |
@@ -61,6 +61,7 @@ mod draft;
 mod ipv4;
 mod leave;
 mod peers;
+mod presence;
 mod remedy;
 mod restore;
 mod revoke;
@@ -239,15 +240,8 @@ impl Mag {
 
     fn on_timer(&mut self, now: Now, timer: &Timer, effects: &mut Vec<Effect>) {
         match timer {
-            Timer::Retransmit { link } => {
-                let visitor = self.visitors.get_mut(link);
-                if let Some(registration) = visitor.and_then(|v| v.registration.as_mut()) {
-                    self.core.transmit(now, &mut registration.list, effects);
-                }
-            }
-            Timer::Refresh { link } => {
-                self.extend(now, *link, effects);
-            }
+            Timer::Retransmit { link } => self.retransmit(now, *link, effects),
+            Timer::Refresh { link } => self.refresh(now, *link, effects),
             Timer::VisitorExpiry { link } => self.on_expiry(now, *link, effects),
             Timer::Advertise { link } => {
                 if let Some(visitor) = self.visitors.get_mut(link) {
@@ -363,9 +357,10 @@ impl Mag {
         if let Some(registration) = registration.filter(|r| r.list.update.is_none()) {
             let attaching = registration.attaching();
             let (lifetime, asked) = (self.core.lifetime(), registration.prefixes.clone());
-            let list = &mut registration.list;
+            // It may have gone on to another gateway meanwhile.
             self.core
-                .begin(now, list, attaching, lifetime, asked, effects);
+                .prepare(&mut registration.list, attaching, lifetime, asked);
+            self.retransmit(now, link, effects);
         }
     }
 }

@@ -120,8 +120,13 @@ impl Mag {
                 if !self.core.config.timestamps {
                     registration.list.sequence = answer.sequence;
                 }
-                if update.correct() {
-                    self.core.transmit(now, &mut registration.list, effects);
+                let corrects = update.correct();
+                // Another gateway may have said something newer, for the host has gone on there.
+                let asks = status == Status::TIMESTAMP_LOWER_THAN_PREV_ACCEPTED;
+                match asks {
+                    _ if !corrects => {}
+                    true => self.retransmit(now, link, effects),
+                    false => self.core.transmit(now, &mut registration.list, effects),
                 }
             }
             Remedy::Wait => self.core.retry_late(&mut registration.list, effects),

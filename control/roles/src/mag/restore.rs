@@ -13,6 +13,7 @@ use super::Mag;
 use crate::backoff::fraction;
 use crate::effect::{Effect, Encapsulation};
 use crate::event::Timer;
+use crate::presence::Presence;
 use crate::store::{Key, Record, VisitorRecord};
 use crate::{BoundPrefix, Now};
 use std::time::Duration;
@@ -173,6 +174,7 @@ impl Registration {
             accepted: None,
             arrived: None,
             doubted: false,
+            presence: Presence::default(),
             announced: true,
             halted: false,
             untold: false,

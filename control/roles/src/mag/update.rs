@@ -118,10 +118,21 @@ impl Core {
         prefixes: Vec<HomeNetworkPrefix>,
         effects: &mut Vec<Effect>,
     ) {
+        self.prepare(entry, handoff, lifetime, prefixes);
+        self.transmit(now, entry, effects);
+    }
+
+    /// Prepares an update, in the place of one that may be outstanding.
+    pub(super) fn prepare(
+        &self,
+        entry: &mut ListEntry,
+        handoff: HandoffIndicator,
+        lifetime: Lifetime,
+        prefixes: Vec<HomeNetworkPrefix>,
+    ) {
         let config = &self.config;
         let backoff = Backoff::new(config.initial_bindack_timeout, config.max_bindack_timeout);
         entry.update = Some(Update::new(handoff, lifetime, prefixes, backoff));
-        self.transmit(now, entry, effects);
     }
 
     /// Sends the outstanding update, with the latest timestamp and a new sequence number, and

@@ -11,6 +11,7 @@ use crate::effect::{
 };
 use crate::event::{HostLink, Timer};
 use crate::policy::Profile;
+use crate::presence::Presence;
 use crate::store::VisitorRecord;
 use crate::BoundPrefix;
 use std::net::{IpAddr, Ipv6Addr};
@@ -73,6 +74,8 @@ pub(super) struct Registration {
     pub(super) arrived: Option<Duration>,
     /// Whether its anchor has it with another gateway; the next sign of it here says otherwise.
     pub(super) doubted: bool,
+    /// Whether it has been asked if it is still here: its anchor is told as soon as it says so.
+    pub(super) presence: Presence,
     /// Whether subscribers know that it attached.
     pub(super) announced: bool,
     /// No update goes out any more until the operator acts (RFC 5213 section 6.9.1.2 rule 6).
@@ -132,11 +135,16 @@ impl Host {
         self.link_local == Some(address) || self.addresses.iter().any(|it| it.address == address)
     }
 
-    pub(super) fn watch(&self) -> Effect {
+    /// An address that it can be asked by.
+    pub(super) fn address(&self) -> Option<Ipv6Addr> {
         let first = self.addresses.first().map(|held| held.address);
+        self.link_local.or(first)
+    }
+
+    pub(super) fn watch(&self) -> Effect {
         Effect::Watch {
             link: self.link,
-            address: self.link_local.or(first).map(IpAddr::V6),
+            address: self.address().map(IpAddr::V6),
         }
     }
 

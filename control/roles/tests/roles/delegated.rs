@@ -334,6 +334,26 @@ fn a_lease_that_comes_while_an_update_is_answered_is_told_after_it() {
     );
 }
 
+/// The anchor's word comes when the host has been told not to have it.
+#[test]
+fn what_is_withdrawn_before_it_is_acknowledged_is_not_bound() {
+    let mut mag = gateway();
+    let update = attach(&mut mag, 0);
+    tell(&mut mag, 5, answers(&update, 0, &[]));
+    let first = pbu_in(&tell(&mut mag, 5000, delegates(&[LAN], &[]))).clone();
+    assert_eq!(tell(&mut mag, 7000, delegates(&[], &[LAN])), []);
+    let effects = tell(&mut mag, 7010, answers(&first, 0, &[LAN]));
+    assert_eq!(bound_to_host(&effects), []);
+    let again = pbu_in(&effects).clone();
+    assert_eq!(told(&again.options), []);
+    tell(&mut mag, 7020, answers(&again, 0, &[]));
+    assert_eq!(mag.counter(MagCounter::DelegationsRefused), 0);
+    // The next exchange has it again.
+    let update = pbu_in(&tell(&mut mag, 9000, delegates(&[LAN], &[]))).clone();
+    let effects = tell(&mut mag, 9010, answers(&update, 0, &[LAN]));
+    assert_eq!(bound_to_host(&effects), [(prefix(LAN).into(), true)]);
+}
+
 #[test]
 fn a_host_is_served_on_when_its_anchor_takes_no_delegated_prefix() {
     for status in [177, 178] {

@@ -452,7 +452,8 @@ fn the_hosts_of_an_anchor_that_is_down_are_told_so_if_so_configured() {
     assert!(effects
         .iter()
         .any(|effect| matches!(effect, Effect::Unbind { .. })));
-    // It is registered on, until somebody accepts that; then its anchor is asked again.
+    // It is registered on if it is still here, until somebody accepts that; then its anchor is asked again.
+    let effects = still_here(&mut mag, ms + 2, &effects);
     let update = pbu_in(&effects).clone();
     assert_eq!(handoff_of(&update.options), Some(HandoffIndicator::UNKNOWN));
     assert_eq!(fire(&mut mag, ms + 10, asks(LMA)), []);

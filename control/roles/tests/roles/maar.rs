@@ -2,12 +2,13 @@
 
 use crate::maar_scenario::{
     accepted, anchored, arrives, bindings, config, direct, from, here, led_here, maar,
-    maar_address, own_prefix, pool, refused, router, served, still_here, timer, told, tunnel,
-    update_from, update_to_cmd, CMD,
+    maar_address, own_prefix, pool, refused, router, served, timer, told, tunnel, update_from,
+    update_to_cmd, CMD,
 };
 use crate::scenario::{
     advertisements, at, fire, ignored_because, ip, link, nai, position, prefix, prefixes_of,
-    refused_because, sent, solicits, status, tell, timer_after, HOST_LINK_LOCAL, STRANGER,
+    refused_because, sent, solicits, status, still_here, tell, timer_after, HOST_LINK_LOCAL,
+    STRANGER,
 };
 use roles::effect::{Effect, Path};
 use roles::event::{Departure, NodeTimer};

@@ -3,9 +3,9 @@
 
 use crate::maar_scenario::{
     accepted, anchored, arrives, bindings, from, here, led_here, maar, own_prefix, refused, served,
-    still_here, timer, told, tunnel, update_from, update_to_cmd, CMD,
+    timer, told, tunnel, update_from, update_to_cmd, CMD,
 };
-use crate::scenario::{admitted, at, fire, ip, profile, sent, tell, HOST_LINK_LOCAL};
+use crate::scenario::{admitted, at, fire, ip, profile, sent, still_here, tell, HOST_LINK_LOCAL};
 use roles::effect::{Effect, Path};
 use roles::event::{NodeTimer, Sign};
 use roles::maar::{Maar, MaarCounter, NodeState};

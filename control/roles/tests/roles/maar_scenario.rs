@@ -4,7 +4,7 @@ use crate::scenario::{
     admitted, ip, link, message_event, nai, prefix, profile, sent, solicits, stamp, tell,
 };
 use roles::effect::{Effect, LogicalRouter, Path, TunnelEnds};
-use roles::event::{HostLink, NodeTimer, Sign, Timer};
+use roles::event::{HostLink, NodeTimer, Timer};
 use roles::maar::{Maar, MaarConfig, Neighbour};
 use roles::pool::{Pool, Pools};
 use roles::{BoundPrefix, Event};
@@ -76,18 +76,6 @@ pub fn arrives(maar: &mut Maar, ms: u64, link: HostLink) -> (BindingUpdate, Vec<
     assert_eq!(seen, [Effect::Authenticate { link }]);
     let effects = tell(maar, ms, admitted(link, profile("mn")));
     (update_to_cmd(&effects), effects)
-}
-
-/// The host is asked whether it is there, and says so.
-pub fn still_here(maar: &mut Maar, ms: u64, asked: &[Effect]) -> Vec<Effect> {
-    assert_eq!(sent(asked), []);
-    let probed = asked.iter().find_map(|effect| match effect {
-        Effect::Probe { link, address } => Some((*link, *address)),
-        _ => None,
-    });
-    let (link, source) = probed.expect("a question");
-    let sign = Sign::Packet { source };
-    tell(maar, ms, Event::HostSeen { link, sign })
 }
 
 /// The one message that effects send to the database, an update.

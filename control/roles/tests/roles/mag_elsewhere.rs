@@ -34,7 +34,10 @@ fn a_host_that_is_elsewhere_is_not_served() {
         assert!(late >= Duration::from_secs(32));
         let effects = match signs {
             Some(sign) => tell(&mut mag, 2_880_900, sign),
-            None => fire(&mut mag, 2_920_000, retransmit()),
+            None => {
+                let asked = fire(&mut mag, 2_920_000, retransmit());
+                still_here(&mut mag, 2_920_002, &asked)
+            }
         };
         let update = pbu_in(&effects).clone();
         assert_eq!(handoff_of(&update.options), UNKNOWN);
@@ -112,7 +115,8 @@ fn a_solicitation_after_an_update_went_out_is_told_when_that_is_answered() {
     let effects = tell(&mut mag, 400, done);
     let second = Duration::from_secs(1);
     assert_eq!(timer_after(&effects, &refresh()), Some(second));
-    let again = fire(&mut mag, 1400, refresh());
+    let asked = fire(&mut mag, 1400, refresh());
+    let again = still_here(&mut mag, 1402, &asked);
     let again = pbu_in(&again).clone();
     assert_eq!(handoff_of(&again.options), UNKNOWN);
     // One that has gone out after the solicitation says it all.
@@ -131,7 +135,8 @@ fn a_solicitation_right_after_the_registration_is_told_in_a_while() {
     assert_eq!(sent(&effects), []);
     let soon = timer_after(&effects, &refresh());
     assert_eq!(soon, Some(Duration::from_millis(305)));
-    let effects = fire(&mut mag, 1005, refresh());
+    let asked = fire(&mut mag, 1005, refresh());
+    let effects = still_here(&mut mag, 1007, &asked);
     assert_eq!(handoff_of(&pbu_in(&effects).options), UNKNOWN);
     // The next refresh is one again.
     let update = pbu_in(&effects).clone();
@@ -156,7 +161,8 @@ fn refusals_that_come_twice_count_once() {
             Some("acknowledgement_without_update")
         );
         assert_eq!(refused_because(&effects), None, "{status}");
-        let effects = fire(&mut mag, 2_920_000, retransmit());
+        let asked = fire(&mut mag, 2_920_000, retransmit());
+        let effects = still_here(&mut mag, 2_920_002, &asked);
         let update = pbu_in(&effects).clone();
         assert_eq!(handoff_of(&update.options), handoff);
         let effects = tell(
@@ -176,6 +182,7 @@ fn a_lifetime_that_is_over_before_the_refresh_began() {
     let effects = fire(&mut mag, 3_600_000, expiry());
     assert!(unbinds(&effects));
     assert_eq!(refused_because(&effects), None);
+    let effects = still_here(&mut mag, 3_600_000, &effects);
     let update = pbu_in(&effects);
     assert_eq!(handoff_of(&update.options), UNKNOWN);
     assert_eq!(prefixes_of(&update.options), [prefix(GIVEN)]);

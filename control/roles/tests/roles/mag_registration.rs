@@ -78,7 +78,8 @@ fn updates_are_sent_again_with_backoff_and_without_end() {
         let period = SECOND * period;
         assert!(delay >= period && delay <= period + period / 8, "{delay:?}");
         now += delay.as_millis() as u64 + 1;
-        let effects = fire(&mut mag, now, retransmit());
+        let asked = fire(&mut mag, now, retransmit());
+        let effects = still_here(&mut mag, now, &asked);
         let update = pbu_in(&effects);
         assert_eq!(update.sequence, last.sequence.wrapping_add(1));
         let latest = MobilityOption::Timestamp(stamp(now));
@@ -99,7 +100,8 @@ fn updates_are_sent_again_with_backoff_and_without_end() {
 #[test]
 fn an_answer_that_crosses_a_retransmission() {
     let (mut mag, first) = registering();
-    fire(&mut mag, 1100, retransmit());
+    let asked = fire(&mut mag, 1100, retransmit());
+    pbu_in(&still_here(&mut mag, 1102, &asked));
     let effects = tell(
         &mut mag,
         1200,
@@ -250,7 +252,8 @@ fn an_update_that_was_late_is_sent_anew_at_once() {
 fn a_timestamp_that_came_too_late_is_sent_anew_at_once() {
     let (mut mag, mut update) = registering();
     for ms in [5, 1100, 2200] {
-        let effects = refuses(&mut mag, ms, &update, 157);
+        let asked = refuses(&mut mag, ms, &update, 157);
+        let effects = still_here(&mut mag, ms, &asked);
         update = pbu_in(&effects).clone();
         let latest = MobilityOption::Timestamp(stamp(ms));
         assert!(update.options.contains(&latest));
@@ -397,9 +400,13 @@ fn a_refresh_request_is_followed() {
 #[test]
 fn a_host_is_updated_three_times_a_second_at_most() {
     let (mut mag, update) = registering();
-    let update = pbu_in(&refuses(&mut mag, 5, &update, 157)).clone();
-    let update = pbu_in(&refuses(&mut mag, 10, &update, 157)).clone();
-    let effects = refuses(&mut mag, 15, &update, 157);
+    let mut old = |ms, update: &BindingUpdate| {
+        let asked = refuses(&mut mag, ms, update, 157);
+        still_here(&mut mag, ms + 1, &asked)
+    };
+    let update = pbu_in(&old(5, &update)).clone();
+    let update = pbu_in(&old(10, &update)).clone();
+    let effects = old(14, &update);
     assert_eq!(sent(&effects), []);
     let later = Some(Duration::from_millis(985));
     assert_eq!(timer_after(&effects, &retransmit()), later);

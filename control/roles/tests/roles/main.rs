@@ -29,6 +29,7 @@ mod maar_scenario;
 mod maar_walk;
 mod mag;
 mod mag_elsewhere;
+mod mag_presence;
 mod mag_registration;
 mod recordings;
 mod restart;

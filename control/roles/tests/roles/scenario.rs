@@ -122,6 +122,18 @@ pub fn fire(role: &mut impl Role, ms: u64, timer: Timer) -> Vec<Effect> {
     tell(role, ms, Event::Timer { timer })
 }
 
+/// A host is asked whether it is there, and says so.
+pub fn still_here(role: &mut impl Role, ms: u64, asked: &[Effect]) -> Vec<Effect> {
+    assert_eq!(sent(asked), []);
+    let probed = asked.iter().find_map(|effect| match effect {
+        Effect::Probe { link, address } => Some((*link, *address)),
+        _ => None,
+    });
+    let (link, source) = probed.expect("a question");
+    let sign = Sign::Packet { source };
+    tell(role, ms, Event::HostSeen { link, sign })
+}
+
 /// A Proxy Binding Update, as MAG1 sends it for `host` with link-layer address 1 unless told
 /// otherwise.
 #[derive(Clone)]
