@@ -24,6 +24,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 use wire::mh::{
     AccessTechnology, HandoffIndicator, HomeNetworkPrefix, MnIdentifier, MobilityOption, NtpTime,
+    RevocationTrigger,
 };
 
 /// Something that is kept.
@@ -265,4 +266,16 @@ pub struct AnchorRecord {
     /// What it has told of its interface towards the host (RFC 8885 sections 4.4, 4.7 and 4.8).
     #[serde(default)]
     pub attributes: Vec<MobilityOption>,
+    /// What it serves that has come to its end, until it has answered that it knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revoked: Option<RevokedRecord>,
+}
+
+/// What a MAAR serves that has come to its end (RFC 5846 section 8.1).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RevokedRecord {
+    /// Why it has.
+    pub trigger: RevocationTrigger,
+    /// The prefixes.
+    pub prefixes: Vec<HomeNetworkPrefix>,
 }

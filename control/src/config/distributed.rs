@@ -39,6 +39,9 @@ pub struct MaarDistributed {
     /// answered; with `dhcpv6` it does not wait.
     #[serde(default = "own::wait_ms")]
     pub wait_ms: u32,
+    /// Milliseconds of that in which the anchors have to answer that a host was found to have.
+    #[serde(default = "own::answer_wait_ms")]
+    pub answer_wait_ms: u32,
     /// Milliseconds between two questions to a host.
     #[serde(default = "own::query_interval_ms")]
     pub query_interval_ms: u32,
@@ -66,6 +69,7 @@ impl Default for MaarDistributed {
             domain: Vec::new(),
             gateways: Vec::new(),
             wait_ms: own::wait_ms(),
+            answer_wait_ms: own::answer_wait_ms(),
             query_interval_ms: own::query_interval_ms(),
             queries: own::queries(),
             transmissions: own::transmissions(),
@@ -99,6 +103,7 @@ impl MaarDistributed {
         if find_by == FindBy::NodeInformation {
             made.wait = millis(self.wait_ms);
         }
+        made.answer_wait = millis(self.answer_wait_ms);
         made.domain.clone_from(&self.domain);
         made.gateways.clone_from(&self.gateways);
         made.transmissions = self.transmissions;
@@ -128,6 +133,7 @@ impl MaarDistributed {
         }
         for (key, value, range) in [
             ("wait_ms", self.wait_ms, 0..=30_000),
+            ("answer_wait_ms", self.answer_wait_ms, 0..=30_000),
             ("query_interval_ms", self.query_interval_ms, 10..=10_000),
             ("queries", self.queries, 1..=10),
             ("transmissions", self.transmissions, 1..=20),
@@ -155,6 +161,9 @@ mod own {
     }
     pub(super) const fn wait_ms() -> u32 {
         1_000
+    }
+    pub(super) const fn answer_wait_ms() -> u32 {
+        100
     }
     pub(super) const fn query_interval_ms() -> u32 {
         250

@@ -12,6 +12,7 @@ mod draft;
 mod former;
 mod host;
 mod ipv4;
+mod maar;
 mod malformed;
 mod policy;
 mod refused;

@@ -2,6 +2,7 @@
 
 use super::exchange::Exchange;
 use super::request::Held;
+use super::revoke::Revoked;
 use super::view::{AnchorState, AnchorView, SessionState, SessionView};
 use crate::backoff::RateLimit;
 use crate::pool::overlap;
@@ -30,6 +31,8 @@ pub(super) struct Anchor {
     pub(super) attributes: Vec<MobilityOption>,
     /// The update that it is to answer.
     pub(super) exchange: Option<Exchange>,
+    /// What of all that it serves has come to its end, while it is told.
+    pub(super) revoked: Option<Revoked>,
     pub(super) rate: RateLimit,
 }
 
@@ -43,12 +46,13 @@ impl Anchor {
             silent: None,
             attributes: Vec::new(),
             exchange: None,
+            revoked: None,
             rate: RateLimit::default(),
         }
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.prefixes.is_empty() && self.leaving.is_empty()
+        self.prefixes.is_empty() && self.leaving.is_empty() && self.revoked.is_none()
     }
 
     /// Whether nothing more is expected from it about the move to `serving`.

@@ -1,5 +1,6 @@
 //! How a central mobility database is set up.
 
+use crate::RevocationConfig;
 use serde::{Deserialize, Serialize};
 use std::net::Ipv6Addr;
 use std::time::Duration;
@@ -82,6 +83,18 @@ pub struct CmdConfig {
 }
 
 impl CmdConfig {
+    /// How serving MAARs are told of the end of sessions: as often and as patiently as they are told
+    /// of anything.
+    pub(super) const fn revocation(&self) -> RevocationConfig {
+        RevocationConfig {
+            accept: true,
+            accept_global: false,
+            max_retries: self.max_retransmissions,
+            initial_delay: self.initial_bindack_timeout,
+            max_delay: self.max_bindack_timeout,
+        }
+    }
+
     /// Prefixes of previous MAARs that a message holds in any case, with all that is told of each.
     pub const MOST_PREVIOUS: usize = 24;
 

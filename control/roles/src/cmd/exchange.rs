@@ -23,7 +23,7 @@ use std::collections::VecDeque;
 use std::net::Ipv6Addr;
 use wire::mh::{
     BindingAcknowledgement, BindingUpdate, HomeNetworkPrefix, Lifetime, Message, MobilityOption,
-    NtpTime, Status, UpdateFlags,
+    NtpTime, RevocationTrigger, Status, UpdateFlags,
 };
 
 /// Transmissions of one update that an acknowledgement may answer.
@@ -105,6 +105,7 @@ impl Cmd {
             });
             self.dispatch(now, session, maar, effects);
         }
+        self.indicate(session, effects);
         self.end_if_over(session, effects);
     }
 
@@ -301,6 +302,9 @@ impl Cmd {
             return;
         };
         let before: Vec<HomeNetworkPrefix> = entry.prefixes().collect();
+        // A serving MAAR that has been answered may have been told of what is gone.
+        let answered = entry.held.as_ref().is_none_or(|held| held.answered);
+        let mut lost = Vec::new();
         let Some(anchor) = entry.anchor_mut(maar) else {
             return;
         };
@@ -312,11 +316,9 @@ impl Cmd {
                 self.counters.add(CmdCounter::AnchorsReleased);
             }
             (Purpose::Move(serving), Some(anchored)) => {
-                let had = anchor.prefixes.len();
+                let gone = anchor.prefixes.iter().filter(|it| !anchored.contains(it));
+                lost.extend(gone.copied());
                 anchor.prefixes.retain(|prefix| anchored.contains(prefix));
-                for _ in anchor.prefixes.len()..had {
-                    self.counters.add(CmdCounter::PrefixesLost);
-                }
                 for prefix in found {
                     self.counters.add(CmdCounter::PrefixesFound);
                     anchor.prefixes.push(prefix);
@@ -329,15 +331,18 @@ impl Cmd {
                 self.counters.add(CmdCounter::AnchorsConfirmed);
             }
             (Purpose::Move(_), None) => {
-                for _ in 0..anchor.prefixes.len() {
-                    self.counters.add(CmdCounter::PrefixesLost);
-                }
-                anchor.prefixes.clear();
+                lost.append(&mut anchor.prefixes);
                 self.counters.add(CmdCounter::AnchorsRefused);
             }
         }
+        for _ in &lost {
+            self.counters.add(CmdCounter::PrefixesLost);
+        }
         self.cache.reindex(session, &before);
-        self.evict(session);
+        lost.extend(self.evict(session));
+        if answered {
+            self.lose(session, &lost, RevocationTrigger::UNSPECIFIED);
+        }
     }
 
     /// Of the prefixes that a previous MAAR says it anchors for a host, those that are not known here

@@ -7,6 +7,8 @@
 //!
 //! The serving MAAR may also end prefixes one by one (S2-19): a de-registration that leaves out one of
 //! its own ends those that it names, and the host stays. Their anchors are told to let go.
+//!
+//! When a session ends without its doing, the serving MAAR hears of it too: see [`super::revoke`].
 
 use super::cache::Entry;
 use super::counters::CmdCounter;
@@ -17,7 +19,7 @@ use crate::effect::{Effect, Notice};
 use crate::event::Timer;
 use crate::store::Key;
 use crate::Now;
-use wire::mh::{HomeNetworkPrefix, Lifetime, MnIdentifier};
+use wire::mh::{HomeNetworkPrefix, Lifetime, MnIdentifier, RevocationTrigger};
 
 impl Entry {
     /// Whether a de-registration by the serving MAAR is about some prefixes only.
@@ -138,7 +140,7 @@ impl Cmd {
         if entry.state == SessionState::Active {
             self.counters.add(CmdCounter::SessionsExpired);
         }
-        self.end(now, session, effects);
+        self.end(now, session, RevocationTrigger::OUT_OF_SYNC, effects);
     }
 
     /// The operator deletes a session.
@@ -146,18 +148,25 @@ impl Cmd {
         let entry = self.cache.of(host);
         if let Some(session) = entry.map(|entry| entry.session) {
             self.counters.add(CmdCounter::SessionsWithdrawn);
-            self.end(now, session, effects);
+            self.end(now, session, RevocationTrigger::ADMINISTRATIVE, effects);
         }
     }
 
-    /// Ends a session: its previous MAARs are told to let go, and it is there until they have.
-    pub(super) fn end(&mut self, now: Now, session: u64, effects: &mut Vec<Effect>) {
+    /// Ends a session: its previous MAARs are told to let go, and the one that serves it that it is
+    /// over, and why. It is there until they have answered.
+    pub(super) fn end(
+        &mut self,
+        now: Now,
+        session: u64,
+        trigger: RevocationTrigger,
+        effects: &mut Vec<Effect>,
+    ) {
         let Some(entry) = self.cache.get_mut(session) else {
             return;
         };
         let before: Vec<HomeNetworkPrefix> = entry.prefixes().collect();
-        let left = entry.serving.take();
-        entry.anchors.retain(|it| Some(it.address) != left);
+        entry.revoke_all(trigger);
+        entry.serving = None;
         entry.dismiss_all();
         entry.state = SessionState::Ending;
         entry.held = None;

@@ -7,7 +7,7 @@ use crate::effect::Effect;
 use crate::event::Timer;
 use crate::Now;
 use std::net::Ipv6Addr;
-use wire::mh::HomeNetworkPrefix;
+use wire::mh::{HomeNetworkPrefix, RevocationTrigger};
 
 impl Cmd {
     /// The MAARs were read. What hosts have of those that are gone ends now.
@@ -32,8 +32,10 @@ impl Cmd {
         };
         let before: Vec<HomeNetworkPrefix> = entry.prefixes().collect();
         let is_gone = |maar: &Ipv6Addr| !maars.contains_key(maar);
+        let mut lost = Vec::new();
         for anchor in entry.anchors.iter().filter(|it| is_gone(&it.address)) {
             let maar = anchor.address;
+            lost.extend_from_slice(&anchor.prefixes);
             effects.push(Effect::CancelTimer {
                 timer: Timer::AnchorUpdate { session, maar },
             });
@@ -44,8 +46,9 @@ impl Cmd {
         self.cache.reindex(session, &before);
         if was_served && !served {
             self.counters.add(CmdCounter::SessionsWithdrawn);
-            return self.end(now, session, effects);
+            return self.end(now, session, RevocationTrigger::ADMINISTRATIVE, effects);
         }
+        self.lose(session, &lost, RevocationTrigger::ADMINISTRATIVE);
         self.store(session, effects);
         self.anchor_settled(now, session, false, effects);
     }

@@ -11,7 +11,8 @@
 //!       │                                  │  ▼
 //!       │ all have let go                  │ Pending ──► Active, by any registration
 //!       │                                  ▼  │ MinDelayBeforeBCEDelete is over
-//!       └───────────────────────────────── Ending: its anchors are told to let go
+//!       └───────────────────────────────── Ending: its anchors are told to let go, and the MAAR that
+//!                                          serves it that it is over
 //! ```
 //!
 //! When a host comes to a MAAR, the three modes differ in who tells that MAAR of those before it:
@@ -39,6 +40,13 @@
 //!   room, or takes offence at a timestamp, is asked again.
 //! - Of a host that has more prefixes than it may, the oldest goes. A host that moves more often than
 //!   is followed is left where it is: its MAAR asks again.
+//! - A serving MAAR hears of the end of a session, or of a prefix that it has been told of and that its
+//!   anchor no longer has, by a Binding Revocation Indication (RFC 5846 section 8.1). It says by its
+//!   trigger whether the operator ended it, which is the end there too, or the database has lost touch
+//!   (Possible Out-of-Sync BCE State): a MAAR that has the host still keeps its own prefix and registers
+//!   anew. It is sent again as updates are.
+//! - An anchor that lets go of a prefix by itself says so with an indication of its own; its
+//!   de-registration, by an update, is denied all the same (S2-28).
 //! - A refresh by a MAAR that the host has left is not answered; the MAAR is told again where it went.
 //! - Updates to MAARs are repeated with doubled waits and given up after some. A MAAR that kept silent
 //!   when a host moved keeps its prefix, and is asked anew when it moves again; one that kept silent
@@ -57,6 +65,7 @@ mod pace;
 mod register;
 mod request;
 mod restore;
+mod revoke;
 mod view;
 
 pub use config::{CmdConfig, CmdMode, MaarPeer};
@@ -67,6 +76,7 @@ use crate::counters::{CounterView, Counters};
 use crate::effect::{Effect, Notice};
 use crate::event::Timer;
 use crate::message::{can_answer, ignored, ErrorSender, PerSecond};
+use crate::revocation::Revocations;
 use crate::store::Record;
 use crate::timestamp::Stamper;
 use crate::{Event, Now, Role};
@@ -95,6 +105,10 @@ pub struct Cmd {
     sequence: u16,
     stamper: Stamper,
     pacer: Pacer,
+    /// What serving MAARs are told of sessions and prefixes that have ended.
+    revocations: Revocations,
+    /// Whose session each of those is about, by its number.
+    revoking: BTreeMap<u16, u64>,
     /// Whether the timer of the pacer runs.
     pacing: bool,
 }
@@ -115,6 +129,8 @@ impl Cmd {
             rng,
             stamper: Stamper::default(),
             pacer: Pacer::new(config.pacing_rate, config.pacing_burst),
+            revocations: Revocations::default(),
+            revoking: BTreeMap::new(),
             pacing: false,
             config,
         }
@@ -204,9 +220,13 @@ impl Cmd {
             Message::BindingAcknowledgement(answer) => {
                 self.on_acknowledgement(now, from, answer, effects);
             }
-            Message::BindingRefreshRequest(_)
-            | Message::RevocationIndication(_)
-            | Message::RevocationAcknowledgement(_) => {
+            Message::RevocationIndication(indication) => {
+                self.on_revocation_indication(now, (from, to), indication, effects);
+            }
+            Message::RevocationAcknowledgement(answer) => {
+                self.on_revocation_acknowledgement(now, from, answer, effects);
+            }
+            Message::BindingRefreshRequest(_) => {
                 self.ignore(from, CmdCounter::UnexpectedMessage, effects);
             }
             Message::BindingError(_) => self.ignore(from, CmdCounter::BindingErrors, effects),
@@ -225,6 +245,7 @@ impl Cmd {
                 self.on_anchor_timer(now, session, maar, effects);
             }
             Timer::Pacing => self.on_pacing(now, effects),
+            Timer::Revocation { sequence } => self.on_revocation_timer(now, sequence, effects),
             _ => {}
         }
     }

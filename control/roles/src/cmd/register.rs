@@ -28,6 +28,9 @@ impl Cmd {
         let Some((session, serving, state)) = known else {
             return self.create(now, received, request, effects);
         };
+        if state == SessionState::Ending && !request.is_attachment() && self.is_withdrawn(session) {
+            return self.ignore(received.from, CmdCounter::RefreshOfRevoked, effects);
+        }
         if serving == Some(request.maar) {
             self.counters.add(CmdCounter::SessionsRefreshed);
             return self.stay(now, received, request, session, effects);
@@ -125,7 +128,8 @@ impl Cmd {
     ) {
         let before = self.cache.get(session).and_then(|entry| entry.serving);
         self.settle_at(now, received, request, session, effects);
-        self.evict(session);
+        // It has not heard of any yet.
+        let _evicted = self.evict(session);
         self.store(session, effects);
         let mode = self.mode;
         let wait = self.config.aggregation_timeout;
@@ -198,6 +202,11 @@ impl Cmd {
         home.prefixes = request.named.clone();
         home.prefixes.retain(|prefix| !elsewhere(prefix));
         home.leaving.clear();
+        let own = |prefix: &HomeNetworkPrefix| !elsewhere(prefix) && request.named.contains(prefix);
+        if let Some(revoked) = &mut home.revoked {
+            revoked.is_back(own);
+        }
+        home.revoked = home.revoked.filter(|it| !it.prefixes.is_empty());
         home.told = None;
         home.silent = None;
         let told = attributes(&received.update.options);
@@ -211,6 +220,10 @@ impl Cmd {
                     maar: home.address,
                 },
             });
+        }
+        for other in &mut entry.anchors {
+            // It forgets what others anchor when it hears where the host went (S2-32).
+            other.revoked = None;
         }
         entry.anchors.push(home);
         entry.serving = Some(maar);
@@ -229,11 +242,12 @@ impl Cmd {
         });
     }
 
-    /// Lets go of the oldest prefixes of a host that has too many (RFC 8885 section 6).
-    pub(super) fn evict(&mut self, session: u64) {
+    /// Lets go of the oldest prefixes of a host that has too many (RFC 8885 section 6); which they are.
+    pub(super) fn evict(&mut self, session: u64) -> Vec<HomeNetworkPrefix> {
         let most = self.config.max_previous;
+        let mut evicted = Vec::new();
         let Some(entry) = self.cache.get_mut(session) else {
-            return;
+            return evicted;
         };
         let before: Vec<HomeNetworkPrefix> = entry.prefixes().collect();
         let kept: usize = entry.previous().map(|it| it.prefixes.len()).sum();
@@ -251,8 +265,10 @@ impl Cmd {
             for _ in 0..gone {
                 self.counters.add(CmdCounter::PrefixesEvicted);
             }
+            evicted.extend(oldest);
         }
         self.cache.reindex(session, &before);
+        evicted
     }
 
     /// Nobody waits for an aggregated answer any more.

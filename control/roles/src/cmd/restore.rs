@@ -3,6 +3,7 @@
 
 use super::cache::{Anchor, Entry};
 use super::counters::CmdCounter;
+use super::revoke::Revoked;
 use super::view::SessionState;
 use super::Cmd;
 use crate::effect::Effect;
@@ -10,7 +11,7 @@ use crate::event::Timer;
 use crate::store::{AnchorRecord, Key, Record, SessionRecord};
 use crate::Now;
 use std::time::Duration;
-use wire::mh::Lifetime;
+use wire::mh::{Lifetime, RevocationTrigger};
 
 impl Cmd {
     /// Has a session stored as it stands, before anybody hears of it.
@@ -30,6 +31,10 @@ impl Cmd {
     ) {
         let session = record.session;
         let mut entry = Entry::restored(record);
+        let maars = &self.maars;
+        let gone = entry.anchors.iter();
+        let gone = gone.filter(|it| !maars.contains_key(&it.address));
+        let lost: Vec<_> = gone.flat_map(|it| it.prefixes.clone()).collect();
         entry
             .anchors
             .retain(|it| self.maars.contains_key(&it.address));
@@ -65,6 +70,7 @@ impl Cmd {
         }
         self.cache.insert(entry);
         self.counters.add(CmdCounter::SessionsRestored);
+        self.lose(session, &lost, RevocationTrigger::ADMINISTRATIVE);
         self.pursue(now, session, effects);
     }
 }
@@ -77,6 +83,7 @@ impl Entry {
             leaving: it.leaving.clone(),
             told: it.told,
             attributes: it.attributes.clone(),
+            revoked: it.revoked.as_ref().map(Revoked::record),
         };
         SessionRecord {
             session: self.session,
@@ -99,6 +106,7 @@ impl Entry {
             leaving: it.leaving.clone(),
             told: it.told,
             attributes: it.attributes.clone(),
+            revoked: it.revoked.as_ref().map(Revoked::restored),
             ..Anchor::new(it.address)
         };
         Self {

@@ -412,27 +412,29 @@ impl Maar {
             return;
         }
         self.core.counters.add(MaarCounter::AnchorsReleased);
-        self.drop_previous(now, host, prefix, effects);
+        self.drop_previous(now, host, &[prefix], effects);
     }
 
-    /// Leads a prefix of another anchor here no longer, and tells its host.
+    /// Leads prefixes of other anchors here no longer, and tells their host.
     pub(super) fn drop_previous(
         &mut self,
         now: Now,
         host: &MnIdentifier,
-        prefix: HomeNetworkPrefix,
+        prefixes: &[HomeNetworkPrefix],
         effects: &mut Vec<Effect>,
     ) {
         let Some(node) = self.nodes.get_mut(host) else {
             return;
         };
-        let gone = self
-            .books
-            .remove_previous(&self.core, node, prefix, effects);
-        if let Some(router) = gone {
+        let (core, books) = (&mut self.core, &mut self.books);
+        let removed = prefixes.iter().filter_map(|&prefix| {
+            let router = books.remove_previous(core, node, prefix, effects)?;
+            Some((prefix, router))
+        });
+        let gone: Vec<_> = removed.collect();
+        if !gone.is_empty() {
             effects.extend(node.store(now));
-            self.core
-                .advertise(now.monotonic, node, &[(prefix, router)], effects);
+            core.advertise(now.monotonic, node, &gone, effects);
         }
     }
 }

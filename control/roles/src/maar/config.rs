@@ -5,6 +5,7 @@ use crate::advertising::Advertising;
 use crate::effect::LogicalRouter;
 use crate::mag::AttachOn;
 use crate::pool::Pools;
+use crate::RevocationConfig;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::net::Ipv6Addr;
@@ -133,6 +134,17 @@ impl MaarConfig {
             remembered_refusals: 4096,
             advertising: Advertising::default(),
             seed,
+        }
+    }
+
+    /// How others are told of what we let go of: as often and as patiently as of a de-registration.
+    pub(super) const fn revocation(&self) -> RevocationConfig {
+        RevocationConfig {
+            accept: true,
+            accept_global: false,
+            max_retries: self.deregistration_transmissions.saturating_sub(1),
+            initial_delay: self.initial_bindack_timeout,
+            max_delay: self.max_bindack_timeout,
         }
     }
 

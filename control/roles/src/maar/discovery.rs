@@ -54,6 +54,9 @@ pub struct Distributed {
     /// How long the first Router Advertisement to a host waits until its anchors are found and have
     /// answered; zero: it does not wait.
     pub wait: Duration,
+    /// How much of that goes to anchors once they are found: one that is gone, of which a host kept a
+    /// prefix, is not to keep it from the others.
+    pub answer_wait: Duration,
     /// What prefixes of hosts are of, beside the pools of neighbours.
     pub domain: Vec<HomeNetworkPrefix>,
     /// What addresses of gateways are of, beside those of neighbours.
@@ -112,6 +115,7 @@ impl Distributed {
                 Backend::Asked => Duration::ZERO,
                 Backend::NodeInformation(_) => Duration::from_secs(1),
             },
+            answer_wait: Duration::from_millis(100),
             domain: Vec::new(),
             gateways: Vec::new(),
             transmissions: 5,

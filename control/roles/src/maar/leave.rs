@@ -13,7 +13,7 @@ use crate::refusal::Hold;
 use crate::store::Key;
 use crate::{BoundPrefix, Now};
 use std::time::Duration;
-use wire::mh::{HomeNetworkPrefix, MnIdentifier, Status};
+use wire::mh::{HomeNetworkPrefix, MnIdentifier, RevocationTrigger, Status};
 
 /// How often a host is asked whether it has really left, when its guard time is over.
 const FAREWELLS: u8 = 3;
@@ -102,7 +102,7 @@ impl Maar {
         self.finish(now, host, link, (true, deregister), effects);
     }
 
-    fn finish(
+    pub(super) fn finish(
         &mut self,
         now: Now,
         host: &MnIdentifier,
@@ -301,7 +301,7 @@ impl Maar {
             return self.core.release(now, node, prefix, effects);
         }
         self.core.counters.add(MaarCounter::DeregistrationsGivenUp);
-        self.drop_previous(now, host, prefix, effects);
+        self.drop_previous(now, host, &[prefix], effects);
     }
 
     /// The operator ends all that there is of a host here.
@@ -311,7 +311,7 @@ impl Maar {
         };
         match node.visit.as_ref().map(|visit| visit.link) {
             Some(link) => self.end(now, host, link, true, effects),
-            None => self.free_previous(host, effects),
+            None => self.let_go(host, RevocationTrigger::ADMINISTRATIVE, effects),
         }
     }
 
@@ -337,7 +337,7 @@ impl Maar {
             return;
         };
         match node.visit.as_ref().map(|visit| visit.link) {
-            Some(_) if node.prefix != prefix => self.drop_previous(now, &host, prefix, effects),
+            Some(_) if node.prefix != prefix => self.drop_previous(now, &host, &[prefix], effects),
             Some(link) => {
                 self.end(now, &host, link, true, effects);
                 self.refuse(
@@ -347,7 +347,7 @@ impl Maar {
                     effects,
                 );
             }
-            None => self.free_previous(&host, effects),
+            None => self.let_go(&host, RevocationTrigger::UNSPECIFIED, effects),
         }
     }
 

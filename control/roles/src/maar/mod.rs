@@ -49,9 +49,12 @@
 //! | PBU, lifetime 0 | - | as above | ended, RA withdrawn | ended | freed |
 //! | link down, unreachable | forgotten | freed | guarded: no PBU (S2-29) | asked again later | - |
 //! | operator, AAA detach | forgotten | freed, PBU lifetime 0 | ended, RA withdrawn, PBU lifetime 0 | the same | - |
-//! | operator deletes | - | as above | as above | as above | freed, without a word |
+//! | BRI, all of it | - | - | ended, RA withdrawn | ended | - |
+//! | BRI, out of sync | - | - | other anchors' dropped; host asked whether it is here, then PBU | ended | - |
+//! | BRI, another anchor's prefix | - | - | that one dropped, its RA withdrawn | the same | - |
+//! | operator deletes | - | as above | as above | as above | freed, BRI |
 //! | another anchor's prefix unused | - | - | PBU lifetime 0 for it; once acknowledged, unbound and its RA withdrawn (S2-19) | - | - |
-//! | table refuses | - | - | ours: ended, refused; another anchor's: dropped | - | freed |
+//! | table refuses | - | - | ours: ended, refused; another anchor's: dropped | - | freed, BRI |
 //!
 //! What says that a host has come takes it from wherever else it is, and is newer than what others have
 //! said. So it is said again of hosts only that have shown that they are still here.
@@ -79,6 +82,7 @@ mod leave;
 mod node;
 mod previous;
 mod restore;
+mod revoke;
 mod search;
 mod straight;
 mod update;
@@ -94,6 +98,7 @@ use crate::effect::Effect;
 use crate::event::{HostLink, NodeTimer, RevocationScope, Timer};
 use crate::message::{can_answer, ignored, ErrorSender, PerSecond};
 use crate::refusal::Refusals;
+use crate::revocation::Revocations;
 use crate::store::Record;
 use crate::{Event, Now, Role};
 use attach::Arrival;
@@ -124,6 +129,8 @@ pub struct Maar {
     /// Questions to hosts.
     queries: PerSecond<1000>,
     refusals: Refusals,
+    /// What others are told of prefixes that we have let go of.
+    revocations: Revocations,
     errors: ErrorSender,
     /// Updates by strangers that are answered.
     strangers: PerSecond<100>,
@@ -142,6 +149,7 @@ impl Maar {
             learned: Learned::default(),
             queries: PerSecond::default(),
             refusals: Refusals::default(),
+            revocations: Revocations::default(),
             errors: ErrorSender::default(),
             strangers: PerSecond::default(),
         }
@@ -216,6 +224,12 @@ impl Maar {
                 self.on_acknowledgement(now, from, answer, effects);
             }
             Message::BindingUpdate(update) => self.on_update(now, from, update, effects),
+            Message::RevocationIndication(indication) => {
+                self.on_revocation_indication(now, (from, to), indication, effects);
+            }
+            Message::RevocationAcknowledgement(answer) => {
+                self.on_revocation_acknowledgement(from, answer, effects);
+            }
             Message::BindingError(_) => self.ignore(from, MaarCounter::BindingErrors, effects),
             _ => {
                 self.errors.unrecognized(now.monotonic, from, to, effects);
@@ -287,6 +301,9 @@ impl Role for Maar {
                         what,
                     },
             } => self.on_timer(now, mn_identifier, *what, effects),
+            Event::Timer {
+                timer: Timer::Revocation { sequence },
+            } => self.on_revocation_timer(*sequence, effects),
             Event::AccessPolicyChanged => self.on_access_policy(now, effects),
             Event::AccessPolicyChangedFor { link } => self.ask_again(now, *link, effects),
             Event::Leases {

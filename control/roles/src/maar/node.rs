@@ -94,6 +94,8 @@ pub(super) struct Search {
     pub(super) open: bool,
     /// The first advertisement waits for the end of the search.
     pub(super) waits: bool,
+    /// Until when at most, on the monotonic clock.
+    pub(super) opens: Duration,
     /// What the host is asked, until it has answered.
     pub(super) question: Option<Question>,
     /// Prefixes whose anchors have yet to answer.

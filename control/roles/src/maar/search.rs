@@ -9,8 +9,9 @@
 //! ```
 //!
 //! The first advertisement waits for the end of the search, so that a host hears of its old prefixes
-//! and of the new one in the same breath, but no longer than it is allowed to. What is found or
-//! answered later is advertised then.
+//! and of the new one in the same breath, but no longer than it is allowed to: for a while until the
+//! host is known, and from then on for a moment only, in which every anchor that is there answers. What
+//! is found or answered later is advertised then.
 
 use super::counters::MaarCounter;
 use super::discovery::{Backend, FoundBy};
@@ -60,6 +61,7 @@ impl Maar {
         match (waits, node.visit.as_mut()) {
             (Some(wait), Some(visit)) if visit.profile.mobility => {
                 visit.search.waits = true;
+                visit.search.opens = now.monotonic + wait;
                 effects.push(node.set(NodeTimer::Search, wait));
             }
             _ => self.open(now, host, effects),
@@ -154,6 +156,22 @@ impl Maar {
             }
         }
         self.searched(now, host, effects);
+        self.wait_for_anchors(now, host, effects);
+    }
+
+    /// The first advertisement waits for the anchors that are being told, but not for long.
+    fn wait_for_anchors(&self, now: Now, host: &MnIdentifier, effects: &mut Vec<Effect>) {
+        let Some(node) = self.nodes.get(host) else {
+            return;
+        };
+        let search = node.visit.as_ref().map(|visit| &visit.search);
+        let waits = search.filter(|search| search.waits && !search.sought.is_empty());
+        let distributed = self.core.config.distributed();
+        if let Some((search, distributed)) = waits.zip(distributed) {
+            let left = search.opens.saturating_sub(now.monotonic);
+            let after = left.min(distributed.answer_wait);
+            effects.push(node.set(NodeTimer::Search, after));
+        }
     }
 
     /// Tells the anchor of a prefix that its host is here (S2-43, S2-51).

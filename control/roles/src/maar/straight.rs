@@ -213,7 +213,7 @@ impl Maar {
                     _ => MaarCounter::AnchorsUnknowing,
                 });
                 self.learned.forget(prefix);
-                self.drop_previous(now, host, prefix, effects);
+                self.drop_previous(now, host, &[prefix], effects);
             }
         }
         Ok(())
@@ -349,7 +349,7 @@ impl Maar {
         if now.monotonic.saturating_sub(first) >= lifetime {
             self.core.counters.add(MaarCounter::AnchorsSilent);
             self.learned.forget(prefix);
-            return self.drop_previous(now, host, prefix, effects);
+            return self.drop_previous(now, host, &[prefix], effects);
         }
         self.core.tell_anchor(now, node, prefix, effects);
     }

@@ -1,113 +1,26 @@
 //! A MAAR without a database, message by message: what it believes of hosts and of other gateways, and
 //! what it does when nobody answers.
 
-use crate::alone_scenario::{alone, Known, ASKS};
-use crate::maar_scenario::{anchored, bindings, maar_address, own_prefix, pool, router, timer};
+use crate::alone_messages::{
+    address, advertised, answer, comes, config, here, query, says, served, told, updates,
+};
+use crate::alone_scenario::{alone, Known};
+use crate::maar_scenario::{anchored, bindings, maar_address, own_prefix, pool};
 use crate::scenario::{
-    admitted, advertisements, at, fire, ignored_because, ip, link, message_event, nai, pba,
-    profile, sent, solicits, stamp, status, tell, HOST_LINK_LOCAL,
+    admitted, advertisements, at, ignored_because, ip, link, message_event, nai, pba, profile,
+    sent, solicits, stamp, status, tell, HOST_LINK_LOCAL,
 };
 use roles::counters::Counter;
 use roles::effect::{Effect, Path, TunnelEnds};
-use roles::event::{Found, HostLink, NodeTimer};
-use roles::maar::{Backend, Maar, MaarConfig, MaarCounter, NodeState};
+use roles::event::Found;
+use roles::maar::{Backend, Maar, MaarCounter, NodeState};
 use roles::Event;
 use std::net::Ipv6Addr;
 use wire::mh::{
-    AcknowledgementFlags, BindingAcknowledgement, BindingUpdate, HandoffIndicator,
-    HomeNetworkPrefix, Lifetime, Message, MobilityOption, Status, UpdateFlags,
+    BindingUpdate, HandoffIndicator, HomeNetworkPrefix, Lifetime, Message, MobilityOption, Status,
+    UpdateFlags,
 };
-use wire::niq::{Answer, Flags, NiQuery, NiReply, Qtype, Subject};
-
-fn config() -> MaarConfig {
-    let mut config = alone(1, 12, ASKS, Known::ByPools);
-    config.routers.insert(1, router(1));
-    config
-}
-
-fn here() -> HostLink {
-    link(1, 1)
-}
-
-/// The host comes and may attach; what it is asked.
-fn comes(maar: &mut Maar, ms: u64) -> (NiQuery, Vec<Effect>) {
-    tell(maar, ms, solicits(here()));
-    let effects = tell(maar, ms, admitted(here(), profile("mn")));
-    (query(&effects).expect("a question"), effects)
-}
-
-fn query(effects: &[Effect]) -> Option<NiQuery> {
-    effects.iter().find_map(|effect| match effect {
-        Effect::QueryNode { query, .. } => Some(query.clone()),
-        _ => None,
-    })
-}
-
-fn says(link: HostLink, from: &str, reply: NiReply) -> Event {
-    let from = ip(from);
-    Event::NodeInformation { link, from, reply }
-}
-
-/// An address of the host in the prefix of the `n`th gateway.
-fn address(n: u16) -> Ipv6Addr {
-    Ipv6Addr::from_bits(anchored(n).prefix.to_bits() | 0x99)
-}
-
-fn told(query: &NiQuery, addresses: &[Ipv6Addr]) -> NiReply {
-    query.reply(Answer::Addresses(addresses.to_vec()))
-}
-
-/// Updates that effects send, with where they go.
-fn updates(effects: &[Effect]) -> Vec<(Ipv6Addr, BindingUpdate)> {
-    let updates = sent(effects)
-        .into_iter()
-        .filter_map(|(_, to, message)| match message {
-            Message::BindingUpdate(update) => Some((to, update.clone())),
-            _ => None,
-        });
-    updates.collect()
-}
-
-/// What the `n`th gateway answers.
-fn answer(n: u16, update: &BindingUpdate, status: Status) -> Event {
-    let mut options = update.options.clone();
-    let seen = router(u8::try_from(n).unwrap());
-    options.push(MobilityOption::DlifLinkLocalAddress(seen.link_local));
-    options.push(MobilityOption::DlifLinkLayerAddress(seen.mac.0.to_vec()));
-    let message = Message::BindingAcknowledgement(BindingAcknowledgement {
-        status,
-        flags: AcknowledgementFlags::PROXY.with(AcknowledgementFlags::DISTRIBUTED),
-        sequence: update.sequence,
-        lifetime: match status.is_accepted() {
-            true => update.lifetime,
-            false => Lifetime::ZERO,
-        },
-        options,
-    });
-    message_event(&maar_address(n), &maar_address(1), message)
-}
-
-/// The host came with a prefix of the second gateway, which answers in time.
-fn served() -> Maar {
-    let mut maar = Maar::new(config());
-    let (query, _) = comes(&mut maar, 1_000);
-    let effects = tell(
-        &mut maar,
-        1_010,
-        says(here(), HOST_LINK_LOCAL, told(&query, &[address(2)])),
-    );
-    let [(_, update)] = updates(&effects).try_into().unwrap();
-    tell(&mut maar, 1_020, answer(2, &update, Status::ACCEPTED));
-    maar
-}
-
-/// Prefixes that effects advertise, each with whether it is valid, and preferred.
-fn advertised(effects: &[Effect]) -> Vec<(HomeNetworkPrefix, bool, bool)> {
-    let told = advertisements(effects);
-    let prefixes = told.iter().flat_map(|(_, _, it)| &it.prefixes);
-    let prefixes = prefixes.map(|it| (it.prefix, it.valid > 0, it.preferred > 0));
-    prefixes.collect()
-}
+use wire::niq::{Flags, Qtype, Subject};
 
 /// Proves S2-40, S2-49.
 #[test]
@@ -208,134 +121,6 @@ fn replies_that_are_not_the_hosts_own_are_not_believed() {
     // Once.
     let effects = tell(&mut maar, 1_030, says(here(), HOST_LINK_LOCAL, good));
     assert_eq!(ignored_because(&effects), Some(unasked));
-}
-
-/// Proves S2-52, S2-53.
-#[test]
-fn the_advertisement_comes_after_the_answers_of_the_anchors() {
-    let mut maar = Maar::new(config());
-    let (query, _) = comes(&mut maar, 1_000);
-    let reply = told(&query, &[address(2), address(3)]);
-    let effects = tell(&mut maar, 1_010, says(here(), HOST_LINK_LOCAL, reply));
-    let [(_, second), (_, third)] = updates(&effects).try_into().unwrap();
-    let effects = tell(&mut maar, 1_020, answer(2, &second, Status::ACCEPTED));
-    let tunnel = TunnelEnds::plain(ip(&maar_address(1)), ip(&maar_address(2)));
-    let path = Path::Access {
-        tunnel,
-        link: here(),
-        delegated: false,
-    };
-    assert_eq!(
-        bindings(&effects),
-        (vec![(anchored(2).into(), path)], vec![])
-    );
-    assert!(advertisements(&effects).is_empty());
-    let effects = tell(&mut maar, 1_030, answer(3, &third, Status::ACCEPTED));
-    let expected = [
-        (own_prefix(&maar), true, true),
-        (anchored(2), true, false),
-        (anchored(3), true, false),
-    ];
-    assert_eq!(advertised(&effects), expected);
-    assert_eq!(maar.learned(), 2);
-    assert_eq!(maar.counter(MaarCounter::HostsAttached), 1);
-}
-
-/// Proves S2-53.
-#[test]
-fn a_host_that_never_answers_is_advertised_to_when_its_time_is_over() {
-    let mut maar = Maar::new(config());
-    let (first, _) = comes(&mut maar, 1_000);
-    for (ms, nonce) in [(1_250, first.nonce), (1_500, first.nonce)] {
-        let effects = fire(&mut maar, ms, timer(NodeTimer::Query));
-        assert_eq!(query(&effects).map(|it| it.nonce), Some(nonce));
-        assert!(advertisements(&effects).is_empty());
-    }
-    let effects = fire(&mut maar, 1_750, timer(NodeTimer::Query));
-    assert_eq!(query(&effects), None);
-    assert_eq!(advertised(&effects), [(own_prefix(&maar), true, true)]);
-    assert_eq!(maar.counter(MaarCounter::SearchesGivenUp), 1);
-    // An answer that comes all the same is used.
-    let reply = told(&first, &[address(2)]);
-    let effects = tell(&mut maar, 2_000, says(here(), HOST_LINK_LOCAL, reply));
-    let [(_, update)] = updates(&effects).try_into().unwrap();
-    let effects = tell(&mut maar, 2_010, answer(2, &update, Status::ACCEPTED));
-    let expected = [(own_prefix(&maar), true, true), (anchored(2), true, false)];
-    assert_eq!(advertised(&effects), expected);
-    assert_eq!(maar.counter(MaarCounter::AnchorsLate), 1);
-}
-
-/// Proves S2-50, S2-53.
-#[test]
-fn a_host_that_does_not_tell_is_advertised_to_at_once() {
-    for refusal in [Answer::Refused, Answer::UnknownQtype] {
-        let mut maar = Maar::new(config());
-        let (query, _) = comes(&mut maar, 1_000);
-        let reply = query.reply(refusal);
-        let effects = tell(&mut maar, 1_010, says(here(), HOST_LINK_LOCAL, reply));
-        assert_eq!(advertised(&effects), [(own_prefix(&maar), true, true)]);
-        assert_eq!(maar.counter(MaarCounter::RepliesRefused), 1);
-    }
-}
-
-/// Proves S2-53.
-#[test]
-fn the_advertisement_does_not_wait_for_an_anchor_that_is_late() {
-    let mut maar = Maar::new(config());
-    let (query, _) = comes(&mut maar, 1_000);
-    let reply = told(&query, &[address(2)]);
-    let effects = tell(&mut maar, 1_010, says(here(), HOST_LINK_LOCAL, reply));
-    let [(_, update)] = updates(&effects).try_into().unwrap();
-    let effects = fire(&mut maar, 2_000, timer(NodeTimer::Search));
-    assert_eq!(advertised(&effects), [(own_prefix(&maar), true, true)]);
-    let effects = tell(&mut maar, 3_000, answer(2, &update, Status::ACCEPTED));
-    assert_eq!(
-        advertised(&effects).last(),
-        Some(&(anchored(2), true, false))
-    );
-}
-
-/// Proves S2-43.
-#[test]
-fn an_anchor_that_never_answers_is_given_up_with_its_prefix() {
-    let mut maar = Maar::new(config());
-    let (query, _) = comes(&mut maar, 1_000);
-    let reply = told(&query, &[address(2)]);
-    tell(&mut maar, 1_010, says(here(), HOST_LINK_LOCAL, reply));
-    fire(&mut maar, 2_000, timer(NodeTimer::Search));
-    let again = timer(NodeTimer::Anchor {
-        prefix: anchored(2),
-    });
-    for ms in [3_000, 6_000, 12_000, 24_000] {
-        let [(to, update)] = updates(&fire(&mut maar, ms, again.clone()))
-            .try_into()
-            .unwrap();
-        assert_eq!(to, ip(&maar_address(2)));
-        assert!(update
-            .options
-            .contains(&MobilityOption::Timestamp(stamp(1_000))));
-    }
-    let effects = fire(&mut maar, 40_000, again);
-    assert!(updates(&effects).is_empty());
-    assert_eq!(
-        advertised(&effects).last(),
-        Some(&(anchored(2), false, false))
-    );
-    assert_eq!(maar.counter(MaarCounter::AnchorsSilent), 1);
-}
-
-#[test]
-fn an_anchor_that_does_not_know_the_host_is_given_up_at_once() {
-    let mut maar = Maar::new(config());
-    let (query, _) = comes(&mut maar, 1_000);
-    let reply = told(&query, &[address(2)]);
-    let effects = tell(&mut maar, 1_010, says(here(), HOST_LINK_LOCAL, reply));
-    let [(_, update)] = updates(&effects).try_into().unwrap();
-    let refusal = answer(2, &update, Status::NOT_LMA_FOR_THIS_MOBILE_NODE);
-    let effects = tell(&mut maar, 1_020, refusal);
-    let expected = [(own_prefix(&maar), true, true), (anchored(2), false, false)];
-    assert_eq!(advertised(&effects), expected);
-    assert_eq!(maar.counter(MaarCounter::AnchorsUnknowing), 1);
 }
 
 /// Proves S2-45.

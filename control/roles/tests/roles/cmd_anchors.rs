@@ -355,6 +355,11 @@ fn a_session_that_is_not_refreshed_ends_everywhere() {
         MAAR2,
         Message::BindingAcknowledgement(refusal),
     );
+    // The one that served it hears of it too.
+    let (trigger, _, indication) = indicated(&effects, MAAR3);
+    assert_eq!(trigger, RevocationTrigger::OUT_OF_SYNC);
+    let answer = acknowledges(&indication, RevocationStatus::SUCCESS);
+    hear(&mut cmd, 500_020, MAAR3, answer);
     assert_eq!(cmd.sessions(), 0);
 }
 

@@ -272,8 +272,26 @@ impl Domain {
                 assert_eq!(from, ip(CMD));
                 self.told(maar, update);
             }
+            Message::RevocationIndication(indication) => self.revoked(maar, indication),
             other => panic!("{other:?}"),
         }
+    }
+
+    /// The database says that something has ended. It follows, and has no more to say.
+    fn revoked(&mut self, maar: usize, indication: &RevocationIndication) {
+        let status = RevocationStatus::SUCCESS;
+        let (sequence, flags, options) = (indication.sequence, indication.flags, Vec::new());
+        let answer = RevocationAcknowledgement {
+            status,
+            sequence,
+            flags,
+            options,
+        };
+        self.post(
+            None,
+            maar_of(maar),
+            Message::RevocationAcknowledgement(answer),
+        );
     }
 
     /// The database says where a host is, or that it is gone.

@@ -1,6 +1,6 @@
 //! A domain of three MAARs and one central mobility database, and short ways to say what happens in it.
 
-use crate::scenario::{at, ip, nai, prefix, sent, stamp, tell};
+use crate::scenario::{at, ip, nai, prefix, prefixes_of, sent, stamp, tell};
 use roles::cmd::{Cmd, CmdConfig, CmdMode, MaarPeer, SessionView};
 use roles::effect::Effect;
 use roles::Event;
@@ -220,4 +220,44 @@ pub fn anchored_in(options: &[MobilityOption]) -> Vec<HomeNetworkPrefix> {
 
 pub fn view(cmd: &Cmd, ms: u64, host: &str) -> SessionView {
     cmd.binding(at(ms), &nai(host)).expect("a session")
+}
+
+/// The indications that effects send, with their receivers.
+pub fn indications(effects: &[Effect]) -> Vec<(Ipv6Addr, RevocationIndication)> {
+    let sent = sent(effects).into_iter();
+    sent.filter_map(|(_, to, message)| match message {
+        Message::RevocationIndication(indication) => Some((to, indication.clone())),
+        _ => None,
+    })
+    .collect()
+}
+
+/// The one indication that effects send to a MAAR: its trigger, prefixes and number.
+pub fn indicated(
+    effects: &[Effect],
+    to: &str,
+) -> (
+    RevocationTrigger,
+    Vec<HomeNetworkPrefix>,
+    RevocationIndication,
+) {
+    match indications(effects).as_slice() {
+        [(receiver, it)] if *receiver == ip(to) => {
+            assert!(it
+                .options
+                .contains(&MobilityOption::MnIdentifier(nai("mn"))));
+            (it.trigger, prefixes_of(&it.options), it.clone())
+        }
+        other => panic!("not one indication, to {to}: {other:?}"),
+    }
+}
+
+/// The answer to an indication.
+pub fn acknowledges(of: &RevocationIndication, status: RevocationStatus) -> Message {
+    Message::RevocationAcknowledgement(RevocationAcknowledgement {
+        status,
+        sequence: of.sequence,
+        flags: of.flags,
+        options: Vec::new(),
+    })
 }

@@ -4,7 +4,7 @@ use crate::maar_scenario::{
     accepted, anchored, arrives, bindings, config, from, here, led_here, maar, own_prefix, refused,
     router, served, timer, told, tunnel, update_from, update_to_cmd, CMD,
 };
-use crate::scenario::{advertisements, at, fire, nai, sent, solicits, tell, timer_after};
+use crate::scenario::{advertisements, at, fire, sent, solicits, tell, timer_after};
 use roles::effect::{Effect, Path};
 use roles::event::{Departure, NodeTimer};
 use roles::maar::{Maar, MaarCounter, NodeState, PreviousExpiry};
@@ -301,14 +301,4 @@ fn what_the_table_refuses_is_given_up() {
     tell(&mut maar, 3_000, Event::Refused { prefix });
     assert_eq!(state(&maar, 3_000), Some(NodeState::Leaving));
     assert_eq!(maar.counter(MaarCounter::RefusedByTable), 2);
-}
-
-#[test]
-fn the_operator_deletes_both_kinds() {
-    let mut maar = served(&[]);
-    let mn_identifier = nai("mn");
-    tell(&mut maar, 5_000, update_from(CMD, told(5_000, Some(2))));
-    let effects = tell(&mut maar, 6_000, Event::Delete { mn_identifier });
-    assert!(sent(&effects).is_empty());
-    assert_eq!(maar.sessions(), 0);
 }

@@ -308,3 +308,31 @@ fn nothing_outlives_a_host_that_leaves() {
         assert_eq!(cmd.sessions(), 0);
     }
 }
+
+/// An end that the serving gateway has no part in reaches it all the same: that of one anchor, by the
+/// operator of that anchor, and that of the whole session, by the operator of the database.
+///
+/// Proves S2-19.
+#[test]
+fn what_ends_elsewhere_ends_where_the_host_is() {
+    for mode in CmdMode::ALL {
+        let mut domain = Domain::new(mode, 5, 0.0);
+        for (place, _) in WALK {
+            domain.walk_to(place);
+        }
+        let mn_identifier = nai("mn");
+        domain.tell(3, Event::Delete { mn_identifier });
+        domain.run(domain.now + 10_000);
+        domain.check(2, &[1], mode.name());
+        let mn_identifier = nai("mn");
+        domain.tell(0, Event::Delete { mn_identifier });
+        domain.run(domain.now + 10_000);
+        for node in &domain.nodes {
+            assert!(node.table.is_empty(), "{}: {:?}", mode.name(), node.table);
+        }
+        let Process::Cmd(cmd) = &domain.nodes[0].process else {
+            panic!("no database");
+        };
+        assert_eq!(cmd.sessions(), 0);
+    }
+}

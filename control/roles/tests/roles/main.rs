@@ -4,7 +4,9 @@
 mod addresses;
 mod advertising;
 mod alone;
+mod alone_messages;
 mod alone_scenario;
+mod alone_search;
 mod alone_walk;
 mod cmd;
 mod cmd_anchors;
@@ -25,6 +27,7 @@ mod lma_pools;
 mod maar;
 mod maar_leave;
 mod maar_presence;
+mod maar_revoked;
 mod maar_scenario;
 mod maar_walk;
 mod mag;

@@ -1,0 +1,282 @@
+//! Binding revocation (RFC 5846): how the MAAR that serves a host hears of what has ended without its
+//! doing, and how a previous MAAR says that it has let go of a prefix.
+//!
+//! ```text
+//!   lifetimes over ─────┐ OUT_OF_SYNC, all that the host has          S-MAAR has the host: lets go of
+//!                       │                                             what others anchor, registers anew
+//!   operator ───────────┼ ADMINISTRATIVE, all that it has    BRI ───► S-MAAR ends the session
+//!                       │
+//!   a P-MAAR: refuses, ─┘ what that P-MAAR had                        S-MAAR lets go of that
+//!   lets go (BRI), is no longer of the domain; a host with too many prefixes
+//! ```
+//!
+//! Previous MAARs are told by updates of lifetime zero, as RFC 8885 has it, for they are anchors.
+
+use super::cache::Entry;
+use super::counters::CmdCounter;
+use super::view::SessionState;
+use super::Cmd;
+use crate::effect::Effect;
+use crate::message::ProxyOptions;
+use crate::revocation::{acknowledge, check, not_among, Overdue};
+use crate::store::RevokedRecord;
+use crate::Now;
+use std::net::Ipv6Addr;
+use wire::mh::{
+    HomeNetworkPrefix, MobilityOption, RevocationAcknowledgement, RevocationIndication,
+    RevocationStatus, RevocationTrigger,
+};
+
+/// What a MAAR serves that has come to its end.
+#[derive(Clone, Debug)]
+pub(super) struct Revoked {
+    pub(super) trigger: RevocationTrigger,
+    pub(super) prefixes: Vec<HomeNetworkPrefix>,
+    /// Of the indication that is out, once one is.
+    sequence: Option<u16>,
+    /// That one does not say all of it.
+    changed: bool,
+}
+
+impl Revoked {
+    fn new(trigger: RevocationTrigger, prefixes: Vec<HomeNetworkPrefix>) -> Self {
+        Self {
+            trigger,
+            prefixes,
+            sequence: None,
+            changed: true,
+        }
+    }
+
+    /// Its MAAR has registered some of it anew.
+    pub(super) fn is_back(&mut self, own: impl Fn(&HomeNetworkPrefix) -> bool) {
+        let had = self.prefixes.len();
+        self.prefixes.retain(|prefix| !own(prefix));
+        self.changed |= self.prefixes.len() < had;
+    }
+
+    pub(super) fn record(&self) -> RevokedRecord {
+        RevokedRecord {
+            trigger: self.trigger,
+            prefixes: self.prefixes.clone(),
+        }
+    }
+
+    pub(super) fn restored(record: &RevokedRecord) -> Self {
+        Self::new(record.trigger, record.prefixes.clone())
+    }
+}
+
+impl Entry {
+    /// All that the host has is over: the MAAR that serves it is to hear so.
+    pub(super) fn revoke_all(&mut self, trigger: RevocationTrigger) {
+        let mut all: Vec<HomeNetworkPrefix> = self.prefixes().collect();
+        let home = self.serving.and_then(|serving| self.anchor_mut(serving));
+        if let Some(home) = home {
+            let before = home.revoked.take();
+            all.extend(before.iter().flat_map(|it| it.prefixes.iter().copied()));
+            let mut revoked = Revoked::new(trigger, all);
+            revoked.sequence = before.and_then(|it| it.sequence);
+            home.revoked = Some(revoked);
+            home.prefixes.clear();
+            home.leaving.clear();
+        }
+    }
+}
+
+impl Cmd {
+    /// Prefixes that the serving MAAR of a session may have been told of are no longer anchored.
+    pub(super) fn lose(
+        &mut self,
+        session: u64,
+        lost: &[HomeNetworkPrefix],
+        trigger: RevocationTrigger,
+    ) {
+        let Some(entry) = self.cache.get_mut(session).filter(|_| !lost.is_empty()) else {
+            return;
+        };
+        let home = entry.serving.and_then(|serving| entry.anchor_mut(serving));
+        if let Some(home) = home {
+            let fresh = || Revoked::new(trigger, Vec::new());
+            let revoked = home.revoked.get_or_insert_with(fresh);
+            revoked.prefixes.extend_from_slice(lost);
+            revoked.changed = true;
+        }
+    }
+
+    /// Whether the operator has ended a session of which its MAAR may not know yet.
+    pub(super) fn is_withdrawn(&self, session: u64) -> bool {
+        let anchors = self.cache.get(session).into_iter();
+        let mut revoked = anchors
+            .flat_map(|it| &it.anchors)
+            .flat_map(|it| &it.revoked);
+        revoked.any(|it| it.trigger == RevocationTrigger::ADMINISTRATIVE)
+    }
+
+    /// Sends what serving MAARs have yet to be told of the end of things.
+    pub(super) fn indicate(&mut self, session: u64, effects: &mut Vec<Effect>) {
+        let config = self.config.revocation();
+        let local = self.config.address;
+        let Some(entry) = self.cache.get_mut(session) else {
+            return;
+        };
+        for anchor in &mut entry.anchors {
+            let Some(revoked) = anchor.revoked.as_mut().filter(|it| it.changed) else {
+                continue;
+            };
+            if let Some(old) = revoked.sequence.take() {
+                self.revocations.cancel(old, effects);
+                self.revoking.remove(&old);
+            }
+            let host = entry.mn_identifier.clone();
+            let mut options = vec![MobilityOption::MnIdentifier(host)];
+            let prefixes = revoked.prefixes.iter().copied();
+            options.extend(prefixes.map(MobilityOption::HomeNetworkPrefix));
+            let (ends, trigger) = ((local, anchor.address), revoked.trigger);
+            let sent = self
+                .revocations
+                .send(&config, ends, trigger, options, effects);
+            match sent {
+                Some(sequence) => {
+                    self.counters.add(CmdCounter::RevocationsSent);
+                    self.revoking.insert(sequence, session);
+                    revoked.sequence = sent;
+                    revoked.changed = false;
+                }
+                None => {
+                    self.counters.add(CmdCounter::RevocationsGivenUp);
+                    anchor.revoked = None;
+                }
+            }
+        }
+        entry.anchors.retain(|it| !it.is_empty());
+    }
+
+    /// Whether an indication is still what its MAAR is to be told.
+    fn still_says(&self, session: u64, sequence: u16) -> bool {
+        let anchors = self.cache.get(session).into_iter();
+        let mut revoked = anchors
+            .flat_map(|it| &it.anchors)
+            .flat_map(|it| &it.revoked);
+        revoked.any(|it| it.sequence == Some(sequence))
+    }
+
+    /// A serving MAAR knows, or is not asked any more.
+    fn indicated(&mut self, now: Now, sequence: u16, effects: &mut Vec<Effect>) {
+        let Some(session) = self.revoking.remove(&sequence) else {
+            return;
+        };
+        let Some(entry) = self.cache.get_mut(session) else {
+            return;
+        };
+        for anchor in &mut entry.anchors {
+            let answered = |it: &Revoked| it.sequence == Some(sequence);
+            if anchor.revoked.as_ref().is_some_and(answered) {
+                anchor.revoked = None;
+            }
+        }
+        self.store(session, effects);
+        self.pursue(now, session, effects);
+    }
+
+    pub(super) fn on_revocation_acknowledgement(
+        &mut self,
+        now: Now,
+        from: Ipv6Addr,
+        answer: &RevocationAcknowledgement,
+        effects: &mut Vec<Effect>,
+    ) {
+        if !self.revocations.acknowledge(from, answer, effects) {
+            return self.ignore(from, CmdCounter::UnexpectedRevocationAnswer, effects);
+        }
+        self.counters.add(match answer.status.is_accepted() {
+            true => CmdCounter::RevocationsAcknowledged,
+            false => CmdCounter::RevocationsRefused,
+        });
+        self.indicated(now, answer.sequence, effects);
+    }
+
+    pub(super) fn on_revocation_timer(
+        &mut self,
+        now: Now,
+        sequence: u16,
+        effects: &mut Vec<Effect>,
+    ) {
+        let session = self.revoking.get(&sequence).copied();
+        if !session.is_some_and(|session| self.still_says(session, sequence)) {
+            self.revoking.remove(&sequence);
+            return self.revocations.cancel(sequence, effects);
+        }
+        let (config, local) = (self.config.revocation(), self.config.address);
+        match self.revocations.overdue(&config, local, sequence, effects) {
+            Overdue::Again => self.counters.add(CmdCounter::RevocationsRetransmitted),
+            Overdue::GivenUp => {
+                self.counters.add(CmdCounter::RevocationsGivenUp);
+                self.indicated(now, sequence, effects);
+            }
+            Overdue::Unknown => {}
+        }
+    }
+
+    /// A previous MAAR lets go of prefixes. Strangers are not told what is here.
+    pub(super) fn on_revocation_indication(
+        &mut self,
+        now: Now,
+        (from, to): (Ipv6Addr, Ipv6Addr),
+        indication: &RevocationIndication,
+        effects: &mut Vec<Effect>,
+    ) {
+        if !self.maars.contains_key(&from) {
+            return self.ignore(from, CmdCounter::RevocationByStranger, effects);
+        }
+        let outcome = self.let_go(now, from, indication, effects);
+        let followed = acknowledge((from, to), indication, outcome, effects);
+        self.counters.add(match followed {
+            true => CmdCounter::RevocationsAccepted,
+            false => CmdCounter::RevocationsDenied,
+        });
+    }
+
+    /// Takes out of a session what a previous MAAR says it anchors no longer, and returns what of it it
+    /// did not.
+    fn let_go(
+        &mut self,
+        now: Now,
+        from: Ipv6Addr,
+        indication: &RevocationIndication,
+        effects: &mut Vec<Effect>,
+    ) -> Result<Vec<MobilityOption>, RevocationStatus> {
+        check(&self.config.revocation(), indication)?;
+        let options = ProxyOptions::read(&indication.options);
+        let host = options.mn_identifier;
+        let host = host.ok_or(RevocationStatus::IDENTITY_REQUIRED)?;
+        let entry = self.cache.of(host).ok_or(RevocationStatus::NO_BINDING)?;
+        let (session, state) = (entry.session, entry.state);
+        if entry.serving == Some(from) {
+            // It ends the session by its de-registration (S2-28).
+            return Err(RevocationStatus::FUNCTION_NOT_SUPPORTED);
+        }
+        let anchor = entry.anchor(from).ok_or(RevocationStatus::NO_BINDING)?;
+        let had: Vec<HomeNetworkPrefix> = anchor.prefixes.clone();
+        let named = options.named_prefixes();
+        let absent = not_among(&named, &had)?;
+        let meant = |it: &&HomeNetworkPrefix| named.is_empty() || named.contains(it);
+        let lost: Vec<HomeNetworkPrefix> = had.iter().filter(meant).copied().collect();
+        if let Some(entry) = self.cache.get_mut(session) {
+            let before: Vec<HomeNetworkPrefix> = entry.prefixes().collect();
+            if let Some(anchor) = entry.anchor_mut(from) {
+                anchor.prefixes.retain(|it| !lost.contains(it));
+            }
+            self.cache.reindex(session, &before);
+        }
+        for _ in &lost {
+            self.counters.add(CmdCounter::PrefixesLost);
+        }
+        if state == SessionState::Active {
+            self.lose(session, &lost, indication.trigger);
+        }
+        self.store(session, effects);
+        self.anchor_settled(now, session, false, effects);
+        Ok(absent)
+    }
+}

@@ -1,0 +1,162 @@
+//! Binding revocation (RFC 5846) at a gateway: what of a host that is here has ended without our doing,
+//! and prefixes of ours that we let go of while they are led to another gateway.
+
+use super::counters::MaarCounter;
+use super::Maar;
+use crate::effect::Effect;
+use crate::event::NodeTimer;
+use crate::message::ProxyOptions;
+use crate::refusal::Hold;
+use crate::revocation::{acknowledge, check, not_among, Overdue};
+use crate::Now;
+use std::net::Ipv6Addr;
+use wire::mh::{
+    HomeNetworkPrefix, MnIdentifier, MobilityOption, RevocationAcknowledgement,
+    RevocationIndication, RevocationStatus, RevocationTrigger,
+};
+
+impl Maar {
+    /// The database, or an anchor where there is none, revokes. Strangers are not told what is here.
+    pub(super) fn on_revocation_indication(
+        &mut self,
+        now: Now,
+        (from, to): (Ipv6Addr, Ipv6Addr),
+        indication: &RevocationIndication,
+        effects: &mut Vec<Effect>,
+    ) {
+        let known = match self.core.config.cmd() {
+            Some(cmd) => cmd == from,
+            None => self.core.config.is_gateway(from),
+        };
+        if !known {
+            return self.ignore(from, MaarCounter::RevocationByStranger, effects);
+        }
+        let outcome = self.revoked(now, from, indication, effects);
+        let followed = acknowledge((from, to), indication, outcome, effects);
+        self.count(match followed {
+            true => MaarCounter::RevocationsAccepted,
+            false => MaarCounter::RevocationsDenied,
+        });
+    }
+
+    /// Ends what an indication names, and returns what of it there was not, or stays.
+    fn revoked(
+        &mut self,
+        now: Now,
+        from: Ipv6Addr,
+        indication: &RevocationIndication,
+        effects: &mut Vec<Effect>,
+    ) -> Result<Vec<MobilityOption>, RevocationStatus> {
+        let none = RevocationStatus::NO_BINDING;
+        check(&self.core.config.revocation(), indication)?;
+        let options = ProxyOptions::read(&indication.options);
+        let host = options.mn_identifier;
+        let host = host.ok_or(RevocationStatus::IDENTITY_REQUIRED)?.clone();
+        let straight = self.core.config.cmd().is_none();
+        let node = self.nodes.get(&host).ok_or(none)?;
+        let visit = node.visit.as_ref().filter(|it| it.bound.is_some());
+        let visit = visit.ok_or(none)?;
+        let alone = visit.goes_alone(&self.core.config);
+        let (own, link, left) = (node.prefix, visit.link, visit.detached.is_some());
+        let previous = visit.previous.iter();
+        // Where there is no database each anchor speaks for itself, and nobody for us.
+        let others = previous.filter(|it| !straight || it.anchor == from);
+        let others: Vec<HomeNetworkPrefix> = others.map(|it| it.prefix).collect();
+        let mut held = others.clone();
+        held.extend(Some(own).filter(|_| !alone));
+        let named = options.named_prefixes();
+        if held.is_empty() {
+            return Err(none);
+        }
+        let mut failed = not_among(&named, &held)?;
+        let meant = |prefix: &HomeNetworkPrefix| named.is_empty() || named.contains(prefix);
+        let all = !alone && meant(&own);
+        let lost = indication.trigger == RevocationTrigger::OUT_OF_SYNC;
+        if all && left {
+            self.finish(now, &host, link, (false, false), effects);
+            return Ok(failed);
+        }
+        if all && !lost {
+            self.count(MaarCounter::HostsRevoked);
+            self.end(now, &host, link, false, effects);
+            let hold = Hold::PacketsUntil(now.monotonic + self.core.config.refusal_hold);
+            let most = self.core.config.remembered_refusals;
+            self.refusals.insert(link, hold, most);
+            return Ok(failed);
+        }
+        let gone: Vec<HomeNetworkPrefix> = others.into_iter().filter(meant).collect();
+        for &prefix in &gone {
+            self.count(MaarCounter::AnchorsRevoked);
+            for what in [NodeTimer::Release { prefix }, NodeTimer::Anchor { prefix }] {
+                effects.push(super::node::cancel(&host, what));
+            }
+            self.learned.forget(prefix);
+        }
+        self.drop_previous(now, &host, &gone, effects);
+        if all {
+            // We have not ceased to anchor it: a host that is still here is known again soon.
+            failed.push(MobilityOption::HomeNetworkPrefix(own));
+            if let Some(node) = self.nodes.get_mut(&host) {
+                if node.list.update.is_none() {
+                    self.core.assert(now, node, effects);
+                }
+            }
+        }
+        Ok(failed)
+    }
+
+    /// Frees a prefix that is led to another gateway, and says so to the database, or to that gateway
+    /// where there is none.
+    pub(super) fn let_go(
+        &mut self,
+        host: &MnIdentifier,
+        trigger: RevocationTrigger,
+        effects: &mut Vec<Effect>,
+    ) {
+        let Some(node) = self.nodes.get(host) else {
+            return;
+        };
+        let (prefix, away) = (node.prefix, node.away);
+        self.free_previous(host, effects);
+        let config = &self.core.config;
+        let Some(peer) = config.cmd().or(away.map(|it| it.serving)) else {
+            return;
+        };
+        let options = vec![
+            MobilityOption::MnIdentifier(host.clone()),
+            MobilityOption::HomeNetworkPrefix(prefix),
+        ];
+        let ends = (config.address, peer);
+        let sent = self
+            .revocations
+            .send(&config.revocation(), ends, trigger, options, effects);
+        self.count(match sent {
+            Some(_) => MaarCounter::RevocationsSent,
+            None => MaarCounter::RevocationsGivenUp,
+        });
+    }
+
+    pub(super) fn on_revocation_acknowledgement(
+        &mut self,
+        from: Ipv6Addr,
+        answer: &RevocationAcknowledgement,
+        effects: &mut Vec<Effect>,
+    ) {
+        if !self.revocations.acknowledge(from, answer, effects) {
+            return self.ignore(from, MaarCounter::UnexpectedRevocationAnswer, effects);
+        }
+        self.count(match answer.status.is_accepted() {
+            true => MaarCounter::RevocationsAcknowledged,
+            false => MaarCounter::RevocationsRefused,
+        });
+    }
+
+    pub(super) fn on_revocation_timer(&mut self, sequence: u16, effects: &mut Vec<Effect>) {
+        let (config, local) = (self.core.config.revocation(), self.core.config.address);
+        match self.revocations.overdue(&config, local, sequence, effects) {
+            Overdue::Again => self.count(MaarCounter::RevocationsRetransmitted),
+            Overdue::GivenUp => self.count(MaarCounter::RevocationsGivenUp),
+            Overdue::Unknown => {}
+        }
+    }
+}

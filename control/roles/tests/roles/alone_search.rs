@@ -1,0 +1,164 @@
+//! The first advertisement of a MAAR without a database: what it waits for, and how long.
+
+use crate::alone_messages::{
+    address, advertised, answer, comes, config, here, query, says, told, updates,
+};
+use crate::maar_scenario::{anchored, bindings, maar_address, own_prefix, timer};
+use crate::scenario::{advertisements, fire, ip, stamp, tell, timer_after, HOST_LINK_LOCAL};
+use roles::effect::{Path, TunnelEnds};
+use roles::event::NodeTimer;
+use roles::maar::{Maar, MaarCounter};
+use std::time::Duration;
+use wire::mh::{MobilityOption, Status};
+use wire::niq::Answer;
+
+/// Proves S2-52, S2-53.
+#[test]
+fn the_advertisement_comes_after_the_answers_of_the_anchors() {
+    let mut maar = Maar::new(config());
+    let (query, _) = comes(&mut maar, 1_000);
+    let reply = told(&query, &[address(2), address(3)]);
+    let effects = tell(&mut maar, 1_010, says(here(), HOST_LINK_LOCAL, reply));
+    let [(_, second), (_, third)] = updates(&effects).try_into().unwrap();
+    let effects = tell(&mut maar, 1_020, answer(2, &second, Status::ACCEPTED));
+    let tunnel = TunnelEnds::plain(ip(&maar_address(1)), ip(&maar_address(2)));
+    let path = Path::Access {
+        tunnel,
+        link: here(),
+        delegated: false,
+    };
+    assert_eq!(
+        bindings(&effects),
+        (vec![(anchored(2).into(), path)], vec![])
+    );
+    assert!(advertisements(&effects).is_empty());
+    let effects = tell(&mut maar, 1_030, answer(3, &third, Status::ACCEPTED));
+    let expected = [
+        (own_prefix(&maar), true, true),
+        (anchored(2), true, false),
+        (anchored(3), true, false),
+    ];
+    assert_eq!(advertised(&effects), expected);
+    assert_eq!(maar.learned(), 2);
+    assert_eq!(maar.counter(MaarCounter::HostsAttached), 1);
+}
+
+/// Proves S2-53.
+#[test]
+fn a_host_that_never_answers_is_advertised_to_when_its_time_is_over() {
+    let mut maar = Maar::new(config());
+    let (first, _) = comes(&mut maar, 1_000);
+    for (ms, nonce) in [(1_250, first.nonce), (1_500, first.nonce)] {
+        let effects = fire(&mut maar, ms, timer(NodeTimer::Query));
+        assert_eq!(query(&effects).map(|it| it.nonce), Some(nonce));
+        assert!(advertisements(&effects).is_empty());
+    }
+    let effects = fire(&mut maar, 1_750, timer(NodeTimer::Query));
+    assert_eq!(query(&effects), None);
+    assert_eq!(advertised(&effects), [(own_prefix(&maar), true, true)]);
+    assert_eq!(maar.counter(MaarCounter::SearchesGivenUp), 1);
+    // An answer that comes all the same is used.
+    let reply = told(&first, &[address(2)]);
+    let effects = tell(&mut maar, 2_000, says(here(), HOST_LINK_LOCAL, reply));
+    let [(_, update)] = updates(&effects).try_into().unwrap();
+    let effects = tell(&mut maar, 2_010, answer(2, &update, Status::ACCEPTED));
+    let expected = [(own_prefix(&maar), true, true), (anchored(2), true, false)];
+    assert_eq!(advertised(&effects), expected);
+    assert_eq!(maar.counter(MaarCounter::AnchorsLate), 1);
+}
+
+/// Proves S2-50, S2-53.
+#[test]
+fn a_host_that_does_not_tell_is_advertised_to_at_once() {
+    for refusal in [Answer::Refused, Answer::UnknownQtype] {
+        let mut maar = Maar::new(config());
+        let (query, _) = comes(&mut maar, 1_000);
+        let reply = query.reply(refusal);
+        let effects = tell(&mut maar, 1_010, says(here(), HOST_LINK_LOCAL, reply));
+        assert_eq!(advertised(&effects), [(own_prefix(&maar), true, true)]);
+        assert_eq!(maar.counter(MaarCounter::RepliesRefused), 1);
+    }
+}
+
+/// Proves S2-53.
+#[test]
+fn the_advertisement_does_not_wait_for_an_anchor_that_is_late() {
+    let mut maar = Maar::new(config());
+    let (query, _) = comes(&mut maar, 1_000);
+    let reply = told(&query, &[address(2)]);
+    let effects = tell(&mut maar, 1_010, says(here(), HOST_LINK_LOCAL, reply));
+    let [(_, update)] = updates(&effects).try_into().unwrap();
+    let wait = timer_after(&effects, &timer(NodeTimer::Search));
+    assert_eq!(wait, Some(Duration::from_millis(100)), "and no longer");
+    let effects = fire(&mut maar, 1_110, timer(NodeTimer::Search));
+    assert_eq!(advertised(&effects), [(own_prefix(&maar), true, true)]);
+    let effects = tell(&mut maar, 3_000, answer(2, &update, Status::ACCEPTED));
+    assert_eq!(
+        advertised(&effects).last(),
+        Some(&(anchored(2), true, false))
+    );
+}
+
+/// A host that answers late has what is left of the time, and one that has a prefix of an anchor that is
+/// gone hears of the others as soon as of its new one.
+///
+/// Proves S2-53.
+#[test]
+fn a_stale_prefix_delays_no_other() {
+    let mut maar = Maar::new(config());
+    let (query, _) = comes(&mut maar, 1_000);
+    let reply = told(&query, &[address(2), address(3)]);
+    let effects = tell(&mut maar, 1_950, says(here(), HOST_LINK_LOCAL, reply));
+    let wait = timer_after(&effects, &timer(NodeTimer::Search));
+    assert_eq!(wait, Some(Duration::from_millis(50)));
+    let [(_, second), _] = updates(&effects).try_into().unwrap();
+    let effects = tell(&mut maar, 1_960, answer(2, &second, Status::ACCEPTED));
+    assert_eq!(advertised(&effects), []);
+    let effects = fire(&mut maar, 2_000, timer(NodeTimer::Search));
+    let expected = [(own_prefix(&maar), true, true), (anchored(2), true, false)];
+    assert_eq!(advertised(&effects), expected);
+    assert_eq!(maar.counter(MaarCounter::SearchesOverdue), 1);
+}
+
+/// Proves S2-43.
+#[test]
+fn an_anchor_that_never_answers_is_given_up_with_its_prefix() {
+    let mut maar = Maar::new(config());
+    let (query, _) = comes(&mut maar, 1_000);
+    let reply = told(&query, &[address(2)]);
+    tell(&mut maar, 1_010, says(here(), HOST_LINK_LOCAL, reply));
+    fire(&mut maar, 2_000, timer(NodeTimer::Search));
+    let again = timer(NodeTimer::Anchor {
+        prefix: anchored(2),
+    });
+    for ms in [3_000, 6_000, 12_000, 24_000] {
+        let [(to, update)] = updates(&fire(&mut maar, ms, again.clone()))
+            .try_into()
+            .unwrap();
+        assert_eq!(to, ip(&maar_address(2)));
+        assert!(update
+            .options
+            .contains(&MobilityOption::Timestamp(stamp(1_000))));
+    }
+    let effects = fire(&mut maar, 40_000, again);
+    assert!(updates(&effects).is_empty());
+    assert_eq!(
+        advertised(&effects).last(),
+        Some(&(anchored(2), false, false))
+    );
+    assert_eq!(maar.counter(MaarCounter::AnchorsSilent), 1);
+}
+
+#[test]
+fn an_anchor_that_does_not_know_the_host_is_given_up_at_once() {
+    let mut maar = Maar::new(config());
+    let (query, _) = comes(&mut maar, 1_000);
+    let reply = told(&query, &[address(2)]);
+    let effects = tell(&mut maar, 1_010, says(here(), HOST_LINK_LOCAL, reply));
+    let [(_, update)] = updates(&effects).try_into().unwrap();
+    let refusal = answer(2, &update, Status::NOT_LMA_FOR_THIS_MOBILE_NODE);
+    let effects = tell(&mut maar, 1_020, refusal);
+    let expected = [(own_prefix(&maar), true, true), (anchored(2), false, false)];
+    assert_eq!(advertised(&effects), expected);
+    assert_eq!(maar.counter(MaarCounter::AnchorsUnknowing), 1);
+}
