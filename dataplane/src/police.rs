@@ -78,7 +78,10 @@ impl Default for PuntRates {
         rates.neighbours = PuntRate::new(Rate::new(50, 64), Rate::new(2_000, 256));
         // A host that comes up needs one of each; those that come up with it need theirs.
         let host = PuntRate::new(Rate::new(2, 4), Rate::new(5_000, 512));
-        rates.set(Punt::UnknownHost, host);
+        // One that talks all the time uses up its share before it is served. It may be back soon after, and is to be
+        // heard with its first packet then.
+        let visitor = PuntRate::new(Rate::new(20, 20), Rate::new(5_000, 512));
+        rates.set(Punt::UnknownHost, visitor);
         rates.set(Punt::Dhcpv4, host);
         rates.set(Punt::RouterSolicitation, host);
         rates.set(Punt::Dhcp, host);

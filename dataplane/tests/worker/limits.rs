@@ -108,6 +108,28 @@ fn punts_are_limited_by_source_and_by_reason() {
     bench.balances();
 }
 
+/// A host that talks all the time, and goes to and fro between gateways, is heard with its first packet whenever it
+/// is back after a tenth of a second.
+#[test]
+fn a_host_that_is_soon_back_is_heard_at_once() {
+    let mut bench = Bench::new("mag", &WorkerConfig::default());
+    let stranger = frame("host_up", 1, 11);
+    let mut now = START;
+    for visit in 0..50 {
+        for packet in 0..10 {
+            bench.receive(1, &stranger);
+            bench.dry(now);
+            let mut heard = 0;
+            bench.control.poll(|_, _| heard += 1);
+            assert!(packet > 0 || heard == 1, "visit {visit}");
+            now += Duration::from_millis(5);
+        }
+        now += Duration::from_millis(100);
+    }
+    assert!(bench.count(Verdict::Drop(Drop::PuntSourceLimited)) > 0);
+    bench.balances();
+}
+
 /// A host that solicits without end leaves the others their solicitations.
 #[test]
 fn solicitations_are_limited_by_host() {

@@ -70,9 +70,7 @@ impl Server {
         // It needs a link-local address that is no longer tested.
         namespace.sysctl(&["net.ipv6.conf.default.accept_dad=0"])?;
         cable(End::of(&namespace, INTERFACE), End::of(switch, "core-dhcp"))?;
-        switch.ip(&format!(
-            "link set dev core-dhcp master {CORE}\nlink set dev core-dhcp up\n"
-        ))?;
+        switch.plug("core-dhcp", CORE)?;
         namespace.ip(&format!("addr add {SERVER}/64 dev {INTERFACE} nodad\n"))?;
         let directory = run.directory();
         let text = |name: &str| -> Result<String> {

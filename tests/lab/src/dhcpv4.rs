@@ -135,9 +135,7 @@ impl Server {
             End::of(&namespace, INTERFACE),
             End::of(&network.switch, "core-dhcp4"),
         )?;
-        network
-            .switch
-            .ip(&format!("link set dev core-dhcp4 master {CORE}\n"))?;
+        network.switch.plug("core-dhcp4", CORE)?;
         namespace.ip(&format!("addr add {SERVER}/24 dev {INTERFACE}\n"))?;
         let directory = network.run.directory();
         let place = directory.to_str().context("a path that is not text")?;

@@ -100,6 +100,43 @@ impl Namespace {
         ))
         .map(drop)
     }
+
+    /// Plugs a cable into a bridge here, which carries its frames when this returns. Left to itself the kernel
+    /// opens a port when it has looked at the link, which it does once a second; until then what a host says is lost.
+    ///
+    /// # Errors
+    /// When the kernel refuses, as it does when the cable's other end is down.
+    pub fn plug(&self, cable: &str, bridge: &str) -> Result<()> {
+        self.ip(&plugging(cable, bridge)).map(drop)
+    }
+
+    /// Plugs many cables in at once, each into its bridge.
+    ///
+    /// # Errors
+    /// As [`plug`](Self::plug).
+    pub fn plug_all<'a>(&self, cables: impl Iterator<Item = (&'a str, &'a str)>) -> Result<()> {
+        let lines: String = cables.map(|(cable, to)| plugging(cable, to)).collect();
+        self.ip(&lines).map(drop)
+    }
+
+    /// Unplugs a cable: it is in no bridge, and its other end sees that the link is down.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub fn unplug(&self, cable: &str) -> Result<()> {
+        self.ip(&format!(
+            "link set dev {cable} nomaster\nlink set dev {cable} down\n"
+        ))
+        .map(drop)
+    }
+}
+
+fn plugging(cable: &str, bridge: &str) -> String {
+    // 3 is BR_STATE_FORWARDING.
+    format!(
+        "link set dev {cable} master {bridge}\nlink set dev {cable} up\n\
+         link set dev {cable} type bridge_slave state 3\n"
+    )
 }
 
 /// One end of a cable.

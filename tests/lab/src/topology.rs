@@ -114,13 +114,13 @@ impl Topology {
         cable(End::of(&lma, "core0"), End::of(&switch, "core-lma"))?;
         let wire = match plan.wire {
             None => {
-                plug(&switch, "core-lma", CORE)?;
+                switch.plug("core-lma", CORE)?;
                 None
             }
             Some((programs, impairment)) => {
                 // Wire between the LMA's cable and one more cable, whose far end is in the core.
                 cable(End::of(&switch, "core-wire"), End::of(&switch, "core-far"))?;
-                plug(&switch, "core-far", CORE)?;
+                switch.plug("core-far", CORE)?;
                 let ends = ["core-lma", "core-wire"];
                 Some(Wire::start(programs, &switch, ends, impairment)?)
             }
@@ -129,8 +129,8 @@ impl Topology {
             let (core_end, access_end) = (format!("core-{name}"), format!("acc-{name}"));
             cable(End::of(mag, "core0"), End::of(&switch, &core_end))?;
             cable(End::of(mag, "acc0"), End::of(&switch, &access_end))?;
-            plug(&switch, &core_end, CORE)?;
-            plug(&switch, &access_end, access)?;
+            switch.plug(&core_end, CORE)?;
+            switch.plug(&access_end, access)?;
         }
         Ok(Self {
             wire,
@@ -199,7 +199,7 @@ impl Topology {
             End::of(&host.namespace, INTERFACE),
             End::of(&self.switch, &host.cable),
         )?;
-        plug(&self.switch, &host.cable, CORE)?;
+        self.switch.plug(&host.cable, CORE)?;
         host.namespace
             .ip(&format!("addr add {STRANGER}/64 dev {INTERFACE} nodad\n"))?;
         Ok(host)
@@ -211,7 +211,7 @@ impl Topology {
     /// # Errors
     /// When the kernel refuses.
     pub fn plug(&self, host: &Host, access: usize) -> Result<()> {
-        plug(&self.switch, &host.cable, ACCESS[access])
+        self.switch.plug(&host.cable, ACCESS[access])
     }
 
     /// Plugs many hosts in at once, each into access link 0 or 1.
@@ -219,12 +219,8 @@ impl Topology {
     /// # Errors
     /// When the kernel refuses.
     pub fn plug_all<'a>(&self, hosts: impl Iterator<Item = (&'a Host, usize)>) -> Result<()> {
-        let (mut plug, mut up) = (String::new(), String::new());
-        for (Host { cable, .. }, access) in hosts {
-            plug.push_str(&format!("link set dev {cable} master {}\n", ACCESS[access]));
-            up.push_str(&format!("link set dev {cable} up\n"));
-        }
-        self.switch.ip(&(plug + &up)).map(drop)
+        let cables = hosts.map(|(host, access)| (host.cable.as_str(), ACCESS[access]));
+        self.switch.plug_all(cables)
     }
 
     /// Takes a host's cable out of its access link, so quietly that the host does not see it: between
@@ -243,19 +239,6 @@ impl Topology {
     /// # Errors
     /// When the kernel refuses.
     pub fn unplug(&self, host: &Host) -> Result<()> {
-        self.switch
-            .ip(&format!(
-                "link set dev {0} nomaster\nlink set dev {0} down\n",
-                host.cable
-            ))
-            .map(drop)
+        self.switch.unplug(&host.cable)
     }
-}
-
-fn plug(switch: &Namespace, cable: &str, bridge: &str) -> Result<()> {
-    switch
-        .ip(&format!(
-            "link set dev {cable} master {bridge}\nlink set dev {cable} up\n"
-        ))
-        .map(drop)
 }

@@ -66,8 +66,7 @@ fn network() -> Result<(Topology, [Namespace; 2])> {
             let (bridge, end) = (format!("{domain}{number}"), format!("end-{domain}{number}"));
             network.switch.bridge(&bridge)?;
             cable(End::of(mag, &port), End::of(&network.switch, &end))?;
-            let line = format!("link set dev {end} master {bridge}\n");
-            network.switch.ip(&line)?;
+            network.switch.plug(&end, &bridge)?;
         }
         Ok(namespace)
     };
@@ -132,12 +131,6 @@ fn adjust(name: &str, configuration: &mut Configuration) {
     }
 }
 
-fn plug(network: &Topology, host: &Host, bridge: &str) -> Result<()> {
-    let cable = &host.cable;
-    let lines = format!("link set dev {cable} master {bridge}\nlink set dev {cable} up\n");
-    network.switch.ip(&lines).map(drop)
-}
-
 /// Whether a host's echo request is answered.
 fn reaches(host: &Host) -> bool {
     let to = CN4.to_string();
@@ -160,7 +153,10 @@ fn the_same_address_in_two_networks_reaches_its_own_from_each() -> Result<()> {
     let mut hosts = Vec::new();
     for (name, mac) in DOMAINS.into_iter().zip(MACS) {
         let host = domain.network.mobile_node(&format!("mn-{name}"), mac)?;
-        plug(&domain.network, &host, &format!("{name}1"))?;
+        domain
+            .network
+            .switch
+            .plug(&host.cable, &format!("{name}1"))?;
         let client = Client::start(&domain.network, &host)?;
         hosts.push((host, client));
     }
@@ -179,7 +175,7 @@ fn the_same_address_in_two_networks_reaches_its_own_from_each() -> Result<()> {
         ensure!(shown.contains(&format!("{HOME}%{name}")), "{shown}");
     }
     std::thread::sleep(Duration::from_secs(1));
-    plug(&domain.network, &hosts[0].0, "red2")?;
+    domain.network.switch.plug(&hosts[0].0.cable, "red2")?;
     let moved = || -> Result<bool> {
         let bindings = domain.gateway("lma")?.call("bindings", Value::Null)?;
         let all = bindings.as_array().into_iter().flatten();

@@ -121,9 +121,7 @@ fn a_session_is_handed_over_between_interfaces() -> Result<()> {
     domain.network.plug(&mn, 0)?;
     let one = wait_for_bindings(&domain, |all| all.len() == 1)?;
     let second = ACCESS[1];
-    domain.network.switch.ip(&format!(
-        "link set dev {CABLE} master {second}\nlink set dev {CABLE} up\n"
-    ))?;
+    domain.network.switch.plug(CABLE, second)?;
     let two = wait_for_bindings(&domain, |all| all.len() == 2)?;
     assert_eq!(two[0], one[0]);
     assert_eq!([two[0].0.as_str(), two[1].0.as_str()], [MN_MAC, SECOND_MAC]);

@@ -135,11 +135,6 @@ fn access(index: usize) -> String {
     format!("access{}", index + 1)
 }
 
-fn plug(switch: &Namespace, cable: &str, bridge: &str) -> Result<()> {
-    let lines = format!("link set dev {cable} master {bridge}\nlink set dev {cable} up\n");
-    switch.ip(&lines).map(drop)
-}
-
 impl Bed {
     /// Lays the network out and starts the gateways, with the examples of `conf`.
     ///
@@ -175,14 +170,14 @@ impl Bed {
              route add default via 2001:db8:100::1 dev {INTERFACE}\n"
         ))?;
         cable(End::of(&router, "core0"), End::of(&switch, "core-router"))?;
-        plug(&switch, "core-router", "core")?;
+        switch.plug("core-router", "core")?;
         router.sysctl(&["net.ipv6.conf.all.forwarding=1"])?;
         router.ip("addr add 2001:db8:100::1/64 dev inet0 nodad\n\
              addr add 2001:db8:c::ffff/64 dev core0 nodad\n")?;
         machines.push(router);
         let database = Namespace::host(&run, "cmd")?;
         cable(End::of(&database, INTERFACE), End::of(&switch, "core-cmd"))?;
-        plug(&switch, "core-cmd", "core")?;
+        switch.plug("core-cmd", "core")?;
         database.ip(&format!(
             "addr add 2001:db8:c::c/64 dev {INTERFACE} nodad\n"
         ))?;
@@ -194,12 +189,12 @@ impl Bed {
             let (core, link) = (format!("core-{name}"), format!("acc-{name}"));
             cable(End::of(&machine, "core0"), End::of(&switch, &core))?;
             cable(End::of(&machine, "acc0"), End::of(&switch, &link))?;
-            plug(&switch, &link, &access(index))?;
+            switch.plug(&link, &access(index))?;
             match impairment.filter(|_| index == 0) {
-                None => plug(&switch, &core, "core")?,
+                None => switch.plug(&core, "core")?,
                 Some(impairment) => {
                     cable(End::of(&switch, "wire-near"), End::of(&switch, "wire-far"))?;
-                    plug(&switch, "wire-far", "core")?;
+                    switch.plug("wire-far", "core")?;
                     let ends = [core.as_str(), "wire-near"];
                     wire = Some(Wire::start(programs, &switch, ends, impairment)?);
                 }
@@ -394,11 +389,9 @@ impl Bed {
     /// When the kernel refuses.
     pub fn plug(&self, index: usize) -> Result<Instant> {
         let cable = &self.mn.cable;
-        self.switch.ip(&format!(
-            "link set dev {cable} nomaster\nlink set dev {cable} down\n"
-        ))?;
+        self.switch.unplug(cable)?;
         let began = Instant::now();
-        plug(&self.switch, cable, &access(index))?;
+        self.switch.plug(cable, &access(index))?;
         Ok(began)
     }
 
