@@ -26,6 +26,10 @@ const PROBE: Duration = Duration::from_millis(1);
 /// Between packets of the host.
 const SPEAK: Duration = Duration::from_millis(5);
 
+/// Between handovers: a gateway is told of one host no more than three times a second (MAX_UPDATE_RATE, RFC 6275
+/// section 12), and what waits for that is no part of what is measured.
+const STAY: Duration = Duration::from_secs(1);
+
 /// Longest time that anything takes.
 const LIMIT: Duration = Duration::from_secs(40);
 
@@ -163,9 +167,11 @@ fn roam(
             // Never to the gateway that anchors the session: there it needs no tunnel.
             let to = 1 + round % reached;
             if reached == 1 {
+                std::thread::sleep(STAY);
                 bed.go(0, reached)?;
                 probes.wait_through(now_us(), LIMIT)?;
             }
+            std::thread::sleep(STAY);
             let began = bed.plug(to)?;
             let at_us = now_us().saturating_sub(began.elapsed().as_micros() as u64);
             bed.settle(to, reached, began)?;
