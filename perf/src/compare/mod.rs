@@ -38,6 +38,9 @@ pub struct Arguments {
     /// Seconds that each of the foreign programs runs, each time.
     #[arg(long, default_value_t = 2.0)]
     seconds: f64,
+    /// Packets of a round of ours, as of `forward`.
+    #[arg(long, value_name = "N")]
+    packets: Option<usize>,
     /// Core that forwards.
     #[arg(long, default_value_t = 1)]
     core: usize,
@@ -181,18 +184,19 @@ fn contenders(arguments: &Arguments) -> (Vec<Contender>, BTreeMap<String, String
     let smallest = arguments.bindings.iter().min().copied().unwrap_or(1);
     let encap = |bindings: u64| format!("ours encap {bindings}");
     let decap = format!("ours decap {smallest}");
+    let packets = arguments.packets;
     for &bindings in &arguments.bindings {
         let name = encap(bindings);
         add(
             name.clone(),
             &name,
-            Box::new(move || forward("encap", bindings)),
+            Box::new(move || forward("encap", bindings, packets)),
         );
     }
     add(
         decap.clone(),
         &decap,
-        Box::new(move || forward("decap", smallest)),
+        Box::new(move || forward("decap", smallest, packets)),
     );
     let first = encap(smallest);
     let (core, seconds) = (arguments.core, arguments.seconds);
@@ -237,18 +241,14 @@ fn contenders(arguments: &Arguments) -> (Vec<Contender>, BTreeMap<String, String
 }
 
 /// One turn of ours.
-fn forward(path: &str, bindings: u64) -> Result<Turn> {
-    let bindings = bindings.to_string();
-    let report = ours(&[
-        "forward",
-        "--path",
-        path,
-        "--bindings",
-        &bindings,
-        "--rounds",
-        "3",
-        "--json",
-    ])?;
+fn forward(path: &str, bindings: u64, packets: Option<usize>) -> Result<Turn> {
+    let (bindings, packets) = (bindings.to_string(), packets.map(|it| it.to_string()));
+    let mut words = vec!["forward", "--path", path, "--bindings", &bindings];
+    words.extend(["--rounds", "3", "--json"]);
+    if let Some(packets) = &packets {
+        words.extend(["--packets", packets]);
+    }
+    let report = ours(&words)?;
     Ok(Turn {
         mpps: number(&report, "/mpps")?,
         cycles: number(&report, "/cycles_per_packet")?,

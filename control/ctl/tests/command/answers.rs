@@ -1,6 +1,5 @@
 //! What the gateway of these tests answers: one of everything, with what stands out set.
 
-use super::watching;
 use control::rpc::types as t;
 use control::rpc::{Reply, Request, RpcError, LONGEST_PAGE};
 
