@@ -6,12 +6,12 @@ use crate::cmd_scenario::{
     view, MAAR1, MAAR2, MAAR3, PREF1, PREF2, PREF3,
 };
 use crate::maar_scenario::{
-    accepted, anchored, bindings, from, here, maar_address, own_prefix, served, still_here, told,
-    update_from, update_to_cmd, CMD,
+    accepted, anchored, bindings, from, here, maar_address, own_prefix, served, told, update_from,
+    update_to_cmd, CMD,
 };
 use crate::scenario::{
     advertisements, at, fire, ignored_because, ip, message_event, nai, prefix, prefixes_of, sent,
-    tell, timer_after, STRANGER,
+    still_here, tell, timer_after, STRANGER,
 };
 use roles::cmd::{Cmd, CmdCounter, CmdMode, SessionState};
 use roles::effect::Effect;
