@@ -481,6 +481,7 @@ impl<R: Role> Engine<R> {
                 self.discovery(now, interface, frame);
             }
             Punt::UnknownHost => self.unknown_host(now, interface, frame),
+            Punt::IcmpError if frame::is_ipv4(frame) => self.icmpv4_error(now, frame),
             Punt::IcmpError => self.icmp_error(now, frame),
             Punt::DhcpServer if frame::is_ipv4(frame) => self.dhcpv4_server(now, frame),
             Punt::Dhcp | Punt::DhcpServer => self.dhcp(now, interface, frame),
