@@ -269,7 +269,8 @@ fn each_domain_has_dhcpv4_servers_of_its_own() -> Result<()> {
     let mut hosts = Vec::new();
     for (name, mac) in DOMAINS.into_iter().zip(MACS) {
         let host = domain.network.mobile_node(&format!("mn-{name}"), mac)?;
-        plug(&domain.network, &host, &format!("{name}1"))?;
+        let switch = &domain.network.switch;
+        switch.plug(&host.cable, &format!("{name}1"))?;
         let client = Client::start(&domain.network, &host)?;
         hosts.push((host, client));
     }
@@ -280,7 +281,7 @@ fn each_domain_has_dhcpv4_servers_of_its_own() -> Result<()> {
         ensure!(bound[1..3] == [HOME, "169.254.0.1"], "{bound:?}");
         ensure!(reaches(host), "{}", told());
     }
-    plug(&domain.network, &hosts[0].0, "red2")?;
+    domain.network.switch.plug(&hosts[0].0.cable, "red2")?;
     let renewals = |client: &Client| {
         let events = client.events();
         let renewed = events.iter().filter(|event| event[0] == "RENEW");
