@@ -128,6 +128,7 @@ impl Fib {
     }
 
     /// Whether an address is one that we have in its prefix, should that be anchored here.
+    #[inline(always)]
     pub(crate) fn is_anchor_address(&self, address: Ipv6Addr) -> bool {
         self.anchor_identifier == Some(address.to_bits() as u64)
     }

@@ -11,7 +11,7 @@ use crate::neighbour::{Advertised, Neighbour};
 use crate::routing::{is_access, Link};
 use dataplane::key::InterfaceId;
 use roles::event::{HostLink, Sign};
-use roles::{Now, Role};
+use roles::{BoundPrefix, Now, Role};
 use std::net::{IpAddr, Ipv6Addr};
 use wire::icmpv6::kind;
 use wire::ipv6::address::{multicast_mac, solicited_node, ALL_NODES};
@@ -127,6 +127,14 @@ impl<R: Role> Engine<R> {
         }
     }
 
+    /// Whether an address is the one that its anchor has in a prefix of this host: on its link that is us,
+    /// whoever anchors it (S2-39).
+    fn is_anchor_to(&self, host: HostLink, target: Ipv6Addr) -> bool {
+        let led = self.hosts.prefixes(host);
+        let holds = |it: &BoundPrefix| matches!(it, BoundPrefix::V6(it) if it.contains(target));
+        self.routing.is_anchor_address(target) && led.iter().any(holds)
+    }
+
     /// Tells a host that an address is taken which it is about to take, in the place of its owner
     /// (RFC 4861 section 7.2.8): the owner's frames may not reach it, and its packets go by way of us.
     pub(super) fn defend(&mut self, host: HostLink, target: Ipv6Addr) {
@@ -162,7 +170,12 @@ impl<R: Role> Engine<R> {
             return;
         };
         let target = solicitation.target;
-        if !link.owns(target) || received.mac == link.interface.mac {
+        let asks = HostLink {
+            interface: interface.0,
+            mac: received.mac,
+        };
+        let ours = link.owns(target) || (is_access(link) && self.is_anchor_to(asks, target));
+        if !ours || received.mac == link.interface.mac {
             return self.out.counters.count(Counter::DiscoveryForeign);
         }
         let access = is_access(link);

@@ -5,11 +5,11 @@
 //!     └──── MAAR 2 ── access 2        end MN: the host, in one of the two
 //! ```
 
-use crate::bytes::{ip, Seen};
+use crate::bytes::{ip, mac_of, nd_packet, Seen};
 use crate::dhcp::{answer, association, at_host, client, reply, send, udp, SERVER};
-use crate::host::Host;
+use crate::host::{echo, replies, Host};
 use crate::story::{advertisements, signalling, CAPACITY, CORE, MN, ROUTER_MAC};
-use crate::world::{begin, Member, Node, World};
+use crate::world::{begin, port_mac, Member, Node, World};
 use control::dhcp::former::{Answered, LeaseChange, LeaseSource, Question, ServerLease};
 use control::gateway::Gateway;
 use roles::maar::{NodeState, NodeView};
@@ -19,9 +19,11 @@ use std::net::Ipv6Addr;
 use std::rc::Rc;
 use std::time::Duration;
 use wire::dhcpv6::{code, kind, put, relay_header, ClientMessage, Options, RelayMessage};
+use wire::ether::MacAddr;
+use wire::ipv6::address::solicited_node;
 use wire::ipv6::next_header;
 use wire::mh::{HomeNetworkPrefix, Message};
-use wire::nd::NdOption;
+use wire::nd::{NdMessage, NdOption, NeighbourSolicitation};
 use wire::udp::Datagram;
 
 /// Wire of the second access link.
@@ -322,6 +324,46 @@ fn a_prefix_is_there_before_the_server_hears_of_the_host() {
     send(&mut domain.world, &mn, &client(kind::RENEW, 8, b"one"));
     assert_eq!(on_core(&mut domain.world).1.len(), 1);
     assert!(domain.sources[0].asked().is_empty());
+    domain.world.nodes[0].check();
+}
+
+/// The address in the prefix is one of a router: its host resolves it and has an answer from it, and so has
+/// everybody else. Of a prefix that nobody here has it is nobody's.
+///
+/// Proves S2-39.
+#[test]
+fn the_address_in_a_prefix_is_a_routers() {
+    let mut domain = domain();
+    let mut mn = Host::new(MN, 1);
+    let node = domain.come(0, &mut mn);
+    let anchor = of(node.prefix, 0x0200_5eff_fe00_5213);
+    let own = of(node.prefix, 0x77);
+    mn.addresses.push(own);
+    let solicits = |target: Ipv6Addr| {
+        NdMessage::NeighbourSolicitation(NeighbourSolicitation {
+            target,
+            options: vec![NdOption::SourceLinkLayer(MacAddr([2, 0, 0, 0, 0, 1]))],
+        })
+    };
+    for (target, answers) in [(anchor, 1), (ip("2001:db8:2fff::200:5eff:fe00:5213"), 0)] {
+        let packet = nd_packet(own, solicited_node(target), &solicits(target));
+        let group = mac_of(solicited_node(target), ROUTER_MAC);
+        mn.send_to(&mut domain.world, group, &packet);
+        let heard = mn.live(&mut domain.world);
+        let told = heard.iter().filter_map(Seen::nd).filter(|message| {
+            let mac = NdOption::TargetLinkLayer(ROUTER_MAC);
+            matches!(message, NdMessage::NeighbourAdvertisement(it)
+                if it.target == target && it.router && it.options.contains(&mac))
+        });
+        assert_eq!(told.count(), answers, "{target}");
+    }
+    mn.send_to(&mut domain.world, ROUTER_MAC, &echo(own, anchor, 128, 5));
+    assert_eq!(replies(&mn.live(&mut domain.world)), [5]);
+    let packet = echo(ip(SERVER), anchor, 128, 6);
+    domain
+        .server
+        .send_to(&mut domain.world, port_mac(0, 0), &packet);
+    assert_eq!(replies(&domain.server.live(&mut domain.world)), [6]);
     domain.world.nodes[0].check();
 }
 

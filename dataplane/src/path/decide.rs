@@ -89,7 +89,7 @@ pub(super) fn decide(
     let here = meta.origin == Origin::Here;
     let down = looked.destination.map(|found| found.id);
     let binding = looked.destination.map(Found::forwarding);
-    if fields.next_header == next_header::MOBILITY && is_anchors(meta, fields, binding, view) {
+    if is_anchors(meta, fields, binding, view) {
         return Step::Own;
     }
     let forward = match onward(binding, tunnelled, here) {
@@ -115,15 +115,25 @@ pub(super) fn decide(
     }
 }
 
-/// Whether a packet from the core is for the address that we have in a prefix which we anchor.
-#[inline(never)]
+/// Whether a packet is for us at the address that we have in a prefix which we anchor: a Mobility Header
+/// from the core, or ICMP from anywhere.
+#[inline(always)]
 fn is_anchors(meta: &Meta, fields: &Fields, binding: Option<Forwarding>, view: &View<'_>) -> bool {
+    let taken = match fields.next_header {
+        next_header::MOBILITY => meta.origin == Origin::Link && !meta.access,
+        next_header::ICMPV6 => meta.origin != Origin::Here,
+        _ => false,
+    };
+    taken && is_of_anchored(fields, binding, view)
+}
+
+#[inline(never)]
+fn is_of_anchored(fields: &Fields, binding: Option<Forwarding>, view: &View<'_>) -> bool {
     let anchored = matches!(
         binding,
         Some(Forwarding::Anchor { .. } | Forwarding::Local { .. })
     );
-    let core = meta.origin == Origin::Link && !meta.access;
-    core && anchored && view.fib.is_anchor_address(fields.destination)
+    anchored && view.fib.is_anchor_address(fields.destination)
 }
 
 /// Where a packet goes whose source allows it to go anywhere.

@@ -766,6 +766,37 @@ def anchor_address():
     }
 
 
+@case("maar", "An anchor is a router in the prefixes that it anchors: it answers echo requests to its address there, of hosts that are here or elsewhere and of others; in the prefix of another anchor the other one does.")
+def anchor_echo():
+    iid = ":200:ff:fe00:52"
+    here, gone, old = "2001:db8:101:1", "2001:db8:101:2", "2001:db8:102:1"
+    from_core = lambda packet: Ether(src=MAAR2, dst=MAAR) / packet
+    tunnel = lambda packet: from_core(IPv6(src="2001:db8:2::22", dst="2001:db8:2::21") / packet)
+    ask = lambda src, dst, text: IPv6(src=src, dst=dst) / ICMPv6EchoRequest(id=7, data=text)
+    return {
+        0: [
+            from_core(ask(CN_IP, here + iid, b"of a host that is here")),
+            from_core(ask(CN_IP, gone + iid, b"of one that is elsewhere")),
+            # Those before and behind are of the same kind.
+            from_core(ask(CN_IP, here + "::5", b"to the host")),
+            from_core(ask(CN_IP, gone + iid, b"once more")),
+            from_core(ask(CN_IP, old + iid, b"of another anchor")),
+            tunnel(ask(gone + "::5", gone + iid, b"by the host, from elsewhere")),
+            tunnel(IPv6(src=gone + "::5", dst=CN_IP) / ICMPv6EchoRequest(data=b"to somebody else")),
+            tunnel(ask(CN_IP, old + iid, b"of another anchor, through the tunnel")),
+            # The host's own.
+            from_core(IPv6(src=CN_IP, dst=here + iid) / TCP(sport=1, dport=2)),
+        ],
+        1: [
+            mn1(ask(here + "::5", here + iid, b"by the host")),
+            mn1(ask(here + "::5", gone + iid, b"of a host that is elsewhere")),
+            mn1(ask(here + "::5", old + iid, b"of another anchor")),
+            mn1(ask(old + "::5", old + iid, b"from its prefix")),
+            mn1(IPv6(src=here + "::5", dst=here + iid, hlim=255) / ICMPv6ND_NS(tgt=here + iid)),
+        ],
+    }
+
+
 @case("maar", "A host sends through an address of its own to the gateway.")
 def host_to_gateway():
     mine = "2001:db8:101:1::5"

@@ -8,10 +8,14 @@ use lab::gateway::{Configuration, Programs};
 use lab::host::INTERFACE;
 use lab::roam::{pool, Bed, Layout, MAARS};
 use serde_json::{json, Value};
+use std::net::Ipv6Addr;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 const LIMIT: Duration = Duration::from_secs(20);
+
+/// The link-local address of every MAAR on its access link.
+const ROUTER: &str = "fe80::1";
 
 /// The control socket of the server, in the run's directory.
 fn control(bed: &Path) -> String {
@@ -25,10 +29,60 @@ fn adjust(configuration: &mut Configuration, place: &str, mobile: bool) {
     dhcp.insert("servers".into(), vec![SERVER.to_string()].into());
     dhcp.insert("control".into(), place.into());
     configuration.set("maar", "dhcpv6", dhcp);
+    show_one_router(configuration);
     if let Some(host) = configuration.first_host() {
         host.insert("managed".into(), true.into());
         host.insert("mobility".into(), mobile.into());
     }
+}
+
+/// Every MAAR is the same router to hosts, with an address of its own in each prefix (S2-39).
+fn show_one_router(configuration: &mut Configuration) {
+    configuration.set("maar", "dlif", false);
+    let table = configuration.table();
+    let neighbours = table["maar"]["neighbour"].as_array_mut();
+    for neighbour in neighbours.into_iter().flatten() {
+        if let Some(neighbour) = neighbour.as_table_mut() {
+            neighbour.remove("router");
+            neighbour.remove("mac");
+        }
+    }
+    let interfaces = table["interface"].as_array_mut().into_iter().flatten();
+    for interface in interfaces.filter(|it| it["kind"].as_str() == Some("access")) {
+        if let Some(interface) = interface.as_table_mut() {
+            interface.insert("router".into(), ROUTER.into());
+            interface.insert("mac".into(), "02:00:5e:00:52:13".into());
+        }
+    }
+}
+
+/// The address that its anchor has in the prefix of a host's address.
+fn anchor_of(address: &str) -> Result<Ipv6Addr> {
+    let address: Ipv6Addr = address.parse()?;
+    let site = address.to_bits() >> 64 << 64;
+    Ok(Ipv6Addr::from_bits(site | 0x0200_5eff_fe00_5213))
+}
+
+/// The routers that the host knows, by their addresses.
+fn routers(bed: &Bed) -> Result<Vec<String>> {
+    let name = bed.host().namespace.name();
+    let words = ["ip", "-n", name, "-j", "-6", "route", "show", "default"];
+    let shown: Value = serde_json::from_str(&command::run(&words)?)?;
+    let mut routers: Vec<String> = Vec::new();
+    for route in shown.as_array().into_iter().flatten() {
+        let hops = route["nexthops"].as_array().into_iter().flatten();
+        let hops = hops.filter_map(|hop| hop["gateway"].as_str());
+        routers.extend(
+            route["gateway"]
+                .as_str()
+                .into_iter()
+                .chain(hops)
+                .map(String::from),
+        );
+    }
+    routers.sort_unstable();
+    routers.dedup();
+    Ok(routers)
 }
 
 /// A bed without a database, whose host takes addresses from DHCPv6 alone.
@@ -103,9 +157,10 @@ fn told(client: &Client, server: &Server) -> String {
 }
 
 /// The host walks 1-2-3. At each stop its client gets an address of the MAAR's prefix, its older ones
-/// come back deprecated, their anchors are told, and a TCP session begins; all of them live.
+/// come back deprecated, their anchors are told, and a TCP session begins; all of them live. Every MAAR is
+/// the same router to it, and its anchors answer at their addresses in its prefixes, wherever it is.
 ///
-/// Proves S2-37, S2-38, S2-40, S2-41, S2-42.
+/// Proves S2-37, S2-38, S2-39, S2-40, S2-41, S2-42.
 #[test]
 fn leases_tell_the_anchors_of_a_host_that_walks() -> Result<()> {
     let (bed, place) = lay(true)?;
@@ -142,6 +197,14 @@ fn walk(bed: &Bed, place: &str) -> Result<()> {
             "{known:?}"
         );
         assert_eq!(deprecated.len(), earlier, "{known:?}");
+        for (address, _) in &known {
+            let anchor = anchor_of(address)?;
+            ensure!(
+                bed.host().reaches(anchor, LIMIT),
+                "{anchor} does not answer"
+            );
+        }
+        assert_eq!(routers(bed)?, [ROUTER]);
         sessions.push(bed.begin()?);
         std::thread::sleep(Duration::from_millis(200));
         drop(client);

@@ -9,6 +9,7 @@ use crate::classify::Family;
 use crate::key::Domain;
 use crate::table::{self, Probe};
 use crate::tunnels::OuterPair;
+use crate::worker::View;
 use packet::{Buf, Burst, PortId, MAX_BURST};
 use wire::ether;
 use wire::ipv6::{next_header, HEADER_LEN};
@@ -115,7 +116,7 @@ impl Desk {
             }
         }
         let boards = match before.family {
-            Family::V6 => self.ipv6(packet, at, dock, seats),
+            Family::V6 => self.ipv6(packet, at, dock, gate.view, seats),
             Family::V4 => {
                 let came = dock.came();
                 let family = Family::V4;
@@ -213,7 +214,7 @@ impl Desk {
                     None => {}
                 }
             }
-            if !is_opaque(next) || !ip.goes_on() {
+            if !is_opaque(next) || is_anchors(next, ip, gate.view) || !ip.goes_on() {
                 break;
             }
             buf.prefetch_front();
@@ -320,7 +321,7 @@ impl Desk {
             let Some((ip, _)) = header::<Ip6>(payload) else {
                 break;
             };
-            if !goes_on_inside(ip, payload.len()) {
+            if !goes_on_inside(ip, payload.len()) || is_icmp(ip, payload.len()) {
                 break;
             }
             if last.is_none_or(|last| last.ends() != outer.ends()) {
@@ -353,6 +354,7 @@ impl Desk {
         packet: &[u8],
         at: usize,
         dock: &Dock,
+        view: &View<'_>,
         seats: &mut Seats,
     ) -> Option<(Kind, usize)> {
         let (ip, payload) = header::<Ip6>(packet)?;
@@ -368,11 +370,14 @@ impl Desk {
             // Control, or whoever puts them together, may want those that come in on a core link.
             let fragment = came == Came::Core && next == next_header::FRAGMENT;
             self.ask(ip, came, dock.domain, seats);
-            let boards = !options && !fragment && ip.goes_on();
+            let boards = !options && !fragment && ip.goes_on() && !is_anchors(next, ip, view);
             return boards.then_some((Kind { came, family }, at));
         }
         let (family, boards) = match next {
-            next_header::IPV6 => (Family::V6, self.ipv6_inside(payload, dock.domain, seats)),
+            next_header::IPV6 => {
+                let boards = self.ipv6_inside(payload, dock.domain, view, seats);
+                (Family::V6, boards)
+            }
             _ => (
                 Family::V4,
                 self.ipv4(payload, Came::Tunnel, dock.domain, seats),
@@ -388,12 +393,19 @@ impl Desk {
     }
 
     /// Looks at an IPv6 packet in what may be a tunnel.
-    fn ipv6_inside(&mut self, packet: &[u8], domain: Domain, seats: &Seats) -> bool {
+    fn ipv6_inside(
+        &mut self,
+        packet: &[u8],
+        domain: Domain,
+        view: &View<'_>,
+        seats: &Seats,
+    ) -> bool {
         let Some((ip, _)) = header::<Ip6>(packet) else {
             return false;
         };
         self.ask(ip, Came::Tunnel, domain, seats);
-        goes_on_inside(ip, packet.len())
+        let anchors = |next| is_anchors(next, ip, view);
+        goes_on_inside(ip, packet.len()) && !ip.next(packet.len()).is_some_and(anchors)
     }
 
     /// Looks at an IPv4 packet.
@@ -440,7 +452,9 @@ fn plain(packet: &[u8], domain: Domain) -> Option<(Probe, Probe)> {
     let (ip, _) = header::<Ip6>(packet)?;
     let next = ip.next(packet.len())?;
     let (from, to) = ip.ends();
-    (is_opaque(next) && next != next_header::MOBILITY && ip.goes_on())
+    // These may be for us, in a prefix that we anchor.
+    let ours = matches!(next, next_header::MOBILITY | next_header::ICMPV6);
+    (is_opaque(next) && !ours && ip.goes_on())
         .then(|| (Probe::ipv6(domain, *from), Probe::ipv6(domain, *to)))
 }
 
@@ -452,6 +466,18 @@ fn plain_ipv4(packet: &[u8], domain: Domain) -> Option<(Probe, Probe)> {
     let ends = [ip.source(), ip.destination()];
     let [from, to] = ends.map(|end| Probe::ipv4(domain, end.octets()));
     Some((from, to))
+}
+
+/// Whether a packet may be for us at the address that we have in a prefix which we anchor; of Mobility
+/// Headers the gate has seen to that.
+#[inline(always)]
+fn is_anchors(next: u8, ip: &Ip6, view: &View<'_>) -> bool {
+    next == next_header::ICMPV6 && view.fib.is_anchor_address(ip.destination())
+}
+
+#[inline(always)]
+fn is_icmp(ip: &Ip6, octets: usize) -> bool {
+    ip.next(octets) == Some(next_header::ICMPV6)
 }
 
 /// Whether an IPv6 packet of so many octets that is in what may be a tunnel may go on.
