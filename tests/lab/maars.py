@@ -7,8 +7,8 @@ HOST is a number. Every MAAR is an address of this machine, `2001:db8:ff::2N`, w
 `2001:db8:aN::/48`, of which it gives host H the prefix `2001:db8:aN:H::/64`. A step is `N`, the host comes to MAAR N; `N!`, it refreshes there; `N-`, MAAR N de-registers it; `xN`, MAAR N
 falls silent; `wMS`, so many milliseconds pass. Each message goes to standard output as a line of JSON.
 
-Messages are built and read by the figures of RFC 6275 section 6.1, RFC 5213 section 8 and RFC 8885
-section 4 alone; nothing of it comes from the gateway's own code.
+Messages are built and read by the figures of RFC 6275 section 6.1, RFC 5213 section 8, RFC 5846
+section 5 and RFC 8885 section 4 alone; nothing of it comes from the gateway's own code.
 """
 import ipaddress
 import json
@@ -84,6 +84,10 @@ def acknowledgement(read, number, host):
     return message(6, data, [(8, b"\x01" + read["host"].encode()), *own, *serving])
 
 
+def revocation_acknowledgement(read):
+    return message(16, struct.pack("!BBHH", 2, 0, read["sequence"], 0x8000), [])
+
+
 def address(octets):
     return str(ipaddress.IPv6Address(octets))
 
@@ -102,6 +106,13 @@ def read(octets):
         assert flags & 0x22 == 0x22, "P and D"
         found |= {"message": "PBA", "status": status, "sequence": sequence}
         found["lifetime"] = lifetime * 4
+    elif octets[2] == 16 and octets[6] == 1:
+        trigger, sequence, flags = struct.unpack("!BHH", octets[7:12])
+        assert flags == 0x8000, "P alone"
+        found |= {"message": "BRI", "trigger": trigger, "sequence": sequence}
+    elif octets[2] == 16:
+        status, sequence, flags = struct.unpack("!BHH", octets[7:12])
+        found |= {"message": "BRA", "status": status, "sequence": sequence}
     else:
         return found | {"message": octets[2]}
     at = 12
@@ -160,6 +171,8 @@ class Domain:
                 self.tell("cmd", f"maar{number}", found)
                 if found["message"] == "PBU" and number not in self.silent:
                     self.send(number, acknowledgement(found, number, self.host))
+                if found["message"] == "BRI" and number not in self.silent:
+                    self.send(number, revocation_acknowledgement(found))
 
     def step(self, step):
         self.sequence += 1

@@ -1,6 +1,7 @@
 //! What can happen to a role.
 
 use crate::cmd::{CmdMode, MaarPeer};
+use crate::maar::Neighbour;
 use crate::policy::{LmaPolicy, Profile};
 use crate::store::Record;
 use crate::BoundPrefix;
@@ -121,6 +122,11 @@ pub enum Event {
     Maars {
         /// All of them.
         maars: Vec<MaarPeer>,
+    },
+    /// MAAR: the other gateways of the domain were read again.
+    Neighbours {
+        /// All of them.
+        neighbours: Vec<Neighbour>,
     },
     /// CMD: from now on hosts that move are dealt with in this mode (S2-27).
     Mode {

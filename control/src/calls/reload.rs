@@ -1,4 +1,4 @@
-//! What is read again while the gateway runs: policy, keys, routes and the time to drain. All of it is in
+//! What is read again while the gateway runs: policy, keys, routes, the MAARs of a domain and the time to drain. All of it is in
 //! force or nothing is, and what takes a restart is named.
 
 use super::Desk;
@@ -50,10 +50,13 @@ impl Desk {
         engine.reroute(now, routing, gateway::peers(&config, applied.peers));
         engine.deliver(
             now,
-            match (applied.anchor, applied.maars) {
-                (Some(policy), _) => Event::Policy { policy },
-                (None, Some(maars)) => Event::Maars { maars },
-                (None, None) => Event::Anchors { addresses },
+            match (applied.anchor, applied.maars, &config.maar) {
+                (Some(policy), ..) => Event::Policy { policy },
+                (None, Some(maars), _) => Event::Maars { maars },
+                (None, None, Some(maar)) => Event::Neighbours {
+                    neighbours: maar.neighbours(),
+                },
+                (None, None, None) => Event::Anchors { addresses },
             },
         );
         // What the operator has set stays unless the file says something else than before.
@@ -89,6 +92,7 @@ impl Desk {
         }
         if let (Some(maar), Some(read)) = (&mut config.maar, &read.maar) {
             maar.policy.clone_from(&read.policy);
+            maar.neighbour.clone_from(&read.neighbour);
         }
         match (&mut config.lma, &mut config.mag, &read.lma, &read.mag) {
             (Some(lma), _, Some(read), _) => lma.policy.clone_from(&read.policy),

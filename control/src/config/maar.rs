@@ -184,11 +184,7 @@ impl MaarRole {
     ) -> MaarConfig {
         let millis = |ms: u32| Duration::from_millis(ms.into());
         let secs = |secs: u32| Duration::from_secs(secs.into());
-        let neighbours = self.neighbour.iter().map(|it| Neighbour {
-            address: it.address,
-            pools: it.pools.clone(),
-        });
-        let neighbours = neighbours.collect();
+        let neighbours = self.neighbours();
         let cmd = self.cmd.unwrap_or(Ipv6Addr::UNSPECIFIED);
         let discovery = self.distributed.made(self.discovery, cmd);
         let mut made = MaarConfig::new(self.address, discovery, pools, neighbours, capacity, seed);
@@ -216,6 +212,15 @@ impl MaarRole {
         let host_mtu = u32::from(mtu).max(wire::ipv6::MIN_MTU as u32);
         made.advertising.mtu = self.advertise_mtu.then_some(host_mtu);
         made
+    }
+
+    /// The other MAARs as the role has them.
+    pub(crate) fn neighbours(&self) -> Vec<Neighbour> {
+        let neighbours = self.neighbour.iter().map(|it| Neighbour {
+            address: it.address,
+            pools: it.pools.clone(),
+        });
+        neighbours.collect()
     }
 
     /// Notes all that is wrong with the domain and the numbers.
@@ -252,6 +257,11 @@ impl MaarRole {
                 "discovery = \"dhcpv6\" asks the server's leases: give `servers` and `control` in \
                         [maar.dhcpv6]";
             document.problem(place!["maar", "discovery"], text);
+        }
+        if self.discovery == FindBy::Dhcpv6 && self.dlif {
+            let text = "with discovery = \"dhcpv6\" hosts see the same router at every MAAR, with one address in \
+                        each prefix: set dlif = false, and the same `router` and `mac` everywhere";
+            document.problem(place!["maar", "dlif"], text);
         }
         if let Some(Err(error)) = control.map(str::parse::<Channel>) {
             document.problem(place!["maar", "dhcpv6", "control"], error.to_string());

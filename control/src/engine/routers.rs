@@ -30,14 +30,16 @@ impl<R: Role> Engine<R> {
         }
     }
 
-    /// Keeps the routers that are shown when the interfaces are exchanged for others of the same
-    /// numbers.
+    /// Keeps the routers that are shown for hosts when the interfaces are exchanged for others of the same
+    /// numbers; which are always shown, those say.
     pub(super) fn keep_routers(&self, routing: &mut crate::routing::Routing) {
         for (interface, link) in self.routing.interfaces() {
             let InterfaceId(index) = interface;
             if let Some(new) = routing.links.get_mut(usize::from(index)) {
-                new.logical.clone_from(&link.logical);
-                new.standing = link.standing;
+                let shown = link.logical.iter().skip(link.standing);
+                let shown = shown.filter(|it| !new.logical.contains(it)).copied();
+                let shown: Vec<_> = shown.collect();
+                new.logical.extend(shown);
             }
         }
     }

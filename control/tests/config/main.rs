@@ -4,6 +4,7 @@
 mod cmd;
 mod domains;
 mod examples;
+mod maar;
 mod policy;
 mod refused;
 

@@ -73,10 +73,6 @@ pub struct Arguments {
     /// Core that all of the anchord runs on.
     #[arg(long, default_value_t = 1, conflicts_with = "port")]
     anchord_core: usize,
-    /// Leave the anchor's control thread a core of its own: its worker shares the storm's, core 0, and the
-    /// storm gives that away whenever it has done what there is to do.
-    #[arg(long, conflicts_with_all = ["port", "anchord_core", "core"])]
-    control_apart: bool,
     /// Whether that anchord keeps its bindings.
     #[arg(long, value_enum, default_value = "off", conflicts_with = "port")]
     store: Kept,
@@ -216,7 +212,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
             let program = arguments.anchord.clone().map_or_else(gateway::beside, Ok)?;
             let setting = Setting {
                 program,
-                core: Some(arguments.anchord_core).filter(|_| !arguments.control_apart),
+                core: Some(arguments.anchord_core),
                 share: true,
                 hugepages: "auto",
                 store: arguments.store,
@@ -299,7 +295,7 @@ fn against(
         traffic,
         timeline: Vec::with_capacity(MAX_SAMPLES),
     };
-    let work = under_way(&ports, work, stop, arguments.control_apart)?;
+    let work = under_way(&ports, work, stop)?;
     let after = anchord.map(|it| threads::seconds(it.id())).transpose()?;
     let grown = anchord.map(|it| threads::resident(it.id())).transpose()?;
     let signalling = anchord.and_then(|it| it.call("status").ok());
@@ -340,14 +336,14 @@ fn traffic(
 }
 
 /// Runs the storm on its core, with a bar for whoever waits.
-fn under_way(ports: &Ports, mut work: Work, stop: &Arc<AtomicBool>, shares: bool) -> Result<Work> {
+fn under_way(ports: &Ports, mut work: Work, stop: &Arc<AtomicBool>) -> Result<Work> {
     let answered = Arc::new(AtomicU64::new(0));
     let (told, stopped) = (Arc::clone(&answered), Arc::clone(stop));
     let total = work.storm.total();
     let thread = ports
         .eal()
         .spawn_worker("storm", ports.cores()[0], move || {
-            work.run(&told, &stopped, shares);
+            work.run(&told, &stopped);
             work
         })?;
     let bar = ProgressBar::new(total);
@@ -360,8 +356,7 @@ fn under_way(ports: &Ports, mut work: Work, stop: &Arc<AtomicBool>, shares: bool
 }
 
 impl Work {
-    /// Until all is answered. With `shares`, others have the core between two steps.
-    fn run(&mut self, answered: &AtomicU64, stop: &AtomicBool, shares: bool) {
+    fn run(&mut self, answered: &AtomicU64, stop: &AtomicBool) {
         let start = cycles();
         let mut next = start;
         while !self.storm.is_over() && !stop.load(Ordering::Relaxed) {
@@ -371,9 +366,6 @@ impl Work {
                 answered.store(self.storm.total_answered(), Ordering::Relaxed);
                 self.sample(start, now);
                 next = now + hz() / SAMPLES_PER_SECOND;
-            }
-            if shares {
-                std::thread::yield_now();
             }
         }
         self.drain();

@@ -176,3 +176,31 @@ fn a_session_ends_where_it_is_served() -> Result<()> {
     ensure!(known(&lab.sessions()?).is_empty());
     Ok(())
 }
+
+/// The operator ends a session at the database: the MAAR that serves the host is told by a Binding
+/// Revocation Indication, its anchor by an update of lifetime zero, and each of them again until it answers.
+/// Proves S2-19.
+#[test]
+fn a_session_that_the_operator_ends_is_revoked_where_it_is_served() -> Result<()> {
+    let lab = Lab::start()?;
+    lab.walk("1", &["1", "2"])?;
+    let host = json!({ "identifier": "mn1@example.net" });
+    lab.gateway.call("delete", host)?;
+    // Nobody heard the first time.
+    let said = lab.walk("1", &["w1500"])?;
+    let of = |message: &str, to: &str| -> Vec<Value> {
+        let its = |it: &&Value| it["message"] == message && it["to"] == to;
+        said.iter().filter(its).cloned().collect()
+    };
+    let indications = of("BRI", "maar2");
+    ensure!(!indications.is_empty(), "{said:#?}");
+    let all = json!(["2001:db8:a1:1::/64", "2001:db8:a2:1::/64"]);
+    for it in &indications {
+        let right = it["trigger"] == 1 && it["host"] == "mn1@example.net" && it["prefixes"] == all;
+        ensure!(right, "{it}");
+    }
+    ensure!(of("PBU", "maar1").iter().all(|it| it["lifetime"] == 0));
+    ensure!(!of("PBU", "maar1").is_empty(), "{said:#?}");
+    ensure!(known(&lab.sessions()?).is_empty());
+    Ok(())
+}

@@ -1,11 +1,12 @@
 //! A host that walks through a domain of three MAARs, in every mode of the database, over a bad path,
 //! and past a MAAR that dies.
 
-use anyhow::{ensure, Result};
+use anyhow::{ensure, Context, Result};
 use lab::gateway::Programs;
 use lab::judge::{count, read};
 use lab::roam::{address, handover, pool, Bed, Layout, Report};
 use lab::wire::Impairment;
+use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -89,6 +90,49 @@ fn an_anchor_that_dies_takes_its_own_sessions_alone() -> Result<()> {
         ensure!(outcome.intact, "{outcome:?}\n{}", bed.troubles());
     }
     Ok(())
+}
+
+/// The database changes its mode at every stop, while sessions run; then the MAAR where the first began and
+/// the one that serves the host are killed, one after the other, and come back with what they have stored:
+/// nothing ends, and the host goes on to where it likes.
+///
+/// Proves S2-27.
+#[test]
+fn sessions_outlive_a_change_of_mode_and_maars_that_come_back() -> Result<()> {
+    let mut bed = Bed::lay(
+        &programs()?,
+        &conf(),
+        Layout::of_the_draft("relay"),
+        |_, _| {},
+    )?;
+    let mut sessions = Vec::new();
+    for (index, mode) in [(0, "locator"), (1, "proxy"), (2, "relay")] {
+        bed.go(index, index)?;
+        sessions.push(bed.begin()?);
+        let cmd = bed.cmd().context("a database")?;
+        let now = cmd.call("mode", json!({ "mode": mode }))?;
+        ensure!(now["mode"] == mode, "{now}");
+    }
+    for index in [0, 2] {
+        bed.kill(index)?;
+        bed.restart(index)?;
+        let restored = bed.counted(index, "nodes_restored")?;
+        ensure!(restored == 1, "{restored} at MAAR {}", index + 1);
+        ensure!(bed.led_to(2)? == Some(2), "{}", bed.troubles());
+    }
+    std::thread::sleep(Duration::from_millis(500));
+    bed.go(1, 2)?;
+    sessions.push(bed.begin()?);
+    std::thread::sleep(Duration::from_millis(500));
+    for session in sessions {
+        let outcome = session.stop()?;
+        ensure!(
+            outcome.intact && outcome.bytes > 0,
+            "{outcome:?}\n{}",
+            bed.troubles()
+        );
+    }
+    bed.stop_well()
 }
 
 /// No database: each MAAR that the host comes to asks it for its addresses and tells their anchors, which it

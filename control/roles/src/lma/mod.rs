@@ -113,10 +113,9 @@ pub struct Lma {
     /// Refusals that strangers may have: under made-up names they would be ever more packets to
     /// nowhere.
     strangers: PerSecond<100>,
-    /// The session that the event at hand has changed the table for, and the update that was accepted, to be
-    /// answered anew should the table refuse it.
-    installing: Option<u64>,
-    accepted: Held,
+    /// The update whose acceptance last changed the table, to be answered anew should the table
+    /// refuse it.
+    installing: Option<(u64, Held)>,
 }
 
 impl Lma {
@@ -141,7 +140,6 @@ impl Lma {
             turns: Turns::default(),
             strangers: PerSecond::default(),
             installing: None,
-            accepted: Held::nothing(),
             config,
         }
     }
@@ -263,8 +261,7 @@ impl Lma {
             self.revocations.cancel(sequence, effects);
         }
         self.remove(now, session, LmaCounter::BindingsNotInstalled, effects);
-        if installing == Some(session) {
-            let held = std::mem::replace(&mut self.accepted, Held::nothing());
+        if let Some((_, held)) = installing.filter(|(installed, _)| *installed == session) {
             self.answer_not_installed(&held, effects);
         }
     }
@@ -373,6 +370,7 @@ impl Role for Lma {
             | Event::AnchorsFound { .. }
             | Event::NodeInformation { .. }
             | Event::Maars { .. }
+            | Event::Neighbours { .. }
             | Event::Mode { .. }
             | Event::Unused { .. }
             | Event::AccessPolicyChanged

@@ -1,6 +1,7 @@
 //! How a mobility anchor and access router is set up.
 
 use super::discovery::{Discovery, Distributed};
+use super::neighbours::{Neighbour, Neighbours};
 use crate::advertising::Advertising;
 use crate::effect::LogicalRouter;
 use crate::mag::AttachOn;
@@ -22,7 +23,7 @@ pub struct MaarConfig {
     /// What it gives hosts prefixes of, and no other gateway does (S2-01).
     pub pools: Pools,
     /// The other gateways of the domain: nobody else is a serving or a previous one.
-    pub neighbours: Vec<Neighbour>,
+    pub neighbours: Neighbours,
     /// Prefixes that may be bound at once, and hosts that may be attached at once; below what the
     /// table is guaranteed to hold.
     pub capacity: usize,
@@ -73,15 +74,6 @@ pub struct MaarConfig {
     pub seed: u64,
 }
 
-/// Another gateway of the domain.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Neighbour {
-    /// Its global address.
-    pub address: Ipv6Addr,
-    /// What it gives hosts prefixes of; none: not known, and not asked about.
-    pub pools: Vec<HomeNetworkPrefix>,
-}
-
 /// What a previous anchor does when its binding would end (RFC 8885 section 3.5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -108,7 +100,7 @@ impl MaarConfig {
             address,
             discovery: discovery.into(),
             pools,
-            neighbours,
+            neighbours: neighbours.into(),
             capacity,
             most_previous: 16,
             remembered_prefixes: 65_536,
@@ -188,9 +180,8 @@ impl MaarConfig {
     pub(super) fn is_of_domain(&self, prefix: HomeNetworkPrefix) -> bool {
         let holds =
             |of: &HomeNetworkPrefix| of.length <= prefix.length && of.contains(prefix.prefix);
-        let pools = self.neighbours.iter().flat_map(|it| &it.pools);
-        let domain = self.distributed().into_iter().flat_map(|it| &it.domain);
-        pools.chain(domain).any(holds)
+        let mut domain = self.distributed().into_iter().flat_map(|it| &it.domain);
+        self.neighbours.with_pool_of(prefix).is_some() || domain.any(holds)
     }
 
     /// Whether a prefix is of our own pools, or they of it.
@@ -201,21 +192,11 @@ impl MaarConfig {
 
     /// The gateway that is configured with the pool that a prefix is of.
     pub(super) fn configured(&self, prefix: HomeNetworkPrefix) -> Option<Ipv6Addr> {
-        let of = |it: &&Neighbour| !it.pools.is_empty() && it.may_anchor(prefix);
-        self.neighbours.iter().find(of).map(|it| it.address)
+        self.neighbours.with_pool_of(prefix)
     }
 
     /// The other gateway at this address.
     pub(super) fn neighbour(&self, address: Ipv6Addr) -> Option<&Neighbour> {
-        self.neighbours.iter().find(|it| it.address == address)
-    }
-}
-
-impl Neighbour {
-    /// Whether it may anchor this prefix.
-    pub(super) fn may_anchor(&self, prefix: HomeNetworkPrefix) -> bool {
-        let mut pools = self.pools.iter();
-        self.pools.is_empty()
-            || pools.any(|pool| pool.length <= prefix.length && pool.contains(prefix.prefix))
+        self.neighbours.at(address)
     }
 }

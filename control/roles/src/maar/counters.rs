@@ -56,7 +56,7 @@ counters! {
         RepliesUnasked = "node_replies_unasked": "Node Information Replies ignored: the host has not been asked, or has answered",
         RepliesForged = "node_replies_forged": "Node Information Replies ignored: wrong nonce, address or question",
         AddressesIgnored = "node_addresses_ignored": "Addresses in replies that were not looked at: not global, or too many",
-        AnchorsRevoked = "anchors_revoked": "Prefixes of previous anchors dropped because the database, or their anchor, said that they had ended",
+        AnchorsRevoked = "anchors_revoked": "Prefixes of previous anchors dropped because the database, or their anchor, said that they had ended, or their anchor is no longer of the domain",
         HostsRevoked = "hosts_revoked": "Hosts whose session the database ended while they were served",
         RevocationsAccepted = "revocations_accepted": "Binding Revocation Indications followed",
         RevocationsDenied = "revocations_denied": "Binding Revocation Indications refused, mostly for there was nothing to end",

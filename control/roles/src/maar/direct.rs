@@ -12,9 +12,9 @@
 
 use super::counters::MaarCounter;
 use super::node::Heard;
-use super::previous::{acknowledge, Outcome, Received};
+use super::previous::Received;
 use super::Maar;
-use crate::effect::{Effect, Notice};
+use crate::effect::Effect;
 use crate::{timestamp, Now};
 use std::net::Ipv6Addr;
 use wire::mh::{
@@ -49,26 +49,10 @@ impl Maar {
         let received = Received::read(update);
         match self.follow_straight(now, from, &received, effects) {
             Ok((prefix, lifetime)) => {
-                self.count(MaarCounter::UpdatesAnswered);
                 let host = received.options.mn_identifier;
                 let node = host.and_then(|host| self.nodes.get(host));
                 let router = node.and_then(|node| self.router_of(node));
-                let outcome = Outcome {
-                    status: Status::ACCEPTED,
-                    sequence: update.sequence,
-                    lifetime,
-                    prefix,
-                    time: None,
-                    router: router.filter(|_| lifetime != Lifetime::ZERO),
-                };
-                self.send(from, acknowledge(&received, outcome), effects);
-                effects.push(Effect::Notify {
-                    notice: Notice::UpdateAnswered {
-                        mn_identifier: host.cloned(),
-                        from,
-                        status: Status::ACCEPTED,
-                    },
-                });
+                self.answer(from, &received, lifetime, prefix, router, effects);
             }
             Err(status) => self.refuse_update(now, from, update, status, effects),
         }

@@ -66,6 +66,7 @@
 //! so first, the database or an anchor of the domain, and what else there is to know comes with the
 //! next answers.
 
+mod accepted;
 mod acknowledge;
 mod advertise;
 mod anchors;
@@ -75,10 +76,12 @@ mod config;
 mod counters;
 mod direct;
 mod discovery;
+mod farewell;
 mod information;
 mod learned;
 mod leases;
 mod leave;
+mod neighbours;
 mod node;
 mod previous;
 mod restore;
@@ -88,9 +91,10 @@ mod straight;
 mod update;
 mod view;
 
-pub use config::{MaarConfig, Neighbour, PreviousExpiry};
+pub use config::{MaarConfig, PreviousExpiry};
 pub use counters::MaarCounter;
 pub use discovery::{Backend, Discovery, Distributed, FoundBy, Questions};
+pub use neighbours::{Neighbour, Neighbours};
 pub use view::{NodeState, NodeView, PreviousView, SoughtView};
 
 use crate::counters::{Counter, CounterView};
@@ -103,11 +107,11 @@ use crate::store::Record;
 use crate::{Event, Now, Role};
 use attach::Arrival;
 use books::Books;
+use farewell::Farewell;
 use learned::Learned;
 use node::Node;
 use std::collections::BTreeMap;
 use std::net::Ipv6Addr;
-use straight::Farewell;
 use update::Core;
 use wire::mh::{HomeNetworkPrefix, Message, MnIdentifier};
 
@@ -304,6 +308,7 @@ impl Role for Maar {
             Event::Timer {
                 timer: Timer::Revocation { sequence },
             } => self.on_revocation_timer(*sequence, effects),
+            Event::Neighbours { neighbours } => self.on_neighbours(now, neighbours, effects),
             Event::AccessPolicyChanged => self.on_access_policy(now, effects),
             Event::AccessPolicyChangedFor { link } => self.ask_again(now, *link, effects),
             Event::Leases {

@@ -34,16 +34,16 @@ impl<'a> Received<'a> {
 
 /// What an answer says that the update does not.
 #[derive(Clone, Copy)]
-pub(super) struct Outcome {
-    pub(super) status: Status,
-    pub(super) sequence: u16,
-    pub(super) lifetime: Lifetime,
+struct Outcome {
+    status: Status,
+    sequence: u16,
+    lifetime: Lifetime,
     /// The prefix of ours that it is about.
-    pub(super) prefix: Option<HomeNetworkPrefix>,
+    prefix: Option<HomeNetworkPrefix>,
     /// Our own time, for those who mind ours.
-    pub(super) time: Option<NtpTime>,
+    time: Option<NtpTime>,
     /// How hosts see us.
-    pub(super) router: Option<LogicalRouter>,
+    router: Option<LogicalRouter>,
 }
 
 impl Maar {
@@ -70,7 +70,7 @@ impl Maar {
             return self.refuse_update(now, from, update, status, effects);
         }
         let received = Received::read(update);
-        if let Err(status) = self.follow(now, &received, effects) {
+        if let Err(status) = self.follow(now, from, &received, effects) {
             self.refuse_update(now, from, update, status, effects);
         }
     }
@@ -79,6 +79,7 @@ impl Maar {
     fn follow(
         &mut self,
         now: Now,
+        from: Ipv6Addr,
         received: &Received<'_>,
         effects: &mut Vec<Effect>,
     ) -> Result<(), Status> {
@@ -91,7 +92,7 @@ impl Maar {
         let Some(node) = self.nodes.get(host) else {
             if ends {
                 // There is nothing left to end.
-                self.answer(received, Lifetime::ZERO, None, None, effects);
+                self.answer(from, received, Lifetime::ZERO, None, None, effects);
                 return Ok(());
             }
             return Err(Status::NOT_LMA_FOR_THIS_MOBILE_NODE);
@@ -144,7 +145,7 @@ impl Maar {
             effects.extend(asked);
         }
         let lifetime = received.update.lifetime;
-        self.answer(received, lifetime, Some(prefix), router, effects);
+        self.answer(from, received, lifetime, Some(prefix), router, effects);
         let direct = self.core.config.direct_answers;
         if let Some(serving) = serving.filter(|_| direct && !stays) {
             self.answer_directly(received, serving, prefix, router, effects);
@@ -280,9 +281,10 @@ impl Maar {
         self.nodes.insert(host.clone(), node);
     }
 
-    /// Accepts an update of the database.
-    fn answer(
+    /// Accepts an update, of the database or of another gateway.
+    pub(super) fn answer(
         &mut self,
+        to: Ipv6Addr,
         received: &Received<'_>,
         lifetime: Lifetime,
         prefix: Option<HomeNetworkPrefix>,
@@ -299,14 +301,11 @@ impl Maar {
             router: router.filter(|_| lifetime != Lifetime::ZERO),
         };
         let message = acknowledge(received, outcome);
-        let Some(cmd) = self.core.config.cmd() else {
-            return;
-        };
-        self.send(cmd, message, effects);
+        self.send(to, message, effects);
         effects.push(Effect::Notify {
             notice: Notice::UpdateAnswered {
                 mn_identifier: received.options.mn_identifier.cloned(),
-                from: cmd,
+                from: to,
                 status: Status::ACCEPTED,
             },
         });
@@ -410,7 +409,7 @@ impl Heard {
 
 /// The acknowledgement of an update of the database: its options, with what we have to say in their
 /// places, and its Serving MAAR option.
-pub(super) fn acknowledge(received: &Received<'_>, outcome: Outcome) -> Message {
+fn acknowledge(received: &Received<'_>, outcome: Outcome) -> Message {
     let asked = &received.options;
     let host = asked.mn_identifier.cloned();
     let mut options = vec![MobilityOption::MnIdentifier(

@@ -85,14 +85,7 @@ impl Maar {
             return Ok(failed);
         }
         let gone: Vec<HomeNetworkPrefix> = others.into_iter().filter(meant).collect();
-        for &prefix in &gone {
-            self.count(MaarCounter::AnchorsRevoked);
-            for what in [NodeTimer::Release { prefix }, NodeTimer::Anchor { prefix }] {
-                effects.push(super::node::cancel(&host, what));
-            }
-            self.learned.forget(prefix);
-        }
-        self.drop_previous(now, &host, &gone, effects);
+        self.forget_anchors(now, &host, &gone, effects);
         if all {
             // We have not ceased to anchor it: a host that is still here is known again soon.
             failed.push(MobilityOption::HomeNetworkPrefix(own));
@@ -103,6 +96,24 @@ impl Maar {
             }
         }
         Ok(failed)
+    }
+
+    /// Leads prefixes here no longer that their anchors do not have any more.
+    pub(super) fn forget_anchors(
+        &mut self,
+        now: Now,
+        host: &MnIdentifier,
+        prefixes: &[HomeNetworkPrefix],
+        effects: &mut Vec<Effect>,
+    ) {
+        for &prefix in prefixes {
+            self.count(MaarCounter::AnchorsRevoked);
+            for what in [NodeTimer::Release { prefix }, NodeTimer::Anchor { prefix }] {
+                effects.push(super::node::cancel(host, what));
+            }
+            self.learned.forget(prefix);
+        }
+        self.drop_previous(now, host, prefixes, effects);
     }
 
     /// Frees a prefix that is led to another gateway, and says so to the database, or to that gateway

@@ -283,7 +283,7 @@ impl Maar {
         self.tell_gone(now, host, effects);
         if announce {
             self.count(MaarCounter::HostsAttached);
-            effects.push(super::acknowledge::attached(host.clone(), link));
+            effects.push(super::accepted::attached(host.clone(), link));
         }
     }
 

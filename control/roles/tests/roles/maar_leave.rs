@@ -1,13 +1,14 @@
 //! A MAAR: hosts that leave, anchors that are let go of, and what outlives the process.
 
 use crate::maar_scenario::{
-    accepted, anchored, arrives, bindings, config, from, here, led_here, maar, own_prefix, refused,
-    router, served, timer, told, tunnel, update_from, update_to_cmd, CMD,
+    accepted, anchored, arrives, bindings, config, from, here, led_here, maar, maar_address,
+    own_prefix, pool, refused, router, served, timer, told, tunnel, update_from, update_to_cmd,
+    CMD,
 };
-use crate::scenario::{advertisements, at, fire, sent, solicits, tell, timer_after};
+use crate::scenario::{advertisements, at, fire, ip, sent, solicits, status, tell, timer_after};
 use roles::effect::{Effect, Path};
 use roles::event::{Departure, NodeTimer};
-use roles::maar::{Maar, MaarCounter, NodeState, PreviousExpiry};
+use roles::maar::{Maar, MaarCounter, Neighbour, NodeState, PreviousExpiry};
 use roles::store::Record;
 use roles::Event;
 use wire::mh::{Lifetime, MobilityOption, Status};
@@ -301,4 +302,32 @@ fn what_the_table_refuses_is_given_up() {
     tell(&mut maar, 3_000, Event::Refused { prefix });
     assert_eq!(state(&maar, 3_000), Some(NodeState::Leaving));
     assert_eq!(maar.counter(MaarCounter::RefusedByTable), 2);
+}
+
+/// The other gateways are read again: one that is new is believed from then on, and what one that is gone
+/// anchored is led here no longer.
+///
+/// Proves S2-19.
+#[test]
+fn neighbours_change_while_hosts_are_here() {
+    let mut maar = served(&[2, 3]);
+    let neighbours = |numbers: &[u16]| {
+        let neighbours = numbers.iter().map(|&n| Neighbour {
+            address: ip(&maar_address(n)),
+            pools: vec![pool(n)],
+        });
+        Event::Neighbours {
+            neighbours: neighbours.collect(),
+        }
+    };
+    let effects = tell(&mut maar, 5_000, neighbours(&[3, 40]));
+    assert_eq!(bindings(&effects), (vec![], vec![anchored(2).into()]));
+    assert!(!advertisements(&effects).is_empty(), "the host is told");
+    let node = maar.nodes(at(5_000)).next().unwrap();
+    assert_eq!((node.state, node.previous.len()), (NodeState::Served, 1));
+    // The host goes to the new one; to the old one nobody is led.
+    let effects = tell(&mut maar, 6_000, update_from(CMD, told(6_000, Some(2))));
+    assert_eq!(status(&effects), Status::ADMINISTRATIVELY_PROHIBITED);
+    tell(&mut maar, 7_000, update_from(CMD, told(7_000, Some(40))));
+    assert_eq!(state(&maar, 7_000), Some(NodeState::Previous));
 }

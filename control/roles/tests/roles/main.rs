@@ -11,6 +11,7 @@ mod alone_walk;
 mod cmd;
 mod cmd_anchors;
 mod cmd_domain;
+mod cmd_leave;
 mod cmd_scenario;
 mod delegated;
 mod domain;

@@ -30,14 +30,13 @@ impl<R: Role> Engine<R> {
         if matches!(message.kind(), Some(kind::DECLINE | kind::RELEASE)) {
             self.out.counters.count(Counter::Dhcpv4GivenUp);
         }
-        let domain = self.routing.domain_of(InterfaceId(host.interface));
-        let relayed = match relay.to_server(host, service, (identifier, domain), message) {
+        let relayed = match relay.to_server(host, service, identifier, message) {
             Ok(relayed) => relayed.emit(),
             Err(refused) => return self.out.counters.count(counter_of(refused)),
         };
         let settings = relay.settings();
         let ours = settings.address;
-        for &server in settings.servers(domain) {
+        for &server in &settings.servers {
             let ends = ((ours, SERVER_PORT), (server, SERVER_PORT));
             if self.out.packet(&frame::datagram_packet(ends, &relayed)) {
                 self.out.counters.count(Counter::Dhcpv4Relayed);
@@ -65,21 +64,13 @@ impl<R: Role> Engine<R> {
         let from = Ipv4Addr::from(parts.header.source);
         let to = Ipv4Addr::from(parts.header.destination);
         let settings = relay.settings();
-        if !settings.knows(from) || to != settings.address {
+        if !settings.servers.contains(&from) || to != settings.address {
             return Err(Counter::Dhcpv4Stranger);
         }
         let payload = payload(packet).ok_or(Counter::Dhcpv4Malformed)?;
         let message = Message::parse(payload).map_err(|_| Counter::Dhcpv4Malformed)?;
         let host = Relay::addressee(&message).ok_or(Counter::Dhcpv4Unmatched)?;
-        let interface = InterfaceId(host.interface);
-        // A server of one domain has nothing to say to hosts of another.
-        if !settings
-            .servers(self.routing.domain_of(interface))
-            .contains(&from)
-        {
-            return Err(Counter::Dhcpv4Stranger);
-        }
-        let link = self.routing.link(interface);
+        let link = self.routing.link(InterfaceId(host.interface));
         let identifier = link.and_then(own).ok_or(Counter::Dhcpv4Unmatched)?;
         let service = self.ipv4.service(host).copied();
         let service = service

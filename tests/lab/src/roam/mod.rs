@@ -111,7 +111,9 @@ pub struct Bed {
     mn: Host,
     cn: Host,
     switch: Namespace,
-    _machines: Vec<Namespace>,
+    machines: Vec<Namespace>,
+    /// Of the MAARs, to start them again by.
+    configurations: Vec<Configuration>,
     programs: Programs,
     run: Run,
 }
@@ -230,13 +232,14 @@ impl Bed {
             )?);
         }
         machines.push(database);
-        let mut maars = Vec::new();
+        let (mut maars, mut configurations) = (Vec::new(), Vec::new());
         for index in 0..count {
             let mut configuration = configuration::gateway(conf, index, count, mode, &directory)?;
             adjust(&maar_name(index), &mut configuration);
             let machine = machines.get(index + 1).context("a machine")?;
             let gateway = Gateway::start(programs, machine, &directory, &mut configuration)?;
             maars.push(Some(gateway));
+            configurations.push(configuration);
         }
         Ok(Self {
             maars,
@@ -246,7 +249,8 @@ impl Bed {
             mn,
             cn,
             switch,
-            _machines: machines,
+            machines,
+            configurations,
             programs: programs.clone(),
             run,
         })
@@ -357,6 +361,22 @@ impl Bed {
     pub fn kill(&mut self, index: usize) -> Result<()> {
         let maar = self.maars.get_mut(index).and_then(Option::take);
         maar.context("a MAAR that runs")?.crash()
+    }
+
+    /// Starts a MAAR again that was killed, with what it has stored.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn restart(&mut self, index: usize) -> Result<()> {
+        let machine = self.machines.get(index + 1).context("a machine")?;
+        let configuration = self.configurations.get_mut(index);
+        let configuration = configuration.context("a configuration")?;
+        let directory = self.run.directory();
+        let gateway = Gateway::start(&self.programs, machine, directory, configuration)?;
+        if let Some(place) = self.maars.get_mut(index) {
+            *place = Some(gateway);
+        }
+        Ok(())
     }
 
     /// Ends all gateways in order and requires that each exits with 0.
