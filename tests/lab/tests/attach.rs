@@ -3,11 +3,12 @@
 use anyhow::{Context, Result};
 use lab::capture::Capture;
 use lab::domain::{default_conf, Domain};
-use lab::gateway::Programs;
+use lab::gateway::{Configuration, Programs};
 use lab::host::INTERFACE;
 use lab::judge::{count, read};
 use lab::network::End;
 use lab::topology::{Plan, Topology, CN, CORE, MN_MAC};
+use lab::transfer::Transfer;
 use serde_json::Value;
 use std::path::Path;
 use std::time::Duration;
@@ -164,6 +165,51 @@ fn a_rebooted_host_gets_its_address_again() -> Result<()> {
     assert_eq!(mn.wait_for_address(LIMIT)?, before);
     assert!(mn.reaches(CN, LIMIT));
     Ok(())
+}
+
+/// The prefix that policy fixes for a host, and the address of it that the host has been given by hand.
+const BY_HAND: [&str; 2] = ["2001:db8:2000:3::/64", "2001:db8:2000:3::7"];
+
+/// A host whose address and default router were set up by hand takes no prefix out of an advertisement and
+/// asks no server. It is found by what it says, goes on to another gateway with a TCP session open, and the
+/// session goes on byte for byte.
+///
+/// Proves S1-36, S1-41.
+#[test]
+fn a_host_that_is_set_up_by_hand_moves_with_its_session() -> Result<()> {
+    let programs = Programs::beside(Path::new(env!("CARGO_BIN_EXE_anchorage-demo")))?;
+    let network = Topology::lay(Plan::default())?;
+    let fix = |name: &str, configuration: &mut Configuration| {
+        if let Some(host) = configuration.first_host().filter(|_| name == "lma") {
+            host.insert("home_network_prefixes".into(), vec![BY_HAND[0]].into());
+        }
+    };
+    let mut domain = Domain::start(network, &programs, &default_conf(), fix)?;
+    let mn = domain.network.mobile_node("mn", MN_MAC)?;
+    let [_, address] = BY_HAND;
+    mn.namespace
+        .sysctl(&[&format!("net.ipv6.conf.{INTERFACE}.accept_ra=0")])?;
+    mn.namespace.ip(&format!(
+        "addr add {address}/64 dev {INTERFACE}\nroute add default via fe80::1 dev {INTERFACE}\n"
+    ))?;
+    domain.network.plug(&mn, 0)?;
+    assert!(mn.reaches(CN, LIMIT), "{}", domain.troubles());
+    let visitors = list(&domain, "mag1", "visitors")?;
+    let known = visitors[0]["addresses"].as_array().context("no list")?;
+    assert!(known.iter().any(|it| it["address"] == address), "{known:?}");
+
+    let log = domain.network.run.directory().join("tcp.log");
+    let cn = &domain.network.cn.namespace;
+    let session = Transfer::start(&programs, &mn.namespace, cn, CN, 200_000, &log)?;
+    std::thread::sleep(Duration::from_millis(500));
+    domain.network.plug(&mn, 1)?;
+    domain.wait_forgotten("mag1", LIMIT)?;
+    assert!(mn.reaches(CN, LIMIT), "{}", domain.troubles());
+    let outcome = session.stop()?;
+    assert!(outcome.intact && outcome.bytes > 0, "{outcome:?}");
+    let visitors = list(&domain, "mag2", "visitors")?;
+    assert_eq!(visitors[0]["prefixes"][0], BY_HAND[0]);
+    domain.stop_well()
 }
 
 /// The access network's word attaches and detaches a host, by `anchorctl`; and what the policy says of a

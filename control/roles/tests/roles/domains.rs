@@ -4,7 +4,7 @@ use crate::scenario::*;
 use roles::domain::{DomainAddress, DomainName};
 use roles::effect::{Effect, Encapsulation, GreKeys, Ipv4Service, Path};
 use roles::event::Sign;
-use roles::lma::{BindingView, DomainConfig, GrePolicy, Ipv4Network, Lma, LmaConfig};
+use roles::lma::{BindingView, DomainConfig, GrePolicy, Ipv4Network, Lma, LmaConfig, LmaCounter};
 use roles::mag::Mag;
 use roles::policy::{AnchoredHost, Ipv4HomeAddress as Wanted, LmaPolicy, Profile};
 use roles::store::Record;
@@ -225,6 +225,7 @@ fn what_a_domain_does_not_have_is_refused() {
         Status::NOT_AUTHORIZED_FOR_IPV6_MOBILITY_SERVICE
     );
     assert_eq!(lma.sessions(), 0);
+    assert_eq!(lma.counter(LmaCounter::StatusService), 3);
     // Where there are no domains, services are not looked at.
     let mut plain = config();
     plain.domains.clear();
