@@ -5,7 +5,7 @@ use crate::workers::Workers;
 use anyhow::{bail, Context, Result};
 use control::config::{Config, Hugepages, Machine, Role};
 use control::kernel::Kernel;
-use control::store::Keeper;
+use control::store::{Keeper, Opening};
 use control::{ControlSocket, Params, PortStats};
 use dataplane::rings;
 use dataplane::tables::{Capacity, Tables};
@@ -31,9 +31,11 @@ pub fn serve(config: Config, config_path: PathBuf, record: Option<PathBuf>) -> R
     let socket = ControlSocket::claim(&config.gateway.socket, group)?;
     let housekeeping = housekeeping(&config);
     let control_core = housekeeping.first().copied();
-    // It reads while DPDK starts.
-    let store = Keeper::open(&config, housekeeping.last().copied())?;
+    // It is opened and read while DPDK starts.
+    let opening = Keeper::open(&config, housekeeping.last().copied())?;
+    let opened = || opening.map(Opening::wait).transpose();
     if matches!(config.role(), Role::Cmd(_)) {
+        let store = opened()?;
         let start = Start {
             config,
             config_path,
@@ -45,6 +47,7 @@ pub fn serve(config: Config, config_path: PathBuf, record: Option<PathBuf>) -> R
         return answer(start);
     }
     let eal = Eal::init(environment(&config, housekeeping))?;
+    let store = opened()?;
     if let Some(id) = control_core {
         core_affinity::set_for_current(core_affinity::CoreId { id });
     }

@@ -408,6 +408,11 @@ pub fn assemble(
     let dhcpv4_relay = relay.map(|relay| dhcp::v4::relay::Settings {
         address: relay.address,
         servers: relay.servers.clone(),
+        domains: relay
+            .domain
+            .iter()
+            .map(|it| (it.name, it.servers.clone()))
+            .collect(),
     });
     let setup = Setup {
         routing: routing(config, ports)?,
@@ -438,7 +443,9 @@ pub(crate) fn peers(config: &Config, mut named: Vec<Ipv6Addr>) -> Vec<Ipv6Addr> 
     let dhcp = config.mag.as_ref().and_then(|mag| mag.dhcpv6.as_ref());
     named.extend(dhcp.iter().flat_map(|dhcp| &dhcp.servers));
     let dhcp = config.mag.as_ref().and_then(|mag| mag.dhcpv4.as_ref());
-    let servers = dhcp.iter().flat_map(|dhcp| &dhcp.servers);
+    let common = dhcp.iter().flat_map(|dhcp| &dhcp.servers);
+    let domains = dhcp.iter().flat_map(|dhcp| &dhcp.domain);
+    let servers = common.chain(domains.flat_map(|it| &it.servers));
     named.extend(servers.map(Ipv4Addr::to_ipv6_mapped));
     if let Some(maar) = &config.maar {
         let dhcp = maar.dhcpv6.iter();

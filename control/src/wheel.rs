@@ -11,7 +11,8 @@
 //! level 2  |4.1 s|4.1 s| ...           ... and so on up to about two years
 //! ```
 //!
-//! A timer never fires early: its deadline is rounded up to a tick, the present down.
+//! A timer never fires early: its deadline is rounded up to a tick, the present down. One that is put off waits
+//! in its old slot and moves when that slot's turn comes.
 
 use roles::keyed::Keyed;
 use std::collections::VecDeque;
@@ -96,6 +97,9 @@ impl<K: Hash + Eq + Clone> Wheel<K> {
         let due = (tick <= self.present).then(|| key.clone());
         let id = match self.timers.number(&key) {
             Some(id) => {
+                if self.put_off(id, tick) {
+                    return;
+                }
                 self.unlink(id);
                 id
             }
@@ -226,6 +230,18 @@ impl<K: Hash + Eq + Clone> Wheel<K> {
             entry.previous = tail;
             entry.next = NONE;
         }
+    }
+
+    /// Has a timer that stands in a slot run out later; false for one that does not, or is to run out
+    /// earlier. It stays where it is, with its neighbours untouched, and takes its new place when the turn of
+    /// its slot comes: most lifetimes are renewed again before that.
+    fn put_off(&mut self, id: u32, tick: u64) -> bool {
+        let entry = self.timers.at_mut(id);
+        let Some(entry) = entry.filter(|it| it.level != DUE && it.tick <= tick) else {
+            return false;
+        };
+        entry.tick = tick;
+        true
     }
 
     /// Takes an entry out of its slot, if it is in one.

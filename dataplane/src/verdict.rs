@@ -72,7 +72,7 @@ reasons! {
         NeighbourDiscovery = "A Neighbour Solicitation, Neighbour Advertisement or Redirect.",
         RouterAdvertisement = "A Router Advertisement of another router.",
         UnknownHost = "On an access interface, from a source that is no host's there: its host may want to attach.",
-        IcmpError = "An ICMPv6 error for one of our addresses.",
+        IcmpError = "An ICMP error for one of our addresses, of either family.",
         Dhcp = "A DHCPv6 message of a host on an access interface.",
         DhcpServer = "A DHCP message for a relay agent, from a server that the control plane expects.",
         Arp = "An ARP packet that asks for one of our addresses or tells a neighbour's; on an access interface, any.",

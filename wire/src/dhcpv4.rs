@@ -84,6 +84,10 @@ pub mod relay {
     pub const REMOTE_ID: u8 = 2;
     /// An address of the network to lease from, where it is not the relay agent's (RFC 3527).
     pub const LINK_SELECTION: u8 = 5;
+    /// Which of several networks with the same addresses is meant (RFC 6607 section 3.2).
+    pub const VIRTUAL_SUBNET: u8 = 151;
+    /// Taken out by a server that goes by the above (RFC 6607 section 3.3).
+    pub const VIRTUAL_SUBNET_CONTROL: u8 = 152;
 }
 
 /// Octets of `sname` and `file` together.

@@ -19,12 +19,15 @@ pub enum Algorithm {
     HmacSha256,
 }
 
+/// The most octets of authentication data.
+pub(super) const MOST_DATA: usize = 16;
+
 impl Algorithm {
     /// Octets of authentication data.
     pub const fn octets(self) -> usize {
         match self {
             Self::HmacSha1 => 12,
-            Self::HmacSha256 => 16,
+            Self::HmacSha256 => MOST_DATA,
         }
     }
 }
@@ -110,14 +113,18 @@ impl Key {
         }
     }
 
-    /// The authentication data.
-    pub(super) fn data(&self, covered: &Authenticated<'_>) -> Vec<u8> {
-        let mut data = match &self.keyed {
-            Keyed::Sha1(keyed) => self.over(keyed, covered).finalize().into_bytes().to_vec(),
-            Keyed::Sha256(keyed) => self.over(keyed, covered).finalize().into_bytes().to_vec(),
+    /// Writes as much of the authentication data into `field` as there is room for.
+    pub(super) fn write_data(&self, covered: &Authenticated<'_>, field: &mut [u8; MOST_DATA]) {
+        let mut begin = |hash: &[u8]| {
+            field
+                .iter_mut()
+                .zip(hash)
+                .for_each(|(to, from)| *to = *from)
         };
-        data.truncate(self.algorithm.octets());
-        data
+        match &self.keyed {
+            Keyed::Sha1(keyed) => begin(&self.over(keyed, covered).finalize().into_bytes()),
+            Keyed::Sha256(keyed) => begin(&self.over(keyed, covered).finalize().into_bytes()),
+        }
     }
 
     /// Whether these are the authentication data, in a time that does not tell how many of them are.

@@ -39,7 +39,7 @@ pub use file::load;
 pub use key::{Algorithm, Key};
 
 use hashbrown::HashMap;
-use key::Authenticated;
+use key::{Authenticated, MOST_DATA};
 use replay::Replay;
 use std::net::Ipv6Addr;
 use std::time::Duration;
@@ -254,13 +254,18 @@ impl Associations {
         }
         emitted?;
         let care_of = care_of(from, to, message);
-        let options: Vec<_> = placed(&octets).collect();
-        for option in options {
+        // One of each kind, at most.
+        let mut options = [const { None }; 2];
+        for (place, option) in options.iter_mut().zip(placed(&octets)) {
+            *place = Some(option);
+        }
+        for option in options.into_iter().flatten() {
             if let Some(key) = association.key(option.subtype, option.spi) {
-                let data = key.data(&Authenticated::new(care_of, &octets, option.covered));
-                if let Some(field) = octets.get_mut(option.data) {
-                    field.copy_from_slice(&data);
-                }
+                let mut data = [0; MOST_DATA];
+                let covered = Authenticated::new(care_of, &octets, option.covered);
+                key.write_data(&covered, &mut data);
+                let field = octets.get_mut(option.data).into_iter().flatten();
+                field.zip(data).for_each(|(to, from)| *to = from);
             }
         }
         set_checksum(from, to, &mut octets);

@@ -1,6 +1,6 @@
 //! Timestamps against replay (RFC 4285 section 6), in units of 2^-32 s since 1970.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 use wire::mh::ReplayTimestamp;
 
@@ -18,8 +18,8 @@ pub(super) struct Replay {
     last: u64,
     /// Of updates that have not been acknowledged.
     unanswered: BTreeSet<u64>,
-    /// Those that came last.
-    taken: BTreeSet<u64>,
+    /// Those that came last, in their order, which is nearly that in which they come.
+    taken: VecDeque<u64>,
     /// What is not above this was taken, or is too old to tell.
     floor: u64,
 }
@@ -35,7 +35,7 @@ impl Replay {
             ahead: 0,
             last: 0,
             unanswered: BTreeSet::new(),
-            taken: BTreeSet::new(),
+            taken: VecDeque::new(),
             floor: 0,
         }
     }
@@ -87,11 +87,19 @@ impl Replay {
     pub(super) fn is_new(&mut self, wall: Duration, stamp: ReplayTimestamp) -> bool {
         let close = stamp.abs_diff(ReplayTimestamp::from_unix(wall)) <= self.close_enough;
         let stamp = stamp.unix();
-        if !close || stamp <= self.floor || !self.taken.insert(stamp) {
+        if !close || stamp <= self.floor {
             return false;
         }
+        if self.taken.back().is_none_or(|last| *last < stamp) {
+            self.taken.push_back(stamp);
+        } else {
+            match self.taken.binary_search(&stamp) {
+                Ok(_) => return false,
+                Err(place) => self.taken.insert(place, stamp),
+            }
+        }
         if self.taken.len() > REMEMBERED {
-            self.floor = self.taken.pop_first().unwrap_or(self.floor);
+            self.floor = self.taken.pop_front().unwrap_or(self.floor);
         }
         true
     }

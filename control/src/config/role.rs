@@ -272,6 +272,20 @@ pub struct Dhcpv4Relay {
     pub address: Ipv4Addr,
     /// The servers, on the core side. Each hears of every message of a host.
     pub servers: Vec<Ipv4Addr>,
+    /// `[[mag.dhcpv4.domain]]`: servers of domains.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub domain: Vec<Dhcpv4Domain>,
+}
+
+/// `[[mag.dhcpv4.domain]]`: the servers for hosts on access interfaces of a domain, in the place of the common
+/// ones; also on the core side.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Dhcpv4Domain {
+    /// The domain's name, as access interfaces have it.
+    pub name: DomainName,
+    /// Its servers. Each hears of every message of its hosts.
+    pub servers: Vec<Ipv4Addr>,
 }
 
 /// What counts as a host's arrival.

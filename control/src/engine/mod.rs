@@ -413,17 +413,12 @@ impl<R: Role> Engine<R> {
         self.wall = now.wall;
         // An event within an event, should there be one, finds no room and makes its own.
         let (mut queue, mut effects) = std::mem::take(&mut self.room);
-        queue.push_back(event);
-        for _ in 0..FOLLOW_UPS {
+        self.step(now, &event, &mut effects, &mut queue);
+        for _ in 1..FOLLOW_UPS {
             let Some(event) = queue.pop_front() else {
                 break;
             };
-            if let Some(recorder) = &mut self.recorder {
-                recorder.record(now, &event);
-            }
-            self.sessions.because_of(&event);
-            self.role.on(now, &event, &mut effects);
-            self.apply(now, &mut effects, &mut queue);
+            self.step(now, &event, &mut effects, &mut queue);
         }
         if !queue.is_empty() {
             tracing::error!(
@@ -434,6 +429,22 @@ impl<R: Role> Engine<R> {
         }
         effects.shrink_to(EFFECTS_KEPT);
         self.room = (queue, effects);
+    }
+
+    /// One event: what the role makes of it.
+    fn step(
+        &mut self,
+        now: Now,
+        event: &Event,
+        effects: &mut Vec<Effect>,
+        queue: &mut VecDeque<Event>,
+    ) {
+        if let Some(recorder) = &mut self.recorder {
+            recorder.record(now, event);
+        }
+        self.sessions.because_of(event);
+        self.role.on(now, event, effects);
+        self.apply(now, effects, queue);
     }
 
     /// From now on no mobility message is taken; the role says goodbye. Packets are still forwarded.
@@ -470,6 +481,7 @@ impl<R: Role> Engine<R> {
                 self.discovery(now, interface, frame);
             }
             Punt::UnknownHost => self.unknown_host(now, interface, frame),
+            Punt::IcmpError if frame::is_ipv4(frame) => self.icmpv4_error(now, frame),
             Punt::IcmpError => self.icmp_error(now, frame),
             Punt::DhcpServer if frame::is_ipv4(frame) => self.dhcpv4_server(now, frame),
             Punt::Dhcp | Punt::DhcpServer => self.dhcp(now, interface, frame),

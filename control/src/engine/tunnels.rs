@@ -15,6 +15,23 @@ const OUTER: u32 = wire::ipv6::HEADER_LEN as u32;
 /// section 4). Inner packets between this and that minimum travel in fragments.
 const MIN_MTU: u16 = wire::ipv6::MIN_MTU as u16 - OUTER as u16;
 
+/// What every host takes over IPv4 (RFC 791 section 3.1); a path that carries less is none to build a tunnel on.
+const MIN_IPV4: u32 = 576;
+
+/// Octets that go in front of an inner packet between these ends, as far as MTUs count them, and the
+/// smallest MTU there.
+fn outer(ends: TunnelEnds) -> (u32, u16) {
+    if ends.local.to_ipv4_mapped().is_none() {
+        return (OUTER, MIN_MTU);
+    }
+    let between = match ends.encapsulation {
+        roles::effect::Encapsulation::Udp => wire::udp::HEADER_LEN,
+        _ => 0,
+    };
+    let overhead = (wire::ipv4::HEADER_LEN + between) as u32;
+    (overhead, (MIN_IPV4 - overhead) as u16)
+}
+
 /// One tunnel.
 #[derive(Clone, Copy, Debug)]
 struct Tunnel {
@@ -139,8 +156,9 @@ impl Tunnels {
         let Some(tunnel) = self.tunnels.get_mut(&ends) else {
             return TooBig::NoTunnel;
         };
-        let inner = u16::try_from(mtu.saturating_sub(OUTER)).unwrap_or(u16::MAX);
-        let inner = inner.max(MIN_MTU);
+        let (overhead, least) = outer(ends);
+        let inner = u16::try_from(mtu.saturating_sub(overhead)).unwrap_or(u16::MAX);
+        let inner = inner.max(least);
         if inner >= tunnel.mtu {
             return TooBig::Unchanged;
         }

@@ -3,7 +3,7 @@
 //! ```text
 //!   meta      schema, owner (role and address), restarts, restart counter, boot (of the machine),
 //!             interfaces (names in the order of their indices)
-//!   records   key ─► record, each field under its name (MessagePack)
+//!   records   key ─► record, as the module on forms has it
 //!             00 session                the LMA's bindings
 //!             01 interface, mac         the MAG's visitors
 //!             02 session                the CMD's hosts
@@ -13,6 +13,7 @@
 //! checksum, and all are verified when the file is opened: damage is told, never worked around.
 
 use super::file::Backing;
+use super::form;
 use super::{Change, Durability, RestartCounter, Size, Store, StoreError};
 use redb::{
     Database, DatabaseError, ReadableDatabase, ReadableTable, ReadableTableMetadata, StorageError,
@@ -31,7 +32,10 @@ const META: TableDefinition<&str, &[u8]> = TableDefinition::new("meta");
 const RECORDS: TableDefinition<&[u8], &[u8]> = TableDefinition::new("records");
 
 /// The schema that this version writes. A version that adds fields with defaults keeps it.
-const SCHEMA: u64 = 1;
+const SCHEMA: u64 = 2;
+
+/// The oldest that it reads: in the first, bindings had no form of their own.
+const OLDEST: u64 = 1;
 
 /// Octets of the file that are kept in memory: its upper levels. The rest the kernel keeps, as it may; what
 /// is here is beside it.
@@ -187,7 +191,7 @@ fn begin(
     match schema {
         None if !empty => return Err(place.damaged("records without a schema")),
         None => {}
-        Some(SCHEMA) => {
+        Some(OLDEST..=SCHEMA) => {
             let wanted = place.owner();
             let owner = owner.unwrap_or_default();
             // An empty store can change hands. What its sessions were before is not known.
@@ -319,15 +323,12 @@ fn key(key: &Key) -> Vec<u8> {
     octets
 }
 
-/// Writes a record into `octets`, in the place of what is there.
 fn encode(record: &Record, octets: &mut Vec<u8>) -> Result<(), StoreError> {
-    octets.clear();
-    rmp_serde::encode::write_named(octets, record)
-        .map_err(|error| StoreError::Record(error.to_string()))
+    form::encode(record, octets).map_err(StoreError::Record)
 }
 
 fn decode(place: &Place, octets: &[u8]) -> Result<Record, StoreError> {
-    rmp_serde::from_slice(octets).map_err(|error| place.damaged(error))
+    form::decode(octets).map_err(|why| place.damaged(why))
 }
 
 impl Store for Embedded {

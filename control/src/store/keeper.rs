@@ -71,6 +71,25 @@ struct Shared {
     told: Arc<Notify>,
 }
 
+/// A store that is being opened, by its thread.
+pub struct Opening {
+    keeper: Keeper,
+    opened: Receiver<Result<(u32, RestartCounter), StoreError>>,
+}
+
+impl Opening {
+    /// The store, once it is open: its records are still being read.
+    ///
+    /// # Errors
+    /// Why it cannot be used; see [`StoreError`].
+    pub fn wait(self) -> Result<Keeper, StoreError> {
+        let Self { mut keeper, opened } = self;
+        let opened = opened.recv().unwrap_or(Err(StoreError::Ended));
+        (keeper.restarts, keeper.restart_counter) = opened?;
+        Ok(keeper)
+    }
+}
+
 /// A store with its thread. Dropping it commits what waits.
 pub struct Keeper {
     shared: Arc<Shared>,
@@ -84,12 +103,13 @@ pub struct Keeper {
 }
 
 impl Keeper {
-    /// Opens the store of a gateway, if its configuration names one. Its thread keeps to `core`, if that
-    /// is given.
+    /// Begins to open the store of a gateway, if its configuration names one, and to read what it keeps. Its
+    /// thread runs wherever this one may, and keeps to `core`, if that is given, once everything is read: at a
+    /// start the workers' cores have nothing else to do.
     ///
     /// # Errors
-    /// See [`StoreError`].
-    pub fn open(config: &Config, core: Option<usize>) -> Result<Option<Self>, StoreError> {
+    /// There can be no more threads.
+    pub fn open(config: &Config, core: Option<usize>) -> Result<Option<Opening>, StoreError> {
         let Some((path, durability)) = config
             .store
             .as_ref()
@@ -104,44 +124,52 @@ impl Keeper {
             address: config.role().address(),
             interfaces: config.interface.iter().map(|it| it.name.clone()).collect(),
         };
-        let store = Box::new(Embedded::open(place)?);
-        let started = Self::start(store, durability, core);
-        started
+        let open = || Embedded::open(place).map(|it| Box::new(it) as Box<dyn Store>);
+        let begun = Self::begin(open, durability, core);
+        begun
             .map(Some)
             .map_err(|error| StoreError::Io { path, error })
     }
 
-    /// Starts the thread, which begins to read what `store` keeps.
+    /// Starts the thread, which opens a store and begins to read what it keeps; see [`Keeper::open`].
     ///
     /// # Errors
     /// There can be no more threads.
-    pub fn start(
-        store: Box<dyn Store>,
+    pub fn begin(
+        open: impl FnOnce() -> Result<Box<dyn Store>, StoreError> + Send + 'static,
         durability: Durability,
         core: Option<usize>,
-    ) -> io::Result<Self> {
+    ) -> io::Result<Opening> {
         let shared = Arc::new(Shared::default());
+        let (tell, opened) = bounded(1);
         let (chunks, records) = bounded(AHEAD);
-        let (restarts, restart_counter) = (store.restarts(), store.restart_counter());
         let of_thread = Arc::clone(&shared);
         let thread = std::thread::Builder::new()
             .name("store".to_owned())
             .spawn(move || {
+                let mut store = match open() {
+                    Ok(store) => store,
+                    // Nobody may want to know.
+                    Err(error) => return drop(tell.send(Err(error))),
+                };
+                let _ = tell.send(Ok((store.restarts(), store.restart_counter())));
+                hand_over(store.as_mut(), &of_thread, chunks);
                 if let Some(id) = core {
                     core_affinity::set_for_current(CoreId { id });
                 }
-                keep(store, &of_thread, chunks);
+                keep(store, &of_thread);
             })?;
-        Ok(Self {
+        let keeper = Self {
             shared,
             thread: Some(thread),
             records,
-            restarts,
-            restart_counter,
+            restarts: 0,
+            restart_counter: RestartCounter::default(),
             durability,
             outgoing: Vec::new(),
             put: 0,
-        })
+        };
+        Ok(Opening { keeper, opened })
     }
 
     /// How often the gateway was started before.
@@ -234,9 +262,9 @@ impl Drop for Keeper {
     }
 }
 
-/// The thread: hands over what is kept, then commits what comes.
-fn keep(
-    mut store: Box<dyn Store>,
+/// Hands over what is kept.
+fn hand_over(
+    store: &mut dyn Store,
     shared: &Shared,
     chunks: Sender<Result<Vec<Record>, StoreError>>,
 ) {
@@ -247,8 +275,11 @@ fn keep(
     if let Err(error) = loaded {
         let _ = chunks.send(Err(error));
     }
-    drop(chunks);
     shared.queue.lock().state.size = store.size();
+}
+
+/// Commits what comes.
+fn keep(mut store: Box<dyn Store>, shared: &Shared) {
     loop {
         let mut queue = shared.queue.lock();
         while queue.changes.is_empty() && !queue.closing {

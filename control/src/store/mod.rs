@@ -5,7 +5,7 @@
 //!   role ─► Effect::Store ─► Keeper::put ─► queue ─► all that waits, in one commit ─► file
 //!   role ─► Effect::Send ─► held back until ◄── committed ◄───────┘
 //!
-//!   start:  file ─► records, in chunks ─► Event::Restored, before any message is taken
+//!   start:  open and verify ─► records, in chunks ─► Event::Restored, before any message is taken
 //! ```
 //!
 //! - [`Store`] is what a place for records can do; [`Embedded`] is one, in a file of the machine's own.
@@ -21,12 +21,13 @@
 
 mod embedded;
 mod file;
+mod form;
 mod keeper;
 #[cfg(test)]
 mod tests;
 
 pub use embedded::{Embedded, Place};
-pub use keeper::{Keeper, State};
+pub use keeper::{Keeper, Opening, State};
 
 use roles::store::{Key, Record};
 use serde::{Deserialize, Serialize};
@@ -121,6 +122,9 @@ pub enum StoreError {
         /// What went wrong.
         error: io::Error,
     },
+    /// Its thread ended while it opened the file.
+    #[error("the store's thread ended before the store was open; what it wrote last says why")]
+    Ended,
     /// A record that does not fit its own format.
     #[error("a record cannot be written: {0}")]
     Record(String),

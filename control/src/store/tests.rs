@@ -2,13 +2,14 @@ use super::*;
 use crate::config::Ipv6Prefix;
 use parking_lot::{Condvar, Mutex};
 use proptest::prelude::*;
-use roles::effect::{Encapsulation, Learned};
+use roles::effect::{Encapsulation, GreKeys, Learned};
 use roles::event::HostLink;
 use roles::mag::VisitorAddress;
 use roles::policy::Profile;
 use roles::store::{BindingRecord, VisitorRecord};
 use std::collections::BTreeMap;
 use std::fs;
+use std::net::Ipv6Addr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
@@ -289,6 +290,109 @@ fn visitors_follow_their_interfaces_to_other_places_in_the_configuration() {
     assert_eq!(found, [visitor(0, 1), visitor(0, 2)]);
 }
 
+/// Bindings that the first schema wrote are read, and what takes their place has the form of this one.
+#[test]
+fn a_store_of_the_first_schema_is_read() {
+    let directory = TempDir::new().unwrap();
+    let place = place(directory.path());
+    drop(Embedded::open(place.clone()).unwrap());
+    let database = redb::Database::open(&place.path).unwrap();
+    let transaction = database.begin_write().unwrap();
+    let table: redb::TableDefinition<'_, &str, &[u8]> = redb::TableDefinition::new("meta");
+    let mut meta = transaction.open_table(table).unwrap();
+    meta.insert("schema", 1_u64.to_be_bytes().as_slice())
+        .unwrap();
+    drop(meta);
+    let table: redb::TableDefinition<'_, &[u8], &[u8]> = redb::TableDefinition::new("records");
+    let mut records = transaction.open_table(table).unwrap();
+    for session in [7_u64, 8] {
+        let key = [&[0][..], &session.to_be_bytes()].concat();
+        let written = rmp_serde::to_vec_named(&binding(session, 3)).unwrap();
+        records.insert(key.as_slice(), written.as_slice()).unwrap();
+    }
+    drop(records);
+    transaction.commit().unwrap();
+    drop(database);
+    for expected in [binding(7, 3), binding(7, 4)] {
+        let mut store = Embedded::open(place.clone()).unwrap();
+        let found: Vec<_> = all(&mut store).into_values().collect();
+        assert_eq!(found, [expected, binding(8, 3)]);
+        store.commit(&[Change::Put(binding(7, 4))]).unwrap();
+    }
+}
+
+fn identifier() -> impl Strategy<Value = MnIdentifier> {
+    prop_oneof![
+        ".{0,40}".prop_map(MnIdentifier::Nai),
+        (2..=255_u8, prop::collection::vec(any::<u8>(), 0..40))
+            .prop_map(|(subtype, data)| MnIdentifier::Other { subtype, data }),
+    ]
+}
+
+prop_compose! {
+    fn any_binding()(
+        mn_identifier in identifier(),
+        counts in prop::array::uniform3(0..4_u64),
+        numbers in any::<(u64, u128, u32, u16, u8, u8)>(),
+        link_layer in prop::option::of(prop::collection::vec(any::<u8>(), 0..20)),
+        encapsulation in prop::sample::select(vec![
+            Encapsulation::Plain,
+            Encapsulation::Udp,
+            Encapsulation::Gre { keys: None },
+            Encapsulation::Gre { keys: Some(GreKeys { send: 7, receive: u32::MAX }) },
+        ]),
+        has in any::<[bool; 6]>(),
+        ends in any::<Duration>(),
+    ) -> BindingRecord {
+        let (session, address, ipv4, sequence, access_technology, handoff) = numbers;
+        let prefixes = |count| (0..count).map(prefix).collect::<Vec<_>>();
+        BindingRecord {
+            session,
+            mn_identifier: mn_identifier.clone(),
+            prefixes: prefixes(counts[0]),
+            delegated: prefixes(counts[1]),
+            home_addresses: vec![address.into(); counts[2] as usize],
+            ipv4_home_address: has[0].then(|| ipv4.into()),
+            domain: has[1].then(|| "red".parse().unwrap()),
+            care_of: address.rotate_left(64).into(),
+            encapsulation,
+            link_layer: link_layer.clone(),
+            access_technology: AccessTechnology(access_technology),
+            handoff: HandoffIndicator(handoff),
+            attached: has[2],
+            link_local: if has[3] { address.rotate_left(8).into() } else { Ipv6Addr::UNSPECIFIED },
+            sequence,
+            timestamp: has[4].then_some(NtpTime(session)),
+            pending: has[5],
+            ends,
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Every binding is read as it was written; what is cut off, goes on, or is anything at all is an error
+    /// or a record, and never a panic.
+    #[test]
+    fn a_binding_is_read_as_it_was_written(binding in any_binding(), at in any::<prop::sample::Index>()) {
+        let record = Record::Binding(binding);
+        let mut octets = Vec::new();
+        form::encode(&record, &mut octets).unwrap();
+        prop_assert_eq!(form::decode(&octets).unwrap(), record);
+        prop_assert!(form::decode(&octets[..at.index(octets.len())]).is_err());
+        let at = at.index(octets.len());
+        octets.push(0);
+        prop_assert!(form::decode(&octets).is_err());
+        octets[at] ^= 0x55;
+        let _ = form::decode(&octets);
+        // A thing that only a later version knows.
+        octets.pop();
+        octets[1] |= 0x80;
+        prop_assert!(form::decode(&octets).is_err());
+    }
+}
+
 /// What may happen to a store.
 #[derive(Clone, Debug)]
 enum Act {
@@ -421,6 +525,12 @@ impl Store for Gate {
     }
 }
 
+fn keeper(gate: &Gate) -> Keeper {
+    let store: Box<dyn Store> = Box::new(gate.clone());
+    let opening = Keeper::begin(|| Ok(store), Durability::Process, None);
+    opening.unwrap().wait().unwrap()
+}
+
 fn wait_for(keeper: &Keeper, is: impl Fn(&Keeper) -> bool) {
     let start = std::time::Instant::now();
     while !is(keeper) {
@@ -436,7 +546,7 @@ fn wait_for(keeper: &Keeper, is: impl Fn(&Keeper) -> bool) {
 #[test]
 fn what_waits_while_a_commit_is_under_way_is_committed_together() {
     let gate = Gate::default();
-    let mut keeper = Keeper::start(Box::new(gate.clone()), Durability::Process, None).unwrap();
+    let mut keeper = keeper(&gate);
     assert_eq!(keeper.restarts(), 7);
     assert_eq!(keeper.next_records().unwrap(), Some(vec![binding(1, 0)]));
     assert_eq!(keeper.next_records().unwrap(), Some(vec![binding(2, 0)]));
@@ -459,7 +569,7 @@ fn what_waits_while_a_commit_is_under_way_is_committed_together() {
 fn a_commit_that_fails_is_tried_again_and_told() {
     let gate = Gate::default();
     gate.set(true, true);
-    let mut keeper = Keeper::start(Box::new(gate.clone()), Durability::Process, None).unwrap();
+    let mut keeper = keeper(&gate);
     keeper.put(Change::Put(binding(3, 0)));
     keeper.flush();
     wait_for(&keeper, |it| it.state().failing.is_some());
@@ -473,13 +583,13 @@ fn a_commit_that_fails_is_tried_again_and_told() {
 #[test]
 fn as_much_waits_as_may_and_what_waits_at_the_end_is_kept() {
     let gate = Gate::default();
-    let mut keeper = Keeper::start(Box::new(gate.clone()), Durability::Process, None).unwrap();
-    for _ in 0..keeper::WAITING {
+    let mut keeper = keeper(&gate);
+    for _ in 0..super::keeper::WAITING {
         assert!(!keeper.is_full());
         keeper.put(Change::Remove(Key::Binding { session: 1 }));
     }
     assert!(keeper.is_full());
     gate.set(true, false);
     drop(keeper);
-    assert_eq!(gate.commits().iter().sum::<usize>(), keeper::WAITING);
+    assert_eq!(gate.commits().iter().sum::<usize>(), super::keeper::WAITING);
 }

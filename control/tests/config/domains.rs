@@ -111,6 +111,35 @@ fn a_policy_names_domains_that_there_are() {
     );
 }
 
+/// A relay agent's servers for a domain: of one that an access interface has, once.
+#[test]
+fn a_domain_has_dhcpv4_servers_of_its_own() {
+    let addresses = "\"2001:db8:c::11/64\", \"192.0.2.11/24\"";
+    let mag = MAG
+        .replace("\"2001:db8:c::11/64\"", addresses)
+        .replacen("router =", "domain = \"red\"\nrouter =", 1)
+        .replacen("[mag]\n", "[mag]\ngre = true\n", 1);
+    let table = "[mag.dhcpv4]\naddress = \"192.0.2.11\"\nservers = [\"192.0.2.53\"]\n";
+    let with = |domains: &[(&str, &str)]| {
+        let domain = |(name, servers): &(&str, &str)| {
+            format!("[[mag.dhcpv4.domain]]\nname = \"{name}\"\nservers = [{servers}]\n")
+        };
+        let domains: String = domains.iter().map(domain).collect();
+        let error = load(&format!("{mag}{table}{domains}"), "").err();
+        error.map_or_else(String::new, |error| error.to_string())
+    };
+    let server = "\"192.0.2.54\"";
+    assert_eq!(with(&[("red", server)]), "");
+    assert!(with(&[("green", server)]).contains("no access interface has domain = \"green\""));
+    assert!(with(&[("red", "")]).contains("name 1 to 8 servers"));
+    assert!(with(&[("red", "\"224.0.0.1\"")]).contains("cannot be relayed to"));
+    let twice = with(&[("red", server), ("red", server)]);
+    assert!(
+        twice.contains("there are servers of domain `red` already"),
+        "{twice}"
+    );
+}
+
 #[test]
 fn a_gateway_has_domains_on_access_interfaces_and_with_keys() {
     let text = MAG.replacen("router =", "domain = \"red\"\nrouter =", 1);

@@ -307,7 +307,7 @@ fn a_relay_agent_for_dhcpv4_has_an_address_on_the_core_and_servers() {
     let servers = [
         (
             "",
-            "test.toml:34: name 1 to 8 servers, or leave [mag.dhcpv4] out",
+            "test.toml:34: name 1 to 8 servers, or leave this table out",
         ),
         (
             "\"224.0.0.1\"",

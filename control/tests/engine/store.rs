@@ -33,8 +33,9 @@ impl Shelf {
     /// A start of the gateway whose store this is.
     pub fn keeper(&self) -> Option<Keeper> {
         self.0 .0.lock().unwrap().starts += 1;
-        let keeper = Keeper::start(Box::new(self.clone()), Durability::Process, None);
-        Some(keeper.unwrap())
+        let shelf: Box<dyn Store> = Box::new(self.clone());
+        let opening = Keeper::begin(|| Ok(shelf), Durability::Process, None);
+        Some(opening.unwrap().wait().unwrap())
     }
 
     fn shut(&self, shut: bool) {

@@ -3,6 +3,7 @@
 use crate::bytes::{frame, nd_packet};
 use crate::story::{domain_with_policies, CORE, LMA, MN, ROUTER_MAC};
 use crate::world::{port_mac, World};
+use dataplane::key::TunnelId;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 use wire::checksum;
@@ -10,7 +11,7 @@ use wire::ether::{ethertype, Frame, Header, MacAddr};
 use wire::ipv4::{self, protocol};
 use wire::ipv6::address::ALL_ROUTERS;
 use wire::nd::{NdMessage, RouterSolicitation};
-use wire::udp::PMIP_CONTROL;
+use wire::udp::{PMIP_CONTROL, PMIP_DATA};
 use zerocopy::IntoBytes;
 
 const HOST: MacAddr = MacAddr([2, 0, 0, 0, 0, 1]);
@@ -138,4 +139,62 @@ fn broken_datagrams_are_counted_and_not_answered() {
     assert_eq!(world.nodes[LMA].counted("malformed_truncated"), 1);
     let bindings = crate::story::bindings(&world);
     assert_eq!(bindings.len(), 1);
+}
+
+/// A router says of a packet of so many octets, with this behind its IPv4 header, that its link carries no more than
+/// `mtu`; the MTU of the tunnel then.
+fn too_big(world: &mut World, ends: [Ipv4Addr; 2], protocol: u8, mtu: u16, octets: u16) -> u16 {
+    let [local, remote] = ends;
+    let mut quoted = ipv4::Header::new(local, remote, protocol, 64, octets)
+        .as_bytes()
+        .to_vec();
+    // Ports of datagrams with packets; of a plain packet, just octets of it.
+    quoted.extend([PMIP_DATA.to_be_bytes(); 2].as_flattened());
+    quoted.extend([0; 4]);
+    let mut message = vec![3, 4, 0, 0, 0, 0];
+    message.extend(mtu.to_be_bytes());
+    message.extend(quoted);
+    let sum = checksum::finish(checksum::add(0, &message));
+    message[2..4].copy_from_slice(&sum.to_be_bytes());
+    let router = Ipv4Addr::new(192, 0, 2, 99);
+    let length = 20 + message.len() as u16;
+    let header = ipv4::Header::new(router, ANCHOR, protocol::ICMP, 64, length);
+    let mac = MacAddr([2, 0, 0, 0, 0, 0x99]);
+    let link = Header::new(port_mac(0, 0), mac, ethertype::IPV4);
+    world.send(
+        CORE,
+        &[link.as_bytes(), header.as_bytes(), &message].concat(),
+    );
+    world.pass(Duration::from_millis(100));
+    let tables = &world.nodes[LMA].tables;
+    tables.tunnel(TunnelId(0)).expect("the tunnel").mtu
+}
+
+/// The path between two gateways over IPv4 carries less than their links: what goes in is told, or cut, by what the
+/// path carries.
+///
+/// Proves S1-46.
+#[test]
+fn fragmentation_needed_lowers_the_tunnels_mtu() {
+    let (mut world, _) = attached();
+    let ends = [ANCHOR, GATEWAY];
+    let elsewhere = [ANCHOR, Ipv4Addr::new(192, 0, 2, 77)];
+    // About one to somewhere else, one that is no tunnel's, and one that the path carries after all.
+    assert_eq!(
+        too_big(&mut world, elsewhere, protocol::IPV6, 1400, 1480),
+        1460
+    );
+    assert_eq!(too_big(&mut world, ends, protocol::TCP, 1400, 1480), 1460);
+    assert_eq!(too_big(&mut world, ends, protocol::UDP, 1400, 1480), 1460);
+    assert_eq!(too_big(&mut world, ends, protocol::IPV6, 1480, 1480), 1460);
+    assert_eq!(world.nodes[LMA].counted("icmp_unmatched"), 4);
+    // A tunnel whose packets have an IPv4 header alone.
+    assert_eq!(too_big(&mut world, ends, protocol::IPV6, 1400, 1480), 1380);
+    assert_eq!(too_big(&mut world, ends, protocol::IPV4, 1450, 1480), 1380);
+    // A router that does not say how much.
+    assert_eq!(too_big(&mut world, ends, protocol::IPV6, 0, 1400), 986);
+    // Never below what every path carries.
+    assert_eq!(too_big(&mut world, ends, protocol::IPV6, 68, 1000), 556);
+    assert_eq!(world.nodes[LMA].counted("icmp_too_big"), 3);
+    world.nodes[LMA].check();
 }

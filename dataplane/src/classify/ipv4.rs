@@ -137,7 +137,7 @@ pub(crate) fn unicast(data: &[u8], fields: &Fields, meta: &Meta) -> Own {
         return Own::Other(Drop::ReassemblyNeeded);
     }
     match fields.next_header {
-        protocol::ICMP => icmp(data, fields, header.header_len()),
+        protocol::ICMP => icmp(data, fields, meta, header.header_len()),
         protocol::IPV6 | protocol::IPV4 | protocol::GRE | protocol::UDP
             if tunnelled(data, fields).is_some() =>
         {
@@ -181,7 +181,7 @@ fn port(data: &[u8]) -> Option<u16> {
     (!header.is_fragment()).then_some(u16::from_be_bytes(*port))
 }
 
-fn icmp(data: &[u8], fields: &Fields, at: usize) -> Own {
+fn icmp(data: &[u8], fields: &Fields, meta: &Meta, at: usize) -> Own {
     let message = data.get(at..fields.length).unwrap_or_default();
     let whole = message.len() >= icmpv4::HEADER_LEN;
     if !whole || !checksum::verifies(checksum::add(0, message)) {
@@ -189,6 +189,12 @@ fn icmp(data: &[u8], fields: &Fields, at: usize) -> Own {
     }
     match message.first() {
         Some(&kind::ECHO_REQUEST) => Own::Echo { icmp: at },
+        // About a tunnel's packet, perhaps; no host has seen one.
+        Some(&(kind::DESTINATION_UNREACHABLE | kind::TIME_EXCEEDED))
+            if meta.origin == Origin::Link && !meta.access =>
+        {
+            Own::Punt(Punt::IcmpError)
+        }
         _ => Own::Other(Drop::Unanswerable),
     }
 }

@@ -73,6 +73,10 @@ pub struct Arguments {
     /// Core that all of the anchord runs on.
     #[arg(long, default_value_t = 1, conflicts_with = "port")]
     anchord_core: usize,
+    /// Leave the anchor's control thread a core of its own: its worker shares the storm's, core 0, and the
+    /// storm gives that away whenever it has done what there is to do.
+    #[arg(long, conflicts_with_all = ["port", "anchord_core", "core"])]
+    control_apart: bool,
     /// Whether that anchord keeps its bindings.
     #[arg(long, value_enum, default_value = "off", conflicts_with = "port")]
     store: Kept,
@@ -212,7 +216,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
             let program = arguments.anchord.clone().map_or_else(gateway::beside, Ok)?;
             let setting = Setting {
                 program,
-                core: Some(arguments.anchord_core),
+                core: Some(arguments.anchord_core).filter(|_| !arguments.control_apart),
                 share: true,
                 hugepages: "auto",
                 store: arguments.store,
@@ -295,7 +299,7 @@ fn against(
         traffic,
         timeline: Vec::with_capacity(MAX_SAMPLES),
     };
-    let work = under_way(&ports, work, stop)?;
+    let work = under_way(&ports, work, stop, arguments.control_apart)?;
     let after = anchord.map(|it| threads::seconds(it.id())).transpose()?;
     let grown = anchord.map(|it| threads::resident(it.id())).transpose()?;
     let signalling = anchord.and_then(|it| it.call("status").ok());
@@ -336,14 +340,14 @@ fn traffic(
 }
 
 /// Runs the storm on its core, with a bar for whoever waits.
-fn under_way(ports: &Ports, mut work: Work, stop: &Arc<AtomicBool>) -> Result<Work> {
+fn under_way(ports: &Ports, mut work: Work, stop: &Arc<AtomicBool>, shares: bool) -> Result<Work> {
     let answered = Arc::new(AtomicU64::new(0));
     let (told, stopped) = (Arc::clone(&answered), Arc::clone(stop));
     let total = work.storm.total();
     let thread = ports
         .eal()
         .spawn_worker("storm", ports.cores()[0], move || {
-            work.run(&told, &stopped);
+            work.run(&told, &stopped, shares);
             work
         })?;
     let bar = ProgressBar::new(total);
@@ -356,7 +360,8 @@ fn under_way(ports: &Ports, mut work: Work, stop: &Arc<AtomicBool>) -> Result<Wo
 }
 
 impl Work {
-    fn run(&mut self, answered: &AtomicU64, stop: &AtomicBool) {
+    /// Until all is answered. With `shares`, others have the core between two steps.
+    fn run(&mut self, answered: &AtomicU64, stop: &AtomicBool, shares: bool) {
         let start = cycles();
         let mut next = start;
         while !self.storm.is_over() && !stop.load(Ordering::Relaxed) {
@@ -366,6 +371,9 @@ impl Work {
                 answered.store(self.storm.total_answered(), Ordering::Relaxed);
                 self.sample(start, now);
                 next = now + hz() / SAMPLES_PER_SECOND;
+            }
+            if shares {
+                std::thread::yield_now();
             }
         }
         self.drain();

@@ -130,14 +130,29 @@ impl Server {
     /// # Errors
     /// When it does not start; the error carries the end of its log.
     pub fn start(network: &Topology, subnet: &str, fixed: &[(&str, &str)]) -> Result<Self> {
-        let namespace = Namespace::host(&network.run, "dhcp4")?;
+        Self::at(network, ("dhcp4", SERVER), subnet, fixed)
+    }
+
+    /// The same with another name and address than the usual, where there are several.
+    ///
+    /// # Errors
+    /// When it does not start; the error carries the end of its log.
+    pub fn at(
+        network: &Topology,
+        (name, address): (&str, Ipv4Addr),
+        subnet: &str,
+        fixed: &[(&str, &str)],
+    ) -> Result<Self> {
+        let namespace = Namespace::host(&network.run, name)?;
+        let port = format!("core-{name}");
         cable(
             End::of(&namespace, INTERFACE),
-            End::of(&network.switch, "core-dhcp4"),
+            End::of(&network.switch, &port),
         )?;
-        network.switch.plug("core-dhcp4", CORE)?;
-        namespace.ip(&format!("addr add {SERVER}/24 dev {INTERFACE}\n"))?;
-        let directory = network.run.directory();
+        network.switch.plug(&port, CORE)?;
+        namespace.ip(&format!("addr add {address}/24 dev {INTERFACE}\n"))?;
+        let directory = &network.run.directory().join(name);
+        fs::create_dir_all(directory)?;
         let place = directory.to_str().context("a path that is not text")?;
         let reservations: Vec<Value> = fixed
             .iter()

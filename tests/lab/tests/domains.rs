@@ -9,12 +9,13 @@
 
 use anyhow::{ensure, Context, Result};
 use lab::capture::Capture;
-use lab::dhcpv4::Client;
+use lab::dhcpv4::{Client, Server, SERVER};
 use lab::domain::{default_conf, Domain};
 use lab::gateway::{Configuration, Programs};
 use lab::host::{Host, INTERFACE};
 use lab::judge::{count, read};
 use lab::network::{cable, End, Namespace};
+use lab::radius::Radius;
 use lab::topology::{Plan, Topology, CORE};
 use lab::transfer::Transfer;
 use serde_json::Value;
@@ -74,9 +75,12 @@ fn network() -> Result<(Topology, [Namespace; 2])> {
     Ok((network, namespaces))
 }
 
-/// Both domains at every gateway, and the hosts in their policies.
-fn adjust(name: &str, configuration: &mut Configuration) {
+/// Both domains at the anchor, and at gateways on access links of their own.
+fn lay_domains(name: &str, configuration: &mut Configuration, links: bool) {
     for (number, domain) in (2..).zip(DOMAINS) {
+        if name != "lma" && !links {
+            break;
+        }
         let port = format!("{domain}0");
         let device = format!("net_af_packet{number},iface={port}");
         let ports = [("name", port.clone().into()), ("device", device.into())];
@@ -102,21 +106,25 @@ fn adjust(name: &str, configuration: &mut Configuration) {
         push(configuration.table(), "interface", interface);
     }
     if name != "lma" {
-        configuration.set("mag", "gre", true);
-    } else {
-        configuration.set("lma", "gre", "accepted");
-        for (domain, first) in DOMAINS.into_iter().zip(KEYS) {
-            let network = table([("prefix", "10.1.0.0/16".into())]);
-            let entry = table([
-                ("name", domain.into()),
-                ("ipv4_networks", vec![toml::Value::Table(network)].into()),
-                ("keys", vec![first, first + 0xff].into()),
-            ]);
-            if let Some(lma) = configuration.table()["lma"].as_table_mut() {
-                push(lma, "domain", entry);
-            }
+        return configuration.set("mag", "gre", true);
+    }
+    configuration.set("lma", "gre", "accepted");
+    for (domain, first) in DOMAINS.into_iter().zip(KEYS) {
+        let network = table([("prefix", "10.1.0.0/16".into())]);
+        let entry = table([
+            ("name", domain.into()),
+            ("ipv4_networks", vec![toml::Value::Table(network)].into()),
+            ("keys", vec![first, first + 0xff].into()),
+        ]);
+        if let Some(lma) = configuration.table()["lma"].as_table_mut() {
+            push(lma, "domain", entry);
         }
     }
+}
+
+/// Both domains at every gateway, and the hosts in their policies.
+fn adjust(name: &str, configuration: &mut Configuration) {
+    lay_domains(name, configuration, true);
     for (domain, mac) in DOMAINS.into_iter().zip(MACS) {
         let identifier = format!("host@{domain}.example");
         let mut host = table([("identifier", identifier.into())]);
@@ -217,4 +225,165 @@ fn the_same_address_in_two_networks_reaches_its_own_from_each() -> Result<()> {
     ensure!(services == DOMAINS.map(String::from).into(), "{services:?}");
     ensure!(count(&core, "mipv6 && _ws.malformed")? == 0, "malformed");
     Ok(())
+}
+
+/// The DHCPv4 servers of the domains: each knows its own network, which is the other's too.
+const SERVERS: [Ipv4Addr; 2] = [Ipv4Addr::new(192, 0, 2, 61), Ipv4Addr::new(192, 0, 2, 62)];
+
+/// A real DHCPv4 server in each domain leases the address that a host has there, which is the other host's too. The
+/// gateway of each host asks the servers of its domain and no others, also after a move, and says whose network
+/// it means.
+///
+/// Proves S1-46.
+#[test]
+fn each_domain_has_dhcpv4_servers_of_its_own() -> Result<()> {
+    let programs = Programs::beside(Path::new(env!("CARGO_BIN_EXE_anchorage-demo")))?;
+    let (network, _correspondents) = network()?;
+    let mut servers = Vec::new();
+    for ((name, address), mac) in ["dhcp-red", "dhcp-blue"].into_iter().zip(SERVERS).zip(MACS) {
+        let named = (name, address);
+        servers.push(Server::at(&network, named, "10.1.0.0/16", &[(mac, HOME)])?);
+    }
+    let relays = |name: &str, configuration: &mut Configuration| {
+        adjust(name, configuration);
+        let ours = match name {
+            "lma" => return configuration.set("lma", "dhcpv4", "relay"),
+            "mag1" => "192.0.2.11",
+            _ => "192.0.2.12",
+        };
+        configuration.add_address("core", &format!("{ours}/24"));
+        let mut relay = table([
+            ("address", ours.into()),
+            ("servers", vec![SERVER.to_string()].into()),
+        ]);
+        for (domain, server) in DOMAINS.into_iter().zip(SERVERS) {
+            let servers = vec![server.to_string()];
+            let entry = [("name", domain.into()), ("servers", servers.into())];
+            push(&mut relay, "domain", table(entry));
+        }
+        configuration.set("mag", "dhcpv4", relay);
+    };
+    let mut domain = Domain::start(network, &programs, &default_conf(), relays)?;
+    let core = domain.network.run.directory().join("core.pcap");
+    let capture = Capture::start(End::of(&domain.network.switch, CORE), &core)?;
+    let mut hosts = Vec::new();
+    for (name, mac) in DOMAINS.into_iter().zip(MACS) {
+        let host = domain.network.mobile_node(&format!("mn-{name}"), mac)?;
+        let switch = &domain.network.switch;
+        switch.plug(&host.cable, &format!("{name}1"))?;
+        let client = Client::start(&domain.network, &host)?;
+        hosts.push((host, client));
+    }
+    let logs = || -> String { servers.iter().map(Server::log).collect() };
+    let told = || format!("{}\n{}", domain.troubles(), logs());
+    for (host, client) in &hosts {
+        let bound = client.wait(&["BOUND"], 1, LIMIT).with_context(told)?;
+        ensure!(bound[1..3] == [HOME, "169.254.0.1"], "{bound:?}");
+        ensure!(reaches(host), "{}", told());
+    }
+    domain.network.switch.plug(&hosts[0].0.cable, "red2")?;
+    let renewals = |client: &Client| {
+        let events = client.events();
+        let renewed = events.iter().filter(|event| event[0] == "RENEW");
+        renewed.count()
+    };
+    let before = renewals(&hosts[0].1);
+    let renewed = hosts[0].1.wait(&["RENEW"], before + 1, LIMIT);
+    ensure!(renewed.with_context(told)?[1] == HOME);
+    ensure!(reaches(&hosts[0].0), "{}", told());
+    drop(hosts);
+    domain.stop_well()?;
+    capture.stop()?;
+
+    for ((name, mac), server) in DOMAINS.into_iter().zip(MACS).zip(SERVERS) {
+        let asked = format!("dhcp.type == 1 && dhcp.hw.mac_addr == {mac}");
+        let all = read(&core, &asked, &["ip.dst", "dhcp.ip.relay"])?;
+        ensure!(!all.is_empty(), "{name}: nothing was relayed");
+        let server = server.to_string();
+        ensure!(all.iter().all(|it| it[0] == server), "{name}: {all:?}");
+        let both = ["192.0.2.11", "192.0.2.12"].map(|ours| all.iter().any(|it| it[1] == ours));
+        ensure!(both == [true, name == "red"], "{name}: {all:?}");
+        // Virtual subnet selection: its name, and the word that a server takes out which goes by it.
+        let length = name.len() + 1;
+        let octets: Vec<String> = name.bytes().map(|it| format!("{it:02x}")).collect();
+        let meant = format!("97:{length:02x}:00:{}:98:00", octets.join(":"));
+        let named = count(&core, &format!("{asked} && dhcp contains {meant}"))?;
+        ensure!(named == all.len(), "{name}: {named} of {}", all.len());
+    }
+    ensure!(count(&core, "dhcp && _ws.malformed")? == 0, "malformed");
+    Ok(())
+}
+
+/// A host that the server lets in for a service, with the address that it has there.
+fn user(mac: &str, service: &str, address: &str) -> String {
+    let name = mac.replace(':', "-");
+    format!(
+        "{name} Cleartext-Password := \"{name}\"\n\tService-Selection = \"{service}\",\n\
+         \tPMIP6-Home-IPv4-HoA = {address}/32\n\n"
+    )
+}
+
+/// A real RADIUS server says of each host which service it has, and so which domain (RFC 6572 section 4.3): two
+/// hosts on one link, each in its own network. One with a service that no domain has gets nothing.
+///
+/// Proves S1-23, S1-46.
+#[test]
+fn the_radius_server_chooses_the_domain_of_each_host() -> Result<()> {
+    let programs = Programs::beside(Path::new(env!("CARGO_BIN_EXE_anchorage-demo")))?;
+    let (network, correspondents) = network()?;
+    let mut radius = Radius::beside(&network, "mag1")?;
+    let addresses = ["10.1.0.77", "10.1.0.78"];
+    let stranger = "02:00:00:00:00:0c";
+    let users: String = DOMAINS
+        .into_iter()
+        .zip(MACS)
+        .zip(addresses)
+        .map(|((service, mac), address)| user(mac, service, address))
+        .collect();
+    radius.serve(&(users + &user(stranger, "green", "10.1.0.79")))?;
+    let chooses = |name: &str, configuration: &mut Configuration| {
+        lay_domains(name, configuration, false);
+        match name {
+            "lma" => {
+                let policy = configuration.policy();
+                policy.insert("serve_unlisted".into(), true.into());
+            }
+            "mag1" => {
+                configuration.add_address("access", "169.254.0.1/32");
+                configuration.policy().clear();
+                Radius::configure(configuration);
+            }
+            _ => {}
+        }
+    };
+    let mut domain = Domain::start(network, &programs, &default_conf(), chooses)?;
+    let mut hosts = Vec::new();
+    for (name, mac) in DOMAINS.into_iter().zip(MACS) {
+        let host = domain.network.mobile_node(&format!("mn-{name}"), mac)?;
+        domain.network.plug(&host, 0)?;
+        let client = Client::start(&domain.network, &host)?;
+        hosts.push((host, client));
+    }
+    for ((host, client), address) in hosts.iter().zip(addresses) {
+        let bound = client.wait(&["BOUND"], 1, LIMIT);
+        let bound = bound.with_context(|| domain.troubles())?;
+        ensure!(bound[1] == address, "{bound:?}");
+        ensure!(reaches(host), "{}", domain.troubles());
+    }
+    let shown = domain.anchorctl("lma", &["bindings"])?;
+    for (name, address) in DOMAINS.into_iter().zip(addresses) {
+        ensure!(shown.contains(&format!("{address}%{name}")), "{shown}");
+    }
+    correspondents[1].ip(&format!("link set dev {INTERFACE} down\n"))?;
+    ensure!(reaches(&hosts[0].0), "{}", domain.troubles());
+    ensure!(!reaches(&hosts[1].0), "blue reached red's correspondent");
+
+    let from = domain.notices.count();
+    let other = domain.network.mobile_node("mn-green", stranger)?;
+    domain.network.plug(&other, 0)?;
+    domain.notices.wait("a refusal", from, LIMIT, |notice| {
+        notice.kind == "attach_refused" && notice.field("why").contains("151")
+    })?;
+    drop(hosts);
+    domain.stop_well()
 }

@@ -4,7 +4,7 @@ use super::judge::{judge, Case};
 use super::{frame, one, packet, Expected, GLOBAL, LMA, MAC, MAG};
 use wire::ether::{self, ethertype};
 use wire::ipv6::{self, next_header};
-use wire::{checksum, icmpv6};
+use wire::{checksum, gre, icmpv6};
 use zerocopy::IntoBytes;
 
 /// An echo request from the host's global address to the anchor.
@@ -26,6 +26,7 @@ pub fn echo() -> Vec<u8> {
     packet(GLOBAL, LMA, next_header::ICMPV6, 63, &payload)
 }
 
+/// Proves S1-46.
 #[test]
 fn tunnels_and_tags() {
     let inner = echo();
@@ -44,6 +45,17 @@ fn tunnels_and_tags() {
         &tunnelled,
     ]
     .concat();
+    // Data of a session with a key, and of one without (RFC 5845 section 3.3.1).
+    let in_gre = |key: Option<u32>| {
+        let header = gre::Header {
+            protocol: ethertype::IPV6,
+            key,
+        };
+        let (octets, length) = header.emit();
+        let behind = [&octets[..length], &inner].concat();
+        packet(MAG, LMA, next_header::GRE, 64, &behind)
+    };
+    let [keyed, keyless] = [Some(0xdead_beef), None].map(in_gre);
     let sources = || {
         let both = vec![MAG.to_string(), GLOBAL.to_string()];
         vec![
@@ -75,6 +87,24 @@ fn tunnels_and_tags() {
                     vec!["0x000000b9".into(), "0x00000000".into()],
                 ),
                 ("ipv6.flow", vec!["0x0abcde".into(), "0x000000".into()]),
+            ],
+        ),
+        case(
+            "GRE with a key",
+            frame(&keyed),
+            vec![
+                one("gre.proto", "0x86dd"),
+                one("gre.flags.key", 1),
+                one("gre.key", "0xdeadbeef"),
+            ],
+        ),
+        case(
+            "GRE without a key",
+            frame(&keyless),
+            vec![
+                one("gre.proto", "0x86dd"),
+                one("gre.flags.key", 0),
+                ("gre.key", vec![]),
             ],
         ),
         case("802.1Q", tagged, vec![one("vlan.id", 100)]),

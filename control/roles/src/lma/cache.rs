@@ -146,9 +146,15 @@ impl Cache {
         let hash = self.by_identifier.hash(host);
         let sessions = self.by_identifier.all(hash);
         let entries = sessions.filter_map(|session| self.get(session));
-        let mut its: Vec<_> = entries.filter(|it| it.mn_identifier == *host).collect();
-        its.sort_unstable_by_key(|entry| entry.session);
-        its.into_iter()
+        let mut its = entries.filter(|it| it.mn_identifier == *host);
+        // Most have one, and then no memory is asked for.
+        let mut first = its.next();
+        let mut others: Vec<_> = its.collect();
+        if !others.is_empty() {
+            others.extend(first.take());
+            others.sort_unstable_by_key(|entry| entry.session);
+        }
+        first.into_iter().chain(others)
     }
 
     /// The session of a host that something is bound for.

@@ -113,9 +113,10 @@ pub struct Lma {
     /// Refusals that strangers may have: under made-up names they would be ever more packets to
     /// nowhere.
     strangers: PerSecond<100>,
-    /// The update whose acceptance last changed the table, to be answered anew should the table
-    /// refuse it.
-    installing: Option<(u64, Held)>,
+    /// The session that the event at hand has changed the table for, and the update that was accepted, to be
+    /// answered anew should the table refuse it.
+    installing: Option<u64>,
+    accepted: Held,
 }
 
 impl Lma {
@@ -140,6 +141,7 @@ impl Lma {
             turns: Turns::default(),
             strangers: PerSecond::default(),
             installing: None,
+            accepted: Held::nothing(),
             config,
         }
     }
@@ -261,7 +263,8 @@ impl Lma {
             self.revocations.cancel(sequence, effects);
         }
         self.remove(now, session, LmaCounter::BindingsNotInstalled, effects);
-        if let Some((_, held)) = installing.filter(|(installed, _)| *installed == session) {
+        if installing == Some(session) {
+            let held = std::mem::replace(&mut self.accepted, Held::nothing());
             self.answer_not_installed(&held, effects);
         }
     }

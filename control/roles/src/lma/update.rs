@@ -448,7 +448,7 @@ impl Lma {
             .collect();
         // What has moved is bound anew whole.
         if !before.is_changed_by(request) {
-            self.bind_added(now, received, session, added, effects);
+            self.bind_added(received, session, added, effects);
         }
         self.install(now, received, request, session, Some(before), effects);
         for entry in absorbed {
@@ -459,7 +459,6 @@ impl Lma {
     /// Binds what a session that stays where it is has got in addition.
     fn bind_added(
         &mut self,
-        now: Now,
         received: &Received<'_>,
         session: u64,
         added: Vec<BoundPrefix>,
@@ -472,7 +471,7 @@ impl Lma {
         let path = Path::Anchor { tunnel };
         let mn_identifier = entry.mn_identifier.clone();
         effects.extend(added.iter().map(|&prefix| Effect::Bind { prefix, path }));
-        self.installing = Some((session, received.held(now.monotonic)));
+        self.accepting(received, session);
         effects.extend(added.into_iter().map(|prefix| Effect::Notify {
             notice: Notice::BindingUp {
                 mn_identifier: mn_identifier.clone(),
@@ -519,7 +518,7 @@ impl Lma {
         if changed {
             let path = Path::Anchor { tunnel };
             effects.extend(bound.iter().map(|&prefix| Effect::Bind { prefix, path }));
-            self.installing = Some((session, received.held(now.monotonic)));
+            self.accepting(received, session);
         }
         effects.push(Effect::SetTimer {
             timer: Timer::BindingExpiry { session },

@@ -25,19 +25,44 @@ pub(super) struct Held {
     pub(super) until: Duration,
 }
 
+impl Held {
+    /// The place of an update.
+    pub(super) fn nothing() -> Self {
+        Self {
+            from: Ipv6Addr::UNSPECIFIED,
+            to: Ipv6Addr::UNSPECIFIED,
+            update: BindingUpdate::default(),
+            until: Duration::ZERO,
+        }
+    }
+}
+
 impl Received<'_> {
     /// The update, to be decided later; without the options that are not looked at.
     pub(super) fn held(&self, until: Duration) -> Held {
-        let mut update = self.update.clone();
-        update
-            .options
-            .retain(|option| !matches!(option, MobilityOption::Unknown { .. }));
-        Held {
-            from: self.from,
-            to: self.to,
-            update,
-            until,
-        }
+        let mut held = Held::nothing();
+        self.keep_in(&mut held);
+        held.until = until;
+        held
+    }
+
+    /// Puts the update into the place of one that is no longer needed, and uses its room.
+    pub(super) fn keep_in(&self, held: &mut Held) {
+        let mut options = std::mem::take(&mut held.update.options);
+        options.clear();
+        let all = self.update.options.iter();
+        let read = all.filter(|option| {
+            !matches!(
+                option,
+                MobilityOption::Unknown { .. } | MobilityOption::Authentication(_)
+            )
+        });
+        options.extend(read.cloned());
+        (held.from, held.to) = (self.from, self.to);
+        held.update = BindingUpdate {
+            options,
+            ..*self.update
+        };
     }
 
     /// Whether this comes from the gateway of an update that is kept, for the same interface.
@@ -60,6 +85,12 @@ impl Received<'_> {
 }
 
 impl Lma {
+    /// The table is to be changed for a session because of this update.
+    pub(super) fn accepting(&mut self, received: &Received<'_>, session: u64) {
+        self.installing = Some(session);
+        received.keep_in(&mut self.accepted);
+    }
+
     /// Section 5.4.1.2 rule 4: keeps the update until the session in its way is de-registered.
     pub(super) fn hold(
         &mut self,

@@ -27,12 +27,18 @@ pub(super) const ANY: Ipv4HomeAddress = Ipv4HomeAddress {
     prefix_length: 0,
 };
 
+/// The length of an address alone, which says nothing of its network: RADIUS servers write addresses so.
+const ALONE: u8 = 32;
+
 /// What a profile has its host ask for.
 pub(super) fn wanted(profile: &Profile) -> Option<Ipv4HomeAddress> {
     let known = profile.ipv4_home_address?;
     Some(Ipv4HomeAddress {
         address: known.address,
-        prefix_length: known.length,
+        prefix_length: match known.length {
+            ALONE => 0,
+            length => length,
+        },
     })
 }
 

@@ -27,7 +27,7 @@
 //! | may not attach | refused | PBU lifetime 0; refused | unbound, RA withdrawn, PBU lifetime 0; refused | as bound | - | - |
 //! | gone | forgotten | PBU lifetime 0; leaving | unbound, PBU lifetime 0; leaving (the operator's detach withdraws the RA too) | as bound | nothing | nothing |
 //! | PBA accepted | ignored | bound, RA; PBU in a while if the host has come up anew since that update | ignored | as registering; RA if the prefixes changed | forgotten | ignored |
-//! | PBA 135, 157 | ignored | corrected, sent at once | ignored | as registering | 135: sent at once; 157: waits for the timer | ignored |
+//! | PBA 135, 157 | ignored | corrected, sent at once; after 157 it is first asked whether it is still here | ignored | as registering | 135: sent at once; 157: waits for the timer | ignored |
 //! | PBA 156 | ignored | sent again at the slowest rate | ignored | the same; still served | waits for the timer | ignored |
 //! | PBA 128, 130 | ignored | sent again at the slowest rate | ignored | unbound, RA withdrawn; then as registering | waits for the timer | ignored |
 //! | PBA 155, 159 | ignored | asks for any prefix; refused if it did | ignored | unbound, RA withdrawn; asks for any prefix | forgotten | ignored |

@@ -419,6 +419,20 @@ fn a_gateway_asks_for_ipv4_alone_where_the_profile_says_so() {
     assert_eq!(advertisements(&effects), []);
 }
 
+/// RADIUS servers write an address as a prefix of 32 bits, which is no host's network.
+#[test]
+fn an_address_alone_leaves_its_network_to_the_anchor() {
+    let mut mag = gateway(MAG1);
+    for (host, length, asked) in [(1, 32, 0), (2, 16, 16)] {
+        let address = Ipv4Addr::new(10, 1, 0, 77);
+        let link = link(0, host);
+        tell(&mut mag, 10, solicits(link));
+        let profile = dual(&format!("mn{host}"), Some((address, length)));
+        let effects = tell(&mut mag, 10, admitted(link, profile));
+        assert!(pbu_in(&effects).options.contains(&request(address, asked)));
+    }
+}
+
 /// Section 3.2.3.2.
 #[test]
 fn a_gateway_settles_for_what_its_anchor_allows() {

@@ -388,13 +388,34 @@ fn dhcpv4_relay(document: &mut Document, config: &Config, relay: &Dhcpv4Relay) {
         );
         document.problem(place!["mag", "dhcpv4", "address"], text);
     }
-    let servers = &relay.servers;
+    let way = place!["mag", "dhcpv4"];
+    dhcpv4_servers(document, config, way, &relay.servers);
+    for (index, domain) in relay.domain.iter().enumerate() {
+        let way = place!["mag", "dhcpv4", "domain", index];
+        dhcpv4_servers(document, config, way, &domain.servers);
+        let name = place!["mag", "dhcpv4", "domain", index, "name"];
+        let mut interfaces = config.interface.iter();
+        if !interfaces.any(|it| it.domain == Some(domain.name)) {
+            let text = format!("no access interface has domain = \"{}\"", domain.name);
+            document.problem(name, text);
+        }
+        let mut earlier = relay.domain.iter().take(index);
+        if earlier.any(|it| it.name == domain.name) {
+            let text = format!("there are servers of domain `{}` already", domain.name);
+            document.problem(name, text);
+        }
+    }
+}
+
+/// The DHCPv4 servers of a network: some, and none of them twice.
+fn dhcpv4_servers(document: &mut Document, config: &Config, table: &[Step], servers: &[Ipv4Addr]) {
+    let at = |step: &[Step]| [table, step].concat();
     if servers.is_empty() || servers.len() > MOST_SERVERS {
-        let text = format!("name 1 to {MOST_SERVERS} servers, or leave [mag.dhcpv4] out");
-        document.problem(place!["mag", "dhcpv4", "servers"], text);
+        let text = format!("name 1 to {MOST_SERVERS} servers, or leave this table out");
+        document.problem(&at(place!["servers"]), text);
     }
     for (index, server) in servers.iter().enumerate() {
-        let way = place!["mag", "dhcpv4", "servers", index];
+        let way = &at(place!["servers", index]);
         if !is_unicast(*server) || server.is_link_local() {
             let text = format!("`{server}` cannot be relayed to; give a server's address");
             document.problem(way, text);

@@ -3,9 +3,9 @@
 //!
 //! ```text
 //!   host ── REQUEST ──► to_server   giaddr: ours on the core
-//!                         │         82: home network (link selection), home address (remote id), link
-//!                         ▼
-//!                       servers, each of them
+//!                         │         82: home network (link selection), home address (remote id), link,
+//!                         ▼             domain (virtual subnet selection, RFC 6607)
+//!                       servers of its domain, each of them
 //!                         │
 //!   host ◄── ACK ───── to_host      only of the home address; router, mask and MTU are the binding's
 //! ```
@@ -16,11 +16,15 @@
 //! which it does only right after an offer (RFC 2131 section 4.3.2); nothing else has to be remembered.
 
 use hashbrown::HashMap;
+use roles::domain::DomainName;
 use roles::effect::Ipv4Service;
 use roles::event::HostLink;
 use std::net::Ipv4Addr;
 use wire::dhcpv4::{code, kind, op, relay, Message};
 use wire::ether::MacAddr;
+
+/// How the virtual subnet selection sub-option names a network: in ASCII (RFC 6607 section 3.5).
+const BY_NAME: u8 = 0;
 
 /// Relay agents that a message may come through (RFC 1542 section 4.1.1).
 const MOST_HOPS: u8 = 16;
@@ -32,6 +36,23 @@ pub struct Settings {
     pub address: Ipv4Addr,
     /// The servers. Each hears of every message.
     pub servers: Vec<Ipv4Addr>,
+    /// Servers for hosts on links of domains, in the place of those: networks of domains may have the same
+    /// addresses, which few servers can tell apart.
+    pub domains: Vec<(DomainName, Vec<Ipv4Addr>)>,
+}
+
+impl Settings {
+    /// The servers for hosts of a domain, or of the common network.
+    pub fn servers(&self, domain: Option<DomainName>) -> &[Ipv4Addr] {
+        let own = self.domains.iter().find(|(name, _)| Some(*name) == domain);
+        own.map_or(&self.servers, |(_, servers)| servers)
+    }
+
+    /// Whether it is a server of any.
+    pub fn knows(&self, server: Ipv4Addr) -> bool {
+        let mut domains = self.domains.iter();
+        self.servers.contains(&server) || domains.any(|(_, servers)| servers.contains(&server))
+    }
 }
 
 /// Why a message goes no further.
@@ -72,7 +93,8 @@ impl Relay {
         self.offers.remove(&link);
     }
 
-    /// The message of a served host as servers get it. `identifier` is what the host knows as its server.
+    /// The message of a served host as servers get it. `identifier` is what the host knows as its server,
+    /// `domain` that of its link.
     ///
     /// # Errors
     ///
@@ -81,7 +103,7 @@ impl Relay {
         &self,
         host: HostLink,
         service: &Ipv4Service,
-        identifier: Ipv4Addr,
+        (identifier, domain): (Ipv4Addr, Option<DomainName>),
         message: &Message,
     ) -> Result<Message, Refused> {
         // What has option 82 or a relay agent's address before it came to one is forged (RFC 3046
@@ -121,14 +143,20 @@ impl Relay {
             return Err(Refused::NotForUs);
         }
         relayed.relay = self.settings.address;
-        let mut agent = Vec::with_capacity(28);
+        let mut agent = Vec::with_capacity(64);
         let MacAddr(mac) = host.mac;
         let circuit = [&host.interface.to_be_bytes()[..], &mac].concat();
-        for (sub_option, data) in [
-            (relay::CIRCUIT_ID, &circuit[..]),
-            (relay::REMOTE_ID, &service.address.octets()),
-            (relay::LINK_SELECTION, &service.router.octets()),
-        ] {
+        let network = domain.map(|domain| [&[BY_NAME], domain.as_str().as_bytes()].concat());
+        let mut says = vec![
+            (relay::CIRCUIT_ID, circuit),
+            (relay::REMOTE_ID, service.address.octets().to_vec()),
+            (relay::LINK_SELECTION, service.router.octets().to_vec()),
+        ];
+        if let Some(network) = network {
+            says.push((relay::VIRTUAL_SUBNET, network));
+            says.push((relay::VIRTUAL_SUBNET_CONTROL, Vec::new()));
+        }
+        for (sub_option, data) in says {
             agent.extend([sub_option, u8::try_from(data.len()).unwrap_or(u8::MAX)]);
             agent.extend(data);
         }
@@ -228,6 +256,7 @@ mod tests {
         Relay::new(Settings {
             address: OURS,
             servers: vec![SERVER],
+            domains: Vec::new(),
         })
     }
 
@@ -248,7 +277,7 @@ mod tests {
     }
 
     fn to_server(relay: &Relay, message: &Message) -> Result<Message, Refused> {
-        relay.to_server(HOST, &SERVICE, IDENTIFIER, message)
+        relay.to_server(HOST, &SERVICE, (IDENTIFIER, None), message)
     }
 
     /// A server's answer to what was relayed.
@@ -261,6 +290,27 @@ mod tests {
         let agent = relayed.option(code::RELAY_AGENT).unwrap();
         answer.put(code::RELAY_AGENT, agent);
         answer
+    }
+
+    /// Hosts of two domains may have the same network: what is asked says whose is meant, and who is asked.
+    #[test]
+    fn a_question_from_a_domain_names_it_and_goes_to_its_servers() {
+        let red: DomainName = "red".parse().unwrap();
+        let blue: DomainName = "blue".parse().unwrap();
+        let settings = Settings {
+            domains: vec![(red, vec![OTHER])],
+            ..relay().settings
+        };
+        assert_eq!(settings.servers(Some(red)), [OTHER]);
+        assert_eq!(settings.servers(Some(blue)), [SERVER]);
+        assert_eq!(settings.servers(None), [SERVER]);
+        assert!(settings.knows(SERVER) && settings.knows(OTHER) && !settings.knows(OURS));
+        let asks = message(op::REQUEST, kind::DISCOVER);
+        let told = (IDENTIFIER, Some(red));
+        let relayed = relay().to_server(HOST, &SERVICE, told, &asks).unwrap();
+        let agent = relayed.option(code::RELAY_AGENT).unwrap();
+        assert!(agent.ends_with(&[151, 4, 0, b'r', b'e', b'd', 152, 0]));
+        assert_eq!(Relay::addressee(&relayed), Some(HOST));
     }
 
     #[test]

@@ -30,13 +30,14 @@ impl<R: Role> Engine<R> {
         if matches!(message.kind(), Some(kind::DECLINE | kind::RELEASE)) {
             self.out.counters.count(Counter::Dhcpv4GivenUp);
         }
-        let relayed = match relay.to_server(host, service, identifier, message) {
+        let domain = self.routing.domain_of(InterfaceId(host.interface));
+        let relayed = match relay.to_server(host, service, (identifier, domain), message) {
             Ok(relayed) => relayed.emit(),
             Err(refused) => return self.out.counters.count(counter_of(refused)),
         };
         let settings = relay.settings();
         let ours = settings.address;
-        for &server in &settings.servers {
+        for &server in settings.servers(domain) {
             let ends = ((ours, SERVER_PORT), (server, SERVER_PORT));
             if self.out.packet(&frame::datagram_packet(ends, &relayed)) {
                 self.out.counters.count(Counter::Dhcpv4Relayed);
@@ -64,13 +65,21 @@ impl<R: Role> Engine<R> {
         let from = Ipv4Addr::from(parts.header.source);
         let to = Ipv4Addr::from(parts.header.destination);
         let settings = relay.settings();
-        if !settings.servers.contains(&from) || to != settings.address {
+        if !settings.knows(from) || to != settings.address {
             return Err(Counter::Dhcpv4Stranger);
         }
         let payload = payload(packet).ok_or(Counter::Dhcpv4Malformed)?;
         let message = Message::parse(payload).map_err(|_| Counter::Dhcpv4Malformed)?;
         let host = Relay::addressee(&message).ok_or(Counter::Dhcpv4Unmatched)?;
-        let link = self.routing.link(InterfaceId(host.interface));
+        let interface = InterfaceId(host.interface);
+        // A server of one domain has nothing to say to hosts of another.
+        if !settings
+            .servers(self.routing.domain_of(interface))
+            .contains(&from)
+        {
+            return Err(Counter::Dhcpv4Stranger);
+        }
+        let link = self.routing.link(interface);
         let identifier = link.and_then(own).ok_or(Counter::Dhcpv4Unmatched)?;
         let service = self.ipv4.service(host).copied();
         let service = service
