@@ -46,7 +46,7 @@ mod setup;
 mod worker;
 
 pub use affinity::node_of;
-pub use clock::{cycles, hz};
+pub use clock::{cycles, cycles_settled, hz};
 pub use eal::{version, Eal, EalConfig, Hugepages, Leaks, LogLevel, PoolUse};
 pub use error::Error;
 pub use fragments::Collector;

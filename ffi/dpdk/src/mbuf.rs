@@ -217,8 +217,9 @@ impl Buf for Mbuf {
         Ok(())
     }
 
-    /// As the trait says, with one look at each field.
-    #[inline]
+    /// As the trait says, with one look at each field. Always inlined, for it stands in loops that have no
+    /// register to spare for a call.
+    #[inline(always)]
     fn move_front(&mut self, from: u16, to: u16) -> Result<&mut [u8], NoRoom> {
         let by = i32::from(to) - i32::from(from);
         let start = i32::from(self.data_off()) - by;

@@ -6,7 +6,8 @@
 //! ```
 //!
 //! A load is thousands of packets long, so that when the worker comes to a packet, the lines that the
-//! filling touched have long been pushed out of the first-level cache by those filled after it.
+//! filling touched have long been pushed out of the first-level cache by those filled after it, and mostly
+//! out of the second. With `--load 256` they are in the second.
 
 use super::laps::{Laps, Watch, STAGES};
 use super::packets::{self, Builder, Input};

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   workers  | quiet round | busy round | quiet | busy | ...    cycles per packet of each
-//!   writer   | waits       | full speed | waits | ...           updates per second
+//!   writer   | waits       | updates    | waits | ...           updates per second
 //! ```
 //!
 //! The workers are those of `anchor-perf forward`, on the way into tunnels, and every packet is held
@@ -49,6 +49,9 @@ pub struct Arguments {
     /// Updates that the writer announces at a time to the table
     #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=1024))]
     batch: u16,
+    /// Updates per second; without it, as many as the writer can make
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
+    rate: Option<u64>,
     /// Rounds, each once quiet and once with the writer
     #[arg(long, value_name = "N", default_value_t = 11, value_parser = clap::value_parser!(u16).range(1..=1000))]
     rounds: u16,
@@ -139,6 +142,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         tunnels: plan.tunnels,
         churn: arguments.churn,
         batch: arguments.batch.into(),
+        rate: arguments.rate,
         seed: plan.seed,
     };
     let signals = Arc::new(Signals::default());

@@ -35,6 +35,8 @@ pub struct Report {
     churn_percent: u8,
     /// Updates announced to the table at a time.
     batch: u16,
+    /// Updates per second that were wanted, none for as many as can be.
+    rate: Option<u64>,
     updates_per_s: f64,
     /// What forwarding lost of its rate while the writer ran.
     forwarding_loss_percent: f64,
@@ -66,6 +68,7 @@ impl Report {
             workers: arguments.workers,
             churn_percent: arguments.churn,
             batch: arguments.batch,
+            rate: arguments.rate,
             updates_per_s: updates.median.round(),
             forwarding_loss_percent: loss.median,
             packets_lost: lost,

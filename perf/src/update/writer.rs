@@ -1,4 +1,4 @@
-//! The writer at full speed: moves, and bindings that come and go.
+//! The writer, at full speed or at a given one: moves, and bindings that come and go.
 
 use super::Signals;
 use crate::forward::world::{from_tunnel, key, other_tunnel, through, Entry};
@@ -25,8 +25,18 @@ pub struct Mix {
     pub churn: u8,
     /// Updates that are announced to the table at a time.
     pub batch: usize,
+    /// Updates per second, if not as many as can be.
+    pub rate: Option<u64>,
     /// Seed of its decisions.
     pub seed: u64,
+}
+
+impl Mix {
+    /// Whether the next batch is due, so long after the first with so many updates made.
+    fn is_due(&self, done: u64, since: Duration) -> bool {
+        let due = |rate: u64| u128::from(rate) * since.as_nanos() / 1_000_000_000;
+        self.rate.is_none_or(|rate| u128::from(done) < due(rate))
+    }
 }
 
 /// Updates in one busy time.
@@ -68,6 +78,11 @@ pub fn run(mut writer: Writer, mix: Mix, signals: &Signals) -> Result<Vec<Busy>>
         let start = Instant::now();
         let mut done = 0;
         while signals.busy.load(Ordering::Relaxed) && !signals.stop.load(Ordering::Relaxed) {
+            if !mix.is_due(done, start.elapsed()) {
+                // Not asleep: a wake-up takes as long as dozens of updates.
+                std::hint::spin_loop();
+                continue;
+            }
             draw(&mix, &mut random, &mut window, &mut updates);
             keys.clear();
             keys.extend(updates.iter().map(|update| update.key(&mix)));
