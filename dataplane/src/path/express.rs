@@ -1,7 +1,7 @@
 //! The express: packets that need nothing out of the ordinary, in stages over small arrays.
 //!
 //! ```text
-//!   burst ─> board ─> outer pairs ─> sources ─> destinations ─> ride, kind by kind ─> output
+//!   burst ─> board ─> sources ─> destinations ─> outer pairs ─> ride, kind by kind ─> output
 //!              │                                                      │
 //!              └──────────────────────── rest ────────────────────────┘ ─> the general way
 //! ```
@@ -13,6 +13,9 @@
 //! to control, a drop) or looked at is left exactly as it came and goes the general way after the
 //! others. So nothing is refused here but strangers' signalling over its rate ([`gate`]), and what is
 //! missing here costs time, never a packet.
+//!
+//! An outer pair is not looked up where a binding of an inner address names a tunnel, as it does of all that
+//! may pass: it is compared with the ends of that one, whose line the look-up of the binding has asked for.
 //!
 //! A packet is read twice: when it boards, for all that has to be looked up, inner addresses of what may
 //! have come out of a tunnel included; and when it rides, while its headers are written. Those of a kind
@@ -113,6 +116,8 @@ pub(super) struct Desk {
     /// the same share one.
     pairs: [OuterPair; MAX_BURST],
     tunnels: [Option<TunnelId>; MAX_BURST],
+    /// The first rider of each pair.
+    first_of: [u8; MAX_BURST],
     /// Which pair is a rider's.
     pair_of: [u8; MAX_BURST],
     /// By numbers of their own.
@@ -144,6 +149,7 @@ impl Desk {
             senders: [0; MAX_BURST],
             pairs: [PAIR; MAX_BURST],
             tunnels: [None; MAX_BURST],
+            first_of: [0; MAX_BURST],
             pair_of: [0; MAX_BURST],
             sources: [PROBE; MAX_BURST],
             up: [None; MAX_BURST],
@@ -154,12 +160,36 @@ impl Desk {
         }
     }
 
-    /// Finds the tunnels that packets may have come out of.
+    /// Finds the tunnels that packets may have come out of, once their bindings are found.
     #[inline(always)]
     fn find_tunnels(&mut self, seats: Seats, view: &View<'_>) {
-        if let Some(pairs @ [_, ..]) = self.pairs.get(..seats.pairs) {
+        if seats.pairs > 0 && !self.guess_tunnels(seats.pairs, view) {
+            let pairs = self.pairs.get(..seats.pairs).unwrap_or_default();
             view.reader.tunnels_between(pairs, &mut self.tunnels);
         }
+    }
+
+    /// The same by what the bindings of each pair's first rider say; returns whether that is so of all pairs.
+    #[inline(never)]
+    fn guess_tunnels(&mut self, pairs: usize, view: &View<'_>) -> bool {
+        let entrances = view.reader.entrances();
+        let pairs = self.pairs.iter().zip(&self.first_of).take(pairs);
+        for ((pair, first), tunnel) in pairs.zip(&mut self.tunnels) {
+            let first = usize::from(*first);
+            let source = usize::from(at(&self.riders, first).source);
+            let is_through = |found: &Option<Found>| {
+                let named = found.map(|found| found.word().tunnel());
+                named.filter(|named| entrances.is_between(*named, pair))
+            };
+            *tunnel = is_through(at(&self.up, source));
+            if tunnel.is_none() {
+                *tunnel = is_through(at(&self.down, first));
+            }
+            if tunnel.is_none() {
+                return false;
+            }
+        }
+        true
     }
 
     /// Looks up all bindings that are asked for.
@@ -208,10 +238,10 @@ impl<T: RxTx, M: Meter> Path<T, M> {
         if seats.riders == 0 {
             return;
         }
-        self.desk.find_tunnels(seats, view);
-        self.meter.lap(Stage::Tunnels);
         self.desk.look_up(seats, view);
         self.meter.lap(Stage::Lookup);
+        self.desk.find_tunnels(seats, view);
+        self.meter.lap(Stage::Tunnels);
         let port = self.desk.ride(seats, burst, &self.known, view);
         let sent = self.desk.sent.get(..burst.len()).unwrap_or_default();
         match port {

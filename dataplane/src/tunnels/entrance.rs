@@ -1,7 +1,7 @@
 //! The way into a tunnel, for packets whose outer header is a copy of the tunnel's.
 
 use super::line::{Line, IPV6, SPECIAL};
-use super::HEADER;
+use super::{OuterPair, HEADER};
 use crate::key::{AdjacencyId, TunnelId};
 use crate::sync::Ordering;
 
@@ -37,6 +37,14 @@ impl Entrance<'_> {
 pub(crate) struct Entrances<'a>(pub(super) &'a [Line]);
 
 impl<'a> Entrances<'a> {
+    /// Whether the tunnel at an index is the plain one between these ends, of which there is one at the most:
+    /// what a look-up of the ends finds, for whoever knows which it has to be.
+    #[inline(always)]
+    pub(crate) fn is_between(self, id: TunnelId, pair: &OuterPair) -> bool {
+        let line = self.0.get(id.0 as usize);
+        line.is_some_and(|line| line.is(pair))
+    }
+
     /// The tunnel at an index. One that is not there carries no octet, nor does one that is not of plain
     /// IPv6, and of one that is not resolved the
     /// adjacency is one that no table has.

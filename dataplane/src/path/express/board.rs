@@ -325,7 +325,15 @@ impl Desk {
                 break;
             }
             if last.is_none_or(|last| last.ends() != outer.ends()) {
-                enter(&mut self.pairs, outer, domain, seats);
+                let rider = seats.riders + (place - from);
+                enter(
+                    &mut self.pairs,
+                    &mut self.first_of,
+                    rider,
+                    outer,
+                    domain,
+                    seats,
+                );
                 last = Some(outer);
             }
             *pair = (seats.pairs - 1) as u8;
@@ -386,7 +394,15 @@ impl Desk {
         if !boards {
             return None;
         }
-        enter(&mut self.pairs, ip, dock.domain, seats);
+        let (rider, domain) = (seats.riders, dock.domain);
+        enter(
+            &mut self.pairs,
+            &mut self.first_of,
+            rider,
+            ip,
+            domain,
+            seats,
+        );
         *at_mut(&mut self.pair_of, seats.riders) = (seats.pairs - 1) as u8;
         let came = Came::Tunnel;
         Some((Kind { came, family }, at + HEADER_LEN))
@@ -492,9 +508,16 @@ fn goes_on_inside(ip: &Ip6, octets: usize) -> bool {
     ip.next(octets).is_some_and(|next| !options(next)) && ip.goes_on()
 }
 
-/// Has the outer pair of a packet looked up: it is the last one then.
+/// Has the outer pair of this rider looked up: it is the last one then.
 #[inline(never)]
-fn enter(pairs: &mut [OuterPair; MAX_BURST], outer: &Ip6, domain: Domain, seats: &mut Seats) {
+fn enter(
+    pairs: &mut [OuterPair; MAX_BURST],
+    first_of: &mut [u8; MAX_BURST],
+    rider: usize,
+    outer: &Ip6,
+    domain: Domain,
+    seats: &mut Seats,
+) {
     let pair = OuterPair {
         domain,
         local: outer.destination(),
@@ -502,6 +525,7 @@ fn enter(pairs: &mut [OuterPair; MAX_BURST], outer: &Ip6, domain: Domain, seats:
     };
     if seats.pairs == 0 || *at_mut(pairs, seats.pairs - 1) != pair {
         *at_mut(pairs, seats.pairs) = pair;
+        *at_mut(first_of, seats.pairs) = rider as u8;
         seats.pairs += 1;
     }
 }
