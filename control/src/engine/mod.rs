@@ -25,6 +25,7 @@ mod domains;
 mod former;
 mod hold;
 mod hosts;
+mod housekeeping;
 mod icmp;
 mod information;
 mod ipv4;
@@ -39,15 +40,15 @@ mod signal;
 mod tunnels;
 mod unsent;
 mod unused;
+mod view;
 
 pub use hosts::Reachability;
 pub use outlet::Outlet;
 
 use crate::authentication::Associations;
-use crate::counters::Counters;
 use crate::frame;
 use crate::kernel::Kernel;
-use crate::latency::{Latency, Summary};
+use crate::latency::Latency;
 use crate::neighbour::{Neighbour, Neighbours};
 use crate::policy::AccessPolicy;
 use crate::record::Recorder;
@@ -56,13 +57,13 @@ use crate::rpc::Notices;
 use crate::store::Keeper;
 use crate::talkers::Talkers;
 use crate::wheel::Wheel;
-use dataplane::counters::BindingTotals;
 use dataplane::key::{AdjacencyId, InterfaceId};
 use dataplane::rings::{ControlRings, Message};
 use dataplane::tables::Writer;
 use dataplane::verdict::Punt;
 use hashbrown::HashMap;
 use hosts::Hosts;
+use housekeeping::HOUSEKEEPING;
 use roles::event::{HostLink, Timer};
 use roles::keyed::Keyed;
 use roles::{BoundPrefix, Effect, Event, Now, Role};
@@ -92,16 +93,6 @@ const BUSY: Duration = Duration::from_millis(50);
 
 /// Messages that are taken from the kernel before timers and requests have their turn.
 const KERNEL_PER_POLL: usize = 256;
-
-/// Time between two rounds of housekeeping.
-const HOUSEKEEPING: Duration = Duration::from_secs(1);
-
-/// Rounds in which the counters of all bindings are read once: workers count packets in 32 bits,
-/// which the fastest fills in more than a minute.
-const SWEEP_ROUNDS: usize = 32;
-
-/// The least number of bindings whose counters are read in a round.
-const SWEEP_LEAST: usize = 4_096;
 
 /// What the engine sets timers for.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -491,59 +482,6 @@ impl<R: Role> Engine<R> {
         }
     }
 
-    /// Frees what workers are done with, names a worker that holds that back for a whole round, and
-    /// reads the counters of some bindings.
-    fn housekeeping(&mut self, now: Now) {
-        let waiting = self.writer.reclaim();
-        let suspect = self.writer.stalled().filter(|_| waiting > 0);
-        let stalled = suspect.filter(|_| suspect == self.suspect);
-        if let Some(worker) = stalled.filter(|_| stalled != self.stalled) {
-            tracing::warn!(
-                worker,
-                waiting,
-                "a worker holds back what was removed from the tables"
-            );
-        }
-        self.suspect = suspect;
-        self.stalled = stalled;
-        let share = self.writer.bindings_guaranteed() / SWEEP_ROUNDS;
-        let (talkers, unused) = (&mut self.talkers, &mut self.unused);
-        let bindings = &mut self.bindings;
-        self.writer
-            .sweep(share.max(SWEEP_LEAST), |id, key, totals| {
-                talkers.heard(now, id, key, totals);
-                unused.look(now.monotonic, bindings, &key, totals);
-            });
-        self.tell_unused(now);
-        self.place_homeless();
-        let left_out = self.log.left_out();
-        if left_out > 0 {
-            tracing::warn!(left_out, "too much happens to log all of it");
-        }
-        let next = now.monotonic + HOUSEKEEPING;
-        self.wheel.set(Alarm::Housekeeping, next);
-    }
-
-    /// The role.
-    pub fn role(&self) -> &R {
-        &self.role
-    }
-
-    /// What the control plane counted.
-    pub fn counters(&self) -> &Counters {
-        &self.out.counters
-    }
-
-    /// The tables' writer.
-    pub fn writer(&self) -> &Writer {
-        &self.writer
-    }
-
-    /// Interfaces and routes.
-    pub fn routing(&self) -> &Routing {
-        &self.routing
-    }
-
     /// Lets another policy say who may attach, and has the role ask it about every host anew.
     pub fn set_access_policy(&mut self, now: Now, access: Box<dyn AccessPolicy>) {
         self.access = Some(access);
@@ -556,63 +494,5 @@ impl<R: Role> Engine<R> {
     pub fn set_associations(&mut self, associations: Associations) {
         let earlier = std::mem::replace(&mut self.associations, associations);
         self.associations.replace(earlier);
-    }
-
-    /// What was counted for the binding of a prefix; zeros when there is none.
-    pub fn totals(&mut self, prefix: BoundPrefix) -> BindingTotals {
-        let id = self.bindings.get(&prefix).map(|installed| installed.id);
-        id.map(|id| self.writer.totals(id)).unwrap_or_default()
-    }
-
-    /// Adjacencies in use: of neighbours and of hosts.
-    pub fn adjacencies(&self) -> usize {
-        self.resolved.len() + self.hosts.len()
-    }
-
-    /// Why a host may not attach, if it was the last that was refused.
-    pub fn refusal(&self, link: HostLink) -> Option<&str> {
-        let (refused, why) = self.refused.as_ref()?;
-        (*refused == link).then_some(why)
-    }
-
-    /// The neighbour cache.
-    pub fn neighbours(&self) -> &Neighbours {
-        &self.neighbours
-    }
-
-    /// The bindings that most goes through, for someone who wants to know now.
-    pub(crate) fn talkers(&mut self, now: Now) -> &Talkers {
-        self.talkers.want(now);
-        &self.talkers
-    }
-
-    /// Whether one more line about what others did may go into the log.
-    pub(crate) fn may_log(&mut self, now: Now) -> bool {
-        self.log.take(now.monotonic, &mut self.out.counters)
-    }
-
-    /// Where notices are published.
-    pub fn notices(&self) -> &Notices {
-        &self.notices
-    }
-
-    /// The rings, for the event loop that sleeps on them.
-    pub fn rings(&mut self) -> &mut ControlRings {
-        self.out.rings()
-    }
-
-    /// Control-thread time from update to acknowledgement.
-    pub fn latency(&self) -> Summary {
-        self.latency.summary()
-    }
-
-    /// The worker that holds back reclamation, if one has for a whole round of housekeeping.
-    pub fn stalled(&self) -> Option<usize> {
-        self.stalled
-    }
-
-    /// Timers that run.
-    pub fn timers(&self) -> usize {
-        self.wheel.len()
     }
 }

@@ -15,12 +15,14 @@
 //! All of it follows from effects and is looked at once the effects of an event have applied: a session
 //! whose prefixes are exchanged in one step goes on.
 
+mod account;
+
 use super::{Alarm, Engine};
 use crate::aaa::{
-    Authorization, Cause, ErrorCause, Facts, Grant, Ledger, Order, Record, RecordKind, Selector,
-    Terms, What,
+    Authorization, Cause, ErrorCause, Grant, Ledger, Order, RecordKind, Selector, Terms, What,
 };
-use dataplane::counters::{BindingTotals, Traffic};
+use account::Used;
+use dataplane::counters::BindingTotals;
 use dataplane::key::InterfaceId;
 use hashbrown::HashMap;
 use roles::event::{Departure, HostLink};
@@ -41,28 +43,6 @@ const IDLE_LOOKS: u32 = 4;
 
 /// The least time between two such looks.
 const LEAST_LOOK: Duration = Duration::from_millis(250);
-
-/// What a session has used: from the host and to it.
-#[derive(Clone, Copy, Default)]
-struct Used {
-    up: Traffic,
-    down: Traffic,
-}
-
-impl Used {
-    fn add(&mut self, now: BindingTotals, before: BindingTotals) {
-        let add = |sum: &mut Traffic, now: Traffic, before: Traffic| {
-            sum.packets += now.packets.saturating_sub(before.packets);
-            sum.bytes += now.bytes.saturating_sub(before.bytes);
-        };
-        add(&mut self.up, now.up, before.up);
-        add(&mut self.down, now.down, before.down);
-    }
-
-    const fn packets(self) -> u64 {
-        self.up.packets.wrapping_add(self.down.packets)
-    }
-}
 
 /// A session on the books.
 struct Open {
@@ -444,95 +424,6 @@ impl<R: Role> Engine<R> {
         }
     }
 
-    fn begin_session(&mut self, now: Now, link: HostLink) {
-        let Sessions {
-            ledger,
-            hosts,
-            names,
-            ..
-        } = &mut self.sessions;
-        let (Some(session), name) = (hosts.get_mut(&link), ledger.as_mut().map(Ledger::session))
-        else {
-            return;
-        };
-        let name = name.unwrap_or_else(|| "".into());
-        let terms = session.grant.terms.clone();
-        session.past = Used::default();
-        session.open = Some(Open {
-            name: Arc::clone(&name),
-            began: now.monotonic,
-            interim: terms.interim_interval.map(|every| now.monotonic + every),
-            terms,
-            profile: session.grant.profile.clone(),
-            packets: 0,
-            active: now.monotonic,
-        });
-        names.insert(name, link);
-        self.put(now, link, RecordKind::Start);
-    }
-
-    fn end_session(&mut self, now: Now, link: HostLink, cause: Cause) {
-        self.put(now, link, RecordKind::Stop(cause));
-        if let Some(session) = self.sessions.hosts.get_mut(&link) {
-            if let Some(open) = session.open.take() {
-                self.sessions.names.remove(&open.name);
-            }
-        }
-    }
-
-    /// What a session has used so far.
-    fn used(&mut self, link: HostLink) -> Used {
-        let Some(session) = self.sessions.hosts.get(&link) else {
-            return Used::default();
-        };
-        let mut used = session.past;
-        for (prefix, before) in &session.prefixes {
-            if let Some(installed) = self.bindings.get(prefix) {
-                used.add(self.writer.totals(installed.id), *before);
-            }
-        }
-        used
-    }
-
-    /// Puts a record of a session into the ledger.
-    fn put(&mut self, now: Now, link: HostLink, kind: RecordKind) {
-        if self.sessions.ledger.is_none() {
-            return;
-        }
-        let used = self.used(link);
-        let port = self.routing.link(InterfaceId(link.interface));
-        let port = port.map_or_else(String::new, |it| it.interface.name.clone());
-        let Sessions { ledger, hosts, .. } = &self.sessions;
-        let (Some(ledger), Some(session)) = (ledger, hosts.get(&link)) else {
-            return;
-        };
-        let Some(open) = &session.open else {
-            return;
-        };
-        // What a session ends with is what it had until then.
-        let lost = matches!(kind, RecordKind::Stop(_)).then_some(&session.lost);
-        let lost = lost.into_iter().flatten();
-        let facts = Facts {
-            link,
-            port,
-            user_name: open.terms.user_name.clone(),
-            mn_identifier: open.profile.mn_identifier.clone(),
-            lma: open.profile.lma,
-            prefixes: session.prefixes.keys().chain(lost).copied().collect(),
-            class: open.terms.class.clone(),
-            chargeable: open.terms.chargeable.clone(),
-            time: now.monotonic.saturating_sub(open.began),
-            up: used.up,
-            down: used.down,
-        };
-        ledger.put(Record {
-            kind,
-            at: now.wall,
-            session: Arc::clone(&open.name),
-            facts: Some(Box::new(facts)),
-        });
-    }
-
     /// A session is to be looked at.
     pub(super) fn session_alarm(&mut self, now: Now, link: HostLink) {
         let packets = self.used(link).packets();
@@ -566,18 +457,6 @@ impl<R: Role> Engine<R> {
         }
         let watched = self.hosts.is_watched(link);
         self.look_again(now, link, watched);
-    }
-
-    /// Ends the account of every session and of the gateway: it goes down. Forwarding is not touched.
-    pub fn close_accounts(&mut self, now: Now) {
-        let mut links: Vec<HostLink> = self.sessions.hosts.keys().copied().collect();
-        links.sort_unstable();
-        for link in links {
-            self.end_session(now, link, Cause::AdminReboot);
-        }
-        if let Some(mut ledger) = self.sessions.ledger.take() {
-            ledger.put_own(now, RecordKind::Off);
-        }
     }
 
     /// Hosts that are served on terms of AAA.

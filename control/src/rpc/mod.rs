@@ -13,12 +13,16 @@
 
 mod declare;
 mod error;
+mod hosts;
 mod line;
+mod machine;
 mod notices;
+mod peers;
 mod protocol;
 pub mod request;
 mod server;
 mod socket;
+mod told;
 pub mod types;
 mod watching;
 mod words;
