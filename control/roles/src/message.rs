@@ -1,6 +1,7 @@
 //! What the roles read out of mobility messages, and the answers that do not depend on a role.
 
 use crate::effect::{Effect, Notice};
+use crate::Now;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 use wire::ipv6::address::stays_on_link;
@@ -10,6 +11,41 @@ use wire::mh::{
     HomeNetworkPrefix, Ipv4HomeAddress, Ipv4HomeAddressAnswer, Lifetime, Message, MnIdentifier,
     MobilityOption, NtpTime, ReplayTimestamp, Status,
 };
+
+/// Our own time in the answer to an update, where its sender has something to learn from it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct OurTime {
+    timestamp: Option<NtpTime>,
+    replay: Option<ReplayTimestamp>,
+}
+
+impl OurTime {
+    /// What goes with a refusal: with those that are about a timestamp (RFC 5213 section 5.5, RFC 4285
+    /// section 6).
+    pub(crate) fn with(status: Status, now: Now) -> Self {
+        let minds = matches!(
+            status,
+            Status::TIMESTAMP_MISMATCH | Status::TIMESTAMP_LOWER_THAN_PREV_ACCEPTED
+        );
+        Self {
+            timestamp: minds.then(|| NtpTime::from_unix(now.wall)),
+            replay: (status == Status::ID_MISMATCH).then(|| ReplayTimestamp::from_unix(now.wall)),
+        }
+    }
+
+    /// The timestamps of an answer: those of the update, or ours in their places.
+    pub(crate) fn answer(self, asked: &ProxyOptions<'_>) -> impl Iterator<Item = MobilityOption> {
+        let timestamp = asked.timestamp.map(|sent| self.timestamp.unwrap_or(sent));
+        let replay = asked.replay.map(|sent| match self.replay {
+            // Its lower half tells which update this answers (RFC 4285 section 6).
+            Some(ours) => ReplayTimestamp(ours.0 >> 32 << 32 | sent.0 & 0xffff_ffff),
+            None => sent,
+        });
+        let timestamp = timestamp.map(MobilityOption::Timestamp);
+        let replay = replay.map(MobilityOption::ReplayProtection);
+        timestamp.into_iter().chain(replay)
+    }
+}
 
 /// The options of a proxy binding update or acknowledgement, by kind. Options that neither has are
 /// skipped (RFC 5213 section 8.1).

@@ -6,13 +6,13 @@ use super::counters::CmdCounter;
 use super::request::{Held, Received};
 use super::{Cmd, CmdMode};
 use crate::effect::{Effect, Notice};
-use crate::message::can_answer;
+use crate::message::{can_answer, OurTime};
 use crate::Now;
 use std::net::Ipv6Addr;
 use wire::mh::{
     AccessTechnology, AcknowledgementFlags, BindingAcknowledgement, BindingUpdate,
-    HandoffIndicator, HomeNetworkPrefix, Lifetime, Message, MnIdentifier, MobilityOption, NtpTime,
-    PreviousMaar, ReplayTimestamp, Status,
+    HandoffIndicator, HomeNetworkPrefix, Lifetime, Message, MnIdentifier, MobilityOption,
+    PreviousMaar, Status,
 };
 
 /// What an acknowledgement says that the update does not.
@@ -20,9 +20,7 @@ use wire::mh::{
 struct Outcome {
     sequence: u16,
     lifetime: Lifetime,
-    /// What goes in the place of the update's, where it has something to learn from it.
-    timestamp: Option<NtpTime>,
-    replay: Option<ReplayTimestamp>,
+    time: OurTime,
     /// Previous MAARs, each with what it has told.
     previous: Vec<MobilityOption>,
 }
@@ -185,20 +183,14 @@ impl Cmd {
         }
         let mut outcome = Outcome {
             sequence: received.update.sequence,
+            time: OurTime::with(status, now),
             ..Outcome::default()
         };
-        match status {
-            Status::SEQUENCE_OUT_OF_WINDOW => {
-                let host = received.options.mn_identifier;
-                if let Some(entry) = host.and_then(|host| self.cache.of(host)) {
-                    outcome.sequence = entry.sequence;
-                }
+        if status == Status::SEQUENCE_OUT_OF_WINDOW {
+            let host = received.options.mn_identifier;
+            if let Some(entry) = host.and_then(|host| self.cache.of(host)) {
+                outcome.sequence = entry.sequence;
             }
-            Status::TIMESTAMP_MISMATCH | Status::TIMESTAMP_LOWER_THAN_PREV_ACCEPTED => {
-                outcome.timestamp = Some(NtpTime::from_unix(now.wall));
-            }
-            Status::ID_MISMATCH => outcome.replay = Some(ReplayTimestamp::from_unix(now.wall)),
-            _ => {}
         }
         let message = acknowledge(received, status, outcome);
         let host = received.options.mn_identifier.cloned();
@@ -280,17 +272,7 @@ fn acknowledge(received: &Received<'_>, status: Status, outcome: Outcome) -> Mes
     options.push(MobilityOption::HandoffIndicator(handoff));
     let technology = asked.access_technology.unwrap_or(AccessTechnology(0));
     options.push(MobilityOption::AccessTechnology(technology));
-    if let Some(sent) = asked.timestamp {
-        let time = outcome.timestamp.unwrap_or(sent);
-        options.push(MobilityOption::Timestamp(time));
-    }
-    if let Some(sent) = asked.replay {
-        // Its lower half tells which update this answers (RFC 4285 section 6).
-        let time = outcome.replay.map_or(sent, |ours| {
-            ReplayTimestamp(ours.0 >> 32 << 32 | sent.0 & 0xffff_ffff)
-        });
-        options.push(MobilityOption::ReplayProtection(time));
-    }
+    options.extend(outcome.time.answer(asked));
     if let Some(id) = asked.link_layer {
         options.push(MobilityOption::MnLinkLayerIdentifier(id.to_vec()));
     }

@@ -8,13 +8,13 @@ use super::update::Received;
 use super::wait::Held;
 use super::Lma;
 use crate::effect::{Effect, Encapsulation, Notice};
-use crate::message::can_answer;
+use crate::message::{can_answer, OurTime};
 use crate::{Now, SignallingProfile};
 use std::net::Ipv6Addr;
 use wire::mh::{
     AccessTechnology, AcknowledgementFlags, AssignedHomeAddress, BindingAcknowledgement,
     BindingUpdate, DelegatedPrefix, Experimental, HandoffIndicator, HomeNetworkPrefix, Lifetime,
-    Message, MnIdentifier, MobilityOption, NatDetection, NtpTime, ReplayTimestamp, Status,
+    Message, MnIdentifier, MobilityOption, NatDetection, Status,
 };
 
 /// What an acknowledgement says that the update does not.
@@ -24,11 +24,8 @@ struct Outcome<'a> {
     lifetime: Lifetime,
     /// The session, if the update was accepted.
     entry: Option<&'a Entry>,
-    /// Goes in the place of the update's timestamp.
-    timestamp: Option<NtpTime>,
+    time: OurTime,
     refresh_advice: Option<Lifetime>,
-    /// Our own time, where the update's replay protection timestamp is not valid.
-    replay: Option<ReplayTimestamp>,
 }
 
 impl Lma {
@@ -57,9 +54,8 @@ impl Lma {
             sequence: received.update.sequence,
             lifetime: granted,
             entry: Some(entry),
-            timestamp: None,
+            time: OurTime::default(),
             refresh_advice: advice.filter(|&after| after < granted && after != Lifetime::ZERO),
-            replay: None,
         };
         let status = outcome.status;
         let mut more = self.answer_ipv4(received, None, Some(entry));
@@ -97,11 +93,7 @@ impl Lma {
                     outcome.sequence = entry.sequence;
                 }
             }
-            Status::TIMESTAMP_MISMATCH | Status::TIMESTAMP_LOWER_THAN_PREV_ACCEPTED => {
-                outcome.timestamp = Some(NtpTime::from_unix(now.wall));
-            }
-            Status::ID_MISMATCH => outcome.replay = Some(ReplayTimestamp::from_unix(now.wall)),
-            _ => {}
+            _ => outcome.time = OurTime::with(status, now),
         }
         let ipv4 = self.answer_ipv4(received, Some(ipv4), None);
         let message = acknowledge(received, &outcome, ipv4);
@@ -185,9 +177,8 @@ fn refusal(received: &Received<'_>, status: Status) -> Outcome<'static> {
         sequence: received.update.sequence,
         lifetime: Lifetime::ZERO,
         entry: None,
-        timestamp: None,
+        time: OurTime::default(),
         refresh_advice: None,
-        replay: None,
     }
 }
 
@@ -236,17 +227,7 @@ fn acknowledge(
     let technology = AccessTechnology(0);
     let technology = asked.access_technology.or((!drafted).then_some(technology));
     options.extend(technology.map(MobilityOption::AccessTechnology));
-    if let Some(sent) = asked.timestamp {
-        let time = outcome.timestamp.unwrap_or(sent);
-        options.push(MobilityOption::Timestamp(time));
-    }
-    if let Some(sent) = asked.replay {
-        // Its lower half tells which update this answers (RFC 4285 section 6).
-        let time = outcome.replay.map_or(sent, |ours| {
-            ReplayTimestamp(ours.0 >> 32 << 32 | sent.0 & 0xffff_ffff)
-        });
-        options.push(MobilityOption::ReplayProtection(time));
-    }
+    options.extend(outcome.time.answer(asked));
     if let Some(id) = asked.link_layer {
         options.push(MobilityOption::MnLinkLayerIdentifier(id.to_vec()));
     }
