@@ -4,7 +4,7 @@ use super::cache::Entry;
 use super::counters::LmaCounter;
 use super::ipv4::Refusal;
 use super::lookup::concerned;
-use super::update::Received;
+use super::request::Received;
 use super::wait::Held;
 use super::Lma;
 use crate::effect::{Effect, Encapsulation, Notice};

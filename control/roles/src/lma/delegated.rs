@@ -12,7 +12,7 @@
 //!   ::/0                                what it had: its next gateway asks so, and is told
 //! ```
 
-use super::update::Request;
+use super::request::Request;
 use super::Lma;
 use crate::effect::{Effect, Notice};
 use crate::BoundPrefix;

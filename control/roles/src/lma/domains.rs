@@ -12,7 +12,7 @@
 
 use super::config::DomainConfig;
 use super::ipv4::Addresses;
-use super::update::Received;
+use super::request::Received;
 use super::Lma;
 use crate::domain::DomainName;
 use crate::effect::{Encapsulation, GreKeys};

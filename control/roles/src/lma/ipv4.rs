@@ -26,7 +26,7 @@
 
 use super::cache::Entry;
 use super::config::Ipv4Network;
-use super::update::{Received, Request};
+use super::request::{Received, Request};
 use super::Lma;
 use crate::effect::Effect;
 use crate::pool::{Interface, Pool, Pools, Prefixes};

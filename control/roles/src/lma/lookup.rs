@@ -18,7 +18,7 @@
 use super::cache::{Cache, Entry};
 use super::domains::Domains;
 use super::ipv4::Addresses;
-use super::update::Request;
+use super::request::Request;
 use super::view::BindingState;
 use crate::domain::DomainName;
 use crate::message::ProxyOptions;

@@ -14,7 +14,7 @@
 
 use super::cache::Entry;
 use super::counters::LmaCounter;
-use super::update::Request;
+use super::request::Request;
 use super::Lma;
 use crate::effect::{Effect, Notice};
 use crate::event::Timer;

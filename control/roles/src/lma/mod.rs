@@ -65,6 +65,7 @@ mod lookup;
 mod merge;
 mod peers;
 mod policy;
+mod request;
 mod restore;
 mod revoke;
 mod update;

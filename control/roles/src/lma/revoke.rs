@@ -1,7 +1,7 @@
 //! Revocation at an anchor (RFC 5846 sections 8.1 and 8.2).
 
 use super::counters::LmaCounter;
-use super::update::Request;
+use super::request::Request;
 use super::view::BindingState;
 use super::Lma;
 use crate::effect::Effect;

@@ -5,7 +5,7 @@
 
 use super::cache::Entry;
 use super::counters::LmaCounter;
-use super::update::{Order, Received, Request};
+use super::request::{Order, Received, Request};
 use super::Lma;
 use crate::effect::Effect;
 use crate::event::Timer;
