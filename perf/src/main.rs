@@ -45,6 +45,11 @@ mod wire;
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
+/// A simulated domain is many small things that live for long: they lie closer together with this one, and
+/// in large pages.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Load, impairment and measurement for Anchorage.
 #[derive(Parser)]
 #[command(version)]

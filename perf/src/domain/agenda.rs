@@ -42,6 +42,8 @@ pub struct Agenda<T> {
     now: u64,
     nodes: Vec<Node<T>>,
     free: u32,
+    /// What was taken last.
+    last: u32,
     lists: Vec<List>,
     /// Which lists have entries: a bit each.
     taken: Vec<u64>,
@@ -59,6 +61,7 @@ impl<T> Agenda<T> {
             now: 0,
             nodes: Vec::new(),
             free: NONE,
+            last: NONE,
             lists: vec![empty; LEVELS * SLOTS],
             taken: vec![0; LEVELS * SLOTS / 64],
             length: 0,
@@ -105,6 +108,16 @@ impl<T> Agenda<T> {
         self.release(entry.0);
     }
 
+    /// What is to happen, unless it has happened or is struck out.
+    pub fn get(&self, entry: Entry) -> Option<&T> {
+        self.nodes.get(entry.0 as usize)?.what.as_ref()
+    }
+
+    /// The entry of what happened last.
+    pub const fn last(&self) -> Entry {
+        Entry(self.last)
+    }
+
     /// Takes the next thing, unless it is later than `end`.
     pub fn next(&mut self, end: u64) -> Option<T> {
         if self.length == 0 {
@@ -119,6 +132,7 @@ impl<T> Agenda<T> {
                 self.now = time;
                 let index = self.lists[slot].first;
                 self.unlink(index);
+                self.last = index;
                 return self.release(index);
             }
             let found = (1..LEVELS).find_map(|level| {

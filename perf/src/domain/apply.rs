@@ -47,6 +47,13 @@ impl World {
                 self.prompt.push_back((place, event));
             }
             Effect::Watch { link, .. } => self.watch(place, link),
+            Effect::QueryNode { link, to, query } => {
+                let host = node::host_of(link.mac);
+                let when = self.agenda.now() + after + ACCESS_US;
+                let question = Box::new((to, query));
+                self.agenda
+                    .enter(when, Happening::Question(place, host, question));
+            }
             Effect::Probe { link, address } if self.is_there(place, link) => {
                 let sign = Sign::Packet { source: address };
                 let event = Event::HostSeen { link, sign };
@@ -54,7 +61,8 @@ impl World {
             }
             Effect::SetTimer { timer, after } => self.set_timer(place, timer, after),
             Effect::CancelTimer { timer } => {
-                if let Some(entry) = self.nodes[place as usize].timers.remove(&timer) {
+                let timers = &mut self.nodes[place as usize].timers;
+                if let Some(entry) = timers.remove(&self.agenda, &timer) {
                     self.agenda.strike(entry);
                 }
             }
@@ -78,11 +86,13 @@ impl World {
     fn set_timer(&mut self, place: Place, timer: Timer, after: Duration) {
         // One that is not due on the clock of microseconds yet would only be set again.
         let when = self.agenda.now() + after.as_nanos().div_ceil(1000) as u64;
-        let what = Happening::Timer(place, timer.clone());
-        let entry = self.agenda.enter(when, what);
-        if let Some(old) = self.nodes[place as usize].timers.insert(timer, entry) {
+        let timers = &mut self.nodes[place as usize].timers;
+        if let Some(old) = timers.remove(&self.agenda, &timer) {
             self.agenda.strike(old);
         }
+        let hash = timers.hash(&timer);
+        let entry = self.agenda.enter(when, Happening::Timer(place, timer));
+        timers.insert(hash, entry);
     }
 
     fn bind(&mut self, place: Place, bound: BoundPrefix, path: &Path, after: u64) {
@@ -122,7 +132,7 @@ impl World {
     pub fn anchor_of(&self, prefix: Prefix) -> Place {
         match self.scenario.mode {
             Mode::Central => self.ground.centre(),
-            Mode::Relay | Mode::Locator | Mode::Proxy => node::pool_owner(prefix),
+            Mode::Relay | Mode::Locator | Mode::Proxy | Mode::Niq => node::pool_owner(prefix),
         }
     }
 

@@ -47,17 +47,20 @@ impl World {
     /// A host has no longer what no gateway anchors any more.
     fn bury(&mut self, number: HostNumber) {
         let now = self.agenda.now();
-        let host = &mut self.hosts[number as usize];
-        for place in (0..host.held.len()).rev() {
-            let held = &host.held[place];
-            let route = self.routes.get(held.prefix);
-            let holds = route.iter().flat_map(|route| &route.holds);
-            if holds.clone().any(|hold| hold.way.anchors()) {
+        for place in (0..self.hosts[number as usize].held.len()).rev() {
+            let prefix = self.hosts[number as usize].held[place].prefix;
+            let route = self.routes.get(prefix);
+            let holds = route.map_or(&[][..], |route| &route.holds);
+            if holds.iter().any(|hold| hold.way.anchors()) {
                 continue;
             }
-            self.figures.orphans += u64::from(holds.count() > 0);
-            if host.current != Some(held.prefix) {
-                self.figures.broken += host.lose(held.prefix, now);
+            if !holds.is_empty() {
+                self.figures.orphans += 1;
+                self.trace_note(number, format_args!("{prefix} is an orphan: {holds:?}"));
+            }
+            let host = &mut self.hosts[number as usize];
+            if host.current != Some(prefix) {
+                self.figures.broken += host.lose(prefix, now);
             }
         }
     }

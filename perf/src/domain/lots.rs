@@ -23,6 +23,8 @@ pub enum Draw {
     Trouble,
     /// A role's own seed.
     Role,
+    /// Whether a host hears a question.
+    Question,
 }
 
 /// A stream of draws (SplitMix64, Steele, Lea and Flood 2014).

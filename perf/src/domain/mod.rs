@@ -30,6 +30,7 @@ mod report;
 mod routes;
 #[cfg(test)]
 mod tests;
+mod timers;
 mod trace;
 mod traffic;
 mod trouble;
@@ -59,7 +60,7 @@ pub struct Arguments {
         value_name = "MODE",
         value_enum,
         value_delimiter = ',',
-        default_value = "central,relay,locator,proxy"
+        default_value = "central,relay,locator,proxy,niq"
     )]
     modes: Vec<Mode>,
     /// Access gateways
@@ -151,13 +152,15 @@ pub enum Mode {
     Locator,
     /// The same, with a database that answers for the anchors.
     Proxy,
+    /// An anchor in every cell and no database: a host is asked for its addresses (RFC 4620).
+    Niq,
 }
 
 impl Mode {
     /// What the database is where there is one.
     const fn database(self) -> Option<CmdMode> {
         match self {
-            Self::Central => None,
+            Self::Central | Self::Niq => None,
             Self::Relay => Some(CmdMode::Relay),
             Self::Locator => Some(CmdMode::Locator),
             Self::Proxy => Some(CmdMode::Proxy),
@@ -167,8 +170,13 @@ impl Mode {
 
 impl fmt::Display for Mode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mode = self.database();
-        f.write_str(mode.map_or("central", CmdMode::name))
+        f.write_str(match self {
+            Self::Central => "central",
+            Self::Relay => CmdMode::Relay.name(),
+            Self::Locator => CmdMode::Locator.name(),
+            Self::Proxy => CmdMode::Proxy.name(),
+            Self::Niq => "niq",
+        })
     }
 }
 

@@ -1,21 +1,19 @@
 //! A node of the domain: a role, its timers, and what it keeps across a restart.
 
-use super::agenda::Entry;
 use super::ground::Place;
 use super::lots::{Draw, Lots};
 use super::routes::{HostNumber, Prefix};
-use super::Scenario;
-use hashbrown::HashMap;
+use super::timers::Timers;
+use super::{Mode, Scenario};
 use rand::RngCore;
 use roles::cmd::{Cmd, CmdConfig, CmdMode, MaarPeer};
-use roles::event::Timer;
 use roles::lma::{Lma, LmaConfig};
-use roles::maar::{Maar, MaarConfig, Neighbour};
+use roles::maar::{Backend, Discovery, Distributed, Maar, MaarConfig, Neighbour, Questions};
 use roles::mag::{Mag, MagConfig};
 use roles::policy::{LmaPolicy, Profile};
 use roles::pool::{BadPool, Pool, Pools};
 use roles::store::{Key, Record};
-use roles::{Event, Role};
+use roles::{Effect, Event, Now, Role};
 use std::collections::BTreeMap;
 use std::net::Ipv6Addr;
 use std::time::Duration;
@@ -26,15 +24,24 @@ use wire::mh::{options, HomeNetworkPrefix, Message, MnIdentifier};
 const NODES: u128 = 0x3fff_0000_0000_0000_0000_0000_0000_0001;
 /// 2001:db8::/32: where the prefixes of hosts come from.
 const HOSTS: u128 = 0x2001_0db8 << 96;
+/// Interface identifier of an anchor in every prefix that it gives, where there is no database.
+const ANCHOR: u64 = 0xface;
 
 /// The address of a node.
 pub const fn address(place: Place) -> Ipv6Addr {
     Ipv6Addr::from_bits(NODES + place as u128)
 }
 
-/// The node with an address.
+/// The node with an address: its own, or the one that an anchor has in a prefix that it gave.
 pub const fn place_of(address: Ipv6Addr) -> Place {
-    address.to_bits().wrapping_sub(NODES) as Place
+    let bits = address.to_bits();
+    if bits >> 96 == HOSTS >> 96 && bits as u64 == ANCHOR {
+        return pool_owner(Prefix::of(address));
+    }
+    match bits.wrapping_sub(NODES) {
+        place if place < Place::MAX as u128 => place as Place,
+        _ => Place::MAX,
+    }
 }
 
 /// The link-layer address of a host.
@@ -93,16 +100,19 @@ pub enum Process {
     Maar(Box<Maar>),
     /// A central mobility database.
     Cmd(Box<Cmd>),
+    /// No node at all: in the middle, where nothing is central.
+    Nobody,
 }
 
 impl Process {
-    /// What is told what happens.
-    pub fn role(&mut self) -> &mut dyn Role {
+    /// Tells it what happens.
+    pub fn on(&mut self, now: Now, event: &Event, effects: &mut Vec<Effect>) {
         match self {
-            Self::Lma(lma) => lma.as_mut(),
-            Self::Mag(mag) => mag.as_mut(),
-            Self::Maar(maar) => maar.as_mut(),
-            Self::Cmd(cmd) => cmd.as_mut(),
+            Self::Lma(lma) => lma.on(now, event, effects),
+            Self::Mag(mag) => mag.on(now, event, effects),
+            Self::Maar(maar) => maar.on(now, event, effects),
+            Self::Cmd(cmd) => cmd.on(now, event, effects),
+            Self::Nobody => {}
         }
     }
 
@@ -113,6 +123,7 @@ impl Process {
             Self::Mag(mag) => mag.sessions(),
             Self::Maar(maar) => maar.sessions(),
             Self::Cmd(cmd) => cmd.sessions(),
+            Self::Nobody => 0,
         }
     }
 }
@@ -122,7 +133,7 @@ pub struct Node {
     /// Its role.
     pub process: Process,
     /// Its timers that run.
-    pub timers: HashMap<Timer, Entry>,
+    pub timers: Timers,
     /// What it keeps, where nodes crash.
     pub kept: BTreeMap<Key, Record>,
     /// How far its clock goes ahead of the domain's, in microseconds.
@@ -142,7 +153,7 @@ impl Node {
     pub fn new(scenario: &Scenario, place: Place) -> Result<Self, BadPool> {
         Ok(Self {
             process: process(scenario, place, 0)?,
-            timers: HashMap::new(),
+            timers: Timers::default(),
             kept: BTreeMap::new(),
             ahead_us: 0,
             busy_until: 0,
@@ -159,54 +170,76 @@ pub fn process(scenario: &Scenario, place: Place, restarts: u32) -> Result<Proce
     let lifetime = Duration::from_secs(scenario.lifetime_s.into());
     let room = scenario.hosts as usize + 1024;
     let centre = place == scenario.gateways;
-    match scenario.mode.database() {
-        None if centre => {
-            let all = HomeNetworkPrefix {
-                prefix: Ipv6Addr::from_bits(HOSTS),
-                length: 32,
-            };
-            let pools = Pools::new([Pool::new(all, 64)?])?;
+    match (scenario.mode, scenario.mode.database()) {
+        (Mode::Central, _) if centre => {
+            let pools = Pools::new([Pool::new(all_hosts(), 64)?])?;
             let mut config = LmaConfig::new(address(place), pools, room);
             config.max_lifetime = lifetime;
             Ok(Process::Lma(Box::new(Lma::new(config))))
         }
-        None => {
+        (Mode::Central, _) => {
             let mut config = MagConfig::new(address(place), room, seed);
             config.lifetime = lifetime;
             // Nothing of it leaves the access link.
             config.advertising.interval = Duration::ZERO;
             Ok(Process::Mag(Box::new(Mag::new(config))))
         }
-        Some(mode) if centre => {
+        (_, Some(mode)) if centre => {
             let mut config = CmdConfig::new(address(place), 32 * room, seed);
             config.mode = mode;
             config.max_lifetime = lifetime;
             Ok(Process::Cmd(Box::new(Cmd::new(config))))
         }
-        Some(mode) => {
-            let others = (0..scenario.gateways).filter(|other| *other != place);
-            let neighbour = |other| Neighbour {
-                address: address(other),
-                pools: vec![pool_of(other)],
+        (_, None) if centre => Ok(Process::Nobody),
+        (_, database) => {
+            let (discovery, neighbours) = match database {
+                Some(_) => (address(scenario.gateways).into(), neighbours(scenario, place)),
+                None => (without_database(), Vec::new()),
             };
             let pools = Pools::new([Pool::new(pool_of(place), 64)?])?;
-            let mut config = MaarConfig::new(
-                address(place),
-                address(scenario.gateways),
-                pools,
-                others.map(neighbour).collect(),
-                2 * room,
-                seed,
-            );
+            let capacity = 2 * room;
+            let mut config =
+                MaarConfig::new(address(place), discovery, pools, neighbours, capacity, seed);
             config.lifetime = lifetime;
             config.guard = config.guard.min(lifetime);
             // As the figures of RFC 8885 have it: with direct answers in every mode, all are as quick as
             // the locator.
-            config.direct_answers = mode == CmdMode::Locator;
+            config.direct_answers = database == Some(CmdMode::Locator);
             config.advertising.interval = Duration::ZERO;
             Ok(Process::Maar(Box::new(Maar::new(config))))
         }
     }
+}
+
+/// What all prefixes of hosts are of.
+const fn all_hosts() -> HomeNetworkPrefix {
+    HomeNetworkPrefix {
+        prefix: Ipv6Addr::from_bits(HOSTS),
+        length: 32,
+    }
+}
+
+/// The other gateways, as the configuration of one has them.
+fn neighbours(scenario: &Scenario, place: Place) -> Vec<Neighbour> {
+    let others = (0..scenario.gateways).filter(|other| *other != place);
+    let neighbour = |other| Neighbour {
+        address: address(other),
+        pools: vec![pool_of(other)],
+    };
+    others.map(neighbour).collect()
+}
+
+/// A gateway that is told nothing of the others but what their addresses and prefixes are of: it writes to
+/// the address that an anchor has in its prefix, and learns the anchor's own from the answer.
+fn without_database() -> Discovery {
+    let backend = Backend::NodeInformation(Questions::default());
+    let mut distributed = Distributed::new(backend, ANCHOR);
+    distributed.domain = vec![all_hosts()];
+    distributed.gateways = vec![HomeNetworkPrefix {
+        prefix: Ipv6Addr::from_bits(NODES >> 64 << 64),
+        length: 64,
+    }];
+    distributed.into()
 }
 
 /// What a node is told at every start before anything else, but for what it kept.
@@ -220,8 +253,8 @@ pub fn greeting(scenario: &Scenario, place: Place, restarts: u32) -> Vec<Event> 
         return events;
     }
     let all = 0..scenario.gateways;
-    events.push(match scenario.mode.database() {
-        None => Event::Policy {
+    events.push(match scenario.mode {
+        Mode::Central => Event::Policy {
             policy: LmaPolicy {
                 mags: all.map(address).collect(),
                 hosts: Vec::new(),
@@ -229,7 +262,7 @@ pub fn greeting(scenario: &Scenario, place: Place, restarts: u32) -> Vec<Event> 
                 allowance: Default::default(),
             },
         },
-        Some(_) => {
+        Mode::Relay | Mode::Locator | Mode::Proxy | Mode::Niq => {
             let peer = |place| MaarPeer {
                 address: address(place),
                 pools: vec![pool_of(place)],
@@ -273,7 +306,11 @@ mod tests {
         }
         assert_eq!(host_named(&MnIdentifier::Nai("somebody".into())), None);
         for place in [0, 7, 65_000] {
-            assert_eq!(pool_owner(Prefix::of(pool_of(place).prefix)), place);
+            let first = pool_of(place).prefix;
+            assert_eq!(pool_owner(Prefix::of(first)), place);
+            let in_prefix = Ipv6Addr::from_bits(first.to_bits() | u128::from(ANCHOR));
+            assert_eq!(place_of(in_prefix), place);
+            assert_eq!(place_of(first), Place::MAX);
         }
     }
 }

@@ -63,6 +63,7 @@ fn modes_differ_in_messages_and_in_time_as_the_figures_have_it() {
         (Mode::Relay, 2.0, 2.0),
         (Mode::Locator, 3.0, 3.0),
         (Mode::Proxy, 2.0, 2.0),
+        (Mode::Niq, 0.0, 2.0),
     ] {
         let run = of(mode).expect("a run");
         let enough = run.by_anchors.iter().filter(|with| with.handovers > 100);

@@ -17,6 +17,7 @@ impl World {
             Event::Message { message, .. } => node::about(message),
             Event::HostSeen { link, .. }
             | Event::Authenticated { link, .. }
+            | Event::NodeInformation { link, .. }
             | Event::HostGone { link, .. } => Some(node::host_of(link.mac)),
             Event::Timer { timer } => host_of_timer(timer),
             Event::Unused { prefix } | Event::Refused { prefix } => self.owner(*prefix),
@@ -42,13 +43,21 @@ impl World {
         let about = match effect {
             Effect::Bind { prefix, .. } | Effect::Unbind { prefix } => self.owner(*prefix),
             Effect::Send { message, .. } => node::about(message).or(self.about),
-            Effect::Advertise { link, .. } => Some(node::host_of(link.mac)),
+            Effect::Advertise { link, .. } | Effect::QueryNode { link, .. } => Some(node::host_of(link.mac)),
             Effect::SetTimer { timer, .. } => host_of_timer(timer),
             _ => None,
         };
         if about == Some(traced) {
             let now = self.agenda.now() as f64 / 1e6;
             eprintln!("{now:.6} {place} -> {effect:?}");
+        }
+    }
+
+    /// Prints what was found out about a host, if it is the one that is traced.
+    pub fn trace_note(&self, host: HostNumber, what: std::fmt::Arguments<'_>) {
+        if self.scenario.trace == Some(host) {
+            let now = self.agenda.now() as f64 / 1e6;
+            eprintln!("{now:.6} {what}");
         }
     }
 

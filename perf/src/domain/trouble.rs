@@ -137,13 +137,20 @@ impl Trouble {
         !self.spells.iter().any(troubled)
     }
 
+    /// Whether a frame on an access link is lost.
+    pub fn loses(&self, now: u64, lots: &mut Lots) -> bool {
+        let spell = self.spell(now);
+        spell.is_some_and(|spell| lots.happens(spell.lost))
+    }
+
+    fn spell(&self, now: u64) -> Option<&Spell> {
+        let mut spells = self.spells.iter();
+        spells.find(|spell| spell.from <= now && now < spell.to)
+    }
+
     /// What becomes of a message.
     pub fn fate(&self, now: u64, from: Place, to: Place, lots: &mut Lots) -> Fate {
-        let spell = self
-            .spells
-            .iter()
-            .find(|spell| spell.from <= now && now < spell.to);
-        let Some(spell) = spell else {
+        let Some(spell) = self.spell(now) else {
             return Fate::Arrives(1);
         };
         let apart = match spell.partition {

@@ -4,12 +4,13 @@ use super::ground::Place;
 use super::host::Arrival;
 use super::lots::{Draw, Lots};
 use super::node;
-use super::routes::HostNumber;
+use super::routes::{HostNumber, Prefix};
 use super::traffic::overlap;
-use super::world::{Happening, World, SECOND};
+use super::world::{Happening, World, ACCESS_US, SECOND};
 use roles::event::{Departure, HostLink, Sign};
 use roles::Event;
 use std::net::Ipv6Addr;
+use wire::niq::{Answer, Flags, NiQuery, NiReply};
 
 /// RTR_SOLICITATION_INTERVAL (RFC 4861 section 10).
 const SOLICIT_AGAIN: u64 = 4 * SECOND;
@@ -179,7 +180,7 @@ impl World {
         if hold.is_some_and(|hold| hold.way.serves()) {
             return;
         }
-        let source = Ipv6Addr::from_bits(current.address().to_bits() | 1);
+        let source = address_in(current);
         let sign = Sign::Packet { source };
         let link = link(host);
         self.tell(at, Event::HostSeen { link, sign }, 0);
@@ -216,6 +217,47 @@ impl World {
             with.messages += u64::from(arrival.messages);
         }
     }
+
+    /// A host is asked for its addresses, and tells all that it has, the newest first (RFC 4620
+    /// section 6.3); in a spell of trouble it may not have heard.
+    pub fn question(
+        &mut self,
+        place: Place,
+        number: HostNumber,
+        (to, query): (Ipv6Addr, NiQuery),
+    ) {
+        let now = self.agenda.now();
+        let host = &self.hosts[number as usize];
+        let mut lots = Lots::of(self.scenario.seed, Draw::Question, number.into(), now);
+        if host.at != Some(place)
+            || to != link_local(number)
+            || self.trouble.loses(now, &mut lots)
+        {
+            return;
+        }
+        let held = host.held.iter().rev().map(|held| held.prefix);
+        let addresses = host
+            .current
+            .into_iter()
+            .chain(held.filter(|prefix| Some(*prefix) != host.current))
+            .map(address_in);
+        let reply = NiReply {
+            qtype: query.qtype,
+            flags: query.flags.and(Flags::ASKED),
+            nonce: query.nonce,
+            answer: Answer::Addresses(addresses.collect()),
+        };
+        let (link, from) = (link(number), to);
+        let event = Box::new(Event::NodeInformation { link, from, reply });
+        let when = now + ACCESS_US;
+        self.agenda
+            .enter(when, Happening::Answer(place, number, event));
+    }
+}
+
+/// The address that a host has in a prefix.
+const fn address_in(prefix: Prefix) -> Ipv6Addr {
+    Ipv6Addr::from_bits(prefix.address().to_bits() | 1)
 }
 
 /// The access link of a host, wherever it is.

@@ -23,7 +23,9 @@ use anyhow::Result;
 use roles::event::{Departure, Timer};
 use roles::{Effect, Event, Now};
 use std::collections::VecDeque;
+use std::net::Ipv6Addr;
 use std::time::Duration;
+use wire::niq::NiQuery;
 
 /// A second, in microseconds.
 pub const SECOND: u64 = 1_000_000;
@@ -46,6 +48,10 @@ pub enum Happening {
     Solicit(HostNumber, u32),
     /// A host that is not served sends a packet.
     Speak(HostNumber, u32),
+    /// A gateway asks a host for its addresses.
+    Question(Place, HostNumber, Box<(Ipv6Addr, NiQuery)>),
+    /// What a host has to say comes to a gateway.
+    Answer(Place, HostNumber, Box<Event>),
     /// A gateway notices that a host is gone.
     Notice(Place, HostNumber, Departure),
     /// A host has had its time to settle, or all trace of one that left to go.
@@ -182,7 +188,8 @@ impl World {
         match what {
             Happening::Message(to, event) => self.receive(to, *event),
             Happening::Timer(place, timer) => {
-                self.nodes[place as usize].timers.remove(&timer);
+                let timers = &mut self.nodes[place as usize].timers;
+                timers.expired(self.agenda.last(), &timer);
                 self.tell(place, Event::Timer { timer }, 0);
             }
             Happening::Move(host) => self.go(host),
@@ -192,6 +199,12 @@ impl World {
             }
             Happening::Solicit(host, moves) => self.solicit(host, moves),
             Happening::Speak(host, moves) => self.speak(host, moves),
+            Happening::Question(place, host, question) => self.question(place, host, *question),
+            Happening::Answer(place, host, event) => {
+                if self.hosts[host as usize].at == Some(place) {
+                    self.tell(place, *event, 0);
+                }
+            }
             Happening::Notice(place, host, why) => {
                 if self.hosts[host as usize].at != Some(place) {
                     let link = link(host);
@@ -206,7 +219,7 @@ impl World {
             Happening::Crash(place, back) => {
                 let node = &mut self.nodes[place as usize];
                 node.down_until = back;
-                for (_, entry) in node.timers.drain() {
+                for entry in node.timers.drain() {
                     self.agenda.strike(entry);
                 }
                 self.figures.crashes += 1;
@@ -275,7 +288,7 @@ impl World {
         self.trace_event(place, event);
         let node = &mut self.nodes[place as usize];
         let mut effects = std::mem::take(&mut self.effects);
-        node.process.role().on(now, event, &mut effects);
+        node.process.on(now, event, &mut effects);
         for effect in effects.drain(..) {
             self.trace_effect(place, &effect);
             self.apply(place, effect, after);
