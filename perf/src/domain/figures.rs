@@ -188,6 +188,8 @@ pub struct Figures {
     pub broken: u64,
     /// Prefixes that a gateway served when nobody anchored them any more.
     pub orphans: u64,
+    /// Prefixes that a gateway held for a host that had gone on, where nobody could tell it.
+    pub lingering: u64,
     /// How long sessions went on, all together.
     pub traffic_us: u128,
     /// How much of that through a tunnel.

@@ -3,6 +3,8 @@
 //! - A host that is in the domain is served: it has an address to begin sessions with.
 //! - A prefix of it that is in use has exactly one anchor, and exactly one gateway hands its packets to the
 //!   host: the one that the host is with, by a path that leads from the one to the other.
+//!   Where there is no database, a gateway that a host left before it had been advertised anything may wait
+//!   for it meanwhile, for the guard time: that is counted.
 //! - A prefix that no gateway anchors any more is not alive. Without faults that is against the law while
 //!   it is in use; with faults it is counted: a network that was in pieces for longer than a lifetime may
 //!   break sessions.
@@ -13,8 +15,12 @@
 
 use super::ground::Place;
 use super::host::Held;
-use super::routes::{HostNumber, Way};
+use super::routes::{Hold, HostNumber, Way};
 use super::world::{World, SECOND};
+use super::Mode;
+
+/// How long it may take a gateway to notice that a host has left, and to ask it in vain, in seconds.
+const NOTICE_S: u64 = 20;
 
 impl World {
     /// Holds a host against the laws, unless it or the network has just changed.
@@ -36,7 +42,10 @@ impl World {
             self.bury(number);
         }
         let wrong = match self.hosts[number as usize].at {
-            Some(at) => self.wrong_here(number, at),
+            Some(at) => {
+                self.figures.lingering += self.lingering(number, at);
+                self.wrong_here(number, at)
+            }
             None => self.wrong_away(number),
         };
         if let Some(what) = wrong {
@@ -76,11 +85,30 @@ impl World {
         host.held
             .iter()
             .filter(in_use)
-            .find_map(|held| self.wrong_path(held, at))
+            .find_map(|held| self.wrong_path(held, at, host.since))
+    }
+
+    /// Whether a gateway waits for a host that has gone on since: where there is no database nobody tells
+    /// it so if the host was not advertised its prefix in time, and then it waits for the guard time.
+    fn lingers(&self, hold: &Hold, at: Place, since: u64) -> bool {
+        let guard = (u64::from(self.scenario.lifetime_s) + NOTICE_S) * SECOND;
+        self.scenario.mode == Mode::Niq
+            && hold.place != at
+            && matches!(hold.way, Way::Access(_))
+            && self.agenda.now() < since + guard
+    }
+
+    /// For how many prefixes of a host that gateways do.
+    fn lingering(&self, number: HostNumber, at: Place) -> u64 {
+        let host = &self.hosts[number as usize];
+        let routes = host.held.iter().filter_map(|it| self.routes.get(it.prefix));
+        let holds = routes.flat_map(|route| &route.holds);
+        let lingers = holds.filter(|hold| self.lingers(hold, at, host.since));
+        lingers.count() as u64
     }
 
     /// What is wrong with the path of a prefix in use.
-    fn wrong_path(&self, held: &Held, at: Place) -> Option<String> {
+    fn wrong_path(&self, held: &Held, at: Place, since: u64) -> Option<String> {
         let (prefix, anchor) = (held.prefix, held.anchor);
         let Some(route) = self.routes.get(prefix) else {
             return Some(format!("{prefix} is in use and in no table"));
@@ -93,7 +121,7 @@ impl World {
         let serving: Vec<Place> = route
             .holds
             .iter()
-            .filter(|hold| hold.way.serves())
+            .filter(|hold| hold.way.serves() && !self.lingers(hold, at, since))
             .map(|hold| hold.place)
             .collect();
         if serving != [at] {

@@ -45,6 +45,8 @@ pub struct Run {
     sessions_broken: u64,
     /// Prefixes that a gateway served when nobody anchored them any more.
     orphans: u64,
+    /// Prefixes that a gateway held for a host that had gone on, where nobody could tell it.
+    lingering: u64,
     /// Of all traffic, what went through a tunnel.
     pub tunnelled_share: f64,
     /// One-way delay that tunnels add, over all traffic.
@@ -142,6 +144,7 @@ impl Run {
             sessions_begun: figures.begun,
             sessions_broken: figures.broken,
             orphans: figures.orphans,
+            lingering: figures.lingering,
             tunnelled_share: share(figures.tunnelled_us as f64, traffic),
             detour_ms: round(share(figures.detour_us as f64, traffic) / 1e3),
             centre: CentreLoad {
@@ -227,12 +230,13 @@ impl fmt::Display for Report {
         for run in &self.runs {
             write!(
                 f,
-                "{}: {} hosts held against the laws, {} sessions begun, {} broken, {} prefixes orphaned; {} messages lost, {} crashes; {} events",
+                "{}: {} hosts held against the laws, {} sessions begun, {} broken, {} prefixes orphaned, {} lingering; {} messages lost, {} crashes; {} events",
                 run.name(),
                 run.inspections,
                 run.sessions_begun,
                 run.sessions_broken,
                 run.orphans,
+                run.lingering,
                 run.lost_messages,
                 run.crashes,
                 run.events,
