@@ -193,7 +193,10 @@ pub fn process(scenario: &Scenario, place: Place, restarts: u32) -> Result<Proce
         (_, None) if centre => Ok(Process::Nobody),
         (_, database) => {
             let (discovery, neighbours) = match database {
-                Some(_) => (address(scenario.gateways).into(), neighbours(scenario, place)),
+                Some(_) => (
+                    address(scenario.gateways).into(),
+                    neighbours(scenario, place),
+                ),
                 None => (without_database(), Vec::new()),
             };
             let pools = Pools::new([Pool::new(pool_of(place), 64)?])?;

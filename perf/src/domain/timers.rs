@@ -86,7 +86,10 @@ mod tests {
         timers.expired(entries[0], &timer(0));
         let mut left: Vec<Entry> = timers.drain().collect();
         left.sort_by_key(|entry| entries.iter().position(|it| it == entry));
-        let expected: Vec<Entry> = (1..100).filter(|it| *it != 7).map(|it| entries[it]).collect();
+        let expected: Vec<Entry> = (1..100)
+            .filter(|it| *it != 7)
+            .map(|it| entries[it])
+            .collect();
         assert_eq!(left, expected);
     }
 }

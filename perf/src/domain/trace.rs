@@ -43,7 +43,9 @@ impl World {
         let about = match effect {
             Effect::Bind { prefix, .. } | Effect::Unbind { prefix } => self.owner(*prefix),
             Effect::Send { message, .. } => node::about(message).or(self.about),
-            Effect::Advertise { link, .. } | Effect::QueryNode { link, .. } => Some(node::host_of(link.mac)),
+            Effect::Advertise { link, .. } | Effect::QueryNode { link, .. } => {
+                Some(node::host_of(link.mac))
+            }
             Effect::SetTimer { timer, .. } => host_of_timer(timer),
             _ => None,
         };

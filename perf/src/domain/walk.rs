@@ -220,18 +220,11 @@ impl World {
 
     /// A host is asked for its addresses, and tells all that it has, the newest first (RFC 4620
     /// section 6.3); in a spell of trouble it may not have heard.
-    pub fn question(
-        &mut self,
-        place: Place,
-        number: HostNumber,
-        (to, query): (Ipv6Addr, NiQuery),
-    ) {
+    pub fn question(&mut self, place: Place, number: HostNumber, (to, query): (Ipv6Addr, NiQuery)) {
         let now = self.agenda.now();
         let host = &self.hosts[number as usize];
         let mut lots = Lots::of(self.scenario.seed, Draw::Question, number.into(), now);
-        if host.at != Some(place)
-            || to != link_local(number)
-            || self.trouble.loses(now, &mut lots)
+        if host.at != Some(place) || to != link_local(number) || self.trouble.loses(now, &mut lots)
         {
             return;
         }

@@ -95,17 +95,43 @@ impl Maar {
         let Some(visit) = visit else {
             return;
         };
-        let asked = visit.search.question.map(|it| it.transmissions);
+        let search = &mut visit.search;
+        if search.doubted && !search.open {
+            search.open = true;
+            self.count(MaarCounter::SearchesBegun);
+            return self.question(now, host, questions, effects);
+        }
+        let asked = search.question.map(|it| it.transmissions);
         match asked {
             Some(asked) if visit.search.open && asked < questions.most => {
                 self.ask(now, host, questions, effects);
             }
             Some(_) if visit.search.open => {
                 // The question stays: the answer may be late.
+                visit.search.doubted = false;
                 self.found(now, host, &Found::GaveUp, effects);
             }
             _ => {}
         }
+    }
+
+    /// An anchor takes a host to have gone on. It may have heard so from a gateway whose clock is ahead, and
+    /// which the host was with for a moment only: so the host is asked again soon, and where it answers
+    /// from, it is.
+    pub(super) fn doubt(&mut self, host: &MnIdentifier, effects: &mut Vec<Effect>) {
+        if self.questions().is_none() {
+            return;
+        }
+        let after = self.core.config.initial_bindack_timeout;
+        let Some(node) = self.nodes.get_mut(host) else {
+            return;
+        };
+        let here = node.visit.as_mut().filter(|it| it.detached.is_none());
+        let Some(visit) = here.filter(|it| !it.search.open) else {
+            return;
+        };
+        visit.search.doubted = true;
+        effects.push(node.set(NodeTimer::Query, after));
     }
 
     fn questions(&self) -> Option<Questions> {
@@ -149,6 +175,9 @@ impl Maar {
             return Err(MaarCounter::RepliesForged);
         }
         visit.search.question = None;
+        if std::mem::take(&mut visit.search.doubted) {
+            visit.came = now.wall;
+        }
         let cancel = node.cancel(NodeTimer::Query);
         effects.push(cancel);
         let Answer::Addresses(addresses) = &reply.answer else {

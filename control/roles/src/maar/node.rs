@@ -98,6 +98,8 @@ pub(super) struct Search {
     pub(super) opens: Duration,
     /// What the host is asked, until it has answered.
     pub(super) question: Option<Question>,
+    /// An anchor takes the host to have gone on: it is asked whether it is here after all.
+    pub(super) doubted: bool,
     /// Prefixes whose anchors have yet to answer.
     pub(super) sought: Vec<Sought>,
     /// Prefixes that nobody leads here, of which the host is to be told.

@@ -196,6 +196,9 @@ impl Maar {
                 });
                 let tell = matches!(verdict, Verdict::Unknown);
                 self.give_up_sought(now, host, prefix, tell, effects);
+                if matches!(verdict, Verdict::Elsewhere) {
+                    self.doubt(host, effects);
+                }
             }
             (Answers::Renewal(_), verdict) => {
                 effects.push(super::node::cancel(host, timer));

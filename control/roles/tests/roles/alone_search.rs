@@ -162,3 +162,39 @@ fn an_anchor_that_does_not_know_the_host_is_given_up_at_once() {
     assert_eq!(advertised(&effects), expected);
     assert_eq!(maar.counter(MaarCounter::AnchorsUnknowing), 1);
 }
+
+/// The anchor has heard of the host's stay from a gateway whose clock is ahead, and that the host was with
+/// for a moment before it came here.
+///
+/// Proves S2-51.
+#[test]
+fn a_host_that_an_anchor_takes_to_have_gone_on_is_asked_and_believed() {
+    let mut maar = Maar::new(config());
+    let (first, _) = comes(&mut maar, 1_000);
+    let reply = told(&first, &[address(2)]);
+    let effects = tell(&mut maar, 1_010, says(here(), HOST_LINK_LOCAL, reply));
+    let [(_, update)] = updates(&effects).try_into().unwrap();
+    let refusal = answer(2, &update, Status::TIMESTAMP_LOWER_THAN_PREV_ACCEPTED);
+    let effects = tell(&mut maar, 1_020, refusal.clone());
+    assert_eq!(advertised(&effects), [(own_prefix(&maar), true, true)]);
+    assert_eq!(updates(&tell(&mut maar, 1_030, refusal)), []);
+    // One that has gone on answers nothing.
+    let mut left = maar.clone();
+    for ms in [2_020, 2_270, 2_520] {
+        assert!(query(&fire(&mut left, ms, timer(NodeTimer::Query))).is_some());
+    }
+    for ms in [2_770, 3_020] {
+        assert_eq!(query(&fire(&mut left, ms, timer(NodeTimer::Query))), None);
+    }
+    // One that is here says so, and the anchor is told of the time at which it did.
+    let again = query(&fire(&mut maar, 2_020, timer(NodeTimer::Query))).expect("a question");
+    assert_ne!(again.nonce, first.nonce);
+    let reply = told(&again, &[address(2)]);
+    let effects = tell(&mut maar, 2_025, says(here(), HOST_LINK_LOCAL, reply));
+    let [(_, update)] = updates(&effects).try_into().unwrap();
+    let came = MobilityOption::Timestamp(stamp(2_025));
+    assert!(update.options.contains(&came), "{update:?}");
+    let effects = tell(&mut maar, 2_030, answer(2, &update, Status::ACCEPTED));
+    let (bound, _) = bindings(&effects);
+    assert_eq!(bound.first().map(|it| it.0), Some(anchored(2).into()));
+}
