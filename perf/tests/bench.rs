@@ -111,10 +111,12 @@ fn the_search_for_the_no_loss_rate_keeps_its_books() {
     let trials = figures["trials"].as_array().expect("trials");
     assert!(!trials.is_empty());
     for trial in trials {
-        let (sent, received) = (&trial["sent"]["packets"], &trial["received"]);
-        assert_eq!(sent, 150, "{trial}");
+        let received = &trial["received"];
+        // On a machine that is held up, some are never due.
+        let sent = number(&trial["sent"], "packets");
+        assert_eq!(sent + number(trial, "unsent"), 150.0, "{trial}");
         let came = number(received, "unique");
-        assert_eq!(came + number(trial, "lost"), 150.0, "{trial}");
+        assert_eq!(came + number(trial, "lost"), sent, "{trial}");
         assert_eq!(received["verified"]["checked"], received["packets"]);
         assert_eq!(received["verified"]["wrong"], json!({}));
     }

@@ -60,6 +60,9 @@ pub fn kernel_tunnel(
     Ok(())
 }
 
+/// The status of an update whose time is too far from the anchor's (RFC 5213 section 8.9).
+const TIMESTAMP_MISMATCH: u8 = 156;
+
 /// A Proxy Binding Update or Acknowledgement, as far as the lab reads and writes it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Registration {
@@ -86,9 +89,6 @@ pub struct Registration {
 impl Registration {
     /// An update that attaches a host for the first time, with the time of now.
     pub fn attach(identifier: &str, lifetime: u32) -> Self {
-        let since = SystemTime::now()
-            .duration_since(SystemTime::UNIX_EPOCH)
-            .unwrap_or_default();
         Self {
             identifier: identifier.to_owned(),
             sequence: 1,
@@ -97,7 +97,7 @@ impl Registration {
             prefix_length: 0,
             handoff: 1,
             access_technology: 4,
-            timestamp: Some((since.as_secs() << 16) | u64::from(since.subsec_nanos() / 15_259)),
+            timestamp: Some(present()),
             status: 0,
         }
     }
@@ -203,29 +203,45 @@ fn pad(bytes: &mut Vec<u8>, modulus: usize, rest: usize) {
     }
 }
 
+/// The present, in units of 1/65536 s since 1970.
+fn present() -> u64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let since = since.unwrap_or_default();
+    (since.as_secs() << 16) | u64::from(since.subsec_nanos() / 15_259)
+}
+
 fn mobility_socket() -> Result<Socket> {
     Socket::new(Domain::IPV6, Type::RAW, Some(Protocol::from(MOBILITY)))
         .context("raw sockets need root (CAP_NET_RAW)")
 }
 
-/// Sends a Proxy Binding Update from `from` to `lma` and returns its acknowledgement. This is what
-/// `anchorage-demo pbu` runs in a namespace that plays a MAG.
+/// Sends a Proxy Binding Update from `from` to `lma`, with the time of its sending if it has one, and returns its
+/// acknowledgement. This is what `anchorage-demo pbu` runs in a namespace that plays a MAG.
 ///
 /// # Errors
-/// When no acknowledgement comes within three tries of a second.
+/// When no acknowledgement comes within three tries of a second, or it bears another time than the update.
 pub fn register(from: Ipv6Addr, lma: Ipv6Addr, update: &Registration) -> Result<Registration> {
     let mut socket = mobility_socket()?;
     socket.bind(&SockAddr::from(SocketAddrV6::new(from, 0, 0, 0)))?;
     socket.set_read_timeout(Some(Duration::from_secs(1)))?;
-    let bytes = update.write();
+    let mut update = update.clone();
     let mut answer = [0; 1024];
     for _ in 0..3 {
+        update.timestamp = update.timestamp.map(|_| present());
+        let bytes = update.write();
         socket.send_to(&bytes, &SockAddr::from(SocketAddrV6::new(lma, 0, 0, 0)))?;
         while let Ok(length) = socket.read(&mut answer) {
             let answer = answer.get(..length).unwrap_or_default();
             let found = Registration::read(answer, BINDING_ACKNOWLEDGEMENT);
-            if let Some(found) = found.filter(|found| found.sequence == update.sequence) {
-                return Ok(found);
+            match found.filter(|found| found.sequence == update.sequence) {
+                // It was on its way for longer than timestamps may be apart.
+                Some(found) if found.status == TIMESTAMP_MISMATCH => break,
+                Some(found) => {
+                    let same = found.status != 0 || found.timestamp == update.timestamp;
+                    anyhow::ensure!(same, "{found:?} answers {update:?}");
+                    return Ok(found);
+                }
+                None => {}
             }
         }
     }

@@ -78,7 +78,8 @@ fn our_lma_serves_a_foreign_mag() -> Result<()> {
         (&*answer.identifier, answer.prefix_length),
         (IDENTIFIER, 64)
     );
-    assert_eq!((answer.lifetime, answer.timestamp), (300, update.timestamp));
+    assert_eq!(answer.lifetime, 300);
+    assert!(answer.timestamp >= update.timestamp, "{answer:?}");
     assert_eq!(answer.prefix.segments()[..2], [0x2001, 0xdb8]);
 
     let prefix = format!("{}/64", answer.prefix);
