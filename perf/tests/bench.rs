@@ -112,9 +112,13 @@ fn the_search_for_the_no_loss_rate_keeps_its_books() {
     assert!(!trials.is_empty());
     for trial in trials {
         let received = &trial["received"];
-        // On a machine that is held up, some are never due.
+        // On a machine that is held up, some are not sent, and the next trial is slower.
         let sent = number(&trial["sent"], "packets");
-        assert_eq!(sent + number(trial, "unsent"), 150.0, "{trial}");
+        let due = number(trial, "offered_pps") * 0.3;
+        assert!(
+            (sent + number(trial, "unsent") - due).abs() <= 1.0,
+            "{trial}"
+        );
         let came = number(received, "unique");
         assert_eq!(came + number(trial, "lost"), sent, "{trial}");
         assert_eq!(received["verified"]["checked"], received["packets"]);
