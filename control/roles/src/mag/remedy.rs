@@ -123,10 +123,10 @@ impl Mag {
                 let corrects = update.correct();
                 // Another gateway may have said something newer, for the host has gone on there.
                 let asks = status == Status::TIMESTAMP_LOWER_THAN_PREV_ACCEPTED;
-                match asks {
-                    _ if !corrects => {}
-                    true => self.retransmit(now, link, effects),
-                    false => self.core.transmit(now, &mut registration.list, effects),
+                if corrects && asks {
+                    self.retransmit(now, link, effects);
+                } else if corrects {
+                    self.core.transmit(now, &mut registration.list, effects);
                 }
             }
             Remedy::Wait => self.core.retry_late(&mut registration.list, effects),
