@@ -78,6 +78,21 @@ pub struct Signals {
     pub busy: AtomicBool,
     /// It is to end.
     pub stop: AtomicBool,
+    /// What it tells them: it has begun to update, and has not ended that yet.
+    pub at_work: AtomicBool,
+    /// It has ended, and answers no more.
+    pub ended: AtomicBool,
+}
+
+impl Signals {
+    /// Has the writer update or wait, and returns when it does so: a writer whose core is taken by
+    /// another program begins much later than it is told, and would be measured at rest.
+    fn order(&self, busy: bool) {
+        self.busy.store(busy, Ordering::Release);
+        while self.at_work.load(Ordering::Acquire) != busy && !self.ended.load(Ordering::Acquire) {
+            std::thread::yield_now();
+        }
+    }
 }
 
 /// One round of one worker: cycles per packet, ports included.
@@ -148,7 +163,11 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let signals = Arc::new(Signals::default());
     let updates = eal.spawn_worker("writer", cores.first().copied(), {
         let signals = Arc::clone(&signals);
-        move || writer::run(writer, mix, &signals)
+        move || {
+            let times = writer::run(writer, mix, &signals);
+            signals.ended.store(true, Ordering::Release);
+            times
+        }
     })?;
     let outcomes = lanes(&eal, plan, &tables, &cores, &signals);
     signals.stop.store(true, Ordering::Relaxed);
@@ -213,7 +232,7 @@ fn forward(mut lane: Lane, rounds: usize, barrier: &Barrier, signals: &Signals) 
         let mut cycles = [0.0; 2];
         for (busy, cycles) in [false, true].into_iter().zip(&mut cycles) {
             if barrier.wait().is_leader() {
-                signals.busy.store(busy, Ordering::Relaxed);
+                signals.order(busy);
             }
             barrier.wait();
             if failed.is_some() {
@@ -231,7 +250,7 @@ fn forward(mut lane: Lane, rounds: usize, barrier: &Barrier, signals: &Signals) 
         outcome.rounds.push(Round { quiet, busy });
     }
     if barrier.wait().is_leader() {
-        signals.busy.store(false, Ordering::Relaxed);
+        signals.order(false);
     }
     outcome.verified = lane.verified();
     failed.map_or(Ok(outcome), Err)

@@ -93,7 +93,9 @@ pub fn run(mut writer: Writer, mix: Mix, signals: &Signals) -> Result<Vec<Busy>>
                 done += u64::from(update.make(&mix, *key, &mut random, &mut writer)?);
             }
             writer.reclaim();
+            signals.at_work.store(true, Ordering::Release);
         }
+        signals.at_work.store(false, Ordering::Release);
         times.push(Busy {
             updates: done,
             time: start.elapsed(),
