@@ -297,7 +297,15 @@ pub enum Timer {
         /// To which MAAR.
         maar: Ipv6Addr,
     },
-    /// CMD: more updates to MAARs may go out (RFC 8885 section 3.2).
+    /// CMD: tell a serving MAAR of what has ended, now that it may be told more about its host (RFC 5846
+    /// section 8.1, RFC 8885 section 3.6).
+    AnchorIndication {
+        /// For whom.
+        session: u64,
+        /// Which MAAR.
+        maar: Ipv6Addr,
+    },
+    /// CMD: more updates and indications to MAARs may go out (RFC 8885 section 3.2).
     Pacing,
     /// Send a revocation again, or give it up (RFC 5846 section 6.3).
     Revocation {

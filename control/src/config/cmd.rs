@@ -55,10 +55,10 @@ pub struct Cmd {
     /// Moves per second of one host that are followed.
     #[serde(default = "defaults::max_move_rate")]
     pub max_move_rate: u32,
-    /// Updates per second to all MAARs together (RFC 8885 section 3.2).
+    /// Updates and revocations per second to all MAARs together (RFC 8885 section 3.2).
     #[serde(default = "defaults::pacing_rate")]
     pub pacing_rate: u32,
-    /// Updates that may go out at once when there were none before.
+    /// Those that may go out at once when there were none before.
     #[serde(default = "defaults::pacing_burst")]
     pub pacing_burst: u32,
     /// `[[cmd.maar]]`: the MAARs of the domain.

@@ -70,13 +70,13 @@ pub struct CmdConfig {
     pub max_bindack_timeout: Duration,
     /// How often an update to a MAAR is sent again before it is given up.
     pub max_retransmissions: u32,
-    /// MAX_UPDATE_RATE: updates per second that one MAAR is sent for one host.
+    /// MAX_UPDATE_RATE: updates and indications per second that one MAAR is sent for one host.
     pub max_update_rate: u32,
     /// Moves of one host per second that are followed.
     pub max_move_rate: u32,
-    /// Updates per second that go out, to all MAARs together (RFC 8885 section 3.2).
+    /// Updates and indications per second that go out, to all MAARs together (RFC 8885 section 3.2).
     pub pacing_rate: u32,
-    /// Updates that may go out at once when there were none before.
+    /// Those that may go out at once when there were none before.
     pub pacing_burst: u32,
     /// Seed of the jitter of retransmissions, and of the first sequence number.
     pub seed: u64,

@@ -12,6 +12,7 @@
 
 use super::cache::{Anchor, Entry};
 use super::counters::CmdCounter;
+use super::pace::Turn;
 use super::request::attributes;
 use super::Cmd;
 use crate::backoff::Backoff;
@@ -105,7 +106,7 @@ impl Cmd {
             });
             self.dispatch(now, session, maar, effects);
         }
-        self.indicate(session, effects);
+        self.indicate(now, session, effects);
         self.end_if_over(session, effects);
     }
 
@@ -127,7 +128,7 @@ impl Cmd {
             return self.transmit(now, session, maar, effects);
         }
         self.counters.add(CmdCounter::UpdatesPaced);
-        self.pacer.join((session, maar));
+        self.pacer.join(Turn::Update { session, maar });
         // Not before it has gone.
         effects.push(Effect::CancelTimer {
             timer: Timer::AnchorUpdate { session, maar },
@@ -135,7 +136,8 @@ impl Cmd {
         self.wait_for_pace(now, effects);
     }
 
-    fn wait_for_pace(&mut self, now: Now, effects: &mut Vec<Effect>) {
+    /// Has those who wait for their turn come up when it is.
+    pub(super) fn wait_for_pace(&mut self, now: Now, effects: &mut Vec<Effect>) {
         if let Some(after) = self.pacer.wait(now.monotonic).filter(|_| !self.pacing) {
             self.pacing = true;
             let timer = Timer::Pacing;
@@ -146,8 +148,13 @@ impl Cmd {
     /// Some of those who wait may go.
     pub(super) fn on_pacing(&mut self, now: Now, effects: &mut Vec<Effect>) {
         self.pacing = false;
-        while let Some((session, maar)) = self.pacer.next(now.monotonic) {
-            self.transmit(now, session, maar, effects);
+        while let Some(turn) = self.pacer.next(now.monotonic) {
+            match turn {
+                Turn::Update { session, maar } => self.transmit(now, session, maar, effects),
+                Turn::Indication { session, maar } => {
+                    self.transmit_indication(now, session, maar, effects);
+                }
+            }
         }
         self.wait_for_pace(now, effects);
     }

@@ -156,7 +156,7 @@ impl Cmd {
         self.cache.held()
     }
 
-    /// Updates to MAARs that wait for their turn.
+    /// Updates and indications to MAARs that wait for their turn.
     pub fn paced(&self) -> usize {
         self.pacer.len()
     }
@@ -243,6 +243,9 @@ impl Cmd {
             Timer::Aggregation { session } => self.on_aggregation(now, session, effects),
             Timer::AnchorUpdate { session, maar } => {
                 self.on_anchor_timer(now, session, maar, effects);
+            }
+            Timer::AnchorIndication { session, maar } => {
+                self.dispatch_indication(now, session, maar, effects);
             }
             Timer::Pacing => self.on_pacing(now, effects),
             Timer::Revocation { sequence } => self.on_revocation_timer(now, sequence, effects),

@@ -1,22 +1,28 @@
-//! Pacing: updates leave one after the other, not in a burst (RFC 8885 sections 3.2 and 6).
+//! Pacing: updates and indications leave one after the other, not in a burst (RFC 8885 sections 3.2 and 6).
 
 use hashbrown::HashSet;
 use std::collections::VecDeque;
 use std::net::Ipv6Addr;
 use std::time::Duration;
 
-/// An update that waits for its turn: whose, and to which MAAR. What it says is made when it goes.
-pub(super) type Turn = (u64, Ipv6Addr);
+/// What waits for its turn: of which session, and to which MAAR. What it says is made when it goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Turn {
+    /// Where the host is, or what is to be let go of.
+    Update { session: u64, maar: Ipv6Addr },
+    /// What has ended of all that a MAAR serves.
+    Indication { session: u64, maar: Ipv6Addr },
+}
 
-/// The line of updates that are to go out.
+/// The line of messages that are to go out.
 #[derive(Clone, Debug)]
 pub(super) struct Pacer {
     line: VecDeque<Turn>,
-    /// Those in the line: nobody stands there twice, so it is no longer than there are anchors.
+    /// Those in the line: nobody stands there twice, so it is at most twice as long as there are anchors.
     waiting: HashSet<Turn>,
-    /// Time between two updates.
+    /// Time between two messages.
     interval: Duration,
-    /// How far ahead of that updates may be.
+    /// How far ahead of that they may be.
     slack: Duration,
     /// When the next would go if all had kept their distance.
     due: Duration,
@@ -88,16 +94,18 @@ mod tests {
         let mut pacer = Pacer::new(1000, 4);
         let now = Duration::from_secs(1);
         assert_eq!((0..10).filter(|_| pacer.pass(now)).count(), 4);
-        let peer = Ipv6Addr::LOCALHOST;
+        let maar = Ipv6Addr::LOCALHOST;
         for session in 0..100 {
-            pacer.join((session, peer));
+            pacer.join(Turn::Update { session, maar });
+            pacer.join(Turn::Update { session, maar });
         }
         assert!(!pacer.pass(now + Duration::from_secs(9)), "behind the line");
         let mut gone = 0;
         for ms in 1..=50 {
             let now = now + Duration::from_millis(ms);
-            while let Some((session, _)) = pacer.next(now) {
-                assert_eq!(session, gone);
+            while let Some(turn) = pacer.next(now) {
+                let session = gone;
+                assert_eq!(turn, Turn::Update { session, maar });
                 gone += 1;
             }
             assert_eq!(gone, ms, "one a millisecond");

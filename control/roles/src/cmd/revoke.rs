@@ -10,13 +10,16 @@
 //!   lets go (BRI), is no longer of the domain; a host with too many prefixes
 //! ```
 //!
-//! Previous MAARs are told by updates of lifetime zero, as RFC 8885 has it, for they are anchors.
+//! Previous MAARs are told by updates of lifetime zero, as RFC 8885 has it, for they are anchors. Indications
+//! wait for their turn as updates do, and count as such for what a MAAR is told of one host in a second.
 
 use super::cache::Entry;
 use super::counters::CmdCounter;
+use super::pace::Turn;
 use super::view::SessionState;
 use super::Cmd;
 use crate::effect::Effect;
+use crate::event::Timer;
 use crate::message::ProxyOptions;
 use crate::revocation::{acknowledge, check, not_among, Overdue};
 use crate::store::RevokedRecord;
@@ -36,6 +39,8 @@ pub(super) struct Revoked {
     sequence: Option<u16>,
     /// That one does not say all of it.
     changed: bool,
+    /// It is to be told, but not yet: for its turn, or because it has been told much of its host.
+    waiting: bool,
 }
 
 impl Revoked {
@@ -45,6 +50,7 @@ impl Revoked {
             prefixes,
             sequence: None,
             changed: true,
+            waiting: false,
         }
     }
 
@@ -76,6 +82,7 @@ impl Entry {
             let before = home.revoked.take();
             all.extend(before.iter().flat_map(|it| it.prefixes.iter().copied()));
             let mut revoked = Revoked::new(trigger, all);
+            revoked.waiting = before.as_ref().is_some_and(|it| it.waiting);
             revoked.sequence = before.and_then(|it| it.sequence);
             home.revoked = Some(revoked);
             home.prefixes.clear();
@@ -113,43 +120,107 @@ impl Cmd {
         revoked.any(|it| it.trigger == RevocationTrigger::ADMINISTRATIVE)
     }
 
-    /// Sends what serving MAARs have yet to be told of the end of things.
-    pub(super) fn indicate(&mut self, session: u64, effects: &mut Vec<Effect>) {
-        let config = self.config.revocation();
-        let local = self.config.address;
+    /// Sees to it that serving MAARs are told what they have yet to be told of the end of things.
+    pub(super) fn indicate(&mut self, now: Now, session: u64, effects: &mut Vec<Effect>) {
         let Some(entry) = self.cache.get_mut(session) else {
             return;
         };
+        let mut untold = Vec::new();
         for anchor in &mut entry.anchors {
             let Some(revoked) = anchor.revoked.as_mut().filter(|it| it.changed) else {
                 continue;
             };
+            // It says too little: an answer to it would be none to this.
             if let Some(old) = revoked.sequence.take() {
                 self.revocations.cancel(old, effects);
                 self.revoking.remove(&old);
             }
-            let host = entry.mn_identifier.clone();
-            let mut options = vec![MobilityOption::MnIdentifier(host)];
-            let prefixes = revoked.prefixes.iter().copied();
-            options.extend(prefixes.map(MobilityOption::HomeNetworkPrefix));
-            let (ends, trigger) = ((local, anchor.address), revoked.trigger);
-            let sent = self
-                .revocations
-                .send(&config, ends, trigger, options, effects);
-            match sent {
-                Some(sequence) => {
-                    self.counters.add(CmdCounter::RevocationsSent);
-                    self.revoking.insert(sequence, session);
-                    revoked.sequence = sent;
-                    revoked.changed = false;
-                }
-                None => {
-                    self.counters.add(CmdCounter::RevocationsGivenUp);
-                    anchor.revoked = None;
-                }
+            if !revoked.waiting {
+                untold.push(anchor.address);
             }
         }
-        entry.anchors.retain(|it| !it.is_empty());
+        for maar in untold {
+            self.dispatch_indication(now, session, maar, effects);
+        }
+    }
+
+    /// Sends what a serving MAAR is to be told, when its rate and the pace allow.
+    pub(super) fn dispatch_indication(
+        &mut self,
+        now: Now,
+        session: u64,
+        maar: Ipv6Addr,
+        effects: &mut Vec<Effect>,
+    ) {
+        let rate = self.config.max_update_rate;
+        let entry = self.cache.get_mut(session);
+        let Some(anchor) = entry.and_then(|entry| entry.anchor_mut(maar)) else {
+            return;
+        };
+        let Some(revoked) = anchor.revoked.as_mut() else {
+            return;
+        };
+        if let Err(wait) = anchor.rate.take(now.monotonic, rate) {
+            revoked.waiting = true;
+            self.counters.add(CmdCounter::UpdatesRateLimited);
+            return effects.push(Effect::SetTimer {
+                timer: Timer::AnchorIndication { session, maar },
+                after: wait,
+            });
+        }
+        if self.pacer.pass(now.monotonic) {
+            return self.transmit_indication(now, session, maar, effects);
+        }
+        revoked.waiting = true;
+        self.counters.add(CmdCounter::UpdatesPaced);
+        self.pacer.join(Turn::Indication { session, maar });
+        self.wait_for_pace(now, effects);
+    }
+
+    /// Sends what a serving MAAR is to be told as it stands now; again, if that is out already.
+    pub(super) fn transmit_indication(
+        &mut self,
+        now: Now,
+        session: u64,
+        maar: Ipv6Addr,
+        effects: &mut Vec<Effect>,
+    ) {
+        let (config, local) = (self.config.revocation(), self.config.address);
+        let Some(entry) = self.cache.get_mut(session) else {
+            return;
+        };
+        let host = entry.mn_identifier.clone();
+        let anchor = entry.anchor_mut(maar);
+        let Some(revoked) = anchor.and_then(|it| it.revoked.as_mut()) else {
+            return;
+        };
+        revoked.waiting = false;
+        if let Some(sequence) = revoked.sequence.filter(|_| !revoked.changed) {
+            return self.indicate_again(now, sequence, effects);
+        }
+        let mut options = vec![MobilityOption::MnIdentifier(host)];
+        let prefixes = revoked.prefixes.iter().copied();
+        options.extend(prefixes.map(MobilityOption::HomeNetworkPrefix));
+        let (ends, trigger) = ((local, maar), revoked.trigger);
+        let sent = self
+            .revocations
+            .send(&config, ends, trigger, options, effects);
+        match sent {
+            Some(sequence) => {
+                self.counters.add(CmdCounter::RevocationsSent);
+                self.revoking.insert(sequence, session);
+                revoked.sequence = sent;
+                revoked.changed = false;
+            }
+            None => {
+                self.counters.add(CmdCounter::RevocationsGivenUp);
+                if let Some(anchor) = entry.anchor_mut(maar) {
+                    anchor.revoked = None;
+                }
+                self.store(session, effects);
+                self.pursue(now, session, effects);
+            }
+        }
     }
 
     /// Whether an indication is still what its MAAR is to be told.
@@ -203,10 +274,17 @@ impl Cmd {
         effects: &mut Vec<Effect>,
     ) {
         let session = self.revoking.get(&sequence).copied();
-        if !session.is_some_and(|session| self.still_says(session, sequence)) {
-            self.revoking.remove(&sequence);
-            return self.revocations.cancel(sequence, effects);
+        let session = session.filter(|session| self.still_says(*session, sequence));
+        match (session, self.revocations.peer(sequence)) {
+            (Some(session), Some(maar)) => self.dispatch_indication(now, session, maar, effects),
+            _ => {
+                self.revoking.remove(&sequence);
+                self.revocations.cancel(sequence, effects);
+            }
         }
+    }
+
+    fn indicate_again(&mut self, now: Now, sequence: u16, effects: &mut Vec<Effect>) {
         let (config, local) = (self.config.revocation(), self.config.address);
         match self.revocations.overdue(&config, local, sequence, effects) {
             Overdue::Again => self.counters.add(CmdCounter::RevocationsRetransmitted),

@@ -267,6 +267,7 @@ impl Mag {
             | Timer::AssignWait { .. }
             | Timer::Aggregation { .. }
             | Timer::AnchorUpdate { .. }
+            | Timer::AnchorIndication { .. }
             | Timer::Pacing
             | Timer::Node { .. } => {}
         }
