@@ -41,6 +41,9 @@ pub struct Arguments {
     /// Packets of a round of ours, as of `forward`.
     #[arg(long, value_name = "N")]
     packets: Option<usize>,
+    /// Packets of ours under way at once, as of `forward`: few enough to be near, as those of the others are.
+    #[arg(long, value_name = "N", default_value_t = 256)]
+    load: usize,
     /// Core that forwards.
     #[arg(long, default_value_t = 1)]
     core: usize,
@@ -102,6 +105,8 @@ struct Row {
     cycles: Spread,
     /// Ratios over the rounds.
     ratio: Spread,
+    /// Of a row of ours: its cycles to those of each of the others in the same round, by their names.
+    to: BTreeMap<String, Spread>,
 }
 
 type Measure = Box<dyn Fn() -> Result<Turn>>;
@@ -112,6 +117,20 @@ struct Contender {
     against: String,
     measure: Measure,
     turns: Vec<Option<Turn>>,
+}
+
+impl Contender {
+    fn is_ours(&self) -> bool {
+        self.name.starts_with("ours")
+    }
+
+    /// Its cycles to those of another, round by round.
+    fn ratio_to(&self, other: &Self) -> Spread {
+        let pairs = self.turns.iter().zip(&other.turns);
+        Spread::of(
+            pairs.filter_map(|(mine, theirs)| Some((*mine)?.cycles / (*theirs)?.cycles.max(1e-9))),
+        )
+    }
 }
 
 /// Compares.
@@ -140,7 +159,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
             contender.turns.push(match turn {
                 Ok(turn) => Some(turn),
                 // Ours must work; of the others, the reason is told and the rest goes on.
-                Err(error) if contender.name.starts_with("ours") => return Err(error),
+                Err(error) if contender.is_ours() => return Err(error),
                 Err(error) => {
                     left_out.insert(contender.name.clone(), format!("{error:#}"));
                     None
@@ -184,20 +203,19 @@ fn contenders(arguments: &Arguments) -> (Vec<Contender>, BTreeMap<String, String
     let smallest = arguments.bindings.iter().min().copied().unwrap_or(1);
     let encap = |bindings: u64| format!("ours encap {bindings}");
     let decap = format!("ours decap {smallest}");
-    let packets = arguments.packets;
-    for &bindings in &arguments.bindings {
-        let name = encap(bindings);
-        add(
-            name.clone(),
-            &name,
-            Box::new(move || forward("encap", bindings, packets)),
-        );
+    let (packets, load) = (arguments.packets, arguments.load);
+    // Every row of the budget has its turn.
+    let both = arguments.bindings.iter().flat_map(|&bindings| {
+        let decap = bindings == smallest || bindings >= 1_000_000;
+        [("encap", true), ("decap", decap)]
+            .into_iter()
+            .filter_map(move |(path, wanted)| wanted.then_some((path, bindings)))
+    });
+    for (path, bindings) in both.chain([("route", 1), ("4in6", 1)]) {
+        let name = format!("ours {path} {bindings}");
+        let measure = Box::new(move || forward(path, bindings, packets, load));
+        add(name.clone(), &name, measure);
     }
-    add(
-        decap.clone(),
-        &decap,
-        Box::new(move || forward("decap", smallest, packets)),
-    );
     let first = encap(smallest);
     let (core, seconds) = (arguments.core, arguments.seconds);
     add(
@@ -241,10 +259,11 @@ fn contenders(arguments: &Arguments) -> (Vec<Contender>, BTreeMap<String, String
 }
 
 /// One turn of ours.
-fn forward(path: &str, bindings: u64, packets: Option<usize>) -> Result<Turn> {
+fn forward(path: &str, bindings: u64, packets: Option<usize>, load: usize) -> Result<Turn> {
     let (bindings, packets) = (bindings.to_string(), packets.map(|it| it.to_string()));
+    let load = load.to_string();
     let mut words = vec!["forward", "--path", path, "--bindings", &bindings];
-    words.extend(["--rounds", "3", "--json"]);
+    words.extend(["--rounds", "3", "--load", &load, "--json"]);
     if let Some(packets) = &packets {
         words.extend(["--packets", packets]);
     }
@@ -273,12 +292,11 @@ fn rows(contenders: &[Contender]) -> BTreeMap<String, Row> {
     let row = |it: &Contender| {
         let turns = || it.turns.iter().flatten();
         let reference = contenders.iter().find(|other| other.name == it.against);
-        let pairs = reference
-            .into_iter()
-            .flat_map(|other| other.turns.iter().zip(&it.turns));
-        let ratio = Spread::of(
-            pairs.filter_map(|(ours, theirs)| Some((*theirs)?.cycles / (*ours)?.cycles.max(1e-9))),
-        );
+        let ratio = reference.map_or_else(Spread::default, |ours| it.ratio_to(ours));
+        let others = contenders
+            .iter()
+            .filter(|other| it.is_ours() && !other.is_ours());
+        let to = others.map(|other| (other.name.clone(), it.ratio_to(other)));
         let cycles = Spread::of(turns().map(|turn| turn.cycles));
         let row = Row {
             mpps: round(Spread::of(turns().map(|turn| turn.mpps)).median),
@@ -287,6 +305,7 @@ fn rows(contenders: &[Contender]) -> BTreeMap<String, Row> {
             against: it.against.clone(),
             cycles,
             ratio,
+            to: to.collect(),
         };
         (it.name.clone(), row)
     };
@@ -352,6 +371,8 @@ mod tests {
                 max: 2.0
             }
         );
+        assert_eq!(rows["ours"].to["theirs"].max, 0.5);
+        assert!(rows["theirs"].to.is_empty());
         assert_eq!(rows["theirs"].cycles_per_packet, 220.0);
         assert_eq!(
             rows["ours"].cycles,

@@ -1,5 +1,7 @@
 //! The tables of the page, in Markdown.
 
+mod ratios;
+
 use super::results::{entries, Results};
 use serde_json::Value;
 use std::fmt::Write;
@@ -26,6 +28,7 @@ pub fn all(results: &Results) -> Vec<(&'static str, String)> {
         ("machine", machine(results)),
         ("budget", budget(results)),
         ("stages", stages(results)),
+        ("ratios", ratios::table(results)),
         ("compare", compare(results)),
         ("control", control(results)),
         ("table", table(results)),
@@ -66,22 +69,10 @@ fn machine(results: &Results) -> String {
     )
 }
 
-/// Ours to another row of the comparison: below 1, ours takes fewer cycles.
-fn ratio(results: &Results, ours: &str, theirs: &str) -> String {
-    let cycles = |name: &str| {
-        let row = results.get("compare")?.get(name)?;
-        row["cycles_per_packet"].as_f64()
-    };
-    match (cycles(ours), cycles(theirs)) {
-        (Some(ours), Some(theirs)) if theirs > 0.0 => format!("{:.2}", ours / theirs),
-        _ => "–".to_owned(),
-    }
-}
-
 fn budget(results: &Results) -> String {
     let mut out = String::from(
-        "| work | entries | must | aim | reached: min | median | max | packets near: min | median | to rte_hash bulk | to testpmd |\n\
-         |---|---|---|---|---|---|---|---|---|---|---|\n",
+        "| work | entries | must | aim | reached: min | median | max | packets near: min | median |\n\
+         |---|---|---|---|---|---|---|---|---|\n",
     );
     for (path, bindings, must, aim) in CYCLES {
         let size = entries(bindings);
@@ -95,21 +86,18 @@ fn budget(results: &Results) -> String {
             let cycles = results.number(&near, &format!("/cycles/{key}"));
             cycles.map_or("–".to_owned(), |cycles| figure(Some(cycles)))
         });
-        let ours = format!("ours {path} {bindings}");
-        let hash = ratio(results, &ours, &format!("rte_hash bulk {bindings}"));
-        let pmd = ratio(results, &ours, "testpmd macswap ring");
         let (reached, near) = (reached.join(" | "), near.join(" | "));
         // Writing to a string does not fail.
         let _ = writeln!(
             out,
-            "| {path}, cycles per packet | {size} | <= {must:.0} | {aim:.0} | {reached} | {near} | {hash} | {pmd} |"
+            "| {path}, cycles per packet | {size} | <= {must:.0} | {aim:.0} | {reached} | {near} |"
         );
     }
     let mut plain = |work: &str, entries: &str, must: &str, aim: &str, reached: Option<String>| {
         let reached = reached.unwrap_or_else(|| NONE.to_owned());
         let _ = writeln!(
             out,
-            "| {work} | {entries} | {must} | {aim} | | {reached} | | – | – | – | – |"
+            "| {work} | {entries} | {must} | {aim} | | {reached} | | – | – |"
         );
     };
     let update = |run: &str| {
@@ -351,14 +339,9 @@ pub(super) mod tests {
 
     #[test]
     fn the_budget_shows_what_was_reached_and_what_was_not_measured() {
-        let compare = json!({
-            "ours encap 1000000": {"cycles_per_packet": 120.0},
-            "rte_hash bulk 1000000": {"cycles_per_packet": 60.0},
-        });
         let results = Results::of([
             ("forward-a", forward("encap", 1_000_000, 123.0)),
             ("near-encap-1000000", forward("encap", 1_000_000, 111.0)),
-            ("compare", compare),
             (
                 "storm",
                 json!({"registrations_per_s": 110_000.0, "control_us_per_registration": 7.0}),
@@ -371,12 +354,12 @@ pub(super) mod tests {
                 .find(|line| line.starts_with(start))
                 .expect("a row")
         };
-        let million = "| encap, cycles per packet | 1 M | <= 250 | 130 | 122.0 | 123.0 | 132.0 | 110.0 | 111.0 | 2.00 | – |";
+        let million = "| encap, cycles per packet | 1 M | <= 250 | 130 | 122.0 | 123.0 | 132.0 | 110.0 | 111.0 |";
         assert_eq!(row("| encap, cycles per packet | 1 M"), million);
         assert!(row("| decap, cycles per packet | 1 |").contains("not measured"));
         assert!(row("| registrations").contains("110.0 k; control takes 7.0 us each"));
         let columns = |line: &str| line.matches('|').count();
-        assert!(table.lines().all(|line| columns(line) == 12), "{table}");
+        assert!(table.lines().all(|line| columns(line) == 10), "{table}");
     }
 
     #[test]
