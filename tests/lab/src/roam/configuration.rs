@@ -66,6 +66,10 @@ pub(super) fn gateway(
     configuration.set("maar", "neighbour", others.collect::<Vec<_>>());
     if alone {
         configuration.set("maar", "discovery", mode);
+    } else {
+        // As the figures of RFC 8885 have it: else every mode would be as quick as the locator, and a relay
+        // that tells nothing would not be missed.
+        configuration.set("maar", "direct_answers", mode == "locator");
     }
     let text = toml::to_string(configuration.table())?;
     // What the example says of the first MAAR itself stands outside of its neighbours.

@@ -13,6 +13,9 @@
 
 mod configuration;
 pub mod handover;
+mod walk;
+
+pub use walk::{demonstrate, Report, WALK};
 
 use crate::capture::Capture;
 use crate::gateway::{Configuration, Gateway, Programs};
@@ -22,7 +25,7 @@ use crate::process::{Errors, Process};
 use crate::run::Run;
 use crate::transfer::Transfer;
 use crate::wire::{Impairment, Wire};
-use anyhow::{bail, ensure, Context, Result};
+use anyhow::{ensure, Context, Result};
 use serde::Serialize;
 use serde_json::{json, Value};
 use std::net::Ipv6Addr;
@@ -34,9 +37,6 @@ pub const MAARS: usize = 3;
 
 /// Most MAARs of a bed: their addresses differ in one hexadecimal digit.
 pub const MOST_MAARS: usize = 15;
-
-/// Where the host goes, by the number of the MAAR from 0 on.
-pub const WALK: [usize; 5] = [0, 1, 2, 0, 1];
 
 /// The modes of the database.
 pub const MODES: [&str; 3] = ["relay", "locator", "proxy"];
@@ -64,19 +64,6 @@ pub struct Stop {
     pub address_ms: f64,
     /// Milliseconds from plugging the host in until the MAAR led all prefixes of other anchors to it.
     pub anchors_ms: f64,
-}
-
-/// What a walk came to.
-#[derive(Clone, Debug, Serialize)]
-pub struct Report {
-    /// The mode of the database.
-    pub mode: String,
-    /// The stops.
-    pub stops: Vec<Stop>,
-    /// Sessions, in the order in which they were begun: whether each arrived whole, both ways.
-    pub sessions: Vec<bool>,
-    /// Octets that arrived and were right, over all sessions and both ways.
-    pub bytes: u64,
 }
 
 /// What a bed is made of.
@@ -499,78 +486,10 @@ impl Bed {
         Transfer::start(&self.programs, from, to, CN, RATE, &log)
     }
 
-    /// The walk: a session at every stop, all of them whole at the end.
-    ///
-    /// # Errors
-    /// When a stop or a session does not come about.
-    pub fn walk(&self, mode: &str, tell: &mut dyn FnMut(&str)) -> Result<Report> {
-        let (mut stops, mut sessions) = (Vec::new(), Vec::new());
-        let mut visited: Vec<usize> = Vec::new();
-        for index in WALK {
-            if !visited.contains(&index) {
-                visited.push(index);
-            }
-            let stop = self.go(index, visited.len() - 1)?;
-            tell(&format!(
-                "{mode}: at MAAR {}, an address after {:.0} ms, {} other anchors after {:.0} ms",
-                stop.maar, stop.address_ms, stop.earlier, stop.anchors_ms
-            ));
-            stops.push(stop);
-            sessions.push(self.begin()?);
-            std::thread::sleep(Duration::from_millis(300));
-        }
-        let (mut whole, mut bytes) = (Vec::new(), 0);
-        for session in sessions {
-            let outcome = session.stop()?;
-            if !outcome.intact {
-                tell(&format!(
-                    "{mode}: {:?}, {:?}",
-                    outcome.connector, outcome.listener
-                ));
-            }
-            whole.push(outcome.intact);
-            bytes += outcome.bytes;
-        }
-        tell(&format!(
-            "{mode}: {} sessions, {bytes} octets, intact: {whole:?}",
-            whole.len()
-        ));
-        Ok(Report {
-            mode: mode.to_owned(),
-            stops,
-            sessions: whole,
-            bytes,
-        })
-    }
-
     /// What one looks at first when something went wrong.
     pub fn troubles(&self) -> String {
         let gateways = self.maars.iter().flatten().chain(&self.cmd);
         let told = gateways.map(|gateway| format!("{}:\n{}", gateway.name(), gateway.tail()));
         told.collect::<Vec<_>>().join("\n")
     }
-}
-
-/// Walks through a fresh bed in each mode.
-///
-/// # Errors
-/// When a bed cannot be laid, or a session does not live.
-pub fn demonstrate(
-    programs: &Programs,
-    conf: &Path,
-    tell: &mut dyn FnMut(&str),
-) -> Result<Vec<Report>> {
-    let mut reports = Vec::new();
-    for mode in MODES {
-        let bed = Bed::lay(programs, conf, Layout::of_the_draft(mode), |_, _| {})?;
-        let report = bed
-            .walk(mode, tell)
-            .map_err(|error| error.context(bed.troubles()))?;
-        if report.sessions.contains(&false) {
-            bail!("{mode}: a session did not live\n{}", bed.troubles());
-        }
-        bed.stop_well()?;
-        reports.push(report);
-    }
-    Ok(reports)
 }
