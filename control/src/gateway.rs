@@ -74,8 +74,8 @@ impl Gateway {
         match self {
             Self::Lma(lma) => lma.peers(now).collect(),
             Self::Mag(mag) => mag.peers(now).collect(),
-            // They hear of one another by updates alone.
-            Self::Maar(_) | Self::Cmd(_) => Vec::new(),
+            Self::Maar(maar) => maar.peers(now).collect(),
+            Self::Cmd(cmd) => cmd.peers(now).collect(),
         }
     }
 

@@ -1,4 +1,4 @@
-//! What both roles share of heartbeats (RFC 5847): who is there, who has failed, who has restarted.
+//! What roles share of heartbeats (RFC 5847): who is there, who has failed, who has restarted.
 //!
 //! ```text
 //!   first session shared ──► unknown ──request──► answered ──► up ◄────────── answered
@@ -18,11 +18,17 @@
 //! done in [`Turns`], a few sessions at a time: a large peer has a hundred thousand of them, and
 //! messages of others must not wait for that.
 
+mod counted;
+mod turns;
+
+pub(crate) use counted::{heartbeat_counters, HeartbeatCounter};
+pub(crate) use turns::{Fate, Turns};
+
 use crate::effect::{Effect, Notice};
 use crate::event::Timer;
 use crate::message::PerSecond;
 use serde::Serialize;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv6Addr;
 use std::time::Duration;
 use wire::mh::{options, Heartbeat, Message, MobilityOption};
@@ -36,9 +42,6 @@ const SPREAD: Duration = Duration::from_secs(4);
 
 /// Time from the start to the responses that tell of it: ways to peers are found meanwhile.
 const ANNOUNCE: Duration = Duration::from_secs(1);
-
-/// Time between two turns of sessions.
-const TURN: Duration = Duration::from_millis(50);
 
 /// How peers are watched (RFC 5847 section 5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -189,7 +192,7 @@ impl Peers {
 
     /// Tells everyone whom policy names that this node has restarted and lost its sessions (RFC 5847
     /// section 3.2); returns how many are told.
-    pub(crate) fn announce(&mut self, local: Ipv6Addr, effects: &mut Vec<Effect>) -> usize {
+    fn announce(&mut self, local: Ipv6Addr, effects: &mut Vec<Effect>) -> usize {
         let to_tell = self.named.iter().filter(|&&peer| peer != local);
         let options = [MobilityOption::RestartCounter(self.restart_counter)];
         let before = effects.len();
@@ -250,8 +253,35 @@ impl Peers {
         }
     }
 
+    /// So many sessions are shared with a peer now.
+    pub(crate) fn share_all(
+        &mut self,
+        config: &HeartbeatConfig,
+        address: Ipv6Addr,
+        sessions: usize,
+        effects: &mut Vec<Effect>,
+    ) {
+        let peer = self.peers.get_mut(&address);
+        let before = peer.as_ref().map_or(0, |peer| peer.sessions);
+        match (before, sessions, peer) {
+            (0, 0, _) => {}
+            (0, _, _) => {
+                self.share(config, address, effects);
+                if let Some(peer) = self.peers.get_mut(&address) {
+                    peer.sessions = sessions;
+                }
+            }
+            (_, 0, Some(peer)) => {
+                peer.sessions = 1;
+                self.unshare(address, effects);
+            }
+            (_, _, Some(peer)) => peer.sessions = sessions,
+            (_, _, None) => {}
+        }
+    }
+
     /// Asks a peer, and looks whether it has answered the time before.
-    pub(crate) fn ask(
+    fn ask(
         &mut self,
         config: &HeartbeatConfig,
         now: Duration,
@@ -295,7 +325,7 @@ impl Peers {
     }
 
     /// A heartbeat has come.
-    pub(crate) fn on_heartbeat(
+    fn on_heartbeat(
         &mut self,
         now: Duration,
         (from, to): (Ipv6Addr, Ipv6Addr),
@@ -361,7 +391,7 @@ impl Peers {
 
     /// A peer does not know a message type of ours: the heartbeat's, if it has one to answer. It is never
     /// asked again (RFC 5847 section 3). Returns whether that was so.
-    pub(crate) fn on_unknown_type(&mut self, from: Ipv6Addr, effects: &mut Vec<Effect>) -> bool {
+    fn on_unknown_type(&mut self, from: Ipv6Addr, effects: &mut Vec<Effect>) -> bool {
         let peer = self.peers.get_mut(&from);
         let Some(peer) = peer.filter(|peer| peer.asked.is_some()) else {
             return false;
@@ -404,87 +434,4 @@ fn spread(address: Ipv6Addr, most: Duration) -> Duration {
         sum.wrapping_mul(31).wrapping_add(octet.into())
     });
     most * (mixed % 64) / 64
-}
-
-/// What has happened to a peer whose sessions have their turn.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Fate {
-    /// It is down. Sessions heard of since `until` are left alone.
-    Down {
-        /// When that was noticed.
-        until: Duration,
-    },
-    /// It has restarted, or is back. Sessions heard of since `until` are left alone.
-    Anew {
-        /// Until when it was as before.
-        until: Duration,
-    },
-}
-
-/// Sessions of peers that have failed or restarted, of which some at a time are dealt with.
-#[derive(Clone, Debug)]
-pub(crate) struct Turns<K> {
-    waiting: VecDeque<(Ipv6Addr, Fate, VecDeque<K>)>,
-}
-
-impl<K> Default for Turns<K> {
-    fn default() -> Self {
-        Self {
-            waiting: VecDeque::new(),
-        }
-    }
-}
-
-impl<K> Turns<K> {
-    /// Something is to be done about the sessions of a peer, in the place of what was to be done about
-    /// them before.
-    pub(crate) fn put(
-        &mut self,
-        peer: Ipv6Addr,
-        fate: Fate,
-        sessions: impl IntoIterator<Item = K>,
-        effects: &mut Vec<Effect>,
-    ) {
-        self.waiting.retain(|(other, _, _)| *other != peer);
-        let sessions: VecDeque<K> = sessions.into_iter().collect();
-        if sessions.is_empty() {
-            return;
-        }
-        self.waiting.push_back((peer, fate, sessions));
-        effects.push(Effect::SetTimer {
-            timer: Timer::PeerSessions,
-            after: Duration::ZERO,
-        });
-    }
-
-    /// The sessions whose turn it is now; the timer for the next ones is set.
-    pub(crate) fn take(
-        &mut self,
-        config: &HeartbeatConfig,
-        effects: &mut Vec<Effect>,
-    ) -> Vec<(Ipv6Addr, Fate, K)> {
-        let a_second = usize::try_from(config.sessions_per_second).unwrap_or(usize::MAX);
-        let turns = usize::try_from(Duration::from_secs(1).as_millis() / TURN.as_millis());
-        let most = (a_second / turns.unwrap_or(1)).max(1);
-        let mut taken = Vec::new();
-        while taken.len() < most {
-            let Some((peer, fate, sessions)) = self.waiting.front_mut() else {
-                break;
-            };
-            match sessions.pop_front() {
-                Some(session) => taken.push((*peer, *fate, session)),
-                None => {
-                    self.waiting.pop_front();
-                }
-            }
-        }
-        self.waiting.retain(|(_, _, sessions)| !sessions.is_empty());
-        if !self.waiting.is_empty() {
-            effects.push(Effect::SetTimer {
-                timer: Timer::PeerSessions,
-                after: TURN,
-            });
-        }
-        taken
-    }
 }

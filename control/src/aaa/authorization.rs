@@ -43,6 +43,9 @@ pub struct Authorization {
 pub struct Defaults {
     /// The LMA (S1-21).
     pub lma: Option<Ipv6Addr>,
+    /// MAAR: whom hosts are registered with. They are anchored wherever they are (RFC 8885), so that
+    /// nobody names their anchor or prefixes.
+    pub roaming: Option<Ipv6Addr>,
     /// M flag of home links.
     pub managed: bool,
     /// O flag of home links.
@@ -70,6 +73,8 @@ pub struct Terms {
     pub chargeable: Option<Vec<u8>>,
     /// What the next question repeats.
     pub state: Option<Vec<u8>>,
+    /// Whether it is anchored wherever it is, so that nobody names its anchor or prefixes.
+    pub roaming: bool,
     /// Whether the next question is about the authorisation alone (RFC 5176 section 3.2).
     pub authorize_only: bool,
 }
@@ -97,19 +102,24 @@ impl Authorization {
         };
         let known_as = self.user_name.as_deref().unwrap_or(user_name);
         let identifier = self.mn_identifier.as_deref().unwrap_or(known_as);
+        let none = Self::default();
+        let home = match defaults.roaming {
+            Some(_) => &none,
+            None => self,
+        };
         Some(Grant {
             profile: Profile {
                 mn_identifier: MnIdentifier::Nai(identifier.to_owned()),
-                lma: self.lma.or(defaults.lma)?,
-                home_network_prefixes: self.prefixes.clone(),
+                lma: defaults.roaming.or(home.lma).or(defaults.lma)?,
+                home_network_prefixes: home.prefixes.clone(),
                 managed: defaults.managed || self.dhcpv6,
                 other: defaults.other,
                 learn_addresses: true,
                 simultaneous: false,
                 mobility: true,
-                ipv4_home_address: self.ipv4,
+                ipv4_home_address: home.ipv4,
                 ipv6: true,
-                service_selection: self.service_selection.clone(),
+                service_selection: home.service_selection.clone(),
                 domain: None,
             },
             terms: Terms {
@@ -121,6 +131,7 @@ impl Authorization {
                 class: self.class.clone(),
                 chargeable: self.chargeable.clone(),
                 state: self.state.clone(),
+                roaming: defaults.roaming.is_some(),
                 authorize_only: false,
             },
         })
@@ -133,17 +144,10 @@ impl Authorization {
         if let Some(identifier) = &self.mn_identifier {
             profile.mn_identifier = MnIdentifier::Nai(identifier.clone());
         }
-        profile.lma = self.lma.unwrap_or(profile.lma);
-        if !self.prefixes.is_empty() {
-            profile.home_network_prefixes.clone_from(&self.prefixes);
-        }
-        profile.ipv4_home_address = self.ipv4.or(profile.ipv4_home_address);
-        if self.service_selection.is_some() {
-            profile
-                .service_selection
-                .clone_from(&self.service_selection);
-        }
         profile.managed |= self.dhcpv6;
+        if !grant.terms.roaming {
+            self.change_home(profile);
+        }
         let terms = &mut changed.terms;
         terms.session_timeout = self.session_timeout.or(terms.session_timeout);
         terms.ask_again = self.ask_again.unwrap_or(terms.ask_again);
@@ -158,6 +162,22 @@ impl Authorization {
     }
 }
 
+impl Authorization {
+    /// What is otherwise about where a host is anchored.
+    fn change_home(&self, profile: &mut Profile) {
+        profile.lma = self.lma.unwrap_or(profile.lma);
+        if !self.prefixes.is_empty() {
+            profile.home_network_prefixes.clone_from(&self.prefixes);
+        }
+        profile.ipv4_home_address = self.ipv4.or(profile.ipv4_home_address);
+        if self.service_selection.is_some() {
+            profile
+                .service_selection
+                .clone_from(&self.service_selection);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -165,6 +185,7 @@ mod tests {
     fn defaults() -> Defaults {
         Defaults {
             lma: Some("2001:db8:c::1".parse().expect("an address")),
+            roaming: None,
             managed: false,
             other: true,
             interim_interval: Duration::from_secs(600),
@@ -190,6 +211,25 @@ mod tests {
         };
         assert_eq!(silent.grant("mn", &nobody), None);
         assert!(named.grant("mn", &nobody).is_some());
+    }
+
+    /// Proves S2-04.
+    #[test]
+    fn nobody_names_the_anchor_of_a_host_that_roams() {
+        let maar = Defaults {
+            lma: None,
+            roaming: Some("2001:db8:c::2c".parse().expect("an address")),
+            ..defaults()
+        };
+        let answer = Authorization {
+            lma: Some("2001:db8:d::1".parse().expect("an address")),
+            prefixes: vec!["2001:db8:7::/64".parse().expect("a prefix")],
+            ..Authorization::default()
+        };
+        let granted = answer.grant("mn", &maar).expect("granted");
+        assert_eq!(Some(granted.profile.lma), maar.roaming);
+        assert_eq!(granted.profile.home_network_prefixes, []);
+        assert_eq!(answer.change(&granted), granted);
     }
 
     #[test]

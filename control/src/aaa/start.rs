@@ -152,14 +152,22 @@ impl Aaa {
     /// # Errors
     /// A secret cannot be read any more, or the address for orders is not ours or taken.
     pub async fn start(config: &Config, now: Now) -> io::Result<Option<Self>> {
-        let (Some(aaa), Some(mag)) = (&config.aaa, &config.mag) else {
+        let access = match (&config.mag, &config.maar) {
+            (Some(mag), _) => Some((mag.address, mag.access_technology, None)),
+            (None, Some(maar)) => {
+                let anchor = maar.cmd.unwrap_or(maar.address);
+                Some((maar.address, maar.access_technology, Some(anchor)))
+            }
+            (None, None) => None,
+        };
+        let (Some(aaa), Some((address, access_technology, roaming))) = (&config.aaa, access) else {
             return Ok(None);
         };
         let counters = AaaCounters::default();
         let nas = Arc::new(Nas {
             identifier: aaa.nas_identifier.clone().unwrap_or_default(),
-            address: mag.address,
-            port_type: port_type(mag.access_technology),
+            address,
+            port_type: port_type(access_technology),
         });
         let secrets = aaa.server.iter().map(|it| secret(&it.secret_file));
         let secrets = secrets.collect::<io::Result<Vec<_>>>()?;
@@ -170,6 +178,7 @@ impl Aaa {
             password: aaa.password.clone(),
             defaults: Defaults {
                 lma: aaa.lma,
+                roaming,
                 managed: aaa.managed,
                 other: aaa.other,
                 interim_interval: Duration::from_secs(aaa.interim_interval.into()),

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 /// Servers that may be named.
 const MOST_SERVERS: usize = 16;
 
-/// `[aaa]`: a MAG asks RADIUS servers who a host is (RFC 2865, 6572), tells them what it used (RFC 2866)
+/// `[aaa]`: a MAG or MAAR asks RADIUS servers who a host is (RFC 2865, 6572), tells them what it used (RFC 2866)
 /// and takes orders of theirs (RFC 5176).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -147,11 +147,16 @@ impl Aaa {
 
 /// Notes what is wrong with `[aaa]`. `directory` is that of the file.
 pub(super) fn check(document: &mut Document, config: &Config, aaa: &Aaa, directory: &Path) {
-    if config.mag.is_none() {
+    if config.mag.is_none() && config.maar.is_none() {
         document.problem(
             place!["aaa"],
-            "only a MAG asks who hosts are; move [aaa] to the configuration of the MAGs",
+            "only a MAG or a MAAR asks who hosts are; move [aaa] to the configuration of those",
         );
+    }
+    if config.maar.is_some() && aaa.lma.is_some() {
+        let text =
+            "a MAAR's hosts have no LMA: each MAAR that they come to anchors them; remove it";
+        document.problem(place!["aaa", "lma"], text);
     }
     template(document, "user_name", &aaa.user_name);
     if aaa.password.len() > 128 {

@@ -3,6 +3,7 @@
 use super::address::{overlap, Ipv6Prefix};
 use super::check::{in_range, is_unicast};
 use super::document::{place, Document};
+use super::heartbeat::DomainHeartbeat;
 use super::schema::Config;
 use roles::cmd::{CmdConfig, CmdMode, MaarPeer};
 use serde::{Deserialize, Serialize};
@@ -61,6 +62,9 @@ pub struct Cmd {
     /// Those that may go out at once when there were none before.
     #[serde(default = "defaults::pacing_burst")]
     pub pacing_burst: u32,
+    /// `[cmd.heartbeat]`: whether MAARs are there.
+    #[serde(default)]
+    pub heartbeat: DomainHeartbeat,
     /// `[[cmd.maar]]`: the MAARs of the domain.
     #[serde(default)]
     pub maar: Vec<Maar>,
@@ -103,6 +107,8 @@ impl Cmd {
             max_move_rate: self.max_move_rate,
             pacing_rate: self.pacing_rate,
             pacing_burst: self.pacing_burst,
+            heartbeat: self.heartbeat.config(),
+            renew_when_restarted: self.heartbeat.renew_when_restarted,
             ..CmdConfig::new(self.address, self.capacity, seed)
         }
     }
@@ -138,6 +144,7 @@ impl Cmd {
             document.problem(place!["cmd", "address"], text);
         }
         self.check_numbers(document);
+        self.heartbeat.check(document, "cmd");
         if self.maar.is_empty() || self.maar.len() > MOST_MAARS {
             let text =
                 format!("a domain has 1 to {MOST_MAARS} MAARs; add a table [[cmd.maar]] for each");

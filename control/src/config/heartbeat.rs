@@ -1,4 +1,5 @@
-//! `[lma.heartbeat]` and `[mag.heartbeat]`: how peers are watched (RFC 5847).
+//! `[lma.heartbeat]`, `[mag.heartbeat]`, `[maar.heartbeat]` and `[cmd.heartbeat]`: how peers are watched (RFC
+//! 5847).
 
 use super::check::in_range;
 use super::document::{place, Document};
@@ -46,6 +47,20 @@ pub struct MagHeartbeat {
     pub sessions_per_second: u32,
 }
 
+/// How a MAAR watches its CMD, and a CMD its MAARs. Nothing ends because a peer is down.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DomainHeartbeat {
+    /// Seconds between two requests (HEARTBEAT_INTERVAL); 0: nobody is asked.
+    pub interval: u32,
+    /// Requests in a row that may go unanswered (MISSING_HEARTBEATS_ALLOWED).
+    pub missing_allowed: u32,
+    /// Whether a peer that has restarted without its sessions, or is back, is told of hosts anew at once.
+    pub renew_when_restarted: bool,
+    /// Hosts that it is told of in a second because of that.
+    pub sessions_per_second: u32,
+}
+
 impl Default for LmaHeartbeat {
     fn default() -> Self {
         let config = HeartbeatConfig::default();
@@ -69,6 +84,35 @@ impl Default for MagHeartbeat {
             renew_when_restarted: true,
             sessions_per_second: config.sessions_per_second,
         }
+    }
+}
+
+impl Default for DomainHeartbeat {
+    fn default() -> Self {
+        let config = HeartbeatConfig::default();
+        Self {
+            interval: INTERVAL,
+            missing_allowed: config.missing_allowed,
+            renew_when_restarted: true,
+            sessions_per_second: config.sessions_per_second,
+        }
+    }
+}
+
+impl DomainHeartbeat {
+    /// What a role is given of it.
+    pub(crate) fn config(&self) -> HeartbeatConfig {
+        HeartbeatConfig {
+            interval: Duration::from_secs(self.interval.into()),
+            missing_allowed: self.missing_allowed,
+            end_when_down: false,
+            sessions_per_second: self.sessions_per_second,
+        }
+    }
+
+    /// Whether the numbers of `role` are what they may be.
+    pub(super) fn check(&self, document: &mut Document, role: &'static str) {
+        check(document, role, &self.config());
     }
 }
 

@@ -4,6 +4,7 @@ use super::address::{overlap, Ipv6Prefix};
 use super::check::{in_range, is_unicast};
 use super::distributed::{FindBy, MaarDistributed};
 use super::document::{place, Document};
+use super::heartbeat::DomainHeartbeat;
 use super::role::{defaults, AttachOn, Pool};
 use super::schema::Config;
 use crate::dhcp::kea::{self, Channel};
@@ -107,6 +108,9 @@ pub struct MaarRole {
     /// `[maar.distributed]`: what goes without a CMD.
     #[serde(default)]
     pub distributed: MaarDistributed,
+    /// `[maar.heartbeat]`: whether the CMD is there.
+    #[serde(default)]
+    pub heartbeat: DomainHeartbeat,
     /// Largest packet that a tunnel carries, in octets; filled in from the link's when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tunnel_mtu: Option<u16>,
@@ -196,6 +200,8 @@ impl MaarRole {
         made.registration_timeout = secs(self.registration_timeout);
         made.timestamp_window = millis(self.timestamp_window_ms);
         made.guard = secs(self.guard);
+        made.heartbeat = self.heartbeat.config();
+        made.renew_when_restarted = self.heartbeat.renew_when_restarted;
         made.previous_expiry = match self.previous_expiry {
             Expiry::Ask => PreviousExpiry::Ask,
             Expiry::Stop => PreviousExpiry::Stop,
@@ -227,6 +233,7 @@ impl MaarRole {
     pub(super) fn check(&self, document: &mut Document) {
         self.check_cmd(document);
         self.distributed.check(document);
+        self.heartbeat.check(document, "maar");
         if self.pools.is_empty() {
             let text = "a MAAR without a pool anchors nothing; name a prefix of your own";
             document.problem(place!["maar", "pools"], text);

@@ -31,7 +31,7 @@ pub use address::{
 pub use cmd::{Cmd, Maar};
 pub use distributed::{FindBy, MaarDistributed};
 pub use document::{Error, Problem};
-pub use heartbeat::{LmaHeartbeat, MagHeartbeat};
+pub use heartbeat::{DomainHeartbeat, LmaHeartbeat, MagHeartbeat};
 pub use maar::{Expiry, MaarDhcpv6, MaarNeighbour, MaarRole};
 pub use revocation::Revocation;
 pub use role::{

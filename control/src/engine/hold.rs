@@ -15,7 +15,7 @@ use crate::store::{Change, Keeper, RestartCounter, StoreError};
 use hashbrown::HashMap;
 use roles::effect::Advertisement;
 use roles::event::HostLink;
-use roles::store::Record;
+use roles::store::{NodePlace, Record};
 use roles::{Event, Now, Role};
 use std::collections::VecDeque;
 use std::net::Ipv6Addr;
@@ -211,8 +211,16 @@ impl<R: Role> Engine<R> {
             let now = clock();
             for record in records {
                 count += 1;
-                if let Record::Visitor(visitor) = &record {
-                    self.expect_session(now, visitor);
+                match &record {
+                    Record::Visitor(visitor) => {
+                        self.expect_session(now, visitor.link, &visitor.profile);
+                    }
+                    Record::Node(node) => {
+                        if let NodePlace::Here { link, profile, .. } = &node.place {
+                            self.expect_session(now, *link, profile);
+                        }
+                    }
+                    _ => {}
                 }
                 self.deliver(now, Event::Restored { record });
             }

@@ -27,7 +27,6 @@ use dataplane::key::InterfaceId;
 use hashbrown::HashMap;
 use roles::event::{Departure, HostLink};
 use roles::policy::Profile;
-use roles::store::VisitorRecord;
 use roles::{BoundPrefix, Event, Now, Role};
 use std::collections::btree_map::{BTreeMap, Entry};
 use std::net::Ipv6Addr;
@@ -273,17 +272,17 @@ impl<R: Role> Engine<R> {
 
     /// A host that is served again after a restart. What was granted to it is not known but for its
     /// profile; policy is asked, and counts what goes through until it has answered.
-    pub(super) fn expect_session(&mut self, now: Now, visitor: &VisitorRecord) {
+    pub(super) fn expect_session(&mut self, now: Now, link: HostLink, profile: &Profile) {
         if !self.sessions.enabled {
             return;
         }
         let terms = Terms {
-            user_name: visitor.profile.mn_identifier.to_string(),
+            user_name: profile.mn_identifier.to_string(),
             ..Terms::default()
         };
         let session = Session {
             grant: Grant {
-                profile: visitor.profile.clone(),
+                profile: profile.clone(),
                 terms,
             },
             since: now.monotonic,
@@ -295,8 +294,8 @@ impl<R: Role> Engine<R> {
             changed: false,
             untold: true,
         };
-        self.sessions.hosts.insert(visitor.link, session);
-        self.sessions.touched.push(visitor.link);
+        self.sessions.hosts.insert(link, session);
+        self.sessions.touched.push(link);
     }
 
     /// Lets another policy say who may attach from now on. Nobody is asked about who is here already.

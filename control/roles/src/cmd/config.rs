@@ -1,6 +1,6 @@
 //! How a central mobility database is set up.
 
-use crate::RevocationConfig;
+use crate::{HeartbeatConfig, RevocationConfig};
 use serde::{Deserialize, Serialize};
 use std::net::Ipv6Addr;
 use std::time::Duration;
@@ -78,6 +78,11 @@ pub struct CmdConfig {
     pub pacing_rate: u32,
     /// Those that may go out at once when there were none before.
     pub pacing_burst: u32,
+    /// How MAARs are watched; nothing ends because one is down.
+    pub heartbeat: HeartbeatConfig,
+    /// Whether a MAAR that has restarted without its sessions, or is back, is told again where the hosts are
+    /// whose prefixes it anchors.
+    pub renew_when_restarted: bool,
     /// Seed of the jitter of retransmissions, and of the first sequence number.
     pub seed: u64,
 }
@@ -116,6 +121,8 @@ impl CmdConfig {
             max_move_rate: 5,
             pacing_rate: 20_000,
             pacing_burst: 64,
+            heartbeat: HeartbeatConfig::default(),
+            renew_when_restarted: true,
             seed,
         }
     }

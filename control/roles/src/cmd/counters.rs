@@ -1,6 +1,7 @@
 //! What a central mobility database counts.
 
 use crate::counters::counters;
+use crate::heartbeat::heartbeat_counters;
 use wire::mh::Status;
 
 counters! {
@@ -71,10 +72,23 @@ counters! {
         AcknowledgementOfOther = "acknowledgement_for_other_serving_maar": "Acknowledgements ignored: their Serving MAAR option names another MAAR than the one that serves the host",
         AcknowledgementWithoutPrefix = "acknowledgement_without_prefix": "Acknowledgements ignored: accepted, but with no Home Network Prefix option",
         UnexpectedMessage = "unexpected_message": "Messages ignored: of a type that a CMD has no part in",
+        HeartbeatsSent = "heartbeats_sent": "Heartbeat Requests sent",
+        HeartbeatsAnswered = "heartbeats_answered": "Heartbeat Requests of ours that were answered",
+        HeartbeatsReceived = "heartbeats_received": "Heartbeat Requests that were answered here",
+        HeartbeatsUnanswered = "heartbeats_unanswered": "Heartbeat Requests ignored: more than ten of a second of one peer are not answered",
+        HeartbeatsUnexpected = "heartbeats_unexpected": "Heartbeat Responses ignored: they answer nothing that was asked of their sender",
+        HeartbeatsByStrangers = "heartbeats_by_strangers": "Heartbeats ignored: their sender is no MAAR of the domain",
+        RestartNotices = "restart_notices_sent": "Unsolicited Heartbeat Responses sent to tell of a restart",
+        PeersDown = "peers_down": "Times that a MAAR stopped answering heartbeats",
+        PeersRestarted = "peers_restarted": "Times that a MAAR told of a restart that lost its sessions",
+        PeersWithoutHeartbeats = "peers_without_heartbeats": "Peers that do not know heartbeats, and are not asked any more",
+        AnchorsAskedAnew = "anchors_asked_anew": "Times that a MAAR which has restarted without its sessions, or is back, was told again where a host is",
         BindingErrors = "binding_errors_received": "Binding Errors that arrived",
         UnknownType = "unknown_type": "Messages of a type that a CMD does not know",
     }
 }
+
+heartbeat_counters!(CmdCounter);
 
 impl CmdCounter {
     /// The counter of answers with `status`.

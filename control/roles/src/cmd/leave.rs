@@ -115,6 +115,7 @@ impl Cmd {
         entry.held = None;
         self.cache.reindex(session, &before);
         self.counters.add(CmdCounter::SessionsDeregistered);
+        self.serves(left, None, effects);
         self.cancel_aggregation(session, effects);
         effects.push(Effect::SetTimer {
             timer: Timer::BindingExpiry { session },
@@ -166,7 +167,7 @@ impl Cmd {
         };
         let before: Vec<HomeNetworkPrefix> = entry.prefixes().collect();
         entry.revoke_all(trigger);
-        entry.serving = None;
+        let served = entry.serving.take();
         entry.dismiss_all();
         entry.state = SessionState::Ending;
         entry.held = None;
@@ -175,6 +176,7 @@ impl Cmd {
         effects.push(Effect::CancelTimer {
             timer: Timer::BindingExpiry { session },
         });
+        self.serves(served, None, effects);
         self.cancel_aggregation(session, effects);
         self.store(session, effects);
         self.pursue(now, session, effects);

@@ -14,6 +14,8 @@ impl Cmd {
     pub(super) fn on_maars(&mut self, now: Now, maars: &[MaarPeer], effects: &mut Vec<Effect>) {
         let known = maars.iter();
         self.maars = known.map(|it| (it.address, it.pools.clone())).collect();
+        let addresses: Vec<Ipv6Addr> = self.maars.keys().copied().collect();
+        self.peers.name(&addresses, effects);
         let touched = self.cache.iter().filter(|entry| {
             let mut anchors = entry.anchors.iter();
             anchors.any(|it| !self.maars.contains_key(&it.address))

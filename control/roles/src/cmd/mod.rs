@@ -62,6 +62,7 @@ mod exchange;
 mod leave;
 mod maars;
 mod pace;
+mod peers;
 mod register;
 mod request;
 mod restore;
@@ -75,6 +76,7 @@ pub use view::{AnchorState, AnchorView, SessionState, SessionView};
 use crate::counters::{CounterView, Counters};
 use crate::effect::{Effect, Notice};
 use crate::event::Timer;
+use crate::heartbeat::{PeerView, Peers, Turns};
 use crate::message::{can_answer, ignored, ErrorSender, PerSecond};
 use crate::revocation::Revocations;
 use crate::store::Record;
@@ -109,6 +111,9 @@ pub struct Cmd {
     revocations: Revocations,
     /// Whose session each of those is about, by its number.
     revoking: BTreeMap<u16, u64>,
+    peers: Peers,
+    /// Sessions of which MAARs that have restarted or are back are told anew.
+    turns: Turns<u64>,
     /// Whether the timer of the pacer runs.
     pacing: bool,
 }
@@ -131,6 +136,8 @@ impl Cmd {
             pacer: Pacer::new(config.pacing_rate, config.pacing_burst),
             revocations: Revocations::default(),
             revoking: BTreeMap::new(),
+            peers: Peers::default(),
+            turns: Turns::default(),
             pacing: false,
             config,
         }
@@ -171,6 +178,11 @@ impl Cmd {
     /// What is known of one host.
     pub fn binding(&self, now: Now, host: &MnIdentifier) -> Option<SessionView> {
         self.cache.of(host).map(|entry| entry.view(now.monotonic))
+    }
+
+    /// The MAARs at `now`, and whether each is there.
+    pub fn peers(&self, now: Now) -> impl ExactSizeIterator<Item = PeerView> + '_ {
+        self.peers.views(now.monotonic)
     }
 
     /// Every counter, with its description.
@@ -229,8 +241,14 @@ impl Cmd {
             Message::BindingRefreshRequest(_) => {
                 self.ignore(from, CmdCounter::UnexpectedMessage, effects);
             }
-            Message::BindingError(_) => self.ignore(from, CmdCounter::BindingErrors, effects),
-            Message::Heartbeat(_) | Message::Other { .. } => {
+            Message::BindingError(error) => {
+                let counters = &mut self.counters;
+                self.peers.on_binding_error(from, error, counters, effects);
+            }
+            Message::Heartbeat(heartbeat) => {
+                self.on_heartbeat(now, (from, to), heartbeat, effects);
+            }
+            Message::Other { .. } => {
                 self.errors.unrecognized(now.monotonic, from, to, effects);
                 self.ignore(from, CmdCounter::UnknownType, effects);
             }
@@ -247,6 +265,13 @@ impl Cmd {
             Timer::AnchorIndication { session, maar } => {
                 self.dispatch_indication(now, session, maar, effects);
             }
+            Timer::Heartbeat { peer } => self.on_heartbeat_timer(now, peer, effects),
+            Timer::RestartNotice => {
+                let local = self.config.address;
+                self.peers
+                    .tell_of_restart(local, &mut self.counters, effects);
+            }
+            Timer::PeerSessions => self.on_turn(now, effects),
             Timer::Pacing => self.on_pacing(now, effects),
             Timer::Revocation { sequence } => self.on_revocation_timer(now, sequence, effects),
             _ => {}
@@ -268,6 +293,11 @@ impl Role for Cmd {
             } => self.on_unauthenticated(now, (*from, *to), update, *status, effects),
             Event::Timer { timer } => self.on_timer(now, timer, effects),
             Event::Maars { maars } => self.on_maars(now, maars, effects),
+            Event::Started {
+                restart_counter,
+                lost,
+                ..
+            } => self.peers.start(*restart_counter, *lost),
             Event::Mode { mode } => self.mode = *mode,
             Event::Delete { mn_identifier } => self.on_delete(now, mn_identifier, effects),
             Event::Restored {

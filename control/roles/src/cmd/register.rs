@@ -226,7 +226,7 @@ impl Cmd {
             other.revoked = None;
         }
         entry.anchors.push(home);
-        entry.serving = Some(maar);
+        let served = entry.serving.replace(maar);
         entry.state = SessionState::Active;
         entry.link_layer = request.link_layer.map(<[u8]>::to_vec);
         entry.access_technology = request.access_technology;
@@ -236,6 +236,7 @@ impl Cmd {
         entry.granted = granted;
         entry.deadline = now.monotonic + lifetime;
         self.cache.reindex(session, &before);
+        self.serves(served, Some(maar), effects);
         effects.push(Effect::SetTimer {
             timer: Timer::BindingExpiry { session },
             after: lifetime,

@@ -68,6 +68,7 @@ impl Cmd {
                 after: left,
             });
         }
+        self.serves(None, entry.serving, effects);
         self.cache.insert(entry);
         self.counters.add(CmdCounter::SessionsRestored);
         self.lose(session, &lost, RevocationTrigger::ADMINISTRATIVE);

@@ -1,6 +1,7 @@
 //! What a local mobility anchor counts.
 
 use crate::counters::counters;
+use crate::heartbeat::heartbeat_counters;
 use wire::mh::Status;
 
 counters! {
@@ -83,6 +84,8 @@ counters! {
         UnknownType = "unknown_type": "Messages of a type that an anchor does not know",
     }
 }
+
+heartbeat_counters!(LmaCounter);
 
 impl LmaCounter {
     /// The counter of answers with `status`.

@@ -207,7 +207,10 @@ impl Lma {
             Message::BindingRefreshRequest(_) => {
                 self.ignore(from, LmaCounter::UnexpectedRefreshRequest, effects);
             }
-            Message::BindingError(error) => self.on_binding_error(from, error, effects),
+            Message::BindingError(error) => {
+                let counters = &mut self.counters;
+                self.peers.on_binding_error(from, error, counters, effects);
+            }
             Message::RevocationIndication(indication) => {
                 self.on_revocation_indication(now, (from, to), indication, effects);
             }
@@ -339,7 +342,11 @@ impl Role for Lma {
             } => self.on_heartbeat_timer(now, *peer, effects),
             Event::Timer {
                 timer: Timer::RestartNotice,
-            } => self.on_restart_notice(effects),
+            } => {
+                let local = self.config.address;
+                self.peers
+                    .tell_of_restart(local, &mut self.counters, effects);
+            }
             Event::Timer {
                 timer: Timer::PeerSessions,
             } => self.on_turn(now, effects),

@@ -7,7 +7,7 @@ use crate::effect::Effect;
 use crate::heartbeat::{Asked, Fate, Told};
 use crate::Now;
 use std::net::Ipv6Addr;
-use wire::mh::{BindingError, Heartbeat};
+use wire::mh::Heartbeat;
 
 impl Lma {
     pub(super) fn on_heartbeat(
@@ -17,24 +17,11 @@ impl Lma {
         heartbeat: &Heartbeat,
         effects: &mut Vec<Effect>,
     ) {
-        let from = ends.0;
-        let told = self
-            .peers
-            .on_heartbeat(now.monotonic, ends, heartbeat, effects);
-        if heartbeat.response && matches!(told, Told::There | Told::Back | Told::Restarted { .. }) {
-            self.counters.add(LmaCounter::HeartbeatsAnswered);
-        }
-        match told {
-            Told::Stranger => self.ignore(from, LmaCounter::HeartbeatsByStrangers, effects),
-            Told::TooMany => self.ignore(from, LmaCounter::HeartbeatsUnanswered, effects),
-            Told::Unexpected => self.ignore(from, LmaCounter::HeartbeatsUnexpected, effects),
-            Told::Asked => self.counters.add(LmaCounter::HeartbeatsReceived),
-            Told::There | Told::Back => {}
-            Told::Restarted { until } => {
-                self.counters.add(LmaCounter::PeersRestarted);
-                if self.config.end_when_restarted {
-                    self.put_turns(from, Fate::Anew { until }, effects);
-                }
+        let peers = &mut self.peers;
+        let told = peers.hear(now.monotonic, ends, heartbeat, &mut self.counters, effects);
+        if let Told::Restarted { until } = told {
+            if self.config.end_when_restarted {
+                self.put_turns(ends.0, Fate::Anew { until }, effects);
             }
         }
     }
@@ -45,40 +32,13 @@ impl Lma {
         peer: Ipv6Addr,
         effects: &mut Vec<Effect>,
     ) {
-        let (config, local) = (self.config.heartbeat, self.config.address);
-        let asked = self
-            .peers
-            .ask(&config, now.monotonic, (local, peer), effects);
-        if asked != Asked::Not {
-            self.counters.add(LmaCounter::HeartbeatsSent);
+        let config = self.config.heartbeat;
+        let (until, ends) = (now.monotonic, (self.config.address, peer));
+        let peers = &mut self.peers;
+        let asked = peers.look(&config, until, ends, &mut self.counters, effects);
+        if asked == Asked::Down && config.end_when_down {
+            self.put_turns(peer, Fate::Down { until }, effects);
         }
-        if asked == Asked::Down {
-            self.counters.add(LmaCounter::PeersDown);
-            if config.end_when_down {
-                let until = now.monotonic;
-                self.put_turns(peer, Fate::Down { until }, effects);
-            }
-        }
-    }
-
-    pub(super) fn on_restart_notice(&mut self, effects: &mut Vec<Effect>) {
-        for _ in 0..self.peers.announce(self.config.address, effects) {
-            self.counters.add(LmaCounter::RestartNotices);
-        }
-    }
-
-    pub(super) fn on_binding_error(
-        &mut self,
-        from: Ipv6Addr,
-        error: &BindingError,
-        effects: &mut Vec<Effect>,
-    ) {
-        if error.status == BindingError::UNRECOGNIZED_MH_TYPE
-            && self.peers.on_unknown_type(from, effects)
-        {
-            self.counters.add(LmaCounter::PeersWithoutHeartbeats);
-        }
-        self.ignore(from, LmaCounter::BindingErrors, effects);
     }
 
     fn put_turns(&mut self, peer: Ipv6Addr, fate: Fate, effects: &mut Vec<Effect>) {

@@ -6,7 +6,7 @@ use crate::advertising::Advertising;
 use crate::effect::LogicalRouter;
 use crate::mag::AttachOn;
 use crate::pool::Pools;
-use crate::RevocationConfig;
+use crate::{HeartbeatConfig, RevocationConfig};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::net::Ipv6Addr;
@@ -70,6 +70,10 @@ pub struct MaarConfig {
     pub remembered_refusals: usize,
     /// What hosts are advertised.
     pub advertising: Advertising,
+    /// How the database is watched; nothing ends because it is down.
+    pub heartbeat: HeartbeatConfig,
+    /// Whether hosts are registered anew when the database has restarted without its sessions, or is back.
+    pub renew_when_restarted: bool,
     /// Seed of the jitter and of the first sequence number.
     pub seed: u64,
 }
@@ -125,6 +129,8 @@ impl MaarConfig {
             refusal_hold: Duration::from_secs(30),
             remembered_refusals: 4096,
             advertising: Advertising::default(),
+            heartbeat: HeartbeatConfig::default(),
+            renew_when_restarted: true,
             seed,
         }
     }

@@ -1,6 +1,7 @@
 //! What a mobility anchor and access router counts.
 
 use crate::counters::counters;
+use crate::heartbeat::heartbeat_counters;
 
 counters! {
     /// Counters of a mobility anchor and access router.
@@ -99,8 +100,21 @@ counters! {
         EchoMismatch = "acknowledgement_with_wrong_echo": "Acknowledgements ignored: they are about another prefix",
         WithoutPrefix = "acknowledgement_without_prefix": "Acknowledgements ignored: accepted, but without a prefix or lifetime",
         UnexpectedUpdate = "unexpected_update": "Updates that are no proxy registration",
+        HeartbeatsSent = "heartbeats_sent": "Heartbeat Requests sent",
+        HeartbeatsAnswered = "heartbeats_answered": "Heartbeat Requests of ours that were answered",
+        HeartbeatsReceived = "heartbeats_received": "Heartbeat Requests that were answered here",
+        HeartbeatsUnanswered = "heartbeats_unanswered": "Heartbeat Requests ignored: more than ten of a second of one peer are not answered",
+        HeartbeatsUnexpected = "heartbeats_unexpected": "Heartbeat Responses ignored: they answer nothing that was asked of their sender",
+        HeartbeatsByStrangers = "heartbeats_by_strangers": "Heartbeats ignored: their sender is not the database",
+        RestartNotices = "restart_notices_sent": "Unsolicited Heartbeat Responses sent to tell of a restart",
+        PeersDown = "peers_down": "Times that the database stopped answering heartbeats",
+        PeersRestarted = "peers_restarted": "Times that the database told of a restart that lost its sessions",
+        PeersWithoutHeartbeats = "peers_without_heartbeats": "Peers that do not know heartbeats, and are not asked any more",
+        HostsRenewed = "hosts_renewed_with_database": "Hosts registered anew because the database has restarted without its sessions, or is back",
         BindingErrors = "binding_errors_received": "Binding Errors that arrived",
         UnknownType = "unknown_type": "Messages of a type that a gateway does not know",
         UnexpectedAnswer = "unexpected_authentication": "Answers about hosts that nobody had asked about any more",
     }
 }
+
+heartbeat_counters!(MaarCounter);

@@ -83,6 +83,7 @@ mod leases;
 mod leave;
 mod neighbours;
 mod node;
+mod peers;
 mod previous;
 mod restore;
 mod revoke;
@@ -100,6 +101,7 @@ pub use view::{NodeState, NodeView, PreviousView, SoughtView};
 use crate::counters::{Counter, CounterView};
 use crate::effect::Effect;
 use crate::event::{HostLink, NodeTimer, RevocationScope, Timer};
+use crate::heartbeat::{PeerView, Peers, Turns};
 use crate::message::{can_answer, ignored, ErrorSender, PerSecond};
 use crate::refusal::Refusals;
 use crate::revocation::Revocations;
@@ -135,6 +137,10 @@ pub struct Maar {
     refusals: Refusals,
     /// What others are told of prefixes that we have let go of.
     revocations: Revocations,
+    /// The database, if there is one.
+    peers: Peers,
+    /// Hosts that are registered anew, for the database has lost them.
+    turns: Turns<MnIdentifier>,
     errors: ErrorSender,
     /// Updates by strangers that are answered.
     strangers: PerSecond<100>,
@@ -154,6 +160,8 @@ impl Maar {
             queries: PerSecond::default(),
             refusals: Refusals::default(),
             revocations: Revocations::default(),
+            peers: Peers::default(),
+            turns: Turns::default(),
             errors: ErrorSender::default(),
             strangers: PerSecond::default(),
         }
@@ -175,6 +183,11 @@ impl Maar {
         let here = here.map(move |node| node.view(now.monotonic, false));
         let left = self.leaving.values();
         here.chain(left.map(move |node| node.view(now.monotonic, true)))
+    }
+
+    /// The database at `now`, and whether it is there; nobody where there is none.
+    pub fn peers(&self, now: Now) -> impl ExactSizeIterator<Item = PeerView> + '_ {
+        self.peers.views(now.monotonic)
     }
 
     /// Every counter, with its description.
@@ -234,7 +247,13 @@ impl Maar {
             Message::RevocationAcknowledgement(answer) => {
                 self.on_revocation_acknowledgement(from, answer, effects);
             }
-            Message::BindingError(_) => self.ignore(from, MaarCounter::BindingErrors, effects),
+            Message::BindingError(error) => {
+                let counters = &mut self.core.counters;
+                self.peers.on_binding_error(from, error, counters, effects);
+            }
+            Message::Heartbeat(heartbeat) => {
+                self.on_heartbeat(now, (from, to), heartbeat, effects);
+            }
             _ => {
                 self.errors.unrecognized(now.monotonic, from, to, effects);
                 self.ignore(from, MaarCounter::UnknownType, effects);
@@ -242,7 +261,26 @@ impl Maar {
         }
     }
 
-    fn on_timer(
+    fn on_timer(&mut self, now: Now, timer: &Timer, effects: &mut Vec<Effect>) {
+        match timer {
+            Timer::Node {
+                mn_identifier,
+                what,
+            } => self.on_node_timer(now, mn_identifier, *what, effects),
+            Timer::Revocation { sequence } => self.on_revocation_timer(*sequence, effects),
+            Timer::Heartbeat { peer } => self.on_heartbeat_timer(now, *peer, effects),
+            Timer::RestartNotice => {
+                let core = &mut self.core;
+                let local = core.config.address;
+                self.peers
+                    .tell_of_restart(local, &mut core.counters, effects);
+            }
+            Timer::PeerSessions => self.on_turn(now, effects),
+            _ => {}
+        }
+    }
+
+    fn on_node_timer(
         &mut self,
         now: Now,
         host: &MnIdentifier,
@@ -298,16 +336,7 @@ impl Role for Maar {
                 self.on_information(now, (*link, *from), reply, effects);
             }
             Event::HostGone { link, why } => self.on_host_gone(now, *link, *why, effects),
-            Event::Timer {
-                timer:
-                    Timer::Node {
-                        mn_identifier,
-                        what,
-                    },
-            } => self.on_timer(now, mn_identifier, *what, effects),
-            Event::Timer {
-                timer: Timer::Revocation { sequence },
-            } => self.on_revocation_timer(*sequence, effects),
+            Event::Timer { timer } => self.on_timer(now, timer, effects),
             Event::Neighbours { neighbours } => self.on_neighbours(now, neighbours, effects),
             Event::AccessPolicyChanged => self.on_access_policy(now, effects),
             Event::AccessPolicyChangedFor { link } => self.ask_again(now, *link, effects),
@@ -323,13 +352,17 @@ impl Role for Maar {
                 scope: RevocationScope::Host { mn_identifier },
             } => self.delete(now, mn_identifier, effects),
             Event::Refused { prefix } => self.on_refused(now, *prefix, effects),
+            Event::Started {
+                restart_counter,
+                lost,
+                ..
+            } => self.start(*restart_counter, *lost, effects),
             Event::Restored {
                 record: Record::Node(record),
             } => self.on_restored(now, record, effects),
             // Other roles', or of no consequence here: addresses are the hosts' own affair, and what
             // is anchored outlives the process.
-            Event::Timer { .. }
-            | Event::Unauthenticated { .. }
+            Event::Unauthenticated { .. }
             | Event::Leases { .. }
             | Event::TakeOver { .. }
             | Event::Policy { .. }
@@ -337,9 +370,9 @@ impl Role for Maar {
             | Event::Anchors { .. }
             | Event::Mode { .. }
             | Event::Revoke { .. }
-            | Event::Started { .. }
             | Event::Restored { .. }
             | Event::Shutdown => {}
         }
+        self.share(effects);
     }
 }

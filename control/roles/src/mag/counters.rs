@@ -1,6 +1,7 @@
 //! What a mobile access gateway counts.
 
 use crate::counters::counters;
+use crate::heartbeat::heartbeat_counters;
 
 counters! {
     /// Counters of a mobile access gateway.
@@ -76,3 +77,5 @@ counters! {
         UnexpectedAnswer = "unexpected_authentication": "Answers about hosts that nobody had asked about any more",
     }
 }
+
+heartbeat_counters!(MagCounter);

@@ -215,7 +215,10 @@ impl Mag {
                 }
                 self.ignore(from, MagCounter::UnexpectedUpdate, effects);
             }
-            Message::BindingError(error) => self.on_binding_error(from, error, effects),
+            Message::BindingError(error) => {
+                let counters = &mut self.core.counters;
+                self.peers.on_binding_error(from, error, counters, effects);
+            }
             Message::Heartbeat(_) if !can_answer(from) => {
                 self.ignore(from, MagCounter::SourceNotUnicast, effects);
             }
@@ -260,7 +263,12 @@ impl Mag {
             }
             Timer::Revocation { sequence } => self.on_revocation_timer(*sequence, effects),
             Timer::Heartbeat { peer } => self.on_heartbeat_timer(now, *peer, effects),
-            Timer::RestartNotice => self.on_restart_notice(effects),
+            Timer::RestartNotice => {
+                let core = &mut self.core;
+                let local = core.config.address;
+                self.peers
+                    .tell_of_restart(local, &mut core.counters, effects);
+            }
             Timer::PeerSessions => self.on_turn(now, effects),
             // Other roles'.
             Timer::BindingExpiry { .. }

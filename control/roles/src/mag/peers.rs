@@ -8,7 +8,7 @@ use crate::effect::Effect;
 use crate::heartbeat::{Asked, Fate, Told};
 use crate::Now;
 use std::net::Ipv6Addr;
-use wire::mh::{BindingError, Heartbeat};
+use wire::mh::Heartbeat;
 
 impl Mag {
     pub(super) fn on_heartbeat(
@@ -18,27 +18,14 @@ impl Mag {
         heartbeat: &Heartbeat,
         effects: &mut Vec<Effect>,
     ) {
-        let from = ends.0;
-        let told = self
-            .peers
-            .on_heartbeat(now.monotonic, ends, heartbeat, effects);
-        let counters = &mut self.core.counters;
-        if heartbeat.response && matches!(told, Told::There | Told::Back | Told::Restarted { .. }) {
-            counters.add(MagCounter::HeartbeatsAnswered);
-        }
+        let core = &mut self.core;
         // What an anchor that has restarted, or was away, has of a host is not known.
         let until = now.monotonic;
-        match told {
-            Told::Stranger => self.ignore(from, MagCounter::HeartbeatsByStrangers, effects),
-            Told::TooMany => self.ignore(from, MagCounter::HeartbeatsUnanswered, effects),
-            Told::Unexpected => self.ignore(from, MagCounter::HeartbeatsUnexpected, effects),
-            Told::Asked => counters.add(MagCounter::HeartbeatsReceived),
-            Told::There => {}
-            Told::Back => self.put_turns(from, Fate::Anew { until }, effects),
-            Told::Restarted { .. } => {
-                counters.add(MagCounter::PeersRestarted);
-                self.put_turns(from, Fate::Anew { until }, effects);
-            }
+        let told = self
+            .peers
+            .hear(until, ends, heartbeat, &mut core.counters, effects);
+        if matches!(told, Told::Back | Told::Restarted { .. }) {
+            self.put_turns(ends.0, Fate::Anew { until }, effects);
         }
     }
 
@@ -48,40 +35,15 @@ impl Mag {
         peer: Ipv6Addr,
         effects: &mut Vec<Effect>,
     ) {
-        let (config, local) = (self.core.config.heartbeat, self.core.config.address);
+        let core = &mut self.core;
+        let config = core.config.heartbeat;
+        let (until, ends) = (now.monotonic, (core.config.address, peer));
         let asked = self
             .peers
-            .ask(&config, now.monotonic, (local, peer), effects);
-        if asked != Asked::Not {
-            self.core.counters.add(MagCounter::HeartbeatsSent);
+            .look(&config, until, ends, &mut core.counters, effects);
+        if asked == Asked::Down && config.end_when_down {
+            self.put_turns(peer, Fate::Down { until }, effects);
         }
-        if asked == Asked::Down {
-            self.core.counters.add(MagCounter::PeersDown);
-            if config.end_when_down {
-                let until = now.monotonic;
-                self.put_turns(peer, Fate::Down { until }, effects);
-            }
-        }
-    }
-
-    pub(super) fn on_restart_notice(&mut self, effects: &mut Vec<Effect>) {
-        for _ in 0..self.peers.announce(self.core.config.address, effects) {
-            self.core.counters.add(MagCounter::RestartNotices);
-        }
-    }
-
-    pub(super) fn on_binding_error(
-        &mut self,
-        from: Ipv6Addr,
-        error: &BindingError,
-        effects: &mut Vec<Effect>,
-    ) {
-        if error.status == BindingError::UNRECOGNIZED_MH_TYPE
-            && self.peers.on_unknown_type(from, effects)
-        {
-            self.core.counters.add(MagCounter::PeersWithoutHeartbeats);
-        }
-        self.ignore(from, MagCounter::BindingErrors, effects);
     }
 
     fn put_turns(&mut self, lma: Ipv6Addr, fate: Fate, effects: &mut Vec<Effect>) {

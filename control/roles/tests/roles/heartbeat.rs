@@ -13,7 +13,7 @@ use wire::mh::*;
 /// Between two requests, in milliseconds.
 const INTERVAL: u64 = 60_000;
 
-fn watching() -> HeartbeatConfig {
+pub fn watching() -> HeartbeatConfig {
     HeartbeatConfig {
         interval: Duration::from_millis(INTERVAL),
         missing_allowed: 2,
@@ -52,19 +52,19 @@ fn attach(mag: &mut Mag, ms: u64, host: u8, name: &str, prefix: &str) {
     );
 }
 
-fn asks(peer: &str) -> Timer {
+pub fn asks(peer: &str) -> Timer {
     Timer::Heartbeat { peer: ip(peer) }
 }
 
 /// The one heartbeat that effects send.
-fn heartbeat(effects: &[Effect]) -> (Ipv6Addr, &Heartbeat) {
+pub fn heartbeat(effects: &[Effect]) -> (Ipv6Addr, &Heartbeat) {
     match sent(effects).as_slice() {
         [(_, to, Message::Heartbeat(heartbeat))] => (*to, heartbeat),
         other => panic!("not one heartbeat: {other:?}"),
     }
 }
 
-fn response(sequence: u32, counter: u32) -> Heartbeat {
+pub fn response(sequence: u32, counter: u32) -> Heartbeat {
     Heartbeat {
         unsolicited: false,
         response: true,
@@ -73,19 +73,24 @@ fn response(sequence: u32, counter: u32) -> Heartbeat {
     }
 }
 
-fn unsolicited(counter: u32) -> Heartbeat {
+pub fn unsolicited(counter: u32) -> Heartbeat {
     Heartbeat {
         unsolicited: true,
         ..response(0, counter)
     }
 }
 
-fn hears(role: &mut impl Role, ms: u64, (from, to): (&str, &str), it: Heartbeat) -> Vec<Effect> {
+pub fn hears(
+    role: &mut impl Role,
+    ms: u64,
+    (from, to): (&str, &str),
+    it: Heartbeat,
+) -> Vec<Effect> {
     tell(role, ms, message_event(from, to, Message::Heartbeat(it)))
 }
 
 /// Has a role ask a peer, which answers with this Restart Counter.
-fn answered_with(
+pub fn answered_with(
     role: &mut impl Role,
     ms: u64,
     (peer, ours): (&str, &str),
@@ -98,12 +103,12 @@ fn answered_with(
     hears(role, ms + 2, (peer, ours), response(sequence, counter))
 }
 
-fn peer(views: impl Iterator<Item = PeerView>, address: &str) -> PeerView {
+pub fn peer(views: impl Iterator<Item = PeerView>, address: &str) -> PeerView {
     let mut views = views.filter(|view| view.address == ip(address));
     views.next().expect("a peer")
 }
 
-fn notices(effects: &[Effect]) -> Vec<&Notice> {
+pub fn notices(effects: &[Effect]) -> Vec<&Notice> {
     let notices = effects.iter().filter_map(|effect| match effect {
         Effect::Notify { notice } => Some(notice),
         _ => None,
@@ -235,7 +240,7 @@ fn an_answer_to_nothing_is_ignored() {
 }
 
 /// Asks MAG1 at an anchor until it is down; returns what that does, and when.
-fn fails(role: &mut impl Role, peer: &str, from: u64) -> (Vec<Effect>, u64) {
+pub fn fails(role: &mut impl Role, peer: &str, from: u64) -> (Vec<Effect>, u64) {
     let mut ms = from;
     // One request, and then as many without an answer as are allowed, and one more.
     for _ in 0..3 {

@@ -18,6 +18,7 @@ mod domain;
 mod domains;
 mod draft;
 mod heartbeat;
+mod heartbeat_domain;
 mod interfaces;
 mod interfaces_mag;
 mod interfaces_model;
