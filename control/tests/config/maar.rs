@@ -1,59 +1,6 @@
 //! What is wrong with the configuration of a mobility anchor and access router.
 
-use super::{load, said};
-
-/// One that is right, to be spoiled.
-const MAAR: &str = r#"[gateway]
-name = "maar"
-
-[workers]
-cores = [1]
-
-[[port]]
-name = "core0"
-device = "net_null0"
-
-[[port]]
-name = "acc0"
-device = "net_null1"
-
-[[interface]]
-name = "core"
-port = "core0"
-kind = "core"
-addresses = ["2001:db8:c::21/64"]
-
-[[interface]]
-name = "access"
-port = "acc0"
-kind = "access"
-router = "fe80::21"
-mac = "02:00:5e:00:52:21"
-
-[maar]
-address = "2001:db8:c::21"
-cmd = "2001:db8:c::c"
-policy = "policy.toml"
-pools = [{ prefix = "2001:db8:2100::/40", length = 64 }]
-
-[[maar.neighbour]]
-address = "2001:db8:c::22"
-pools = ["2001:db8:2200::/40"]
-router = "fe80::22"
-mac = "02:00:5e:00:52:22"
-
-[[maar.neighbour]]
-address = "2001:db8:c::23"
-pools = ["2001:db8:2300::/40", "2001:db8:2400::/40"]
-"#;
-
-/// With `from` replaced by `to` it is refused, and that `expected` is said, is all that is said.
-#[track_caller]
-fn refused(from: &str, to: &str, expected: &str) {
-    assert!(MAAR.contains(from), "`{from}` is not there to be spoiled");
-    let error = load(&MAAR.replacen(from, to, 1), "").expect_err("it should be refused");
-    assert_eq!(said(&error), [expected]);
-}
+use super::{load, refused, said, MAAR};
 
 #[test]
 fn the_unspoiled_file_loads() {
@@ -75,14 +22,14 @@ fn pools_that_overlap_are_refused_with_their_line() {
         let said = format!(
             "test.toml:36: {to} overlaps {whose}: a prefix belongs to one MAAR; make one of them smaller"
         );
-        refused(pool, &format!("\"{to}\""), &said);
+        refused(MAAR, pool, &format!("\"{to}\""), &said);
     }
     for to in ["2001:db8:2200::/40", "2001:db8:2242::/48"] {
         let said = format!(
             "test.toml:42: {to} overlaps 2001:db8:2200::/40 of 2001:db8:c::22: a prefix belongs to one MAAR; \
              make one of them smaller"
         );
-        refused("\"2001:db8:2400::/40\"", &format!("\"{to}\""), &said);
+        refused(MAAR, "\"2001:db8:2400::/40\"", &format!("\"{to}\""), &said);
     }
 }
 
@@ -125,7 +72,7 @@ fn a_mistyped_key_or_value_is_answered_with_its_line() {
             "test.toml:36: unknown key `controll`; did you mean \"control\"?",
         ),
     ] {
-        refused(from, to, expected);
+        refused(MAAR, from, to, expected);
     }
 }
 
@@ -174,7 +121,7 @@ fn neighbours_are_other_maars() {
             "test.toml:34: give `router`, a link-local address, and `mac`, a unicast one, or neither",
         ),
     ] {
-        refused(from, to, expected);
+        refused(MAAR, from, to, expected);
     }
 }
 
@@ -214,6 +161,32 @@ fn ways_to_find_anchors_that_exclude_one_another_are_refused() {
     assert_eq!(said_of(&odd).len(), 1);
 }
 
+/// RADIUS servers say who a host is; where it is anchored is not theirs to say.
+///
+/// Proves S2-04.
+#[test]
+fn servers_are_asked_and_name_no_anchor() {
+    let aaa = |more: &str| {
+        let server =
+            "[[aaa.server]]\naddress = \"192.0.2.1:1812\"\nsecret_file = \"policy.toml\"\n";
+        let text = format!("{MAAR}\n[aaa]\n{more}{server}");
+        load(&text, "# a secret\n").map_or_else(|error| said(&error), |_| Vec::new())
+    };
+    let lines = MAAR.lines().count();
+    let secret = format!("test.toml:{}: ", lines + 5);
+    let without = aaa("");
+    assert!(
+        without.iter().all(|it| it.starts_with(&secret)),
+        "{without:?}"
+    );
+    let named = aaa("lma = \"2001:db8:c::1\"\n");
+    let expected = format!(
+        "test.toml:{}: a MAAR's hosts have no LMA: each MAAR that they come to anchors them; remove it",
+        lines + 3
+    );
+    assert!(named.contains(&expected), "{named:?}");
+}
+
 #[test]
 fn numbers_are_within_reason() {
     for (line, place) in [
@@ -235,6 +208,18 @@ fn numbers_are_within_reason() {
         };
         assert!(said.starts_with(&format!("test.toml:{place}: ")), "{said}");
         assert!(said.contains("is out of range; give "), "{said}");
+    }
+    for line in [
+        "interval = 3601",
+        "missing_allowed = 101",
+        "sessions_per_second = 19",
+        "end_when_down = true",
+    ] {
+        let table = format!("[maar.heartbeat]\n{line}\n[[maar.neighbour]]");
+        let text = MAAR.replacen("[[maar.neighbour]]", &table, 1);
+        let said = said(&load(&text, "").expect_err(line));
+        assert_eq!(said.len(), 1, "{line}: {said:?}");
+        assert!(said[0].starts_with("test.toml:35: "), "{said:?}");
     }
     let distributed = "discovery = \"node-information\"\n";
     let alone = MAAR.replacen("cmd = \"2001:db8:c::c\"\n", distributed, 1);

@@ -4,9 +4,13 @@
 mod cmd;
 mod domains;
 mod examples;
+mod files;
+mod links;
 mod maar;
+mod machine;
 mod policy;
-mod refused;
+mod protocol;
+mod servers;
 
 use control::config::{Config, Error, Machine};
 use std::path::Path;
@@ -18,11 +22,16 @@ fn machine() -> Machine {
     }
 }
 
-/// A MAG's configuration that is right, to be spoiled.
-const MAG: &str = r#"[gateway]
-name = "mag"
-socket = "mag.sock"
-
+/// The configuration of a gateway with hosts that is right, to be spoiled: `gateway` stands behind its name,
+/// `role` at the end.
+macro_rules! with_hosts {
+    ($name:literal, $gateway:literal, $address:literal, $router:literal, $mac:literal, $role:literal) => {
+        concat!(
+            "[gateway]\nname = \"",
+            $name,
+            "\"\n",
+            $gateway,
+            r#"
 [workers]
 cores = [1]
 
@@ -38,19 +47,61 @@ device = "net_null1"
 name = "core"
 port = "core0"
 kind = "core"
-addresses = ["2001:db8:c::11/64"]
+addresses = [""#,
+            $address,
+            r#"/64"]
 
 [[interface]]
 name = "access"
 port = "acc0"
 kind = "access"
-router = "fe80::1"
-mac = "02:00:5e:00:52:13"
+router = ""#,
+            $router,
+            "\"\nmac = \"",
+            $mac,
+            "\"\n\n",
+            $role
+        )
+    };
+}
 
-[mag]
+/// A MAG's configuration that is right, to be spoiled.
+const MAG: &str = with_hosts!(
+    "mag",
+    "socket = \"mag.sock\"\n",
+    "2001:db8:c::11",
+    "fe80::1",
+    "02:00:5e:00:52:13",
+    r#"[mag]
 address = "2001:db8:c::11"
 policy = "policy.toml"
-"#;
+"#
+);
+
+/// A MAAR's configuration that is right, to be spoiled.
+const MAAR: &str = with_hosts!(
+    "maar",
+    "",
+    "2001:db8:c::21",
+    "fe80::21",
+    "02:00:5e:00:52:21",
+    r#"[maar]
+address = "2001:db8:c::21"
+cmd = "2001:db8:c::c"
+policy = "policy.toml"
+pools = [{ prefix = "2001:db8:2100::/40", length = 64 }]
+
+[[maar.neighbour]]
+address = "2001:db8:c::22"
+pools = ["2001:db8:2200::/40"]
+router = "fe80::22"
+mac = "02:00:5e:00:52:22"
+
+[[maar.neighbour]]
+address = "2001:db8:c::23"
+pools = ["2001:db8:2300::/40", "2001:db8:2400::/40"]
+"#
+);
 
 /// An LMA's configuration that is right, to be spoiled.
 const LMA: &str = r#"[gateway]
@@ -78,6 +129,18 @@ address = "2001:db8:c::1"
 policy = "policy.toml"
 pools = [{ prefix = "2001:db8:1000::/40" }]
 "#;
+
+/// A policy of the LMA that is right.
+const LMA_POLICY: &str = "mags = []\n";
+
+/// `good` with `from` replaced by `to` is refused, and that `expected` is said, is all that is said.
+#[track_caller]
+fn refused(good: &str, from: &str, to: &str, expected: &str) {
+    assert!(good.contains(from), "`{from}` is not there to be spoiled");
+    let policy = if good == LMA { LMA_POLICY } else { "" };
+    let error = load(&good.replacen(from, to, 1), policy).expect_err("it should be refused");
+    assert_eq!(said(&error), [expected]);
+}
 
 /// Loads a configuration and a policy file out of a directory of their own.
 fn load(config: &str, policy: &str) -> Result<Config, Error> {

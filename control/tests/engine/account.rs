@@ -17,7 +17,7 @@ use std::time::Duration;
 use tokio::sync::mpsc::Receiver;
 
 /// Somebody else is asked, whose answers the test gives.
-struct Elsewhere;
+pub struct Elsewhere;
 
 impl AccessPolicy for Elsewhere {
     fn authenticate(&mut self, _: HostLink, _: Option<&Grant>) -> Answer {
@@ -28,6 +28,7 @@ impl AccessPolicy for Elsewhere {
 fn grant(name: &str, terms: Terms) -> Grant {
     let defaults = Defaults {
         lma: "2001:db8:c::1".parse().ok(),
+        roaming: None,
         managed: false,
         other: false,
         interim_interval: Duration::ZERO,
@@ -70,11 +71,11 @@ fn let_in(world: &mut World, mn: &mut Host, link: HostLink, terms: Terms) {
     assert_eq!(visitors(world, MAG1).len(), 1);
 }
 
-fn take(records: &mut Receiver<Record>) -> Vec<Record> {
+pub fn take(records: &mut Receiver<Record>) -> Vec<Record> {
     std::iter::from_fn(|| records.try_recv().ok()).collect()
 }
 
-fn secs(seconds: u64) -> Option<Duration> {
+pub fn secs(seconds: u64) -> Option<Duration> {
     Some(Duration::from_secs(seconds))
 }
 

@@ -2,8 +2,9 @@
 //! that claim what is not theirs.
 
 use crate::bytes::{ip, mac_of, nd_packet, Seen};
+use crate::configuration::ROUTER_MAC;
 use crate::host::{echo, Host};
-use crate::story::{attach, domain, signalling, CN, CORE, MAG1, MN, ROUTER_MAC};
+use crate::story::{attach, domain, signalling, CN, CORE, MAG1, MN};
 use crate::world::{Member, World};
 use control::gateway::Gateway;
 use dataplane::verdict::{Drop, Verdict};

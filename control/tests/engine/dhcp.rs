@@ -1,10 +1,11 @@
 //! DHCPv6 through an access gateway: what is relayed to the server and back, and what is not.
 
 use crate::bytes::{ip, mac_of, packet, Seen};
+use crate::configuration::ROUTER_MAC;
 use crate::host::Host;
 use crate::story::{
     attach, bindings, domain, domain_of, domain_with_policies, signalling, ACCESS2, CAPACITY, CORE,
-    LMA, MAG1, MN, ROUTER_MAC,
+    LMA, MAG1, MN,
 };
 use crate::world::{Member, World};
 use control::gateway::Gateway;

@@ -1,10 +1,10 @@
 //! Neighbour discovery on core and access links, at packet level.
 
 use crate::bytes::{frame, ip, mac_of, nd_packet, Seen};
+use crate::configuration::ROUTER_MAC;
 use crate::host::{echo, Host};
 use crate::story::{
     advertisements, attach, domain, domain_with, meet, CAPACITY, CN, CORE, LMA, MAG1, MN,
-    ROUTER_MAC,
 };
 use crate::world::{port_mac, Member, World};
 use dataplane::key::TunnelId;

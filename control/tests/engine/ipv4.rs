@@ -1,7 +1,8 @@
 //! Hosts with IPv4 behind gateways: lease, ARP, tunnel, move (RFC 5844).
 
 use crate::bytes::{frame, icmp_packet, ip, nd_packet, packet};
-use crate::story::{domain_with_policies, CN, CORE, LMA, MAG1, MAG2, MN, ROUTER_MAC};
+use crate::configuration::ROUTER_MAC;
+use crate::story::{domain_with_policies, CN, CORE, LMA, MAG1, MAG2, MN};
 use crate::world::{port_mac, World};
 use dataplane::verdict::{Drop, Forward, Verdict};
 use std::net::Ipv4Addr;

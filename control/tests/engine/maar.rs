@@ -5,12 +5,13 @@
 //! ```
 
 use crate::bytes::{ip, mh_packet, packet, Seen};
+use crate::configuration::{maar_with_database, MAAR_POLICY};
 use crate::host::{echo, Host};
-use crate::story::{CAPACITY, CORE, MN, ROUTER_MAC};
+use crate::story::{CAPACITY, CORE, MN};
 use crate::world::{begin, port_mac, Member, Node, World};
 use control::gateway::Gateway;
 use roles::maar::{NodeState, NodeView};
-use roles::BoundPrefix;
+use roles::{BoundPrefix, PeerState};
 use std::net::Ipv6Addr;
 use std::time::Duration;
 use wire::ipv6::next_header;
@@ -18,67 +19,22 @@ use wire::mh::*;
 use wire::nd::{NdMessage, NdOption};
 
 const MAAR: &str = "2001:db8:c::21";
-const OTHER: &str = "2001:db8:c::22";
+pub const OTHER: &str = "2001:db8:c::22";
 const CMD: &str = "2001:db8:c::2c";
 
 /// A prefix that the other MAAR anchors.
-const OLD: &str = "2001:db8:2200:5::/64";
+pub const OLD: &str = "2001:db8:2200:5::/64";
 
-fn config() -> String {
-    format!(
-        r#"
-[gateway]
-name = "maar"
-[workers]
-cores = [0]
-[[port]]
-name = "core0"
-device = "net_null0"
-[[port]]
-name = "acc0"
-device = "net_null1"
-[[interface]]
-name = "core"
-port = "core0"
-kind = "core"
-addresses = ["{MAAR}/64"]
-[[interface]]
-name = "access"
-port = "acc0"
-kind = "access"
-router = "fe80::1"
-mac = "{ROUTER_MAC}"
-[error_source]
-address = "{MAAR}"
-[maar]
-address = "{MAAR}"
-cmd = "{CMD}"
-policy = "policy.toml"
-pools = [{{ prefix = "2001:db8:2100::/40", length = 64 }}]
-unused_after = 60
-[[maar.neighbour]]
-address = "{OTHER}"
-pools = ["2001:db8:2200::/40"]
-"#
-    )
-}
-
-const POLICY: &str = r#"
-[[host]]
-mac = "02:00:00:00:00:01"
-identifier = "mn1@example.net"
-"#;
-
-struct Domain {
-    world: World,
+pub struct Domain {
+    pub world: World,
     /// The database and the other MAAR, on one end.
-    core: Host,
-    mn: Host,
+    pub core: Host,
+    pub mn: Host,
 }
 
-/// The host is at the MAAR and has a prefix of the other one's besides.
-fn served() -> Domain {
-    let node = Node::new(0, &config(), POLICY, CAPACITY, begin());
+/// A MAAR without hosts.
+pub fn domain() -> Domain {
+    let node = Node::new(0, &maar_with_database(), MAAR_POLICY, CAPACITY, begin());
     let wires = vec![
         vec![Member::Port(0, 0), Member::End(CORE)],
         vec![Member::Port(0, 1), Member::End(MN)],
@@ -89,14 +45,14 @@ fn served() -> Domain {
     let mn = Host::new(MN, 1);
     let mut domain = Domain { world, core, mn };
     domain.rest(3);
+    domain
+}
+
+/// The host is at the MAAR and has a prefix of the other one's besides.
+fn served() -> Domain {
+    let mut domain = domain();
     domain.mn.solicit_router(&mut domain.world);
-    let update = domain.update();
-    let old = PreviousMaar {
-        address: ip(OTHER),
-        prefix: OLD.parse().unwrap(),
-    };
-    domain.accept(&update, Some(MobilityOption::PreviousMaar(old)));
-    domain.rest(2);
+    domain.serve();
     assert_eq!(domain.node().unwrap().state, NodeState::Served);
     assert_eq!(domain.bound(), [OLD, &domain.own().to_string()].map(bound));
     domain
@@ -107,8 +63,16 @@ fn bound(prefix: &str) -> BoundPrefix {
 }
 
 impl Domain {
-    /// Time passes, in which everybody answers who is asked; what mobility messages came to the core.
-    fn rest(&mut self, seconds: u32) -> Vec<Message> {
+    /// Time passes, in which everybody answers who is asked; what mobility messages came to the core, but for
+    /// heartbeats.
+    pub fn rest(&mut self, seconds: u32) -> Vec<Message> {
+        let mut heard = self.hear(seconds);
+        heard.retain(|message| !matches!(message, Message::Heartbeat(_)));
+        heard
+    }
+
+    /// The same with heartbeats.
+    fn hear(&mut self, seconds: u32) -> Vec<Message> {
         let mut heard = self.core.live(&mut self.world);
         for _ in 0..seconds {
             self.world.pass(Duration::from_secs(1));
@@ -119,7 +83,7 @@ impl Domain {
     }
 
     /// The update that the MAAR sends next.
-    fn update(&mut self) -> BindingUpdate {
+    pub fn update(&mut self) -> BindingUpdate {
         let heard = self.rest(1);
         let mut updates = heard.into_iter().filter_map(|message| match message {
             Message::BindingUpdate(update) => Some(update),
@@ -129,9 +93,20 @@ impl Domain {
     }
 
     /// The database says something to the MAAR.
-    fn tell(&mut self, message: &Message) {
+    pub fn tell(&mut self, message: &Message) {
         let packet = mh_packet(ip(CMD), ip(MAAR), message);
         self.core.send_to(&mut self.world, port_mac(0, 0), &packet);
+    }
+
+    /// The database accepts the host, and tells of its prefix of the other MAAR.
+    pub fn serve(&mut self) {
+        let update = self.update();
+        let old = PreviousMaar {
+            address: ip(OTHER),
+            prefix: OLD.parse().unwrap(),
+        };
+        self.accept(&update, Some(MobilityOption::PreviousMaar(old)));
+        self.rest(2);
     }
 
     fn accept(&mut self, update: &BindingUpdate, more: Option<MobilityOption>) {
@@ -153,26 +128,26 @@ impl Domain {
     }
 
     /// A correspondent's packet for the old prefix comes through the tunnel.
-    fn through_the_tunnel(&mut self) {
+    pub fn through_the_tunnel(&mut self) {
         let to = Ipv6Addr::from_bits(ip("2001:db8:2200:5::").to_bits() | 0x77);
         let inner = echo(ip("2001:db8:100::10"), to, 128, 1);
         let outer = packet(ip(OTHER), ip(MAAR), next_header::IPV6, 64, &inner);
         self.core.send_to(&mut self.world, port_mac(0, 0), &outer);
     }
 
-    fn node(&self) -> Option<NodeView> {
+    pub fn node(&self) -> Option<NodeView> {
         let Gateway::Maar(maar) = self.world.nodes[0].engine.role() else {
             panic!("no MAAR");
         };
         maar.nodes(self.world.now()).next()
     }
 
-    fn own(&self) -> HomeNetworkPrefix {
+    pub fn own(&self) -> HomeNetworkPrefix {
         self.node().expect("the host").prefix
     }
 
     /// What the tables hold, old before new.
-    fn bound(&self) -> Vec<BoundPrefix> {
+    pub fn bound(&self) -> Vec<BoundPrefix> {
         let node = self.node();
         let previous = node.iter().flat_map(|node| &node.previous);
         let mut known: Vec<_> = previous.map(|it| it.prefix.into()).collect();
@@ -281,6 +256,44 @@ fn what_the_database_revokes_is_gone_from_the_tables() {
     ];
     assert_eq!(answered(&domain.rest(0)), expected);
     domain.world.nodes[0].check();
+}
+
+/// The database is asked whether it is there while it has hosts of ours. It answers, and then says that it has
+/// lost them: it is told of the host anew.
+#[test]
+fn a_database_that_has_lost_its_hosts_is_told_of_them() {
+    let mut domain = served();
+    let mut heard = Vec::new();
+    while heard.is_empty() {
+        heard = domain.hear(1);
+    }
+    let [Message::Heartbeat(request)] = &heard[..] else {
+        panic!("one heartbeat: {heard:?}");
+    };
+    let mut answer = Heartbeat {
+        unsolicited: false,
+        response: true,
+        sequence: request.sequence,
+        options: vec![MobilityOption::RestartCounter(1)],
+    };
+    domain.tell(&Message::Heartbeat(answer.clone()));
+    let now = domain.world.now();
+    let peers = domain.world.nodes[0].engine.role().peers(now);
+    let [database] = &peers[..] else {
+        panic!("one peer: {peers:?}");
+    };
+    assert_eq!((database.state, database.sessions), (PeerState::Up, 1));
+    assert_eq!(domain.hear(5), []);
+    answer.unsolicited = true;
+    answer.options = vec![MobilityOption::RestartCounter(2)];
+    domain.tell(&Message::Heartbeat(answer));
+    let heard = domain.hear(1);
+    let [Message::BindingUpdate(update)] = &heard[..] else {
+        panic!("one update: {heard:?}");
+    };
+    let unchanged = MobilityOption::HandoffIndicator(HandoffIndicator::NOT_CHANGED);
+    assert!(update.options.contains(&unchanged));
+    assert_eq!(domain.counted("hosts_renewed_with_database"), 1);
 }
 
 /// Numbers and outcomes of revocation acknowledgements.

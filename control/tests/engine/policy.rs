@@ -1,6 +1,6 @@
 //! Policy that changes while many hosts are attached.
 
-use crate::story::mag_config;
+use crate::configuration;
 use crate::world::{begin, Member, Node, World};
 use control::gateway::Gateway;
 use control::policy::{AccessPolicy, Answer};
@@ -31,7 +31,7 @@ fn every_host_is_looked_at_anew_however_many_there_are() {
         adjacencies: 2_048,
     };
     let policy = "[default]\nidentifier = \"{mac}@example.net\"\nlma = \"2001:db8:c::1\"\n";
-    let config = mag_config("2001:db8:c::11");
+    let config = configuration::mag("2001:db8:c::11");
     let node = Node::new(1, &config, policy, capacity, begin());
     let wires = vec![vec![Member::Port(0, 0), Member::End(0)]];
     let mut world = World::new(vec![node], wires, 1);

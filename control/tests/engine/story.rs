@@ -1,6 +1,7 @@
 //! An anchor, two access gateways, a mobile node and a correspondent.
 
 use crate::bytes::{ip, Seen};
+use crate::configuration::{self, LMA_POLICY, MAG_POLICY, ROUTER_MAC};
 use crate::host::{replies, Host};
 use crate::world::{begin, Member, Node, World};
 use control::engine::Engine;
@@ -13,14 +14,10 @@ use roles::lma::{BindingState, BindingView};
 use roles::mag::VisitorState;
 use roles::{Event, Now};
 use std::time::Duration;
-use wire::ether::MacAddr;
 use wire::ipv6::address::ALL_NODES;
 use wire::ipv6::next_header;
 use wire::mh::Message;
 use wire::nd::{NdMessage, NdOption, RouterAdvertisement};
-
-/// The link-layer address that every MAG shows.
-pub const ROUTER_MAC: MacAddr = MacAddr([0x02, 0, 0x5e, 0, 0x52, 0x13]);
 
 /// Where the gateways stand in the world.
 pub const LMA: usize = 0;
@@ -43,97 +40,6 @@ pub const CAPACITY: Capacity = Capacity {
     tunnels: 16,
     adjacencies: 64,
 };
-
-/// The anchor's configuration.
-const LMA_CONFIG: &str = r#"
-[gateway]
-name = "lma"
-[workers]
-cores = [0]
-[[port]]
-name = "core0"
-device = "net_null0"
-[[port]]
-name = "inet0"
-device = "net_null1"
-[[interface]]
-name = "core"
-port = "core0"
-kind = "core"
-addresses = ["2001:db8:c::1/64"]
-[[interface]]
-name = "internet"
-port = "inet0"
-kind = "core"
-addresses = ["2001:db8:100::1/64"]
-[[route]]
-prefix = "::/0"
-via = "2001:db8:100::10"
-[error_source]
-address = "2001:db8:c::1"
-[lma]
-address = "2001:db8:c::1"
-policy = "policy.toml"
-pools = [{ prefix = "2001:db8:1000::/48", length = 64 }]
-"#;
-
-/// The anchor's policy.
-const LMA_POLICY: &str = r#"
-mags = ["2001:db8:c::11", "2001:db8:c::12"]
-serve_unlisted = true
-"#;
-
-/// An access gateway's configuration.
-pub fn mag_config(address: &str) -> String {
-    format!(
-        r#"
-[gateway]
-name = "mag"
-[workers]
-cores = [0]
-[[port]]
-name = "core0"
-device = "net_null0"
-[[port]]
-name = "acc0"
-device = "net_null1"
-[[interface]]
-name = "core"
-port = "core0"
-kind = "core"
-addresses = ["{address}/64"]
-[[interface]]
-name = "access"
-port = "acc0"
-kind = "access"
-router = "fe80::1"
-mac = "{ROUTER_MAC}"
-[[route]]
-prefix = "::/0"
-via = "2001:db8:c::1"
-[error_source]
-address = "2001:db8:c::1"
-[mag]
-address = "{address}"
-policy = "policy.toml"
-"#
-    )
-}
-
-/// Policy of the access gateways: two hosts, the first from a home link that has DHCPv6 for other
-/// configuration.
-const MAG_POLICY: &str = r#"
-[[host]]
-mac = "02:00:00:00:00:01"
-identifier = "mn1@example.net"
-lma = "2001:db8:c::1"
-other = true
-
-[[host]]
-mac = "02:00:00:00:00:02"
-identifier = "mn2@example.net"
-lma = "2001:db8:c::1"
-"#;
 
 /// The anchor, two access gateways, and ends for the mobile node and the correspondent.
 pub fn domain() -> World {
@@ -160,9 +66,9 @@ pub fn gateway(
     prepare: impl FnOnce(&mut Engine<Gateway>),
 ) -> Node {
     let (config, policy) = match place {
-        LMA => (LMA_CONFIG.to_owned(), LMA_POLICY),
-        MAG1 => (mag_config("2001:db8:c::11") + more, MAG_POLICY),
-        _ => (mag_config("2001:db8:c::12") + more, MAG_POLICY),
+        LMA => (configuration::LMA.to_owned(), LMA_POLICY),
+        MAG1 => (configuration::mag("2001:db8:c::11") + more, MAG_POLICY),
+        _ => (configuration::mag("2001:db8:c::12") + more, MAG_POLICY),
     };
     let place = place as u8;
     Node::prepared(place, &config, policy, capacity, now, store, prepare)
@@ -185,10 +91,10 @@ pub fn domain_with_policies(
 ) -> World {
     let now = begin();
     let mag = |node, address: &str| {
-        let config = mag(mag_config(address));
+        let config = mag(configuration::mag(address));
         Node::new(node, &config, mag_policy, CAPACITY, now)
     };
-    let lma = lma(LMA_CONFIG.to_owned());
+    let lma = lma(configuration::LMA.to_owned());
     join(vec![
         Node::new(0, &lma, lma_policy, CAPACITY, now),
         mag(1, "2001:db8:c::11"),

@@ -1,7 +1,8 @@
 //! Gateways that are reached over IPv4 (RFC 5844 section 4): signalling in UDP, and what is wrong with it.
 
 use crate::bytes::{frame, nd_packet};
-use crate::story::{domain_with_policies, CORE, LMA, MN, ROUTER_MAC};
+use crate::configuration::ROUTER_MAC;
+use crate::story::{domain_with_policies, CORE, LMA, MN};
 use crate::world::{port_mac, World};
 use dataplane::key::TunnelId;
 use std::net::Ipv4Addr;
