@@ -35,6 +35,19 @@ proptest! {
         let general = World::new(General, burst).play(&frames);
         prop_assert_eq!(express, general);
     }
+
+    /// Rows of like packets, as flows are, for which the same is found and which ride together.
+    #[test]
+    fn rows_of_like_packets_go_as_each_would(
+        rows in prop::collection::vec((frame(), 1..40usize), 1..6),
+        burst in 1..=64usize,
+    ) {
+        let row = |(frame, count): &(Frame, usize)| vec![frame.clone(); *count];
+        let frames: Vec<Frame> = rows.iter().flat_map(row).collect();
+        let express = World::new(Unmetered, burst).play(&frames);
+        let general = World::new(General, burst).play(&frames);
+        prop_assert_eq!(express, general);
+    }
 }
 
 /// The comparison is worth something only while many of its packets are sent on, in every way that there

@@ -14,6 +14,7 @@ use wire::checksum;
 use wire::ether;
 use wire::ipv4;
 use wire::ipv6::{next_header, HEADER_LEN};
+use zerocopy::little_endian::U64 as Octets;
 use zerocopy::network_endian::{U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
@@ -66,12 +67,108 @@ impl Link {
     }
 }
 
+/// The first eight octets of an IPv6 header as a word in which the first is lowest, so that none is turned
+/// round on the way from one header to another:
+///
+/// ```text
+///   hop limit 8 | next header 8 | payload length, turned round 16 | flow label 16, turned round
+///     | class, lower half 4 | flow label, upper part 4 | version 4 | class, upper half 4
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Lead(u64);
+
+impl Lead {
+    /// Where the payload length stands.
+    const LENGTH: u32 = 32;
+    /// Where the next header stands.
+    const NEXT: u32 = 48;
+    /// One hop.
+    const HOP: u64 = 1 << 56;
+    /// Where the congestion mark stands: the lower two bits of the class.
+    const MARK: u32 = 12;
+    /// The traffic class.
+    const CLASS: u64 = 0xf00f;
+    /// The version, and what it is.
+    const VERSION: u64 = 0xf0;
+    const SIX: u64 = 0x60;
+
+    /// Whether it is that of an IPv6 packet of so many octets.
+    #[inline(always)]
+    fn is_of(self, octets: usize) -> bool {
+        // Of a packet that is too long for the field, the upper half stands where nothing is asked for.
+        let length = (octets.wrapping_sub(HEADER_LEN) as u32).swap_bytes();
+        let asked = Self::VERSION | 0xffff << Self::LENGTH;
+        self.0 & asked == Self::SIX | u64::from(length) << (Self::LENGTH - 16)
+    }
+
+    /// Next header.
+    #[inline(always)]
+    pub(crate) const fn next(self) -> u8 {
+        (self.0 >> Self::NEXT) as u8
+    }
+
+    /// Whether there is a hop left behind this one.
+    #[inline(always)]
+    pub(crate) const fn goes_on(self) -> bool {
+        self.0 >= 2 * Self::HOP
+    }
+
+    /// With one hop less, of which there has to be one.
+    #[inline(always)]
+    #[must_use]
+    pub(crate) const fn further(self) -> Self {
+        Self(self.0.wrapping_sub(Self::HOP))
+    }
+
+    /// Congestion mark.
+    #[inline(always)]
+    pub(crate) const fn mark(self) -> u8 {
+        (self.0 >> Self::MARK) as u8 & 3
+    }
+
+    /// With this congestion mark.
+    #[inline(always)]
+    #[must_use]
+    pub(crate) const fn marked(self, mark: u8) -> Self {
+        Self(self.0 & !(3 << Self::MARK) | (mark as u64) << Self::MARK)
+    }
+
+    /// Flow label.
+    #[inline(always)]
+    pub(crate) const fn label(self) -> u32 {
+        (self.0 as u32).swap_bytes() & 0xf_ffff
+    }
+
+    /// The class of this, and nothing else.
+    #[inline(always)]
+    #[must_use]
+    pub(crate) const fn class(self) -> Self {
+        Self(self.0 & Self::CLASS)
+    }
+
+    /// A traffic class, and nothing else.
+    #[inline(always)]
+    pub(crate) const fn of_class(class: u8) -> Self {
+        Self((class as u64) >> 4 | (class as u64 & 0xf) << Self::MARK)
+    }
+
+    /// With the parts of an outer header, which has zeros there: flow label and payload length. The next header
+    /// changes by `next`.
+    #[inline(always)]
+    pub(crate) const fn laid_over(self, label: u32, length: u16, next: u8) -> u64 {
+        self.0
+            | label.swap_bytes() as u64
+            | (length.swap_bytes() as u64) << Self::LENGTH
+            | (next as u64) << Self::NEXT
+    }
+}
+
 /// An IPv6 header.
 #[derive(FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 pub(crate) struct Ip6 {
     /// Version 4, traffic class 8, flow label 20, payload length 16, next header 8, hop limit 8.
-    pub(crate) lead: U64,
+    lead: Octets,
     source: [u8; 16],
     destination: [u8; 16],
 }
@@ -110,27 +207,30 @@ impl Ip6 {
     /// `octets` long.
     #[inline(always)]
     pub(crate) fn next(&self, octets: usize) -> Option<u8> {
-        let lead = self.lead.get();
+        let lead = self.lead();
         let [first_of_source, ..] = self.source;
         let [first_of_destination, ..] = self.destination;
-        // In one branch, for all of it mostly is so.
-        let length = HEADER_LEN as u64 + (lead >> 16) % (1 << 16);
-        let odd = (lead >> 60 ^ 6) | (length ^ octets as u64);
         let travel = has(&TRAVELS, first_of_source) & has(&TRAVELS, first_of_destination);
-        let plain = odd == 0 && travel;
-        plain.then_some((lead >> 8) as u8)
+        let plain = lead.is_of(octets) && travel;
+        plain.then_some(lead.next())
+    }
+
+    /// Its first eight octets.
+    #[inline(always)]
+    pub(crate) fn lead(&self) -> Lead {
+        Lead(self.lead.get())
+    }
+
+    /// Writes them.
+    #[inline(always)]
+    pub(crate) fn set_lead(&mut self, lead: Lead) {
+        self.lead.set(lead.0);
     }
 
     /// Whether there is a hop left behind this one.
     #[inline(always)]
     pub(crate) fn goes_on(&self) -> bool {
-        self.lead.get() as u8 > 1
-    }
-
-    /// Traffic class.
-    #[inline(always)]
-    pub(crate) fn class(&self) -> u8 {
-        (self.lead.get() >> 52) as u8
+        self.lead().goes_on()
     }
 
     /// Source.
@@ -152,17 +252,65 @@ impl Ip6 {
     }
 }
 
-/// Next headers that are not for everyone: what is behind them may be for us or for every router.
-const SPECIAL: u64 = 1 << next_header::HOP_BY_HOP
-    | 1 << next_header::IPV4
-    | 1 << next_header::IPV6
-    | 1 << next_header::FRAGMENT
-    | 1 << next_header::DESTINATION_OPTIONS;
+/// What a next header asks of a router: nothing, or a look behind it or at where the packet goes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Asks(u8);
 
-/// Whether a router has no business with what this names.
-#[inline(always)]
-pub(crate) fn is_opaque(next: u8) -> bool {
-    next >= 64 || SPECIAL >> next & 1 == 0
+impl Asks {
+    /// Nothing: a router has no business with it.
+    const NOTHING: u8 = 0;
+    /// What is behind it may be for every router.
+    const OPTIONS: u8 = 1;
+    /// It may be for us as the end of a tunnel, or as whoever puts fragments together.
+    const INSIDE: u8 = 2;
+    /// ICMPv6, which may be for us.
+    const ICMP: u8 = 4;
+    /// Mobility, which may be for us.
+    const MOBILITY: u8 = 8;
+
+    /// By next header.
+    const OF: [u8; 256] = {
+        let mut of = [Self::NOTHING; 256];
+        of[next_header::HOP_BY_HOP as usize] = Self::OPTIONS;
+        of[next_header::DESTINATION_OPTIONS as usize] = Self::OPTIONS;
+        of[next_header::IPV4 as usize] = Self::INSIDE;
+        of[next_header::IPV6 as usize] = Self::INSIDE;
+        of[next_header::FRAGMENT as usize] = Self::INSIDE;
+        of[next_header::ICMPV6 as usize] = Self::ICMP;
+        of[next_header::MOBILITY as usize] = Self::MOBILITY;
+        of
+    };
+
+    /// What this one asks.
+    #[inline(always)]
+    pub(crate) fn of(next: u8) -> Self {
+        static OF: [u8; 256] = Asks::OF;
+        Self(OF.get(usize::from(next)).copied().unwrap_or(Self::OPTIONS))
+    }
+
+    /// Nothing.
+    #[inline(always)]
+    pub(crate) fn nothing(self) -> bool {
+        self.0 == Self::NOTHING
+    }
+
+    /// A look at options.
+    #[inline(always)]
+    pub(crate) fn options(self) -> bool {
+        self.0 == Self::OPTIONS
+    }
+
+    /// Whether it is ICMPv6.
+    #[inline(always)]
+    pub(crate) fn icmp(self) -> bool {
+        self.0 == Self::ICMP
+    }
+
+    /// Whether it is mobility.
+    #[inline(always)]
+    pub(crate) fn mobility(self) -> bool {
+        self.0 == Self::MOBILITY
+    }
 }
 
 /// An IPv4 header without options.
@@ -252,9 +400,47 @@ mod tests {
     }
 
     #[test]
-    fn what_a_router_looks_behind_is_not_opaque() {
-        let special: Vec<u8> = (0..=255).filter(|&next| !is_opaque(next)).collect();
-        assert_eq!(special, [0, 4, 41, 44, 60]);
+    fn what_a_next_header_asks_of_a_router() {
+        let those = |ask: fn(Asks) -> bool| -> Vec<u8> {
+            (0..=255).filter(|&next| ask(Asks::of(next))).collect()
+        };
+        assert_eq!(those(|it| !it.nothing()), [0, 4, 41, 44, 58, 60, 135]);
+        assert_eq!(those(Asks::options), [0, 60]);
+        assert_eq!(those(Asks::icmp), [58]);
+        assert_eq!(those(Asks::mobility), [135]);
+    }
+
+    #[test]
+    fn the_first_octets_of_an_ipv6_header_are_what_they_are_in_wire() {
+        for (class, label, hops) in [(0, 0, 2), (0xff, 0xf_ffff, 255), (0x12, 0x3_4567, 64)] {
+            let mut header = wire::ipv6::Header::new([0x20; 16], [0xfc; 16], 17, hops, 8);
+            header.set_traffic_class(class);
+            header.set_flow_label(label);
+            let mut plain: Ip6 = zerocopy::transmute!(header);
+            assert_eq!(plain.next(48), Some(17));
+            assert_eq!(plain.next(49), None);
+            assert_eq!(plain.next(48 + (1 << 16)), None);
+            assert!(plain.goes_on());
+            let lead = plain.lead();
+            assert_eq!((lead.label(), lead.mark()), (label, class & 3));
+            assert!(lead.class() == Lead::of_class(class));
+            plain.set_lead(lead.further().marked(!class & 3));
+            header.hop_limit -= 1;
+            header.set_traffic_class(class ^ 3);
+            assert_eq!(plain.as_bytes(), header.as_bytes());
+            plain.set_lead(Lead(Lead::SIX | lead.class().laid_over(label, 8, 17)));
+            header.set_traffic_class(class);
+            header.hop_limit = 0;
+            assert_eq!(plain.as_bytes(), header.as_bytes());
+            assert!(!plain.goes_on());
+        }
+        let seven: wire::ipv6::Header = wire::ipv6::Header::new([0x20; 16], [0xfc; 16], 17, 1, 0);
+        let mut octets: [u8; HEADER_LEN] = zerocopy::transmute!(seven);
+        let last: Ip6 = zerocopy::transmute!(octets);
+        assert!(last.next(HEADER_LEN) == Some(17) && !last.goes_on());
+        octets[0] ^= 0x10;
+        let seven: Ip6 = zerocopy::transmute!(octets);
+        assert_eq!(seven.next(HEADER_LEN), None);
     }
 
     #[test]

@@ -19,9 +19,10 @@
 //!
 //! A packet is read twice: when it boards, for all that has to be looked up, inner addresses of what may
 //! have come out of a tunnel included; and when it rides, while its headers are written. Those of a kind
-//! ride together, in a loop made for that kind, so that what holds for the kind is not asked. Riders are
-//! numbered as they board, and what is known of them lies in one array for each thing, so that a loop
-//! keeps little in mind. Packets stay in their places in the burst throughout and leave in the order in
+//! ride together, in a loop made for that kind, so that what holds for the kind is not asked, and those in a
+//! row for which the same was found go the way of the first. Riders are
+//! numbered as they board, and what is known of them lies in one array for each thing, or once for a row of
+//! them, so that a loop keeps little in mind. Packets stay in their places in the burst throughout and leave in the order in
 //! which they came.
 
 mod board;
@@ -87,17 +88,23 @@ impl Kind {
     }
 }
 
-/// A packet that rides, if what is looked up for it lets it.
+/// Packets in a row that ride alike, if what is looked up for them lets them.
 #[derive(Clone, Copy)]
-struct Rider {
-    /// Its place in the burst.
+struct Run {
+    /// Place of the first in the burst.
     place: u8,
-    /// Where its header starts in the frame, that of a tunnel left behind.
-    at: u8,
-    /// The number of its [`Kind`].
-    kind: u8,
-    /// Number of its source among all that are looked up, where that is asked for.
+    /// How many, in places next to one another.
+    count: u8,
+    /// Number of the first rider.
+    first: u8,
+    /// Number of the first one's source among all that are looked up, where that is asked for.
     source: u8,
+    /// Where their headers start in their frames, those of a tunnel left behind.
+    at: u8,
+    /// The number of their [`Kind`].
+    kind: u8,
+    /// Where their addresses are looked up.
+    domain: Domain,
 }
 
 /// What becomes of a packet that ends at the gate.
@@ -109,15 +116,15 @@ const STAYS: PortId = PortId(u16::MAX);
 /// What is known of the riders of one burst, by their numbers where nothing else is said. Made once, for to
 /// make it anew for every burst would cost more than many a stage.
 pub(super) struct Desk {
-    riders: [Rider; MAX_BURST],
+    runs: [Run; MAX_BURST],
     /// Where packets of hosts came from, as adjacencies have it.
     senders: [u64; MAX_BURST],
     /// The outer pairs that they may have come between, by numbers of their own: packets in a row with
     /// the same share one.
     pairs: [OuterPair; MAX_BURST],
     tunnels: [Option<TunnelId>; MAX_BURST],
-    /// The first rider of each pair.
-    first_of: [u8; MAX_BURST],
+    /// The first rider of each pair, and the number of its source.
+    first_of: [(u8, u8); MAX_BURST],
     /// Which pair is a rider's.
     pair_of: [u8; MAX_BURST],
     /// By numbers of their own.
@@ -133,11 +140,14 @@ pub(super) struct Desk {
 impl Desk {
     pub(super) const fn new() -> Self {
         const PROBE: Probe = Probe::ipv6(Domain(0), [0; 16]);
-        const RIDER: Rider = Rider {
+        const RUN: Run = Run {
             place: 0,
+            count: 0,
+            first: 0,
+            source: 0,
             at: 0,
             kind: 0,
-            source: 0,
+            domain: Domain(0),
         };
         const PAIR: OuterPair = OuterPair {
             domain: Domain(0),
@@ -145,11 +155,11 @@ impl Desk {
             remote: Ipv6Addr::UNSPECIFIED,
         };
         Self {
-            riders: [RIDER; MAX_BURST],
+            runs: [RUN; MAX_BURST],
             senders: [0; MAX_BURST],
             pairs: [PAIR; MAX_BURST],
             tunnels: [None; MAX_BURST],
-            first_of: [0; MAX_BURST],
+            first_of: [(0, 0); MAX_BURST],
             pair_of: [0; MAX_BURST],
             sources: [PROBE; MAX_BURST],
             up: [None; MAX_BURST],
@@ -175,8 +185,7 @@ impl Desk {
         let entrances = view.reader.entrances();
         let pairs = self.pairs.iter().zip(&self.first_of).take(pairs);
         for ((pair, first), tunnel) in pairs.zip(&mut self.tunnels) {
-            let first = usize::from(*first);
-            let source = usize::from(at(&self.riders, first).source);
+            let (first, source) = (usize::from(first.0), usize::from(first.1));
             let is_through = |found: &Option<Found>| {
                 let named = found.map(|found| found.word().tunnel());
                 named.filter(|named| entrances.is_between(*named, pair))
@@ -192,16 +201,18 @@ impl Desk {
         true
     }
 
-    /// Looks up all bindings that are asked for.
+    /// Looks up all bindings that are asked for. Returns whether the same was found for all riders, whose
+    /// destinations are of one site.
     #[inline(always)]
-    fn look_up(&mut self, seats: Seats, view: &View<'_>) {
+    fn look_up(&mut self, seats: Seats, view: &View<'_>) -> bool {
         let sources = self.sources.get(..seats.sources).unwrap_or_default();
         let destinations = self.destinations.get(..seats.riders).unwrap_or_default();
         let family = seats.family();
+        let mut alike = true;
         if !sources.is_empty() {
-            view.reader.lookup_of(family, sources, &mut self.up);
+            alike = view.reader.lookup_of(family, sources, &mut self.up);
         }
-        view.reader.lookup_of(family, destinations, &mut self.down);
+        alike & view.reader.lookup_of(family, destinations, &mut self.down)
     }
 }
 
@@ -238,11 +249,11 @@ impl<T: RxTx, M: Meter> Path<T, M> {
         if seats.riders == 0 {
             return;
         }
-        self.desk.look_up(seats, view);
+        let alike = self.desk.look_up(seats, view);
         self.meter.lap(Stage::Lookup);
         self.desk.find_tunnels(seats, view);
         self.meter.lap(Stage::Tunnels);
-        let port = self.desk.ride(seats, burst, &self.known, view);
+        let port = self.desk.ride(seats, alike, burst, &self.known, view);
         let sent = self.desk.sent.get(..burst.len()).unwrap_or_default();
         match port {
             Some(port) => self.output.send_all(port, burst, sent, view, io),

@@ -10,7 +10,7 @@
 //! Nothing has changed when there is no room for it.
 
 use super::flow;
-use crate::classify::plain::Ip6;
+use crate::classify::plain::{Ip6, Lead};
 use crate::classify::Family;
 use crate::fib::Exit;
 use crate::tunnels::{Entrance, HEADER};
@@ -40,22 +40,23 @@ pub(crate) struct Egress<'a> {
 pub(crate) enum Forwarded {
     /// One hop less for an IPv6 header, of which the caller has seen that it has one left.
     Hop,
-    /// These first eight octets of an IPv6 header, in host order.
-    V6(u64),
+    /// These first eight octets of an IPv6 header.
+    V6(Lead),
     /// One hop less for an IPv4 header, and this traffic class.
     V4(u8),
 }
 
-/// Puts the packet at `at` behind a link-layer header.
+/// Puts the packet at `at` behind a link-layer header of `front` octets, as many as it has on its way out.
 #[inline(always)]
 pub(crate) fn link<B: Buf>(
     buf: &mut B,
     at: u8,
+    front: u8,
     forwarded: Forwarded,
     egress: Egress<'_>,
 ) -> Result<(), NoRoom> {
-    let frame = buf.move_front(at.into(), egress.exit.front.into())?;
-    match usize::from(egress.exit.front) {
+    let frame = buf.move_front(at.into(), front.into())?;
+    match usize::from(front) {
         LINK => behind_link::<LINK>(frame, forwarded, egress),
         _ => behind_link::<TAGGED>(frame, forwarded, egress),
     }
@@ -83,19 +84,19 @@ fn behind_link<const FRONT: usize>(
     Ok(())
 }
 
-/// Puts the packet at `at` into a tunnel, behind a link-layer header and the tunnel's, with the flow
-/// label and traffic class that the packet asks for.
+/// Puts the packet at `at` into a tunnel, behind a link-layer header of `front` octets, as many as it has on
+/// its way out, and the tunnel's, with the flow label and traffic class that the packet asks for.
 #[inline(always)]
 pub(crate) fn tunnel<B: Buf>(
     buf: &mut B,
     at: u8,
+    front: u8,
     forwarded: Forwarded,
     entrance: &Entrance<'_>,
     egress: Egress<'_>,
 ) -> Result<(), NoRoom> {
-    let front = u16::from(egress.exit.front) + HEADER as u16;
-    let frame = buf.move_front(at.into(), front)?;
-    match usize::from(egress.exit.front) {
+    let frame = buf.move_front(at.into(), u16::from(front) + HEADER as u16)?;
+    match usize::from(front) {
         LINK => in_tunnel::<{ LINK + HEADER }>(frame, forwarded, entrance, egress),
         _ => in_tunnel::<{ TAGGED + HEADER }>(frame, forwarded, entrance, egress),
     }
@@ -110,39 +111,38 @@ fn in_tunnel<const FRONT: usize>(
     egress: Egress<'_>,
 ) -> Result<(), NoRoom> {
     let (front, packet): (&mut [u8; FRONT], _) = frame.split_first_chunk_mut().ok_or(NoRoom)?;
-    let length = packet.len() as u64;
-    let (class, label, next) = match forwarded {
+    // It is not longer than what the tunnel carries.
+    let length = packet.len() as u16;
+    let lead = match forwarded {
         Forwarded::Hop | Forwarded::V6(_) => {
             let (header, behind) = Ip6::mut_from_prefix(packet).map_err(|_| NoRoom)?;
             let lead = lead(header, forwarded);
-            let (own, next) = ((lead >> 32) as u32 & 0xf_ffff, (lead >> 8) as u8);
-            let label = flow::label_of(own, next, header.ends(), behind);
-            (lead >> 52 & 0xff, label, Entrance::NEXT_HEADER)
+            let label = flow::label_of(lead.label(), lead.next(), header.ends(), behind);
+            lead.class().laid_over(label, length, 0)
         }
         Forwarded::V4(class) => {
             let label = forward_ipv4(packet, class)?;
-            (class.into(), label, next_header::IPV4)
+            let next = next_header::IPV4 ^ Entrance::NEXT_HEADER;
+            Lead::of_class(class).laid_over(label, length, next)
         }
     };
     ethernet(front, Family::V6, egress);
     // Version, class, label, payload length, next header and hop limit are one word; the tunnel's has
     // zeros where the packet decides.
-    let next = u64::from(next ^ Entrance::NEXT_HEADER);
-    let lead = class << 52 | u64::from(label) << 32 | length << 16 | next << 8;
     if let Some(place) = front.last_chunk_mut::<HEADER>() {
-        *place = zerocopy::transmute!(entrance.header(lead));
+        entrance.write(lead, place);
     }
     Ok(())
 }
 
 /// Writes the first eight octets of an IPv6 header; says what they are then.
 #[inline(always)]
-fn lead(header: &mut Ip6, forwarded: Forwarded) -> u64 {
+fn lead(header: &mut Ip6, forwarded: Forwarded) -> Lead {
     let lead = match forwarded {
         Forwarded::V6(lead) => lead,
-        Forwarded::Hop | Forwarded::V4(_) => header.lead.get().wrapping_sub(1),
+        Forwarded::Hop | Forwarded::V4(_) => header.lead().further(),
     };
-    header.lead.set(lead);
+    header.set_lead(lead);
     lead
 }
 

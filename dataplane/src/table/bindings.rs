@@ -133,6 +133,9 @@ impl Bindings {
     /// `found` is overwritten as far as `probes` goes; of slices of different length, the shorter
     /// counts. The caller is online (see [`crate::qsbr`]) and uses what it found only until it is
     /// quiescent.
+    ///
+    /// Returns whether all addresses are of one site (have the upper 64 bits of IPv6 in common, or all of IPv4)
+    /// and the same was found for all; it may be so also where it returns that it is not.
     #[inline(always)]
     pub(crate) fn lookup_with(
         &self,
@@ -141,10 +144,12 @@ impl Bindings {
         found: &mut [Option<Found>],
         reached: impl Fn(u32) + Copy,
         leads: impl Fn(Word) + Copy,
-    ) {
+    ) -> bool {
+        let mut alike = probes.len() <= BATCH;
         for (probes, found) in probes.chunks(BATCH).zip(found.chunks_mut(BATCH)) {
-            self.lookup_batch(family, probes, found, reached, leads);
+            alike &= self.lookup_batch(family, probes, found, reached, leads);
         }
+        alike
     }
 
     /// [`crate::tables::Reader::lookup`] of a table that stands alone: nothing is prefetched with the
@@ -161,18 +166,29 @@ impl Bindings {
         found: &mut [Option<Found>],
         reached: impl Fn(u32) + Copy,
         leads: impl Fn(Word) + Copy,
-    ) {
+    ) -> bool {
         let Some(family) = family else {
-            return self.lookup_mixed(probes, found, reached, leads);
+            self.lookup_mixed(probes, found, reached, leads);
+            return false;
         };
         // One family, as bursts are: all are looked up as they stand.
         let mut lengths = self.lengths.in_use(family);
         let Some(longest) = lengths.next() else {
-            return found.iter_mut().for_each(|found| *found = None);
+            found.iter_mut().for_each(|found| *found = None);
+            return false;
         };
+        let cut = Cut::to(longest);
+        if let Some(answer) = self.lookup_same(cut, lengths.clone(), probes, reached, leads) {
+            found
+                .iter_mut()
+                .zip(probes)
+                .for_each(|(found, _)| *found = answer);
+            return cut.has_site(family);
+        }
         if !self.lookup_length(longest, probes, found, reached, leads) {
             self.lookup_rest(lengths, u64::MAX, probes, found, reached, leads);
         }
+        false
     }
 
     /// Probes of both families.
@@ -287,6 +303,37 @@ impl Bindings {
         all
     }
 
+    /// What all probes find where they ask for the same key, as in a burst of one flow: what is the same in the
+    /// longest length is so in the others. None where they do not.
+    #[inline(always)]
+    fn lookup_same(
+        &self,
+        cut: Cut,
+        shorter: impl Iterator<Item = u32>,
+        probes: &[Probe],
+        reached: impl Fn(u32) + Copy,
+        leads: impl Fn(Word) + Copy,
+    ) -> Option<Option<Found>> {
+        let [first, .., last] = probes else {
+            return None;
+        };
+        if cut.differ(first, last) != 0 {
+            return None;
+        }
+        // Without a branch for each: whether it is so shows at the end.
+        let differs = probes.iter().fold(0, |all, it| all | cut.differ(first, it));
+        if differs != 0 {
+            return None;
+        }
+        let longest = self.get_key(&cut.key(first));
+        let found = longest.or_else(|| self.find_of(shorter, first));
+        if let Some(found) = found {
+            reached(found.id.0);
+            leads(found.word);
+        }
+        Some(found)
+    }
+
     /// The same for probes of which none is taken to share a key with its neighbour.
     #[inline(always)]
     fn lookup_cut(
@@ -393,8 +440,8 @@ impl Bindings {
         Place::of(key.hash(self.index.seed()))
     }
 
-    /// The thorough way: for the rare tag that fits by chance, and for a miss during a displacement.
-    #[cold]
+    /// The thorough way: for the rare tag that fits by chance, for a miss during a displacement, and for one
+    /// key alone.
     #[inline(never)]
     fn get_key(&self, key: &Key) -> Option<Found> {
         let is = |record: u32| {
@@ -412,7 +459,11 @@ impl Bindings {
 
     /// The longest binding that covers one address.
     pub fn covering(&self, probe: &Probe) -> Option<Found> {
-        let mut lengths = self.lengths.in_use(probe.family());
+        self.find_of(self.lengths.in_use(probe.family()), probe)
+    }
+
+    /// That of these lengths, longest first.
+    fn find_of(&self, mut lengths: impl Iterator<Item = u32>, probe: &Probe) -> Option<Found> {
         lengths.find_map(|length| self.get_key(&Cut::to(length).key(probe)))
     }
 

@@ -133,6 +133,7 @@ impl Cut {
         }
     }
 
+    /// The key of an address.
     #[inline(always)]
     pub(super) fn key(self, probe: &Probe) -> Key {
         Key {
@@ -140,6 +141,24 @@ impl Cut {
             low: probe.low & self.low,
             meta: probe.meta | self.length,
         }
+    }
+
+    /// Whether addresses with one key are of one site: have the upper 64 bits of IPv6 in common, or all of IPv4.
+    #[inline(always)]
+    pub(super) fn has_site(self, family: Family) -> bool {
+        let site = match family {
+            Family::V6 => u64::MAX,
+            Family::V4 => u32::MAX.into(),
+        };
+        self.high & site == site
+    }
+
+    /// What keys of two addresses differ in: nothing of the same.
+    #[inline(always)]
+    pub(super) fn differ(self, one: &Probe, other: &Probe) -> u64 {
+        (one.high ^ other.high) & self.high
+            | (one.low ^ other.low) & self.low
+            | (one.meta ^ other.meta)
     }
 }
 

@@ -42,7 +42,7 @@ impl Lengths {
 
     /// Those of a family that are in use, longest first.
     #[inline(always)]
-    pub(super) fn in_use(&self, family: Family) -> impl Iterator<Item = u32> {
+    pub(super) fn in_use(&self, family: Family) -> impl Iterator<Item = u32> + Clone {
         let load = |word: &AtomicU64| word.load(Ordering::Acquire);
         let mut words = match family {
             Family::V4 => [load(&self.ipv4), 0, 0],

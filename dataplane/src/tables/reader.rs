@@ -98,15 +98,16 @@ impl Reader {
         self.lookup_of(Family::of_all(probes), probes, found);
     }
 
-    /// [`Reader::lookup`] for whoever knows the family of all probes, none where they are of both.
+    /// [`Reader::lookup`] for whoever knows the family of all probes, none where they are of both. Returns whether
+    /// all are of one site, and the same was found for all; it may be so also where it returns that it is not.
     #[inline]
     pub(crate) fn lookup_of(
         &self,
         family: Option<Family>,
         probes: &[Probe],
         found: &mut [Option<Found>],
-    ) {
-        self.lookup_with(family, probes, found, self.counters.prefetcher());
+    ) -> bool {
+        self.lookup_with(family, probes, found, self.counters.prefetcher())
     }
 
     /// [`Reader::lookup`] for whoever counts no packets in what is found: counters stay where they are.
@@ -127,7 +128,7 @@ impl Reader {
         probes: &[Probe],
         found: &mut [Option<Found>],
         reached: impl Fn(u32) + Copy,
-    ) {
+    ) -> bool {
         let tunnels = self.tables.tunnels.prefetcher();
         let adjacencies = self.tables.adjacencies.prefetcher();
         let leads = move |word: Word| {
@@ -137,7 +138,7 @@ impl Reader {
             }
         };
         let bindings = &self.tables.bindings;
-        bindings.lookup_with(family, probes, found, reached, leads);
+        bindings.lookup_with(family, probes, found, reached, leads)
     }
 
     /// The tunnel at an index, if there is one.

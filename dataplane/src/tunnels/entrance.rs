@@ -17,15 +17,17 @@ pub(crate) struct Entrance<'a> {
 }
 
 impl Entrance<'_> {
-    /// The outer header in words, `lead` (in host order, as exclusive or) laid over the first, which has zeros
-    /// where the packet decides; its next header is [`Entrance::NEXT_HEADER`].
+    /// Writes the outer header, `lead` (its first octet lowest, as exclusive or) laid over its first word, which
+    /// has zeros where the packet decides; its next header is [`Entrance::NEXT_HEADER`]. Word by word, so that
+    /// none waits in a register for the others.
     #[inline(always)]
-    pub(crate) fn header(&self, lead: u64) -> [u64; HEADER / 8] {
-        let words = self.line.header.each_ref();
-        let mut header = words.map(|word| word.load(Ordering::Relaxed));
-        let [first, ..] = &mut header;
-        *first ^= lead.to_be();
-        header
+    pub(crate) fn write(&self, lead: u64, place: &mut [u8; HEADER]) {
+        let mut lead = lead.to_le();
+        let (places, _) = place.as_chunks_mut::<8>();
+        for (place, word) in places.iter_mut().zip(&self.line.header) {
+            *place = (word.load(Ordering::Relaxed) ^ lead).to_ne_bytes();
+            lead = 0;
+        }
     }
 
     /// What the header that it has says of its payload.

@@ -192,9 +192,7 @@ impl<B: Buf> Queue<B> {
             .notes
             .split_at_checked(count)
             .unwrap_or((self.notes.as_slice(), &[]));
-        for run in gone.chunk_by(|a, b| a.verdict == b.verdict) {
-            count_gone(run, view);
-        }
+        count_gone(gone, view);
         if view.watch.is_on() {
             let first = gone.first().map(Sent::verdict);
             view.watch.ends(first.unwrap_or(Sent::OTHERWISE));
@@ -221,16 +219,21 @@ pub(crate) fn octets<B: Buf>(burst: &Burst<B>) -> u64 {
     burst.iter().map(|buf| buf.data().len() as u64).sum()
 }
 
-/// Counts packets that have gone with the same verdict.
+/// Counts packets that have gone: verdicts by runs of the same.
 #[inline(always)]
-fn count_gone(run: &[Sent], view: &View<'_>) {
-    let Some(first) = run.first() else { return };
-    view.reader
-        .count_index(first.verdict.into(), run.len() as u64);
+fn count_gone(gone: &[Sent], view: &View<'_>) {
+    let Some(first) = gone.first() else { return };
     let bindings = view.reader.binding_counter(view.seconds);
-    for sent in run {
+    let (mut verdict, mut same) = (first.verdict, 0);
+    for sent in gone {
+        if sent.verdict != verdict {
+            view.reader.count_index(verdict.into(), same);
+            (verdict, same) = (sent.verdict, 0);
+        }
+        same += 1;
         let bytes = u64::from(sent.octets);
         bindings.count(sent.up, Direction::Up, bytes);
         bindings.count(sent.down, Direction::Down, bytes);
     }
+    view.reader.count_index(verdict.into(), same);
 }

@@ -234,8 +234,9 @@ impl Buf for Mbuf {
             *self.field::<u16>(sys::SHIM_MBUF_DATA_LEN) = length as u16;
             let packet_len = self.field::<u32>(sys::SHIM_MBUF_PKT_LEN);
             *packet_len = (*packet_len).wrapping_add_signed(by);
-            let buffer = *self.field::<*mut u8>(sys::SHIM_MBUF_BUF_ADDR);
-            let data = buffer.add(start as usize);
+            // Told that it lies somewhere, for otherwise it would be asked whether it does.
+            let buffer = *self.field::<NonNull<u8>>(sys::SHIM_MBUF_BUF_ADDR);
+            let data = buffer.as_ptr().add(start as usize);
             Ok(std::slice::from_raw_parts_mut(data, length as usize))
         }
     }

@@ -3,8 +3,8 @@
 
 use super::dock::{Before, Dock};
 use super::gate::Gate;
-use super::{at_mut, Came, Desk, Kind, Rider, AHEAD, STAYS};
-use crate::classify::plain::{header, is_opaque, Ip4, Ip6, Link};
+use super::{at_mut, Came, Desk, Kind, Run, AHEAD, STAYS};
+use crate::classify::plain::{header, Asks, Ip4, Ip6, Link};
 use crate::classify::Family;
 use crate::key::Domain;
 use crate::table::{self, Probe};
@@ -28,6 +28,8 @@ pub(super) enum Look {
 #[derive(Clone, Copy, Default)]
 pub(super) struct Seats {
     pub(super) riders: usize,
+    /// Rows of riders alike.
+    pub(super) runs: usize,
     pub(super) pairs: usize,
     pub(super) sources: usize,
     /// A bit for each number of a kind that there is.
@@ -133,16 +135,46 @@ impl Desk {
         if kind.came != Came::Tunnel {
             buf.prefetch_front();
         }
-        *at_mut(&mut self.riders, seats.riders) = Rider {
-            place: seats.place(place),
+        let (place, domain) = (seats.place(place), dock.domain);
+        self.seat(kind, (place, 1), at, domain, seats);
+        Look::Boards(kind)
+    }
+
+    /// Gives so many packets their seats which came alike, the first of them in this place: with those before
+    /// them if these did so too.
+    #[inline(always)]
+    fn seat(
+        &mut self,
+        kind: Kind,
+        (place, count): (u8, usize),
+        at: usize,
+        domain: Domain,
+        seats: &mut Seats,
+    ) {
+        let run = Run {
+            place,
+            count: count as u8,
+            first: seats.riders as u8,
+            source: seats.sources as u8,
             at: at as u8,
             kind: kind.number(),
-            source: seats.sources as u8,
+            domain,
         };
-        seats.kinds |= 1 << kind.number();
-        seats.riders += 1;
-        seats.sources += usize::from(kind.came != Came::Core);
-        Look::Boards(kind)
+        seats.kinds |= 1 << run.kind;
+        seats.riders += count;
+        if kind.came != Came::Core {
+            seats.sources += count;
+        }
+        if seats.runs > 0 {
+            let last = at_mut(&mut self.runs, seats.runs - 1);
+            let alike = (last.kind, last.at, last.domain) == (run.kind, run.at, run.domain);
+            if alike && last.place + last.count == run.place {
+                last.count += run.count;
+                return;
+            }
+        }
+        *at_mut(&mut self.runs, seats.runs) = run;
+        seats.runs += 1;
     }
 
     /// Boards packets from a place on for as long as they are of the same kind and behind the same
@@ -165,10 +197,19 @@ impl Desk {
         });
         match kind.map(Kind::number) {
             Some(0) => self.run_core(burst, place, before, gate, seats),
-            Some(1) => self.run_plain::<1, B>(burst, place, before, seats),
-            Some(2) => self.run_plain::<2, B>(burst, place, before, seats),
-            Some(3) => self.run_plain::<3, B>(burst, place, before, seats),
-            Some(4) => self.run_tunnel(burst, place, before, seats),
+            Some(1) => {
+                self.run_plain::<1, B>(burst, place, before, gate.view, seats)
+                    .0
+            }
+            Some(2) => {
+                self.run_plain::<2, B>(burst, place, before, gate.view, seats)
+                    .0
+            }
+            Some(3) => {
+                self.run_plain::<3, B>(burst, place, before, gate.view, seats)
+                    .0
+            }
+            Some(4) => self.run_tunnel(burst, place, before, gate.view, seats),
             _ => place,
         }
     }
@@ -184,105 +225,83 @@ impl Desk {
         gate: &mut Gate<'_>,
         seats: &mut Seats,
     ) -> usize {
-        let kind = const { Kind::of(0) };
-        let (link, domain) = (before.link, before.dock.domain);
         let mut place = from;
-        let mut count = seats.riders;
-        let source = seats.sources as u8;
-        for buf in burst.get(from..).unwrap_or_default() {
-            look_ahead(burst, place);
-            let Some((ip, octets)) = behind(buf, link).and_then(|packet| {
-                let (ip, _) = header::<Ip6>(packet)?;
-                Some((ip, packet.len()))
-            }) else {
-                break;
-            };
-            let Some(next) = ip.next(octets) else {
-                break;
-            };
-            if next == next_header::MOBILITY {
-                match gate.judge(domain, ip) {
-                    Some(Look::Ends) => {
-                        seats.end(place);
-                        place += 1;
-                        continue;
-                    }
-                    Some(_) => {
-                        place += 1;
-                        continue;
-                    }
-                    None => {}
-                }
+        loop {
+            let stopped = self.run_plain::<0, B>(burst, place, before, gate.view, seats);
+            place = stopped.0;
+            let judged = stopped.1.and_then(|ip| gate.judge(before.dock.domain, ip));
+            match judged {
+                Some(Look::Ends) => seats.end(place),
+                Some(_) => {}
+                None => return place,
             }
-            if !is_opaque(next) || is_anchors(next, ip, gate.view) || !ip.goes_on() {
-                break;
-            }
-            buf.prefetch_front();
-            let (_, to) = ip.ends();
-            *at_mut(&mut self.destinations, count) = Probe::ipv6(domain, *to);
-            *at_mut(&mut self.riders, count) = Rider {
-                place: seats.place(place),
-                at: ether::HEADER_LEN as u8,
-                kind: kind.number(),
-                source,
-            };
-            count += 1;
             place += 1;
         }
-        seats.riders = count;
-        place
     }
 
-    /// Packets that are in no tunnel, from a core link or from a host.
+    /// Packets that are in no tunnel, from a core link or from a host. Returns the place of the first that
+    /// does not board with them, and its header if it is a Mobility Header.
     #[inline(always)]
-    fn run_plain<const KIND: u8, B: Buf>(
+    fn run_plain<'b, const KIND: u8, B: Buf>(
         &mut self,
-        burst: &[B],
+        burst: &'b [B],
         from: usize,
         before: &Before,
+        view: &View<'_>,
         seats: &mut Seats,
-    ) -> usize {
+    ) -> (usize, Option<&'b Ip6>) {
         let kind = const { Kind::of(KIND) };
         let host = kind.came == Came::Host;
         let (link, domain) = (before.link, before.dock.domain);
         let sender = link.sender() | before.dock.word;
-        let count = seats.riders;
-        let first = seats.place(from);
-        let mut place = from;
-        let mut source = seats.sources;
-        let waiting = burst.get(from..).unwrap_or_default().iter();
-        let riders = self.riders.get_mut(count..).unwrap_or_default().iter_mut();
-        let destinations = self.destinations.get_mut(count..).unwrap_or_default();
-        for ((buf, rider), destination) in waiting.zip(riders).zip(destinations) {
-            look_ahead(burst, place);
-            let Some(packet) = behind(buf, link) else {
-                break;
-            };
-            let plain = match kind.family {
-                Family::V6 => plain(packet, domain),
-                Family::V4 => plain_ipv4(packet, domain),
-            };
-            let Some((own, other)) = plain else {
+        let mut count = 0;
+        let mut mobility = None;
+        let waiting = burst.get(from..).unwrap_or_default();
+        let riders = seats.riders..;
+        let destinations = self.destinations.get_mut(riders).unwrap_or_default();
+        for (buf, destination) in waiting.iter().zip(destinations) {
+            look_ahead(waiting, count);
+            let Some((to, own)) = (match kind.family {
+                Family::V6 => {
+                    let Some((ip, octets)) = ipv6_behind::<IPV6_END, B>(buf, link) else {
+                        break;
+                    };
+                    let Some(next) = ip.next(octets) else {
+                        break;
+                    };
+                    let asks = Asks::of(next);
+                    if !asks.nothing() {
+                        mobility = asks.mobility().then_some(ip);
+                        if !asks.icmp() || is_anchors(next, ip, view) {
+                            break;
+                        }
+                    }
+                    let (from, to) = ip.ends();
+                    ip.goes_on().then(|| {
+                        let probe = |address| Probe::ipv6(domain, address);
+                        (probe(*to), probe(*from))
+                    })
+                }
+                Family::V4 => {
+                    let packet = behind(buf, link);
+                    packet.and_then(|packet| plain_ipv4(packet, domain))
+                }
+            }) else {
                 break;
             };
             buf.prefetch_front();
-            *destination = other;
+            *destination = to;
             if host {
-                *at_mut(&mut self.sources, source) = own;
-                *at_mut(&mut self.senders, count + place - from) = sender;
+                *at_mut(&mut self.sources, seats.sources + count) = own;
+                *at_mut(&mut self.senders, seats.riders + count) = sender;
             }
-            *rider = Rider {
-                place: first + (place - from) as u8,
-                at: ether::HEADER_LEN as u8,
-                kind: KIND,
-                source: source as u8,
-            };
-            source += usize::from(host);
-            place += 1;
+            count += 1;
         }
-        seats.riders += place - from;
-        seats.sources = source;
-        place
+        if count > 0 {
+            let first = seats.place(from);
+            self.seat(kind, (first, count), ether::HEADER_LEN, domain, seats);
+        }
+        (from + count, mobility)
     }
 
     /// IPv6 packets in what may be tunnels.
@@ -292,44 +311,40 @@ impl Desk {
         burst: &[B],
         from: usize,
         before: &Before,
+        view: &View<'_>,
         seats: &mut Seats,
     ) -> usize {
         let (link, domain) = (before.link, before.dock.domain);
         let kind = const { Kind::of(4) };
-        let first = seats.place(from);
-        let mut place = from;
-        let mut source = seats.sources;
+        let (rider, source) = (seats.riders, seats.sources);
+        let mut count = 0;
         let mut last: Option<&Ip6> = None;
-        let waiting = burst.get(from..).unwrap_or_default().iter();
-        let riders = self.riders.get_mut(seats.riders..).unwrap_or_default();
-        let pair_of = self.pair_of.get_mut(seats.riders..).unwrap_or_default();
-        let destinations = self.destinations.get_mut(seats.riders..);
-        let sources = self.sources.get_mut(seats.sources..).unwrap_or_default();
-        let asked = destinations.unwrap_or_default().iter_mut().zip(sources);
-        let known = riders.iter_mut().zip(pair_of);
-        for ((buf, (rider, pair)), (destination, own)) in waiting.zip(known).zip(asked) {
-            look_ahead(burst, place);
-            let Some(packet) = behind(buf, link) else {
+        let waiting = burst.get(from..).unwrap_or_default();
+        let pair_of = self.pair_of.get_mut(rider..).unwrap_or_default();
+        let destinations = self.destinations.get_mut(rider..).unwrap_or_default();
+        let sources = self.sources.get_mut(source..).unwrap_or_default();
+        let asked = destinations.iter_mut().zip(sources);
+        for ((buf, pair), (destination, own)) in waiting.iter().zip(pair_of).zip(asked) {
+            look_ahead(waiting, count);
+            let Some((outer, octets)) = ipv6_behind::<INSIDE_END, B>(buf, link) else {
                 break;
             };
-            let Some((outer, payload)) = header::<Ip6>(packet) else {
+            let inside = buf.data().get(IPV6_END..).and_then(header::<Ip6>);
+            let Some((ip, _)) = inside else {
                 break;
             };
-            if outer.next(packet.len()) != Some(next_header::IPV6) {
+            if outer.next(octets) != Some(next_header::IPV6) {
                 break;
             }
-            let Some((ip, _)) = header::<Ip6>(payload) else {
-                break;
-            };
-            if !goes_on_inside(ip, payload.len()) || is_icmp(ip, payload.len()) {
+            if !goes_on_inside(ip, octets - HEADER_LEN, view) {
                 break;
             }
             if last.is_none_or(|last| last.ends() != outer.ends()) {
-                let rider = seats.riders + (place - from);
+                let first = (rider + count, source + count);
                 enter(
                     &mut self.pairs,
                     &mut self.first_of,
-                    rider,
+                    first,
                     outer,
                     domain,
                     seats,
@@ -340,18 +355,13 @@ impl Desk {
             let (inner, other) = ip.ends();
             *destination = Probe::ipv6(domain, *other);
             *own = Probe::ipv6(domain, *inner);
-            *rider = Rider {
-                place: first + (place - from) as u8,
-                at: (ether::HEADER_LEN + HEADER_LEN) as u8,
-                kind: kind.number(),
-                source: source as u8,
-            };
-            source += 1;
-            place += 1;
+            count += 1;
         }
-        seats.riders += place - from;
-        seats.sources = source;
-        place
+        if count > 0 {
+            let (first, at) = (seats.place(from), ether::HEADER_LEN + HEADER_LEN);
+            self.seat(kind, (first, count), at, domain, seats);
+        }
+        from + count
     }
 
     /// Looks at an IPv6 packet that starts at `at` in its frame. Of one that may have come out of a tunnel
@@ -371,10 +381,7 @@ impl Desk {
         // From a host, one in another is a packet like any other.
         let inside = came == Came::Core && matches!(next, next_header::IPV6 | next_header::IPV4);
         if !inside {
-            let options = matches!(
-                next,
-                next_header::HOP_BY_HOP | next_header::DESTINATION_OPTIONS
-            );
+            let options = Asks::of(next).options();
             // Control, or whoever puts them together, may want those that come in on a core link.
             let fragment = came == Came::Core && next == next_header::FRAGMENT;
             self.ask(ip, came, dock.domain, seats);
@@ -394,11 +401,11 @@ impl Desk {
         if !boards {
             return None;
         }
-        let (rider, domain) = (seats.riders, dock.domain);
+        let (first, domain) = ((seats.riders, seats.sources), dock.domain);
         enter(
             &mut self.pairs,
             &mut self.first_of,
-            rider,
+            first,
             ip,
             domain,
             seats,
@@ -420,13 +427,12 @@ impl Desk {
             return false;
         };
         self.ask(ip, Came::Tunnel, domain, seats);
-        let anchors = |next| is_anchors(next, ip, view);
-        goes_on_inside(ip, packet.len()) && !ip.next(packet.len()).is_some_and(anchors)
+        goes_on_inside(ip, packet.len(), view)
     }
 
     /// Looks at an IPv4 packet.
     fn ipv4(&mut self, packet: &[u8], came: Came, domain: Domain, seats: &Seats) -> bool {
-        let Some((source, destination)) = plain_ipv4(packet, domain) else {
+        let Some((destination, source)) = plain_ipv4(packet, domain) else {
             return false;
         };
         *at_mut(&mut self.destinations, seats.riders) = destination;
@@ -462,26 +468,14 @@ pub(super) fn take_ended<B>(burst: &mut Burst<B>, ended: u64) -> Burst<B> {
     gone
 }
 
-/// The addresses of an IPv6 packet that is to be forwarded and in no tunnel, source first.
-#[inline(always)]
-fn plain(packet: &[u8], domain: Domain) -> Option<(Probe, Probe)> {
-    let (ip, _) = header::<Ip6>(packet)?;
-    let next = ip.next(packet.len())?;
-    let (from, to) = ip.ends();
-    // These may be for us, in a prefix that we anchor.
-    let ours = matches!(next, next_header::MOBILITY | next_header::ICMPV6);
-    (is_opaque(next) && !ours && ip.goes_on())
-        .then(|| (Probe::ipv6(domain, *from), Probe::ipv6(domain, *to)))
-}
-
-/// The same of an IPv4 packet, behind which there may be padding.
+/// The addresses of an IPv4 packet that is to be forwarded, destination first; behind it there may be padding.
 #[inline(always)]
 fn plain_ipv4(packet: &[u8], domain: Domain) -> Option<(Probe, Probe)> {
     let (ip, _) = header::<Ip4>(packet)?;
     ip.length(packet.len())?;
     let ends = [ip.source(), ip.destination()];
     let [from, to] = ends.map(|end| Probe::ipv4(domain, end.octets()));
-    Some((from, to))
+    Some((to, from))
 }
 
 /// Whether a packet may be for us at the address that we have in a prefix which we anchor; of Mobility
@@ -491,29 +485,23 @@ fn is_anchors(next: u8, ip: &Ip6, view: &View<'_>) -> bool {
     next == next_header::ICMPV6 && view.fib.is_anchor_address(ip.destination())
 }
 
-#[inline(always)]
-fn is_icmp(ip: &Ip6, octets: usize) -> bool {
-    ip.next(octets) == Some(next_header::ICMPV6)
-}
-
 /// Whether an IPv6 packet of so many octets that is in what may be a tunnel may go on.
 #[inline(always)]
-fn goes_on_inside(ip: &Ip6, octets: usize) -> bool {
-    let options = |next| {
-        matches!(
-            next,
-            next_header::HOP_BY_HOP | next_header::DESTINATION_OPTIONS
-        )
+fn goes_on_inside(ip: &Ip6, octets: usize, view: &View<'_>) -> bool {
+    let Some(next) = ip.next(octets) else {
+        return false;
     };
-    ip.next(octets).is_some_and(|next| !options(next)) && ip.goes_on()
+    let asks = Asks::of(next);
+    let passes = asks.nothing() || !asks.options() && !is_anchors(next, ip, view);
+    passes && ip.goes_on()
 }
 
-/// Has the outer pair of this rider looked up: it is the last one then.
+/// Has the outer pair of this rider, and of its source, looked up: it is the last one then.
 #[inline(never)]
 fn enter(
     pairs: &mut [OuterPair; MAX_BURST],
-    first_of: &mut [u8; MAX_BURST],
-    rider: usize,
+    first_of: &mut [(u8, u8); MAX_BURST],
+    first: (usize, usize),
     outer: &Ip6,
     domain: Domain,
     seats: &mut Seats,
@@ -525,7 +513,7 @@ fn enter(
     };
     if seats.pairs == 0 || *at_mut(pairs, seats.pairs - 1) != pair {
         *at_mut(pairs, seats.pairs) = pair;
-        *at_mut(first_of, seats.pairs) = rider as u8;
+        *at_mut(first_of, seats.pairs) = (first.0 as u8, first.1 as u8);
         seats.pairs += 1;
     }
 }
@@ -536,6 +524,23 @@ fn look_ahead<B: Buf>(burst: &[B], place: usize) {
     if let Some(buf) = burst.get(place + AHEAD) {
         buf.prefetch();
     }
+}
+
+/// Where an IPv6 header ends in a frame without a tag, and where one inside it does.
+const IPV6_END: usize = ether::HEADER_LEN + HEADER_LEN;
+const INSIDE_END: usize = IPV6_END + HEADER_LEN;
+
+/// The header of an IPv6 packet behind this link-layer header, and the packet's octets; the frame has `END`
+/// octets, and the port has taken nothing off.
+#[inline(always)]
+fn ipv6_behind<const END: usize, B: Buf>(buf: &B, link: Link) -> Option<(&Ip6, usize)> {
+    let whole = buf.is_contiguous() && buf.stripped_vlan().is_none();
+    let frame = buf.data();
+    // Asked for in one go.
+    let front: &[u8; END] = frame.first_chunk()?;
+    let (its, packet) = Link::of(front)?;
+    let (ip, _) = header::<Ip6>(packet)?;
+    (whole && its == link).then(|| (ip, frame.len() - ether::HEADER_LEN))
 }
 
 /// The packet of a frame that begins with this link-layer header, and of which the port has taken nothing
