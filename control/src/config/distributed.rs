@@ -3,6 +3,7 @@
 use super::address::Ipv6Prefix;
 use super::check::in_range;
 use super::document::{place, Document};
+use super::role::defaults;
 use roles::maar::{Backend, Discovery, Distributed, Questions};
 use serde::{Deserialize, Serialize};
 use std::net::Ipv6Addr;
@@ -54,6 +55,9 @@ pub struct MaarDistributed {
     /// Seconds that an update may be old which tells when a host came elsewhere.
     #[serde(default = "own::update_age")]
     pub update_age: u32,
+    /// Whether the MAAR that a host has left is told so by the anchors of the host's other prefixes.
+    #[serde(default = "defaults::enabled")]
+    pub revoke_on_handover: bool,
     /// Addresses of anchors that are remembered.
     #[serde(default = "own::learned")]
     pub learned: usize,
@@ -74,6 +78,7 @@ impl Default for MaarDistributed {
             queries: own::queries(),
             transmissions: own::transmissions(),
             update_age: own::update_age(),
+            revoke_on_handover: defaults::enabled(),
             learned: own::learned(),
             learned_for: own::learned_for(),
         }
@@ -108,6 +113,7 @@ impl MaarDistributed {
         made.gateways.clone_from(&self.gateways);
         made.transmissions = self.transmissions;
         made.update_age = secs(self.update_age);
+        made.revoke_on_handover = self.revoke_on_handover;
         made.learned = self.learned;
         made.learned_for = secs(self.learned_for);
         Discovery::Distributed(made)

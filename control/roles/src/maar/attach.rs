@@ -302,6 +302,7 @@ impl Maar {
                 ..ListEntry::default()
             },
             heard: None,
+            revoking: None,
         };
         self.nodes.insert(host.clone(), node);
         self.count(MaarCounter::PrefixesReserved);

@@ -7,11 +7,12 @@
 //! | it is still there | 129 | renewed | 129 |
 //! | lifetime 0 | 129 | freed | 129 |
 //!
-//! So what a gateway sends late, because it does not know yet that the host has gone on, pulls nothing
+//! The gateway from which it is led away is told so (RFC 5846), for it may hear of it from nobody else: the
+//! host need not have told the new one of a prefix that the old one anchors. So what a gateway sends late, because it does not know yet that the host has gone on, pulls nothing
 //! back.
 
 use super::counters::MaarCounter;
-use super::node::Heard;
+use super::node::{Heard, Node};
 use super::previous::Received;
 use super::Maar;
 use crate::effect::Effect;
@@ -114,6 +115,7 @@ impl Maar {
             return Ok((Some(prefix), lifetime));
         }
         let again = self.of_newcomer(now, &host, from, stamp)?;
+        let former = self.nodes.get(&host).and_then(Node::former);
         if let Some(node) = self.nodes.get_mut(&host) {
             let arrived = Some(stamp);
             node.heard = Some(Heard { arrived, ..heard });
@@ -124,7 +126,10 @@ impl Maar {
                 self.renew_previous(now, &host, lifetime, effects);
             }
             Newcomer::Serving => self.renew_previous(now, &host, lifetime, effects),
-            Newcomer::Other => self.lead_away(now, &host, from, lifetime, effects),
+            Newcomer::Other => {
+                self.lead_away(now, &host, from, lifetime, effects);
+                self.tell_former(&host, former, Some(from), effects);
+            }
         }
         Ok((Some(prefix), lifetime))
     }

@@ -66,6 +66,9 @@ pub struct Distributed {
     /// How old an update may be that tells of a host's arrival elsewhere: it is sent again until it is
     /// answered, and says each time when the host came.
     pub update_age: Duration,
+    /// Whether the gateway that a host has left is told so by each anchor that led a prefix there; else it
+    /// hears of it when it renews that prefix, if the anchor that it is itself did not before.
+    pub revoke_on_handover: bool,
     /// Addresses of anchors that are remembered, at most.
     pub learned: usize,
     /// How long one is.
@@ -120,6 +123,7 @@ impl Distributed {
             gateways: Vec::new(),
             transmissions: 5,
             update_age: Duration::from_secs(40),
+            revoke_on_handover: true,
             learned: 65_536,
             learned_for: Duration::from_secs(3600),
         }

@@ -52,6 +52,7 @@
 //! | BRI, all of it | - | - | ended, RA withdrawn | ended | - |
 //! | BRI, out of sync | - | - | other anchors' dropped; host asked whether it is here, then PBU | ended | - |
 //! | BRI, another anchor's prefix | - | - | that one dropped, its RA withdrawn | the same | - |
+//! | BRI, another anchor's prefix, handover | - | - | that one dropped, unless the host came since: 132; host asked whether it is here | dropped | - |
 //! | operator deletes | - | as above | as above | as above | freed, BRI |
 //! | another anchor's prefix unused | - | - | PBU lifetime 0 for it; once acknowledged, unbound and its RA withdrawn (S2-19) | - | - |
 //! | table refuses | - | - | ours: ended, refused; another anchor's: dropped | - | freed, BRI |

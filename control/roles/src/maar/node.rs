@@ -28,6 +28,8 @@ pub(super) struct Node {
     pub(super) away: Option<Away>,
     pub(super) list: ListEntry,
     pub(super) heard: Option<Heard>,
+    /// What the gateway that it left is being told, where there is no database.
+    pub(super) revoking: Option<u16>,
 }
 
 /// A host on an access link.
@@ -134,6 +136,14 @@ pub(super) struct Away {
     pub(super) expiry: Option<Duration>,
 }
 
+/// Where a host was before it came to where it is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Former {
+    pub(super) gateway: Ipv6Addr,
+    /// When it had come there, as that gateway told.
+    pub(super) arrived: Option<NtpTime>,
+}
+
 /// The last update of the database that was accepted.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Heard {
@@ -222,6 +232,15 @@ impl Node {
             let prefix = one.prefix;
             effects.push(self.cancel(NodeTimer::Anchor { prefix }));
         }
+    }
+
+    /// The other gateway that its prefix is led to.
+    pub(super) fn former(&self) -> Option<Former> {
+        let away = self.away.filter(|_| !self.is_bound())?;
+        Some(Former {
+            gateway: away.serving,
+            arrived: self.heard.and_then(|heard| heard.arrived),
+        })
     }
 
     /// Whether it is served here.

@@ -43,6 +43,7 @@ impl Maar {
                 serving: None,
                 arrived: record.arrived,
             }),
+            revoking: None,
         };
         match &record.place {
             NodePlace::Here { .. } => self.restore_here(now, &mut node, &record.place, effects),

@@ -2,6 +2,7 @@
 //! and prefixes of ours that we let go of while they are led to another gateway.
 
 use super::counters::MaarCounter;
+use super::node::Former;
 use super::Maar;
 use crate::effect::Effect;
 use crate::event::NodeTimer;
@@ -11,9 +12,17 @@ use crate::revocation::{acknowledge, check, not_among, Overdue};
 use crate::Now;
 use std::net::Ipv6Addr;
 use wire::mh::{
-    HomeNetworkPrefix, MnIdentifier, MobilityOption, RevocationAcknowledgement,
+    HomeNetworkPrefix, MnIdentifier, MobilityOption, NtpTime, RevocationAcknowledgement,
     RevocationIndication, RevocationStatus, RevocationTrigger,
 };
+
+/// What an indication names.
+fn named(host: &MnIdentifier, prefix: HomeNetworkPrefix) -> Vec<MobilityOption> {
+    vec![
+        MobilityOption::MnIdentifier(host.clone()),
+        MobilityOption::HomeNetworkPrefix(prefix),
+    ]
+}
 
 impl Maar {
     /// The database, or an anchor where there is none, revokes. Strangers are not told what is here.
@@ -57,6 +66,7 @@ impl Maar {
         let visit = node.visit.as_ref().filter(|it| it.bound.is_some());
         let visit = visit.ok_or(none)?;
         let alone = visit.goes_alone(&self.core.config);
+        let came = NtpTime::from_unix(visit.came);
         let (own, link, left) = (node.prefix, visit.link, visit.detached.is_some());
         let previous = visit.previous.iter();
         // Where there is no database each anchor speaks for itself, and nobody for us.
@@ -85,6 +95,13 @@ impl Maar {
             return Ok(failed);
         }
         let gone: Vec<HomeNetworkPrefix> = others.into_iter().filter(meant).collect();
+        if straight && indication.trigger.is_handover() {
+            if options.timestamp.is_some_and(|told| told < came) {
+                return Err(RevocationStatus::ATTACHED);
+            }
+            self.left_behind(now, &host, &gone, effects);
+            return Ok(failed);
+        }
         self.forget_anchors(now, &host, &gone, effects);
         if all {
             // We have not ceased to anchor it: a host that is still here is known again soon.
@@ -96,6 +113,31 @@ impl Maar {
             }
         }
         Ok(failed)
+    }
+
+    /// Leads prefixes here no longer that their anchors lead elsewhere, with the host. It is told nothing, as
+    /// it has them still; one that is here after all is to say so.
+    fn left_behind(
+        &mut self,
+        now: Now,
+        host: &MnIdentifier,
+        prefixes: &[HomeNetworkPrefix],
+        effects: &mut Vec<Effect>,
+    ) {
+        let Some(node) = self.nodes.get_mut(host) else {
+            return;
+        };
+        for &prefix in prefixes {
+            self.core.counters.add(MaarCounter::AnchorsElsewhere);
+            for what in [NodeTimer::Release { prefix }, NodeTimer::Anchor { prefix }] {
+                effects.push(super::node::cancel(host, what));
+            }
+            let _router = self
+                .books
+                .remove_previous(&self.core, node, prefix, effects);
+        }
+        effects.extend(node.store(now));
+        self.doubt(host, effects);
     }
 
     /// Leads prefixes here no longer that their anchors do not have any more.
@@ -130,13 +172,52 @@ impl Maar {
         let (prefix, away) = (node.prefix, node.away);
         self.free_previous(host, effects);
         let config = &self.core.config;
-        let Some(peer) = config.cmd().or(away.map(|it| it.serving)) else {
+        if let Some(peer) = config.cmd().or(away.map(|it| it.serving)) {
+            self.indicate(peer, trigger, named(host, prefix), effects);
+        }
+    }
+
+    /// A host is led elsewhere, or is here: the gateway that it left is told so, and one that it is back
+    /// with no longer is.
+    ///
+    /// The indication says when the host had come there: one that was overtaken is known by that.
+    pub(super) fn tell_former(
+        &mut self,
+        host: &MnIdentifier,
+        former: Option<Former>,
+        now_at: Option<Ipv6Addr>,
+        effects: &mut Vec<Effect>,
+    ) {
+        let Some(node) = self.nodes.get_mut(host) else {
             return;
         };
-        let options = vec![
-            MobilityOption::MnIdentifier(host.clone()),
-            MobilityOption::HomeNetworkPrefix(prefix),
-        ];
+        let (prefix, revoking) = (node.prefix, node.revoking);
+        if let Some(sequence) = revoking.filter(|it| self.revocations.peer(*it) == now_at) {
+            node.revoking = None;
+            self.revocations.cancel(sequence, effects);
+        }
+        let distributed = self.core.config.distributed();
+        let tells = distributed.is_some_and(|it| it.revoke_on_handover);
+        let Some(former) = former.filter(|it| tells && Some(it.gateway) != now_at) else {
+            return;
+        };
+        let mut options = named(host, prefix);
+        options.extend(former.arrived.map(MobilityOption::Timestamp));
+        let trigger = RevocationTrigger::HANDOVER_UNKNOWN;
+        let sent = self.indicate(former.gateway, trigger, options, effects);
+        if let Some(node) = self.nodes.get_mut(host) {
+            node.revoking = sent;
+        }
+    }
+
+    fn indicate(
+        &mut self,
+        peer: Ipv6Addr,
+        trigger: RevocationTrigger,
+        options: Vec<MobilityOption>,
+        effects: &mut Vec<Effect>,
+    ) -> Option<u16> {
+        let config = &self.core.config;
         let ends = (config.address, peer);
         let sent = self
             .revocations
@@ -145,6 +226,7 @@ impl Maar {
             Some(_) => MaarCounter::RevocationsSent,
             None => MaarCounter::RevocationsGivenUp,
         });
+        sent
     }
 
     pub(super) fn on_revocation_acknowledgement(

@@ -37,6 +37,7 @@ impl Maar {
         let prefix = node.prefix.into();
         self.books.by_prefix.insert(node.prefix, host.clone());
         let path = Path::Local { link };
+        let former = node.former();
         effects.push(Effect::Bind { prefix, path });
         node.away = None;
         let notice = Notice::ServedHere {
@@ -52,6 +53,7 @@ impl Maar {
         effects.extend(node.store(now));
         let after = bound.refresh.saturating_sub(now.monotonic);
         effects.push(node.set(NodeTimer::Refresh, after));
+        self.tell_former(host, former, None, effects);
         self.search(now, host, effects);
         let waits = self.core.config.distributed().map(|it| it.wait);
         let waits = waits.filter(|wait| !wait.is_zero());

@@ -2,7 +2,8 @@
 //! what it does when nobody answers.
 
 use crate::alone_messages::{
-    address, advertised, answer, comes, config, here, query, says, served, told, updates,
+    address, advertised, answer, comes, config, from_gateway, here, query, says, served, straight,
+    told, updates,
 };
 use crate::alone_scenario::{alone, Known};
 use crate::maar_scenario::{anchored, bindings, maar_address, own_prefix, pool};
@@ -153,30 +154,6 @@ fn only_a_gateway_of_the_domain_answers_for_a_prefix() {
     );
     let effects = tell(&mut maar, 1_030, answer(2, &update, Status::ACCEPTED));
     assert_eq!(bindings(&effects).0.len(), 1);
-}
-
-/// An update that the `n`th gateway sends straight.
-fn straight(maar: &Maar, came: u64, change: impl FnOnce(&mut BindingUpdate)) -> BindingUpdate {
-    let mut update = BindingUpdate {
-        sequence: u16::try_from(came % 65_536).unwrap(),
-        flags: UpdateFlags::PROXY
-            .with(UpdateFlags::ACKNOWLEDGE)
-            .with(UpdateFlags::DISTRIBUTED),
-        lifetime: Lifetime(75),
-        options: vec![
-            MobilityOption::MnIdentifier(nai("mn")),
-            MobilityOption::HomeNetworkPrefix(own_prefix(maar)),
-            MobilityOption::HandoffIndicator(HandoffIndicator::UNKNOWN),
-            MobilityOption::Timestamp(stamp(came)),
-        ],
-    };
-    change(&mut update);
-    update
-}
-
-fn from_gateway(n: u16, update: BindingUpdate) -> Event {
-    let message = Message::BindingUpdate(update);
-    message_event(&maar_address(n), &maar_address(1), message)
 }
 
 fn still_there(update: &mut BindingUpdate) {

@@ -1,9 +1,9 @@
 //! What a host and other gateways say to a MAAR without a database.
 
 use crate::alone_scenario::{alone, Known, ASKS};
-use crate::maar_scenario::{anchored, maar_address, router};
+use crate::maar_scenario::{anchored, maar_address, own_prefix, router};
 use crate::scenario::{
-    admitted, advertisements, ip, link, message_event, profile, sent, solicits, tell,
+    admitted, advertisements, ip, link, message_event, nai, profile, sent, solicits, stamp, tell,
     HOST_LINK_LOCAL,
 };
 use roles::effect::Effect;
@@ -12,8 +12,8 @@ use roles::maar::{Maar, MaarConfig};
 use roles::Event;
 use std::net::Ipv6Addr;
 use wire::mh::{
-    AcknowledgementFlags, BindingAcknowledgement, BindingUpdate, HomeNetworkPrefix, Lifetime,
-    Message, MobilityOption, Status,
+    AcknowledgementFlags, BindingAcknowledgement, BindingUpdate, HandoffIndicator,
+    HomeNetworkPrefix, Lifetime, Message, MobilityOption, Status, UpdateFlags,
 };
 use wire::niq::{Answer, NiQuery, NiReply};
 
@@ -105,4 +105,29 @@ pub fn advertised(effects: &[Effect]) -> Vec<(HomeNetworkPrefix, bool, bool)> {
     let prefixes = told.iter().flat_map(|(_, _, it)| &it.prefixes);
     let prefixes = prefixes.map(|it| (it.prefix, it.valid > 0, it.preferred > 0));
     prefixes.collect()
+}
+
+/// An update that the `n`th gateway sends straight.
+pub fn straight(maar: &Maar, came: u64, change: impl FnOnce(&mut BindingUpdate)) -> BindingUpdate {
+    let mut update = BindingUpdate {
+        sequence: u16::try_from(came % 65_536).unwrap(),
+        flags: UpdateFlags::PROXY
+            .with(UpdateFlags::ACKNOWLEDGE)
+            .with(UpdateFlags::DISTRIBUTED),
+        lifetime: Lifetime(75),
+        options: vec![
+            MobilityOption::MnIdentifier(nai("mn")),
+            MobilityOption::HomeNetworkPrefix(own_prefix(maar)),
+            MobilityOption::HandoffIndicator(HandoffIndicator::UNKNOWN),
+            MobilityOption::Timestamp(stamp(came)),
+        ],
+    };
+    change(&mut update);
+    update
+}
+
+/// The `n`th gateway sends it.
+pub fn from_gateway(n: u16, update: BindingUpdate) -> Event {
+    let message = Message::BindingUpdate(update);
+    message_event(&maar_address(n), &maar_address(1), message)
 }

@@ -4,6 +4,7 @@
 mod addresses;
 mod advertising;
 mod alone;
+mod alone_left;
 mod alone_messages;
 mod alone_scenario;
 mod alone_search;
