@@ -33,7 +33,7 @@ impl Capture {
     /// # Errors
     /// When tcpdump does not start.
     pub fn start(at: End<'_>, path: &Path) -> Result<Self> {
-        Self::keep(at, path, KEPT)
+        Self::keep(at, path, KEPT, &[])
     }
 
     /// The same with every frame kept whole, for who puts fragments together.
@@ -41,12 +41,20 @@ impl Capture {
     /// # Errors
     /// As [`start`](Self::start).
     pub fn start_whole(at: End<'_>, path: &Path) -> Result<Self> {
-        Self::keep(at, path, WHOLE)
+        Self::keep(at, path, WHOLE, &[])
     }
 
-    fn keep(at: End<'_>, path: &Path, octets: &str) -> Result<Self> {
+    /// The same with those frames alone that an expression of tcpdump lets through.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn start_matching(at: End<'_>, path: &Path, expression: &[&str]) -> Result<Self> {
+        Self::keep(at, path, KEPT, expression)
+    }
+
+    fn keep(at: End<'_>, path: &Path, octets: &str, expression: &[&str]) -> Result<Self> {
         let file = path.to_str().context("a path that is not text")?;
-        let words = [
+        let mut words = vec![
             "tcpdump",
             "-i",
             at.interface,
@@ -60,6 +68,7 @@ impl Capture {
             "-w",
             file,
         ];
+        words.extend(expression);
         let mut process = Process::start(at.namespace, "tcpdump", &words, &Errors::Pipe)?;
         let stderr = process.stderr().context("no pipe from tcpdump")?;
         let mut stderr = BufReader::new(stderr);

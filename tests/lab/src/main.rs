@@ -13,7 +13,7 @@ use lab::gateway::Programs;
 use lab::measure;
 use lab::ping;
 use lab::roam;
-use lab::roam::handover::{self, ANCHORS};
+use lab::roam::handover::{self, ANCHORS, WAYS};
 use lab::story::{self, Setting};
 use lab::transfer::{self, Side};
 use std::net::{Ipv6Addr, SocketAddr};
@@ -52,8 +52,8 @@ enum Command {
     /// Walk a host through three MAARs, with a session begun at every stop, in each mode of their
     /// database.
     Maar,
-    /// Measure how long handovers take, by the mode of the database and the number of anchors that a host
-    /// has, and print it as Markdown (or, with --json, as JSON)
+    /// Measure how long handovers take and how many messages each costs, by the mode of the database, or without
+    /// one, and the number of anchors that a host has, and print it as Markdown (or, with --json, as JSON)
     Handovers {
         /// Handovers of each kind.
         #[arg(long, default_value_t = 20)]
@@ -61,6 +61,9 @@ enum Command {
         /// Numbers of previous anchors, separated by commas.
         #[arg(long, value_delimiter = ',', default_values_t = ANCHORS)]
         anchors: Vec<usize>,
+        /// Modes of the database, and `node-information` for none, separated by commas.
+        #[arg(long, value_delimiter = ',', default_values_t = WAYS.map(String::from), value_parser = WAYS)]
+        modes: Vec<String>,
     },
     /// Measure how long attachments take from a host's first frame to its first packet from a correspondent, by
     /// the way in which it gets its address, and print it as Markdown (or, with --json, as JSON)
@@ -163,7 +166,11 @@ fn run(arguments: Arguments) -> Result<()> {
         None => tell_story(json, pcaps, conf),
         Some(Command::Measure { runs, updates }) => measure(json, pcaps, conf, runs, updates),
         Some(Command::Maar) => walk(json, conf),
-        Some(Command::Handovers { times, anchors }) => handovers(json, conf, times, &anchors),
+        Some(Command::Handovers {
+            times,
+            anchors,
+            modes,
+        }) => handovers(json, conf, times, &anchors, &modes),
         Some(Command::Attach { times }) => attachments(json, conf, times),
         Some(Command::Ping { to, interval_us }) => {
             ping::send(to, Duration::from_micros(interval_us))
@@ -251,11 +258,18 @@ fn attachments(json: bool, conf: Option<PathBuf>, times: usize) -> Result<()> {
     Ok(())
 }
 
-fn handovers(json: bool, conf: Option<PathBuf>, times: usize, anchors: &[usize]) -> Result<()> {
+fn handovers(
+    json: bool,
+    conf: Option<PathBuf>,
+    times: usize,
+    anchors: &[usize],
+    ways: &[String],
+) -> Result<()> {
+    let ways: Vec<&str> = ways.iter().map(String::as_str).collect();
     let conf = conf.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../conf"));
     let Setting { programs, conf, .. } = setting(None, Some(conf))?;
     let tell = &mut |line: &str| eprintln!("{line}");
-    let measured = handover::measure(&programs, &conf, &roam::MODES, anchors, times, tell)?;
+    let measured = handover::measure(&programs, &conf, &ways, anchors, times, tell)?;
     if json {
         println!("{}", serde_json::to_string(&measured)?);
     } else {

@@ -1,11 +1,13 @@
-//! How long a handover takes, by the mode of the database and by the number of anchors that a host has.
+//! How long a handover takes and how many messages it costs, by the mode of the database, or without one, and by
+//! the number of anchors that a host has.
 //!
-//! A host walks as far as it has so many anchors behind it, then between those gateways. Somebody sends to the
-//! address that it began with, every millisecond. What is taken is the time from the first frame of the
-//! host on its new link until the first packet for the old address reaches it there, both as tcpdump saw them
-//! at the host: without the time that the host needs to notice that it has moved.
+//! A host walks as far as it has so many anchors behind it, and begins a TCP session at each, then goes between
+//! those gateways. Somebody sends to the address that it began with, every millisecond. What is taken is the time from
+//! the first frame of the host on its new link until the first packet for the old address reaches it there, both as
+//! tcpdump saw them at the host: without the time that the host needs to notice that it has moved. Messages are those
+//! with a Mobility Header that crossed the core from when the host was plugged in until [`STAY`] after it was served.
 
-use super::{Bed, Layout, MN_MAC, MOST_MAARS};
+use super::{Bed, Layout, MN_MAC, MODES, MOST_MAARS};
 use crate::gateway::Programs;
 use crate::judge::read;
 use crate::measure::Spread;
@@ -26,9 +28,16 @@ const PROBE: Duration = Duration::from_millis(1);
 /// Between packets of the host.
 const SPEAK: Duration = Duration::from_millis(5);
 
+/// All ways that are measured: the modes of the database, and without one.
+pub const WAYS: [&str; 4] = [MODES[0], MODES[1], MODES[2], ALONE[0]];
+
 /// Between handovers: a gateway is told of one host no more than three times a second (MAX_UPDATE_RATE, RFC 6275
-/// section 12), and what waits for that is no part of what is measured.
-const STAY: Duration = Duration::from_secs(1);
+/// section 12), and what waits for that is no part of what is measured. A serving MAAR that an anchor has answered in
+/// the database's place asks that for its lifetime within this time.
+const STAY: Duration = Duration::from_millis(1500);
+
+/// How the MAARs find anchors that ask the hosts themselves, and what that is called in a table.
+const ALONE: [&str; 2] = ["node-information", "niq"];
 
 /// Longest time that anything takes.
 const LIMIT: Duration = Duration::from_secs(40);
@@ -36,7 +45,7 @@ const LIMIT: Duration = Duration::from_secs(40);
 /// Handovers of a host with so many previous anchors.
 #[derive(Clone, Debug, Serialize)]
 pub struct Latency {
-    /// The mode of the database.
+    /// The mode of the database, or `niq`.
     pub mode: String,
     /// Anchors other than the gateway that the host came to.
     pub anchors: usize,
@@ -44,6 +53,19 @@ pub struct Latency {
     pub handovers: usize,
     /// Milliseconds from the host's first frame to the first packet of an old session.
     pub ms: Spread,
+    /// Messages of one handover.
+    pub messages: Spread,
+    /// Messages that the figures of RFC 8885 have, or, without a database, an update and its answer for each anchor.
+    pub drawn: usize,
+}
+
+/// Messages of a handover with so many previous anchors by the figures of a mode.
+fn drawn(mode: &str, anchors: usize) -> usize {
+    match mode {
+        "relay" | "proxy" => 2 + 2 * anchors,
+        "locator" => 1 + 3 * anchors,
+        _ => 2 * anchors,
+    }
 }
 
 /// What was measured, as a table of Markdown.
@@ -54,35 +76,45 @@ impl fmt::Display for Latencies {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "| mode | previous anchors | handovers | min (ms) | median (ms) | max (ms) |"
+            "| mode | previous anchors | handovers | min (ms) | median (ms) | max (ms) | messages: min | median | max | by the figures |"
         )?;
-        writeln!(f, "|---|---|---|---|---|---|")?;
+        writeln!(f, "|---|---|---|---|---|---|---|---|---|---|")?;
         for it in &self.0 {
             writeln!(
                 f,
-                "| {} | {} | {} | {} |",
-                it.mode, it.anchors, it.handovers, it.ms
+                "| {} | {} | {} | {} | {:.0} | {:.0} | {:.0} | {} |",
+                it.mode,
+                it.anchors,
+                it.handovers,
+                it.ms,
+                it.messages.min,
+                it.messages.median,
+                it.messages.max,
+                it.drawn
             )?;
         }
         Ok(())
     }
 }
 
-/// A handover that was made: how many anchors the host had, and when it was plugged in.
+/// A handover that was made: how many anchors the host had, when it was plugged in, and when it was all over.
 struct Made {
     anchors: usize,
     at_us: u64,
+    until_us: u64,
 }
 
-/// Frames of the host, and frames for the address that it began with, by their times in seconds since 1970.
+/// Frames of the host, frames for the address that it began with, and messages on the core, by their times in seconds
+/// since 1970.
 struct Seen {
     from_host: Vec<f64>,
     for_session: Vec<f64>,
+    messages: Vec<f64>,
 }
 
 impl Seen {
-    fn read(capture: &Path, session: Ipv6Addr) -> Result<Self> {
-        let times = |filter: &str| -> Result<Vec<f64>> {
+    fn read(capture: &Path, session: Ipv6Addr, signalling: &Path) -> Result<Self> {
+        let times = |capture: &Path, filter: &str| -> Result<Vec<f64>> {
             let frames = read(capture, filter, &["frame.time_epoch"])?;
             let fields = frames.iter().filter_map(|frame| frame.first());
             fields
@@ -90,8 +122,12 @@ impl Seen {
                 .collect()
         };
         Ok(Self {
-            from_host: times(&format!("eth.src == {MN_MAC}"))?,
-            for_session: times(&format!("eth.src != {MN_MAC} && ipv6.dst == {session}"))?,
+            from_host: times(capture, &format!("eth.src == {MN_MAC}"))?,
+            for_session: times(
+                capture,
+                &format!("eth.src != {MN_MAC} && ipv6.dst == {session}"),
+            )?,
+            messages: times(signalling, "")?,
         })
     }
 
@@ -103,12 +139,22 @@ impl Seen {
         let through = after(&self.for_session, spoke).context("nothing came after a handover")?;
         Ok((through - spoke) * 1e3)
     }
+
+    /// Messages of a handover.
+    fn messages(&self, handover: &Made) -> usize {
+        let [from, until] = [handover.at_us, handover.until_us].map(|us| us as f64 / 1e6);
+        let its = self
+            .messages
+            .iter()
+            .filter(|at| (from..until).contains(*at));
+        its.count()
+    }
 }
 
-/// Makes `handovers` of each kind, in each of `modes`; `anchors` lists how many previous anchors the host has, rising.
+/// Makes `handovers` of each kind, in each of `modes`, which are of [`WAYS`]; `anchors` lists how many previous anchors the host has, rising.
 ///
 /// # Errors
-/// When a bed cannot be laid, a host is not served, or a handover cannot be found in the capture.
+/// When a bed cannot be laid, a host is not served, a session does not live, or a handover cannot be found in the capture.
 pub fn measure(
     programs: &Programs,
     conf: &Path,
@@ -129,12 +175,18 @@ pub fn measure(
             maars: most + 1,
             ..Layout::of_the_draft(mode)
         };
-        let bed = Bed::lay(programs, conf, layout, |_, _| {})?;
+        let mut bed = Bed::lay(programs, conf, layout, |_, _| {})?;
+        let [asking, called] = ALONE;
+        let alone = mode == asking;
+        if alone {
+            bed.answer_queries()?;
+        }
+        let mode = if alone { called } else { mode };
         let measured = roam(&bed, mode, anchors, most, handovers);
         for latency in measured.map_err(|error| error.context(bed.troubles()))? {
             tell(&format!(
-                "{mode}, {} anchors, {} handovers: {} ms",
-                latency.anchors, latency.handovers, latency.ms
+                "{mode}, {} anchors, {} handovers: {} ms, {:.0} messages",
+                latency.anchors, latency.handovers, latency.ms, latency.messages.median
             ));
             all.push(latency);
         }
@@ -154,47 +206,60 @@ fn roam(
     bed.go(0, 0)?;
     let session = bed.host().wait_for_address(LIMIT)?;
     let capture = bed.capture_host("host.pcap")?;
+    let signalling = bed.capture_signalling("signalling.pcap")?;
     let speaks = Pinger::start(&bed.programs, bed.host(), super::CN, SPEAK, &log)?;
     let probes = Pinger::start(&bed.programs, bed.correspondent(), session, PROBE, &log)?;
     probes.wait_through(0, LIMIT)?;
+    let mut sessions = vec![bed.begin()?];
     let mut made = Vec::new();
     for reached in 1..=most {
         bed.go(reached, reached)?;
+        sessions.push(bed.begin()?);
         if !anchors.contains(&reached) {
             continue;
         }
+        std::thread::sleep(STAY);
         for round in 0..handovers {
-            // Never to the gateway that anchors the session: there it needs no tunnel.
+            // Never to the gateway that anchors the first session: there it needs no tunnel.
             let to = 1 + round % reached;
             if reached == 1 {
-                std::thread::sleep(STAY);
                 bed.go(0, reached)?;
                 probes.wait_through(now_us(), LIMIT)?;
+                std::thread::sleep(STAY);
             }
-            std::thread::sleep(STAY);
             let began = bed.plug(to)?;
             let at_us = now_us().saturating_sub(began.elapsed().as_micros() as u64);
             bed.settle(to, reached, began)?;
             probes.wait_through(now_us(), LIMIT)?;
+            std::thread::sleep(STAY);
             made.push(Made {
                 anchors: reached,
                 at_us,
+                until_us: now_us(),
             });
         }
     }
+    for session in sessions {
+        let outcome = session.stop()?;
+        ensure!(outcome.intact, "{outcome:?}");
+    }
     probes.stop()?;
     speaks.stop()?;
-    let seen = Seen::read(&capture.stop()?, session)?;
+    let seen = Seen::read(&capture.stop()?, session, &signalling.stop()?)?;
     let rows = anchors.iter().map(|anchors| {
         let these = made.iter().filter(|it| it.anchors == *anchors);
         let taken = these
             .map(|it| seen.taken(it.at_us))
             .collect::<Result<Vec<_>>>()?;
+        let these = made.iter().filter(|it| it.anchors == *anchors);
+        let messages = these.map(|it| seen.messages(it) as f64);
         Ok(Latency {
             mode: mode.to_owned(),
             anchors: *anchors,
             handovers: taken.len(),
             ms: Spread::of(taken.into_iter()),
+            messages: Spread::of(messages),
+            drawn: drawn(mode, *anchors),
         })
     });
     rows.collect()

@@ -327,6 +327,16 @@ impl Bed {
         Capture::start(End::of(&self.switch, &cable), &path)
     }
 
+    /// Starts to capture every message of mobility that one gateway sends to another.
+    ///
+    /// # Errors
+    /// When tcpdump does not start.
+    pub fn capture_signalling(&self, file: &str) -> Result<Capture> {
+        let path = self.run.directory().join(file);
+        let mobility = ["ip6", "proto", "135"];
+        Capture::start_matching(End::of(&self.switch, "core"), &path, &mobility)
+    }
+
     /// Starts to capture what the host sends and receives, wherever it is.
     ///
     /// # Errors
