@@ -207,11 +207,15 @@ impl Maar {
         let registering = node.visit.as_ref().map(|visit| (visit.bound, visit.link));
         match registering {
             Some((None, link)) if over => {
-                self.count(MaarCounter::RegistrationsTimedOut);
+                self.core.counters.add(MaarCounter::RegistrationsTimedOut);
+                let address = node.visit.as_ref().and_then(|visit| visit.link_local);
                 self.give_up(now, host, effects);
                 let why = "the database does not answer".to_owned();
                 let notice = Notice::AttachRefused { link, why };
-                return effects.push(Effect::Notify { notice });
+                effects.push(Effect::Notify { notice });
+                // One that is still here, and only listens, is to be tried for again: its answer is its next sign.
+                effects.extend(address.map(|address| Effect::Probe { link, address }));
+                return;
             }
             // A database that is silent takes nothing from those who are served.
             Some((Some(bound), _)) if over && bound.expiry <= now.monotonic => {

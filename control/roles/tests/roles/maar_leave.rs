@@ -5,7 +5,10 @@ use crate::maar_scenario::{
     own_prefix, pool, refused, router, served, timer, told, tunnel, update_from, update_to_cmd,
     CMD,
 };
-use crate::scenario::{advertisements, at, fire, ip, sent, solicits, status, tell, timer_after};
+use crate::scenario::{
+    admitted, advertisements, at, fire, ip, profile, sent, solicits, status, still_here, tell,
+    timer_after,
+};
 use roles::effect::{Effect, Path};
 use roles::event::{Departure, NodeTimer};
 use roles::maar::{Maar, MaarCounter, Neighbour, NodeState, PreviousExpiry};
@@ -241,6 +244,32 @@ fn a_silent_database_takes_nothing_from_those_who_are_served() {
     let update = update_to_cmd(&effects);
     tell(&mut maar, ms + 5, from(CMD, accepted(&update, &[])));
     assert_eq!(maar.counter(MaarCounter::Refreshed), 1);
+}
+
+/// A host comes while the database is silent for longer than a registration is tried for, and says nothing of itself: it is asked
+/// whether it is here each time, so that what it has elsewhere is led here once the database is back.
+#[test]
+fn a_host_that_only_listens_is_tried_for_until_the_database_is_back() {
+    let mut maar = maar();
+    let (_, mut effects) = arrives(&mut maar, 1_000, here());
+    let mut ms = 1_000;
+    for attempts in 1..=3 {
+        let mut last = Vec::new();
+        while let Some(after) = timer_after(&effects, &timer(NodeTimer::Retransmit)) {
+            ms += u64::try_from(after.as_millis()).unwrap() + 1;
+            last = fire(&mut maar, ms, timer(NodeTimer::Retransmit));
+            effects = last.clone();
+        }
+        assert_eq!(maar.counter(MaarCounter::RegistrationsTimedOut), attempts);
+        assert_eq!(maar.sessions(), 0);
+        let seen = still_here(&mut maar, ms + 2, &last);
+        assert_eq!(seen, [Effect::Authenticate { link: here() }]);
+        effects = tell(&mut maar, ms + 3, admitted(here(), profile("mn")));
+    }
+    let update = update_to_cmd(&effects);
+    tell(&mut maar, ms + 10, from(CMD, accepted(&update, &[2])));
+    assert_eq!(state(&maar, ms + 10), Some(NodeState::Served));
+    assert_eq!(maar.nodes(at(ms + 10)).next().unwrap().previous.len(), 1);
 }
 
 fn last_record(effects: &[Effect]) -> Record {
