@@ -317,6 +317,17 @@ impl Gateway {
         Ok(())
     }
 
+    /// Stops it where it is (SIGSTOP), or has it go on (SIGCONT).
+    ///
+    /// # Errors
+    /// When it is gone.
+    pub fn silence(&mut self, silent: bool) -> Result<()> {
+        self.process.signal(match silent {
+            true => Signal::SIGSTOP,
+            false => Signal::SIGCONT,
+        })
+    }
+
     /// Kills it (SIGKILL), as a crash would.
     ///
     /// # Errors

@@ -66,33 +66,6 @@ fn a_walk_over_a_bad_path() -> Result<()> {
     walk("relay", Some(impairment)).map(drop)
 }
 
-/// The second MAAR dies while the host is at the third: what was begun at the first and the third lives.
-#[test]
-fn an_anchor_that_dies_takes_its_own_sessions_alone() -> Result<()> {
-    let mut bed = Bed::lay(
-        &programs()?,
-        &conf(),
-        Layout::of_the_draft("proxy"),
-        |_, _| {},
-    )?;
-    bed.go(0, 0)?;
-    let first = bed.begin()?;
-    bed.go(1, 1)?;
-    bed.go(2, 2)?;
-    let third = bed.begin()?;
-    bed.kill(1)?;
-    std::thread::sleep(Duration::from_millis(500));
-    // Back to the first, without the second, which nobody can ask any more.
-    bed.go(0, 2)?;
-    let last = bed.begin()?;
-    std::thread::sleep(Duration::from_millis(500));
-    for session in [first, third, last] {
-        let outcome = session.stop()?;
-        ensure!(outcome.intact, "{outcome:?}\n{}", bed.troubles());
-    }
-    Ok(())
-}
-
 /// The database changes its mode at every stop, while sessions run; then the MAAR where the first began and
 /// the one that serves the host are killed, one after the other, and come back with what they have stored:
 /// nothing ends, and the host goes on to where it likes. The MAARs answer one another in each mode, as they do

@@ -13,6 +13,7 @@
 
 mod configuration;
 pub mod handover;
+mod trouble;
 mod walk;
 
 pub use walk::{demonstrate, Report, WALK};
@@ -101,6 +102,8 @@ pub struct Bed {
     machines: Vec<Namespace>,
     /// Of the MAARs, to start them again by.
     configurations: Vec<Configuration>,
+    /// Of the database, for the same.
+    database: Option<Configuration>,
     programs: Programs,
     run: Run,
 }
@@ -207,7 +210,7 @@ impl Bed {
              link set dev {INTERFACE} up\n"
         ))?;
         let directory = run.directory().to_path_buf();
-        let mut cmd = None;
+        let (mut cmd, mut of_database) = (None, None);
         if MODES.contains(&mode) {
             let mut configuration = configuration::database(conf, mode, count, &directory)?;
             adjust("cmd", &mut configuration);
@@ -217,6 +220,7 @@ impl Bed {
                 &directory,
                 &mut configuration,
             )?);
+            of_database = Some(configuration);
         }
         machines.push(database);
         let (mut maars, mut configurations) = (Vec::new(), Vec::new());
@@ -238,6 +242,7 @@ impl Bed {
             switch,
             machines,
             configurations,
+            database: of_database,
             programs: programs.clone(),
             run,
         })
@@ -349,31 +354,6 @@ impl Bed {
     /// The mobile host.
     pub const fn host(&self) -> &Host {
         &self.mn
-    }
-
-    /// Kills a MAAR as a crash would.
-    ///
-    /// # Errors
-    /// When it does not run.
-    pub fn kill(&mut self, index: usize) -> Result<()> {
-        let maar = self.maars.get_mut(index).and_then(Option::take);
-        maar.context("a MAAR that runs")?.crash()
-    }
-
-    /// Starts a MAAR again that was killed, with what it has stored.
-    ///
-    /// # Errors
-    /// When it does not start.
-    pub fn restart(&mut self, index: usize) -> Result<()> {
-        let machine = self.machines.get(index + 1).context("a machine")?;
-        let configuration = self.configurations.get_mut(index);
-        let configuration = configuration.context("a configuration")?;
-        let directory = self.run.directory();
-        let gateway = Gateway::start(&self.programs, machine, directory, configuration)?;
-        if let Some(place) = self.maars.get_mut(index) {
-            *place = Some(gateway);
-        }
-        Ok(())
     }
 
     /// Ends all gateways in order and requires that each exits with 0.

@@ -1,0 +1,163 @@
+//! A host that walks through a domain of MAARs while its gateways die or are silent, and one that leaves it.
+
+use anyhow::{ensure, Context, Result};
+use lab::gateway::{Configuration, Programs};
+use lab::roam::{Bed, Layout};
+use std::net::Ipv6Addr;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+const LIMIT: Duration = Duration::from_secs(20);
+
+fn programs() -> Result<Programs> {
+    Programs::beside(Path::new(env!("CARGO_BIN_EXE_anchorage-demo")))
+}
+
+fn conf() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../conf")
+}
+
+fn lay(mode: &str, adjust: impl FnMut(&str, &mut Configuration)) -> Result<Bed> {
+    Bed::lay(&programs()?, &conf(), Layout::of_the_draft(mode), adjust)
+}
+
+/// The address that the host has of a MAAR.
+fn address_of(bed: &Bed, index: u16) -> Result<Ipv6Addr> {
+    let addresses = bed.host().addresses()?;
+    let of = |it: &&Ipv6Addr| it.segments()[2] >> 8 == 0x21 + index;
+    addresses
+        .iter()
+        .find(of)
+        .copied()
+        .context("no such address")
+}
+
+/// The second MAAR dies while the host is at the third: its own sessions are gone, those that were begun at the first
+/// and the third live. The database, which waits for all anchors, does not wait for that one for ever.
+///
+/// Proves S2-18.
+#[test]
+fn an_anchor_that_dies_takes_its_own_sessions_alone() -> Result<()> {
+    let mut bed = lay("relay", |_, _| {})?;
+    bed.go(0, 0)?;
+    let first = bed.begin()?;
+    bed.go(1, 1)?;
+    let second = bed.begin()?;
+    bed.go(2, 2)?;
+    let third = bed.begin()?;
+    let [own, dead, other] = [0, 1, 2].map(|index| address_of(&bed, index));
+    let (own, dead, other) = (own?, dead?, other?);
+    ensure!(bed.correspondent().reaches(dead, LIMIT));
+    bed.kill(1)?;
+    std::thread::sleep(Duration::from_millis(300));
+    // Back to the first, without the second, which nobody can ask any more.
+    bed.go(0, 1)?;
+    let last = bed.begin()?;
+    let cmd = bed.cmd().context("a database")?;
+    ensure!(
+        cmd.counter("answers_incomplete")? >= 1,
+        "{}",
+        bed.troubles()
+    );
+    for live in [own, other] {
+        ensure!(
+            bed.correspondent().reaches(live, LIMIT),
+            "{live}\n{}",
+            bed.troubles()
+        );
+    }
+    ensure!(!bed.correspondent().reaches(dead, Duration::from_secs(1)));
+    drop(second);
+    for session in [first, third, last] {
+        let outcome = session.stop()?;
+        ensure!(outcome.intact, "{outcome:?}\n{}", bed.troubles());
+    }
+    Ok(())
+}
+
+/// The database is stopped while the host moves, until a registration has been given up; then it is killed while the
+/// host moves on. Each time the move is completed once it is back, and no session that was begun before ends.
+#[test]
+fn a_database_that_is_silent_or_dies_costs_no_session() -> Result<()> {
+    let mut bed = lay("relay", |name, configuration| {
+        if name != "cmd" {
+            configuration.set("maar", "registration_timeout", 2);
+        }
+    })?;
+    bed.go(0, 0)?;
+    let first = bed.begin()?;
+
+    bed.silence_cmd(true)?;
+    let began = bed.plug(1)?;
+    bed.until_counted(1, "registrations_timed_out", 1, LIMIT)?;
+    bed.silence_cmd(false)?;
+    bed.settle(1, 1, began)?;
+    let second = bed.begin()?;
+
+    bed.kill_cmd()?;
+    std::thread::sleep(Duration::from_millis(300));
+    let began = bed.plug(2)?;
+    bed.until_counted(2, "updates_sent", 1, LIMIT)?;
+    ensure!(bed.led_to(2)?.is_none(), "{}", bed.troubles());
+    bed.restart_cmd()?;
+    bed.settle(2, 2, began)?;
+    let third = bed.begin()?;
+    std::thread::sleep(Duration::from_millis(300));
+    for session in [first, second, third] {
+        let outcome = session.stop()?;
+        ensure!(outcome.intact, "{outcome:?}\n{}", bed.troubles());
+    }
+    bed.stop_well()
+}
+
+/// A host leaves the domain from its third MAAR, of whose two previous anchors the first waits for the database's word
+/// and the second asks for it whenever its lifetime is over. Afterwards nobody knows anything of the host.
+///
+/// Proves S2-28, S2-29, S2-30, S2-31.
+#[test]
+fn nothing_is_left_of_a_host_that_leaves() -> Result<()> {
+    let bed = lay("proxy", |name, configuration| {
+        if name == "cmd" {
+            return configuration.set("cmd", "min_delay_before_bce_delete_ms", 200);
+        }
+        for (key, value) in [("lifetime", 8), ("guard", 1), ("reachable_time", 1)] {
+            configuration.set("maar", key, value);
+        }
+        let variant = if name == "maar1" { "stop" } else { "ask" };
+        configuration.set("maar", "previous_expiry", variant);
+    })?;
+    bed.go(0, 0)?;
+    let first = bed.begin()?;
+    bed.go(1, 1)?;
+    bed.go(2, 2)?;
+    // Answered that the host is still in the domain.
+    bed.until_counted(1, "previous_renewed", 1, LIMIT)?;
+    ensure!(
+        bed.counted(0, "previous_renewed")? == 0,
+        "{}",
+        bed.troubles()
+    );
+    ensure!(bed.led_to(2)? == Some(2), "{}", bed.troubles());
+    let outcome = first.stop()?;
+    ensure!(outcome.intact, "{outcome:?}\n{}", bed.troubles());
+
+    bed.leave()?;
+    let end = Instant::now() + LIMIT;
+    loop {
+        let remains = bed.remains()?;
+        if remains.is_empty() {
+            break;
+        }
+        ensure!(Instant::now() < end, "{remains:?}\n{}", bed.troubles());
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    for index in [0, 1] {
+        ensure!(
+            bed.counted(index, "previous_ended")? == 1,
+            "{}",
+            bed.troubles()
+        );
+    }
+    ensure!(bed.counted(2, "deregistered")? == 1, "{}", bed.troubles());
+    bed.stop_well()
+}
