@@ -1,7 +1,8 @@
 //! Readers at full speed while the writer binds, moves, unbinds and displaces.
 //!
-//! Every answer is checked: a forwarding names the key that it belongs to, a key that is always
-//! bound is always found, and one that was never bound never is.
+//! Every answer is checked: a forwarding names the key that it belongs to and, in each of its parts, the move that
+//! made it, so that parts of two moves would show; a reader that has seen a move of a key never
+//! sees an earlier one; a key that is always bound is always found, and one that was never bound never is.
 #![cfg(not(loom))]
 
 use dataplane::counters::Direction;
@@ -32,12 +33,28 @@ fn key(n: u32) -> BindingKey {
     }
 }
 
-/// A forwarding that tells its key; `version` is what a move changes.
+/// Bits of a key's number, and above them those of its version.
+const NUMBER_BITS: u32 = 14;
+const VERSIONS: u32 = 1 << 10;
+
+/// A forwarding that tells its key, and in both parts its version, which grows with every binding and
+/// move of the key.
 fn to(n: u32, version: u32) -> Forwarding {
+    assert!(n < 1 << NUMBER_BITS && version < VERSIONS);
     Forwarding::Access {
-        tunnel: TunnelId(n),
-        host: AdjacencyId(version << 16 | n),
+        tunnel: TunnelId(version << NUMBER_BITS | n),
+        host: AdjacencyId(version << NUMBER_BITS | n),
     }
+}
+
+/// Key and version of such a forwarding.
+fn told(forwarding: Forwarding) -> (u32, u32) {
+    let Forwarding::Access { tunnel, host } = forwarding else {
+        panic!("{forwarding:?}");
+    };
+    assert_eq!(tunnel.0, host.0, "parts of two moves");
+    let number = tunnel.0 & ((1 << NUMBER_BITS) - 1);
+    (number, tunnel.0 >> NUMBER_BITS)
 }
 
 /// A small generator of numbers (xorshift), so that a run can be told by its seed.
@@ -55,12 +72,14 @@ impl Numbers {
 fn write(mut writer: Writer) -> Writer {
     let mut numbers = Numbers(7);
     let mut refused = 0;
+    let mut versions = vec![0; KEYS as usize];
     for operation in 0..OPERATIONS {
         let n = numbers.below(KEYS);
-        let version = numbers.below(1 << 12);
         let bound = writer.binding(&key(n)).is_some();
-        if !bound || n < ALWAYS || version % 4 == 0 {
-            match writer.bind(key(n), to(n, version)) {
+        if !bound || n < ALWAYS || numbers.below(4) == 0 {
+            let version = &mut versions[n as usize];
+            *version += 1;
+            match writer.bind(key(n), to(n, *version)) {
                 Ok(_) => {}
                 Err(Full::Capacity) => {
                     assert_eq!(writer.bindings_len(), CAPACITY as usize);
@@ -104,6 +123,7 @@ fn write(mut writer: Writer) -> Writer {
 fn read(mut reader: Reader, seed: u64, stop: &AtomicBool) -> [u64; 3] {
     let mut numbers = Numbers(seed);
     let [mut hits, mut misses, mut bursts] = [0u64; 3];
+    let mut seen = vec![0; KEYS as usize];
     reader.online();
     while bursts < 100 || !stop.load(Ordering::Relaxed) {
         let size = 1 + numbers.below(IN_BURST as u32) as usize;
@@ -115,11 +135,11 @@ fn read(mut reader: Reader, seed: u64, stop: &AtomicBool) -> [u64; 3] {
         for (n, found) in wanted.into_iter().zip(found) {
             match found {
                 Some(found) => {
-                    let Forwarding::Access { tunnel, host } = found.forwarding() else {
-                        panic!("{n}: {found:?}");
-                    };
-                    assert_eq!((tunnel.0, host.0 & 0xffff), (n, n), "{found:?}");
+                    let (number, version) = told(found.forwarding());
+                    assert_eq!(number, n, "{found:?}");
                     assert!(n < KEYS);
+                    let last = std::mem::replace(&mut seen[n as usize], version);
+                    assert!(version >= last, "{n}: {version} after {last}");
                     reader.count_binding(found.id, Direction::Up, u64::from(n), 1);
                     hits += 1;
                 }

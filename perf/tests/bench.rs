@@ -44,6 +44,37 @@ fn every_path_is_measured_and_verified() {
     }
 }
 
+/// Larger frames, chosen by Zipf's law, while the writer moves bindings; and two workers on one table.
+#[test]
+fn frames_flows_writer_and_workers_are_as_asked() {
+    let figures = measured(
+        "forward --path encap --bindings 1000 --frame 1500 --flows zipf --writer 10000 --rounds 1 --packets 1024 --load 256",
+    );
+    assert_eq!(figures["frame"], 1500);
+    assert_eq!(figures["flows"], "zipf");
+    assert_eq!(number(&figures, "writer_rate"), 10_000.0);
+    assert!(number(&figures, "verified") >= 256.0, "{figures}");
+    let figures =
+        measured("forward --path decap --bindings 1000 --workers 2 --rounds 2 --packets 4096");
+    assert_eq!(figures["workers"], 2);
+    assert!(number(&figures, "verified") >= 2.0 * 4096.0, "{figures}");
+}
+
+/// A processor without the instruction says so in the place of figures.
+#[test]
+fn a_packet_waits_for_a_worker_in_each_idle_mode() {
+    let figures = measured("wakeup --samples 50 --hugepages never");
+    let modes = figures["modes"].as_array().expect("modes");
+    let names: Vec<_> = modes.iter().map(|mode| &mode["mode"]).collect();
+    assert_eq!(names, ["busy", "pause", "sleep", "monitor"]);
+    for mode in modes.iter().filter(|mode| mode["refused"].is_null()) {
+        assert_eq!(mode["samples"], 50, "{mode}");
+        assert!(number(mode, "min_us") > 0.0, "{mode}");
+        assert!(number(mode, "min_us") <= number(mode, "p50_us"), "{mode}");
+        assert!(number(mode, "p50_us") <= number(mode, "max_us"), "{mode}");
+    }
+}
+
 #[test]
 fn updates_are_made_while_packets_are_forwarded() {
     let figures = measured("update --bindings 1000 --rounds 1 --packets 8192");
@@ -134,6 +165,7 @@ fn latency_is_told_for_each_load() {
     let percents: Vec<_> = points.iter().map(|it| number(it, "percent")).collect();
     assert_eq!(percents, [10.0, 50.0]);
     for point in points {
+        assert!(point["holds"].is_boolean(), "{point}");
         let latency = &point["outcome"]["received"]["latency_us"];
         assert!(number(latency, "p50") > 0.0, "{point}");
         assert!(number(latency, "p50") <= number(latency, "max"), "{point}");

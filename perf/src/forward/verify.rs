@@ -205,3 +205,91 @@ fn hex(frame: &[u8]) -> String {
     let headers = frame.iter().take(128);
     headers.map(|octet| format!("{octet:02x}")).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::world::{build, Entry, Size, CORE_IN};
+    use super::*;
+
+    const PATHS: [PathKind; 4] = [
+        PathKind::Encap,
+        PathKind::Decap,
+        PathKind::Route,
+        PathKind::Ipv4,
+    ];
+    const INPUT: Input = Input {
+        entry: Entry {
+            number: 3,
+            tunnels: 4,
+        },
+        seed: 77,
+    };
+
+    fn verifier(path: PathKind, moving: bool) -> Verifier {
+        let size = Size {
+            entries: 8,
+            tunnels: 4,
+            spare: 0,
+            workers: 1,
+            frame: 104,
+        };
+        let (_, tables) = build(path, size, 1).expect("tables");
+        Verifier::new(Builder { path, frame: 64 }, tables, 0, moving)
+    }
+
+    fn sent(verifier: &Verifier, tunnel: u32) -> Vec<u8> {
+        let builder = verifier.builder;
+        let mut frame = vec![0; builder.sent_len()];
+        let label = if builder.enters() { 0x12345 } else { 0 };
+        builder.sent(INPUT, tunnel, label, &mut frame);
+        frame
+    }
+
+    #[test]
+    fn an_octet_that_is_wrong_is_seen_wherever_it_is() {
+        for path in PATHS {
+            let mut verifier = verifier(path, false);
+            let frame = sent(&verifier, from_tunnel(INPUT.entry));
+            assert_eq!(verifier.differs(INPUT, CORE_OUT.port, &frame), None);
+            for at in 0..frame.len() {
+                let mut wrong = frame.clone();
+                wrong[at] ^= 1;
+                let told = verifier.differs(INPUT, CORE_OUT.port, &wrong);
+                assert!(told.is_some(), "octet {at}");
+            }
+        }
+    }
+
+    #[test]
+    fn another_port_length_label_or_flow_is_seen() {
+        let mut verifier = verifier(PathKind::Encap, false);
+        let frame = sent(&verifier, from_tunnel(INPUT.entry));
+        let mut told = |input, port: PortId, frame: &[u8]| {
+            let told = verifier.differs(input, port, frame);
+            told.unwrap_or_default()
+        };
+        assert_eq!(told(INPUT, CORE_OUT.port, &frame), "");
+        assert!(told(INPUT, CORE_IN.port, &frame).contains("left by port"));
+        assert!(told(INPUT, CORE_OUT.port, &frame[1..]).contains("103 octets"));
+        let mut unlabelled = frame.clone();
+        unlabelled[15] &= 0xf0;
+        unlabelled[16..18].fill(0);
+        assert!(told(INPUT, CORE_OUT.port, &unlabelled).contains("label is 0"));
+        let other = Input { seed: 78, ..INPUT };
+        assert!(told(other, CORE_OUT.port, &frame).contains("is wrong"));
+    }
+
+    #[test]
+    fn the_tunnel_from_before_a_move_is_right_only_while_bindings_move() {
+        let other = other_tunnel(INPUT.entry);
+        for moving in [false, true] {
+            let mut verifier = verifier(PathKind::Encap, moving);
+            let frame = sent(&verifier, other);
+            let told = verifier.differs(INPUT, CORE_OUT.port, &frame);
+            assert_eq!(told.is_none(), moving, "{told:?}");
+            let strange = (0..4).find(|it| ![other, from_tunnel(INPUT.entry)].contains(it));
+            let frame = sent(&verifier, strange.expect("a third"));
+            assert!(verifier.differs(INPUT, CORE_OUT.port, &frame).is_some());
+        }
+    }
+}

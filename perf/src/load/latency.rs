@@ -1,12 +1,20 @@
 //! `anchor-perf latency`: latency at parts of the no-loss rate.
+//!
+//! A machine that others use too may be slower now than when the rate was found. Where a part of it is
+//! not sent in time or not without loss, queues grow and their length is measured in the gateway's place: then
+//! the rate is lowered and all parts are measured again.
 
-use super::ndr::{find, one, SearchArguments};
+use super::ndr::{find, holds, one, SearchArguments};
 use super::{Subject, SubjectArguments};
 use crate::bench::rate::{in_words, Rate};
 use crate::bench::report::Outcome;
 use anyhow::{ensure, Result};
 use clap::Args;
 use serde::Serialize;
+
+/// How often the rate is lowered at the most, and to what share of itself.
+const LOWERED: u32 = 8;
+const LOWER: f64 = 0.85;
 
 /// What is measured.
 #[derive(Args, Debug)]
@@ -31,8 +39,10 @@ pub struct Arguments {
 /// What was measured.
 #[derive(Debug, Serialize)]
 struct Report {
-    /// The no-loss rate, in packets per second.
+    /// The no-loss rate, in packets per second: the one that the loads are parts of.
     ndr_pps: f64,
+    /// How often it was lowered, because a part of it did not come through whole.
+    lowered: u32,
     /// Hosts.
     hosts: u64,
     /// Mean length of a frame as sent, in octets.
@@ -46,6 +56,8 @@ struct Report {
 struct Point {
     /// Percent of the no-loss rate.
     percent: f64,
+    /// Whether all of it was sent in time and came back, but for what may be lost.
+    holds: bool,
     /// What came of it.
     outcome: Outcome,
 }
@@ -68,15 +80,27 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         println!("{}", serde_json::to_string(&report)?);
         return Ok(());
     }
-    println!("no-loss rate {} packets/s", in_words(report.ndr_pps));
+    let lowered = match report.lowered {
+        0 => String::new(),
+        times => format!(", lowered {times} times"),
+    };
+    println!(
+        "no-loss rate {} packets/s{lowered}",
+        in_words(report.ndr_pps)
+    );
     for point in &report.points {
-        println!("\n{} %\n{}", point.percent, point.outcome);
+        let missed = if point.holds {
+            ""
+        } else {
+            ", which did not hold"
+        };
+        println!("\n{} %{missed}\n{}", point.percent, point.outcome);
     }
     Ok(())
 }
 
 fn measure(subject: &mut Subject, arguments: &Arguments) -> Result<Report> {
-    let ndr = match arguments.ndr {
+    let mut ndr = match arguments.ndr {
         Some(Rate(Some(rate))) => rate,
         _ => find(subject, &arguments.search)?.ndr_pps,
     };
@@ -84,21 +108,42 @@ fn measure(subject: &mut Subject, arguments: &Arguments) -> Result<Report> {
         ndr > 0.0,
         "no rate passes without loss: there is nothing to take parts of"
     );
-    let mut points = Vec::new();
-    for &percent in &arguments.loads {
-        let title = format!("{percent} %");
-        let outcome = one(
-            subject,
-            Some(ndr * percent / 100.0),
-            subject.seconds,
-            &title,
-        )?;
-        points.push(Point { percent, outcome });
-    }
+    let mut lowered = 0;
+    let points = loop {
+        let points = points(subject, arguments, ndr)?;
+        // A load beyond the rate is not expected to hold.
+        let hold = |point: &Point| point.holds || point.percent > 100.0;
+        if points.iter().all(hold) || lowered == LOWERED {
+            break points;
+        }
+        lowered += 1;
+        ndr *= LOWER;
+    };
     Ok(Report {
         ndr_pps: ndr,
+        lowered,
         hosts: subject.plan.given().hosts,
         mean_frame: subject.plan.mean_frame(),
         points,
     })
+}
+
+/// Each load once, the highest first, which is the first not to hold; told in the order that was asked for.
+fn points(subject: &mut Subject, arguments: &Arguments, ndr: f64) -> Result<Vec<Point>> {
+    let mut loads: Vec<(usize, f64)> = arguments.loads.iter().copied().enumerate().collect();
+    loads.sort_by(|one, other| other.1.total_cmp(&one.1));
+    let mut points = Vec::new();
+    for (place, percent) in loads {
+        let rate = ndr * percent / 100.0;
+        let title = format!("{percent} %");
+        let outcome = one(subject, Some(rate), subject.seconds, &title)?;
+        let point = Point {
+            percent,
+            holds: holds(&outcome, rate, subject.seconds, &arguments.search),
+            outcome,
+        };
+        points.push((place, point));
+    }
+    points.sort_by_key(|(place, _)| *place);
+    Ok(points.into_iter().map(|(_, point)| point).collect())
 }

@@ -105,9 +105,8 @@ pub fn find(subject: &mut Subject, search: &SearchArguments) -> Result<Report> {
         for _ in 0..search.trials {
             let title = format!("{:>10}/s", in_words(rate));
             let outcome = one(subject, Some(rate), subject.seconds, &title)?;
-            let bound = outcome.unsent as f64 > UNSENT * rate * subject.seconds;
-            generator_bound += u32::from(bound);
-            let passed = !bound && outcome.loss_percent <= search.loss;
+            generator_bound += u32::from(is_bound(&outcome, rate, subject.seconds));
+            let passed = holds(&outcome, rate, subject.seconds, search);
             done.push(outcome);
             if !passed {
                 return Ok(false);
@@ -126,6 +125,16 @@ pub fn find(subject: &mut Subject, search: &SearchArguments) -> Result<Report> {
         generator_bound,
         trials: done,
     })
+}
+
+/// Whether the generator, and not the gateway, was the limit of a trial.
+fn is_bound(outcome: &Outcome, rate: f64, seconds: f64) -> bool {
+    outcome.unsent as f64 > UNSENT * rate * seconds
+}
+
+/// Whether a trial's rate holds: what was due was sent, and no more of it lost than may be.
+pub fn holds(outcome: &Outcome, rate: f64, seconds: f64, search: &SearchArguments) -> bool {
+    !is_bound(outcome, rate, seconds) && outcome.loss_percent <= search.loss
 }
 
 /// One trial.

@@ -1,6 +1,9 @@
 //! The tables of the page, in Markdown.
 
+mod load;
 mod ratios;
+mod sizing;
+mod wakeup;
 
 use super::results::{entries, Results};
 use serde_json::Value;
@@ -32,7 +35,9 @@ pub fn all(results: &Results) -> Vec<(&'static str, String)> {
         ("compare", compare(results)),
         ("control", control(results)),
         ("table", table(results)),
-        ("load", load(results)),
+        ("load", load::table(results)),
+        ("wakeup", wakeup::table(results)),
+        ("sizing", sizing::table(results)),
     ]
 }
 
@@ -91,6 +96,14 @@ fn budget(results: &Results) -> String {
         let _ = writeln!(
             out,
             "| {path}, cycles per packet | {size} | <= {must:.0} | {aim:.0} | {reached} | {near} |"
+        );
+    }
+    if let Some(cycles) = results.get("forward-zipf").map(|run| &run["cycles"]) {
+        let cycles = ["min", "median", "max"].map(|key| figure(cycles[key].as_f64()));
+        let _ = writeln!(
+            out,
+            "| encap by Zipf's law, cycles per packet | 1 M | | | {} | – | – |",
+            cycles.join(" | ")
         );
     }
     let mut plain = |work: &str, entries: &str, must: &str, aim: &str, reached: Option<String>| {
@@ -283,44 +296,6 @@ fn table(results: &Results) -> String {
                 lookups["ratio"]["median"].as_f64().unwrap_or(0.0),
             );
         }
-    }
-    out
-}
-
-fn load(results: &Results) -> String {
-    let mut out = String::new();
-    match results.get("ndr") {
-        Some(ndr) => {
-            let rate = ndr["ndr_pps"].as_f64();
-            let _ = writeln!(
-                out,
-                "No-loss rate (RFC 2544, {} hosts, frames of {} octets): {} Mpps.\n",
-                ndr["hosts"],
-                ndr["mean_frame"].as_f64().unwrap_or(0.0).round(),
-                rate.map_or(NONE.to_owned(), |rate| format!("{:.3}", rate / 1e6)),
-            );
-        }
-        None => out.push_str("No-loss rate: not measured.\n\n"),
-    }
-    let points = results
-        .get("latency")
-        .and_then(|it| it["points"].as_array());
-    let Some(points) = points else {
-        out.push_str("Latency: not measured.\n");
-        return out;
-    };
-    out.push_str("| load | Mpps | p50 us | p90 us | p99 us | p99.9 us | max us | lost |\n|---|---|---|---|---|---|---|---|\n");
-    for point in points {
-        let us = &point["outcome"]["received"]["latency_us"];
-        let quantiles = ["p50", "p90", "p99", "p999", "max"].map(|key| figure(us[key].as_f64()));
-        let _ = writeln!(
-            out,
-            "| {} % | {:.3} | {} | {} |",
-            point["percent"],
-            point["outcome"]["sent_pps"].as_f64().unwrap_or(0.0) / 1e6,
-            quantiles.join(" | "),
-            point["outcome"]["lost"],
-        );
     }
     out
 }
