@@ -52,6 +52,40 @@ impl Host {
             .collect()
     }
 
+    /// The routers that it knows on its link.
+    ///
+    /// # Errors
+    /// When the kernel does not say.
+    pub fn routers(&self) -> Result<Vec<Ipv6Addr>> {
+        let name = self.namespace.name();
+        let words = ["ip", "-n", name, "-j", "-6", "route", "show", "default"];
+        let shown: Value = serde_json::from_str(&crate::command::run(&words)?)?;
+        let mut routers = Vec::new();
+        for route in shown.as_array().into_iter().flatten() {
+            let hops = route["nexthops"].as_array().into_iter().flatten();
+            for hop in hops.chain([route]) {
+                if let Some(gateway) = hop["gateway"].as_str() {
+                    routers.push(gateway.parse().context("not an address")?);
+                }
+            }
+        }
+        routers.sort_unstable();
+        routers.dedup();
+        Ok(routers)
+    }
+
+    /// The address from which it would begin a session with another host.
+    ///
+    /// # Errors
+    /// When it has no way there.
+    pub fn source_to(&self, other: Ipv6Addr) -> Result<Ipv6Addr> {
+        let (name, other) = (self.namespace.name(), other.to_string());
+        let words = ["ip", "-n", name, "-j", "-6", "route", "get", &other];
+        let shown: Value = serde_json::from_str(&crate::command::run(&words)?)?;
+        let source = shown[0]["prefsrc"].as_str().context("no source")?;
+        source.parse().context("not an address")
+    }
+
     /// Waits until it has configured a global address for itself.
     ///
     /// # Errors

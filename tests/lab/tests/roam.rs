@@ -54,16 +54,25 @@ fn a_session_begun_at_each_stop_lives_in_proxy_mode() -> Result<()> {
     walk("proxy", None).map(drop)
 }
 
-/// The first anchor is far away and loses packets.
-#[test]
-fn a_walk_over_a_bad_path() -> Result<()> {
+/// A walk whose first anchor is far away and loses packets.
+fn walk_over_a_bad_path(mode: &str) -> Result<()> {
     let impairment = Impairment {
         delay: 50.0,
         loss: 0.01,
         seed: 5,
         ..Impairment::default()
     };
-    walk("relay", Some(impairment)).map(drop)
+    walk(mode, Some(impairment)).map(drop)
+}
+
+#[test]
+fn a_walk_over_a_bad_path_to_an_anchor_that_is_waited_for() -> Result<()> {
+    walk_over_a_bad_path("relay")
+}
+
+#[test]
+fn a_walk_over_a_bad_path_to_an_anchor_that_answers_directly() -> Result<()> {
+    walk_over_a_bad_path("locator")
 }
 
 /// The database changes its mode at every stop, while sessions run; then the MAAR where the first began and

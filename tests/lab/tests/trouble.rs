@@ -1,8 +1,8 @@
-//! A host that walks through a domain of MAARs while its gateways die or are silent, and one that leaves it.
+//! A host that walks through a domain of MAARs while its gateways die or are silent, whose sessions end, and that leaves.
 
 use anyhow::{ensure, Context, Result};
 use lab::gateway::{Configuration, Programs};
-use lab::roam::{Bed, Layout};
+use lab::roam::{Bed, Layout, CN};
 use std::net::Ipv6Addr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -104,6 +104,56 @@ fn a_database_that_is_silent_or_dies_costs_no_session() -> Result<()> {
     let third = bed.begin()?;
     std::thread::sleep(Duration::from_millis(300));
     for session in [first, second, third] {
+        let outcome = session.stop()?;
+        ensure!(outcome.intact, "{outcome:?}\n{}", bed.troubles());
+    }
+    bed.stop_well()
+}
+
+/// Waits until the host knows these MAARs, and no other, as routers on its link.
+fn until_routers(bed: &Bed, maars: &[u16]) -> Result<()> {
+    let router = |index: &u16| Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0x21 + index);
+    let expected: Vec<Ipv6Addr> = maars.iter().map(router).collect();
+    let end = Instant::now() + LIMIT;
+    loop {
+        let routers = bed.host().routers()?;
+        if routers == expected {
+            return Ok(());
+        }
+        ensure!(Instant::now() < end, "{routers:?}\n{}", bed.troubles());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// To the host, each MAAR where it has a session is a router of its own on the link that it is on, and it begins sessions
+/// from its address of the one that it is at. The session of one of them ends: that one is let go of and is no router to
+/// it any more, the others stay.
+///
+/// Proves S2-11, S2-19.
+#[test]
+fn each_anchor_is_a_router_until_nobody_uses_it() -> Result<()> {
+    let bed = lay("proxy", |name, configuration| {
+        if name != "cmd" {
+            configuration.set("maar", "unused_after", 3);
+        }
+    })?;
+    let mut sessions = Vec::new();
+    for (index, routers) in [(0, &[0][..]), (1, &[0, 1]), (2, &[0, 1, 2])] {
+        bed.go(index, index)?;
+        until_routers(&bed, routers)?;
+        let here = address_of(&bed, index as u16)?;
+        ensure!(bed.host().source_to(CN)? == here, "{}", bed.troubles());
+        sessions.push(bed.begin()?);
+    }
+    let ended = sessions.remove(1).stop()?;
+    ensure!(ended.intact, "{ended:?}\n{}", bed.troubles());
+    bed.until_counted(2, "anchors_released", 1, LIMIT)?;
+    until_routers(&bed, &[0, 2])?;
+    ensure!(bed.counted(2, "anchors_unused")? == 1, "{}", bed.troubles());
+    ensure!(bed.led_to(2)? == Some(1), "{}", bed.troubles());
+    let kept = bed.remains()?;
+    ensure!(kept.iter().all(|it| !it.starts_with("maar2")), "{kept:?}");
+    for session in sessions {
         let outcome = session.stop()?;
         ensure!(outcome.intact, "{outcome:?}\n{}", bed.troubles());
     }

@@ -43,7 +43,7 @@ pub const MOST_MAARS: usize = 15;
 pub const MODES: [&str; 3] = ["relay", "locator", "proxy"];
 
 /// Address of the correspondent.
-const CN: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0x100, 0, 0, 0, 0, 0x10);
+pub const CN: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0x100, 0, 0, 0, 0, 0x10);
 
 /// Link-layer address of the host.
 const MN_MAC: &str = "02:00:00:00:00:01";
