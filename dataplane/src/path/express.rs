@@ -29,6 +29,8 @@ mod board;
 mod dock;
 mod gate;
 mod ride;
+mod seats;
+mod ways;
 
 use super::Path;
 use crate::classify::Family;
@@ -38,9 +40,10 @@ use crate::tunnels::OuterPair;
 use crate::verdict::{Drop, Verdict};
 use crate::worker::output::Sent;
 use crate::worker::{Meter, Stage, View};
-use board::{take_ended, Seats};
+use board::take_ended;
 use gate::Gate;
 use packet::{Burst, PortId, RxTx, MAX_BURST};
+use seats::{Run, Seats};
 use std::net::Ipv6Addr;
 
 /// How many packets further on than the one that boards a packet is asked for: so far that it is there in
@@ -88,25 +91,6 @@ impl Kind {
     }
 }
 
-/// Packets in a row that ride alike, if what is looked up for them lets them.
-#[derive(Clone, Copy)]
-struct Run {
-    /// Place of the first in the burst.
-    place: u8,
-    /// How many, in places next to one another.
-    count: u8,
-    /// Number of the first rider.
-    first: u8,
-    /// Number of the first one's source among all that are looked up, where that is asked for.
-    source: u8,
-    /// Where their headers start in their frames, those of a tunnel left behind.
-    at: u8,
-    /// The number of their [`Kind`].
-    kind: u8,
-    /// Where their addresses are looked up.
-    domain: Domain,
-}
-
 /// What becomes of a packet that ends at the gate.
 const GATE: Verdict = Verdict::Drop(Drop::SignallingLimited);
 
@@ -140,22 +124,13 @@ pub(super) struct Desk {
 impl Desk {
     pub(super) const fn new() -> Self {
         const PROBE: Probe = Probe::ipv6(Domain(0), [0; 16]);
-        const RUN: Run = Run {
-            place: 0,
-            count: 0,
-            first: 0,
-            source: 0,
-            at: 0,
-            kind: 0,
-            domain: Domain(0),
-        };
         const PAIR: OuterPair = OuterPair {
             domain: Domain(0),
             local: Ipv6Addr::UNSPECIFIED,
             remote: Ipv6Addr::UNSPECIFIED,
         };
         Self {
-            runs: [RUN; MAX_BURST],
+            runs: [Run::NONE; MAX_BURST],
             senders: [0; MAX_BURST],
             pairs: [PAIR; MAX_BURST],
             tunnels: [None; MAX_BURST],

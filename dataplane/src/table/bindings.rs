@@ -373,13 +373,17 @@ impl Bindings {
         reached: impl Fn(u32) + Copy,
     ) -> bool {
         let changes = self.index.changes();
-        let (buckets, entries) = (self.index.buckets(), &*self.entries);
+        let (buckets, fetch) = (self.index.buckets(), self.entries.prefetcher());
+        let reach = |record| {
+            fetch(record);
+            reached(record);
+        };
         let mut second = 0u64;
         for (at, (candidate, asked)) in candidates.iter_mut().zip(all_asked).enumerate() {
             match asked.candidate() {
                 Some(record) => {
                     *candidate = record;
-                    reach(entries, record, reached);
+                    reach(record);
                 }
                 None if asked.may_be_away() => {
                     buckets.prefetch_second(asked);
@@ -394,7 +398,7 @@ impl Bindings {
             if let (Some(candidate), Some(asked)) = (candidates.get_mut(at), all_asked.get(at)) {
                 if let Some(record) = buckets.second_candidate(asked) {
                     *candidate = record;
-                    reach(entries, record, reached);
+                    reach(record);
                 }
             }
         }
@@ -471,13 +475,4 @@ impl Bindings {
     pub fn get(&self, key: BindingKey) -> Option<Found> {
         self.get_key(&Key::from(key))
     }
-}
-
-/// Asks for what goes with a record.
-#[inline(always)]
-pub(super) fn reach(entries: &[Entry], record: u32, reached: impl Fn(u32) + Copy) {
-    if let Some(entry) = entries.get(record as usize) {
-        mem::prefetch(entry);
-    }
-    reached(record);
 }

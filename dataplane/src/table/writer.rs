@@ -1,7 +1,7 @@
 //! The part of the binding table that only its writer sees: which entries are free, which wait for
 //! the workers, and what is in use.
 
-use super::bindings::{reach, Bindings, Entry, BATCH};
+use super::bindings::{Bindings, Entry, BATCH};
 use super::hash::Seed;
 use super::index::{Index, Place, Search};
 use super::keys::Key;
@@ -163,7 +163,7 @@ impl BindingsWriter {
     /// few dozen at a time are best: more than the first-level cache has lines for is no use.
     pub fn prefetch(&self, keys: &[BindingKey]) {
         let table = &*self.table;
-        let buckets = table.index.buckets();
+        let (buckets, fetch) = (table.index.buckets(), table.entries.prefetcher());
         for keys in keys.chunks(BATCH) {
             let mut all_asked = ArrayVec::<_, BATCH>::new();
             for key in keys {
@@ -172,7 +172,7 @@ impl BindingsWriter {
             }
             for asked in &all_asked {
                 match asked.candidate() {
-                    Some(record) => reach(&table.entries, record, |_| ()),
+                    Some(record) => fetch(record),
                     None => buckets.prefetch_second(asked),
                 }
             }

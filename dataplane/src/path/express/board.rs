@@ -3,11 +3,12 @@
 
 use super::dock::{Before, Dock};
 use super::gate::Gate;
-use super::{at_mut, Came, Desk, Kind, Run, AHEAD, STAYS};
+use super::seats::Seats;
+use super::{at_mut, Came, Desk, Kind, AHEAD, STAYS};
 use crate::classify::plain::{header, Asks, Ip4, Ip6, Link};
 use crate::classify::Family;
 use crate::key::Domain;
-use crate::table::{self, Probe};
+use crate::table::Probe;
 use crate::tunnels::OuterPair;
 use crate::worker::View;
 use packet::{Buf, Burst, PortId, MAX_BURST};
@@ -22,49 +23,6 @@ pub(super) enum Look {
     Stays,
     /// The gate refuses it.
     Ends,
-}
-
-/// How many of what a burst has.
-#[derive(Clone, Copy, Default)]
-pub(super) struct Seats {
-    pub(super) riders: usize,
-    /// Rows of riders alike.
-    pub(super) runs: usize,
-    pub(super) pairs: usize,
-    pub(super) sources: usize,
-    /// A bit for each number of a kind that there is.
-    pub(super) kinds: u8,
-    /// A bit for each place of a packet that ends at the gate.
-    pub(super) ended: u64,
-    /// How many those are.
-    gone: usize,
-}
-
-impl Seats {
-    /// The place that a packet has when those are gone that ended before it.
-    #[inline(always)]
-    fn place(&self, place: usize) -> u8 {
-        place.wrapping_sub(self.gone) as u8
-    }
-
-    /// The packet at this place ends at the gate.
-    #[inline(always)]
-    fn end(&mut self, place: usize) {
-        self.ended |= 1 << (place % MAX_BURST);
-        self.gone += 1;
-    }
-
-    /// Kinds of IPv6, by their bits.
-    const V6: u8 = 0b01_0101;
-
-    /// The family of all riders, none where they are of both.
-    pub(super) fn family(self) -> Option<table::Family> {
-        match (self.kinds & Self::V6, self.kinds & !Self::V6) {
-            (_, 0) => Some(table::Family::V6),
-            (0, _) => Some(table::Family::V4),
-            _ => None,
-        }
-    }
 }
 
 impl Desk {
@@ -140,43 +98,6 @@ impl Desk {
         Look::Boards(kind)
     }
 
-    /// Gives so many packets their seats which came alike, the first of them in this place: with those before
-    /// them if these did so too.
-    #[inline(always)]
-    fn seat(
-        &mut self,
-        kind: Kind,
-        (place, count): (u8, usize),
-        at: usize,
-        domain: Domain,
-        seats: &mut Seats,
-    ) {
-        let run = Run {
-            place,
-            count: count as u8,
-            first: seats.riders as u8,
-            source: seats.sources as u8,
-            at: at as u8,
-            kind: kind.number(),
-            domain,
-        };
-        seats.kinds |= 1 << run.kind;
-        seats.riders += count;
-        if kind.came != Came::Core {
-            seats.sources += count;
-        }
-        if seats.runs > 0 {
-            let last = at_mut(&mut self.runs, seats.runs - 1);
-            let alike = (last.kind, last.at, last.domain) == (run.kind, run.at, run.domain);
-            if alike && last.place + last.count == run.place {
-                last.count += run.count;
-                return;
-            }
-        }
-        *at_mut(&mut self.runs, seats.runs) = run;
-        seats.runs += 1;
-    }
-
     /// Boards packets from a place on for as long as they are of the same kind and behind the same
     /// link-layer header as the one before, which most in a burst are: loops that look at no more than
     /// that. Returns the place of one that is not.
@@ -195,23 +116,16 @@ impl Desk {
             Came::Tunnel => before.is_like(Came::Core, Family::V6),
             came => before.is_like(came, kind.family),
         });
-        match kind.map(Kind::number) {
-            Some(0) => self.run_core(burst, place, before, gate, seats),
-            Some(1) => {
-                self.run_plain::<1, B>(burst, place, before, gate.view, seats)
-                    .0
-            }
-            Some(2) => {
-                self.run_plain::<2, B>(burst, place, before, gate.view, seats)
-                    .0
-            }
-            Some(3) => {
-                self.run_plain::<3, B>(burst, place, before, gate.view, seats)
-                    .0
-            }
-            Some(4) => self.run_tunnel(burst, place, before, gate.view, seats),
-            _ => place,
-        }
+        let view = gate.view;
+        let (place, _) = match kind.map(Kind::number) {
+            Some(0) => return self.run_core(burst, place, before, gate, seats),
+            Some(1) => self.run_plain::<1, B>(burst, place, before, view, seats),
+            Some(2) => self.run_plain::<2, B>(burst, place, before, view, seats),
+            Some(3) => self.run_plain::<3, B>(burst, place, before, view, seats),
+            Some(4) => return self.run_tunnel(burst, place, before, view, seats),
+            _ => return place,
+        };
+        place
     }
 
     /// IPv6 packets from a core link. Mobility Headers for us stay among them or end, in the same loop:
@@ -227,10 +141,10 @@ impl Desk {
     ) -> usize {
         let mut place = from;
         loop {
-            let stopped = self.run_plain::<0, B>(burst, place, before, gate.view, seats);
-            place = stopped.0;
-            let judged = stopped.1.and_then(|ip| gate.judge(before.dock.domain, ip));
-            match judged {
+            let (stopped, mobility) =
+                self.run_plain::<0, B>(burst, place, before, gate.view, seats);
+            place = stopped;
+            match mobility.and_then(|ip| gate.judge(before.dock.domain, ip)) {
                 Some(Look::Ends) => seats.end(place),
                 Some(_) => {}
                 None => return place,

@@ -1,86 +1,25 @@
 //! What becomes of a rider: where it goes, and its headers written.
 
-use super::board::Seats;
-use super::{at, at_mut, Came, Desk, Kind, Run, STAYS};
-use crate::adjacencies::Words;
+use super::seats::{Run, Seats};
+use super::ways::{by, LastRoute, Way, Ways};
+use super::{at, at_mut, Came, Desk, Kind, STAYS};
 use crate::classify::plain::{header, Ip4, Ip6, Lead};
 use crate::classify::Family;
-use crate::fib::Exit;
-use crate::key::{AdjacencyId, BindingId, Domain, NextHop, TunnelId};
+use crate::key::BindingId;
 use crate::path::decide::{host, onward, tunnelled, Allowed, Looked, Onward};
 use crate::path::Known;
 use crate::rewrite::decap::merged;
-use crate::rewrite::front::{self, Egress, Forwarded};
-use crate::table::{Found, Probe};
-use crate::tunnels::{Entrance, Entrances};
+use crate::rewrite::front::{self, Forwarded};
+use crate::table::Found;
 use crate::verdict::{Forward, Verdict};
 use crate::worker::output::{Sent, NOBODY};
 use crate::worker::View;
 use packet::{Buf, Burst, PortId, MAX_BURST};
-use std::net::Ipv6Addr;
 use wire::ether;
 use wire::ipv6::HEADER_LEN;
 
 /// Octets of a link-layer header without a tag.
 const LINK: u8 = ether::HEADER_LEN as u8;
-
-/// What leads out of here, where it lies.
-#[derive(Clone, Copy)]
-struct Ways<'a> {
-    entrances: Entrances<'a>,
-    neighbours: Words<'a>,
-    exits: &'a [Exit],
-}
-
-impl<'a> Ways<'a> {
-    fn of(view: &View<'a>) -> Self {
-        Self {
-            entrances: view.reader.entrances(),
-            neighbours: view.reader.adjacency_words(),
-            exits: view.fib.exits(),
-        }
-    }
-
-    /// The way to a neighbour.
-    #[inline(always)]
-    fn to(&self, neighbour: AdjacencyId) -> Option<Egress<'a>> {
-        let to = self.neighbours.get(neighbour);
-        let exit = self.exits.get(usize::from(Words::interface(to).0))?;
-        Some(Egress { to, exit })
-    }
-
-    /// The way into a tunnel.
-    #[inline(always)]
-    fn into(&self, tunnel: TunnelId) -> Option<Way<'a>> {
-        let entrance = self.entrances.get(tunnel)?;
-        let egress = self.to(entrance.adjacency)?;
-        Some(Way {
-            room: egress.exit.mtu_inside.min(entrance.mtu),
-            egress,
-            entrance: Some(entrance),
-        })
-    }
-}
-
-/// A way that leads out of here.
-#[derive(Clone, Copy)]
-struct Way<'a> {
-    egress: Egress<'a>,
-    entrance: Option<Entrance<'a>>,
-    /// Octets of the largest packet that it carries as it is.
-    room: u16,
-}
-
-impl<'a> From<Egress<'a>> for Way<'a> {
-    #[inline(always)]
-    fn from(egress: Egress<'a>) -> Self {
-        Self {
-            room: egress.exit.mtu,
-            egress,
-            entrance: None,
-        }
-    }
-}
 
 /// What riders of one burst are decided by.
 struct Guide<'a, 'b> {
@@ -110,62 +49,6 @@ struct Course<'a> {
     down: BindingId,
     /// Whether others go the same to the same site, for whom the same was found.
     shared: bool,
-}
-
-/// Where the last packet of a burst went that went by route. It is the way of all IPv6 destinations
-/// with the same upper 64 bits, as most that follow it have.
-struct LastRoute<'a> {
-    /// The upper 64 bits of what it was to.
-    site: u64,
-    /// Its domain, above all domains where there was none.
-    domain: u32,
-    egress: Option<Egress<'a>>,
-}
-
-impl<'a> LastRoute<'a> {
-    const NONE: Self = Self {
-        site: 0,
-        domain: u32::MAX,
-        egress: None,
-    };
-
-    /// The way to a destination by route, where that is a neighbour that is known.
-    #[inline(always)]
-    fn to(&mut self, probe: &Probe, ways: &Ways<'a>, view: &View<'a>) -> Option<Egress<'a>> {
-        let (domain, destination) = (probe.domain(), probe.address());
-        let site = (destination.to_bits() >> 64) as u64;
-        if self.site != site || self.domain != u32::from(domain.0) {
-            *self = Self::look_up(domain, destination, ways, view);
-        }
-        self.egress
-    }
-
-    /// Whether all of the site go the last way.
-    #[inline(always)]
-    fn is_of_site(&self) -> bool {
-        self.domain != u32::MAX
-    }
-
-    #[inline(never)]
-    fn look_up(domain: Domain, destination: Ipv6Addr, ways: &Ways<'a>, view: &View<'a>) -> Self {
-        let (next_hop, of_site) = view.fib.route_of_site(domain, destination);
-        Self {
-            site: (destination.to_bits() >> 64) as u64,
-            domain: match of_site {
-                true => domain.0.into(),
-                false => u32::MAX,
-            },
-            egress: by(next_hop, ways),
-        }
-    }
-}
-
-#[inline(always)]
-fn by<'a>(next_hop: Option<NextHop>, ways: &Ways<'a>) -> Option<Egress<'a>> {
-    match next_hop {
-        Some(NextHop::Adjacency(neighbour)) => ways.to(neighbour),
-        _ => None,
-    }
 }
 
 impl Desk {
@@ -263,16 +146,22 @@ impl Desk {
                 };
                 let untagged = kind.untagged();
                 let straight = run.at == untagged && course.way.egress.exit.front == LINK;
-                let octets = match straight {
-                    true => ride(kind, untagged, LINK, buf, &course.way),
-                    false => ride_tagged::<KIND, B>(run.at, buf, course.way),
-                };
-                if let Some(octets) = octets {
-                    *at_mut(&mut self.ports, place) = course.way.egress.exit.port;
-                    *at_mut(&mut self.sent, place) = course.sent(octets);
+                if straight {
+                    if let Some(octets) = ride(kind, untagged, LINK, buf, &course.way) {
+                        self.note(place, &course, octets);
+                    }
+                } else if let Some(octets) = ride_tagged::<KIND, B>(run.at, buf, course.way) {
+                    self.note(place, &course, octets);
                 }
             }
         }
+    }
+
+    /// Notes down by which port the packet in this place leaves, and what is counted then.
+    #[inline(always)]
+    fn note(&mut self, place: usize, course: &Course<'_>, octets: u32) {
+        *at_mut(&mut self.ports, place) = course.way.egress.exit.port;
+        *at_mut(&mut self.sent, place) = course.sent(octets);
     }
 
     /// A run that takes one course: in a loop that has nothing else to do.
