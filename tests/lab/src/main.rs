@@ -49,8 +49,8 @@ enum Command {
         #[arg(long, default_value_t = 10_000)]
         updates: u32,
     },
-    /// Walk a host through three MAARs, with a session begun at every stop, in each mode of their
-    /// database.
+    /// Walk a host through three MAARs, with a session begun at every stop, in each mode of their database and
+    /// without one, and past a MAAR that is killed.
     Maar,
     /// Measure how long handovers take and how many messages each costs, by the mode of the database, or without
     /// one, and the number of anchors that a host has, and print it as Markdown (or, with --json, as JSON)

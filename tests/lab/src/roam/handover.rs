@@ -7,7 +7,7 @@
 //! tcpdump saw them at the host: without the time that the host needs to notice that it has moved. Messages are those
 //! with a Mobility Header that crossed the core from when the host was plugged in until [`STAY`] after it was served.
 
-use super::{Bed, Layout, MN_MAC, MODES, MOST_MAARS};
+use super::{Bed, Layout, ALONE, MN_MAC, MODES, MOST_MAARS};
 use crate::gateway::Programs;
 use crate::judge::read;
 use crate::measure::Spread;
@@ -29,15 +29,15 @@ const PROBE: Duration = Duration::from_millis(1);
 const SPEAK: Duration = Duration::from_millis(5);
 
 /// All ways that are measured: the modes of the database, and without one.
-pub const WAYS: [&str; 4] = [MODES[0], MODES[1], MODES[2], ALONE[0]];
+pub const WAYS: [&str; 4] = [MODES[0], MODES[1], MODES[2], ALONE];
 
 /// Between handovers: a gateway is told of one host no more than three times a second (MAX_UPDATE_RATE, RFC 6275
 /// section 12), and what waits for that is no part of what is measured. A serving MAAR that an anchor has answered in
 /// the database's place asks that for its lifetime within this time.
 const STAY: Duration = Duration::from_millis(1500);
 
-/// How the MAARs find anchors that ask the hosts themselves, and what that is called in a table.
-const ALONE: [&str; 2] = ["node-information", "niq"];
+/// What the way without a database is called in a table.
+const CALLED: &str = "niq";
 
 /// Longest time that anything takes.
 const LIMIT: Duration = Duration::from_secs(40);
@@ -176,12 +176,11 @@ pub fn measure(
             ..Layout::of_the_draft(mode)
         };
         let mut bed = Bed::lay(programs, conf, layout, |_, _| {})?;
-        let [asking, called] = ALONE;
-        let alone = mode == asking;
+        let alone = mode == ALONE;
         if alone {
             bed.answer_queries()?;
         }
-        let mode = if alone { called } else { mode };
+        let mode = if alone { CALLED } else { mode };
         let measured = roam(&bed, mode, anchors, most, handovers);
         for latency in measured.map_err(|error| error.context(bed.troubles()))? {
             tell(&format!(

@@ -42,6 +42,9 @@ pub const MOST_MAARS: usize = 15;
 /// The modes of the database.
 pub const MODES: [&str; 3] = ["relay", "locator", "proxy"];
 
+/// How the MAARs find a host's anchors that have no database and ask the host itself.
+pub const ALONE: &str = "node-information";
+
 /// Address of the correspondent.
 pub const CN: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0x100, 0, 0, 0, 0, 0x10);
 
@@ -435,6 +438,17 @@ impl Bed {
             .as_array()
             .map(Vec::len)
             .filter(|_| served))
+    }
+
+    /// The address that the host has of a MAAR.
+    ///
+    /// # Errors
+    /// When it has none.
+    pub fn address_of(&self, index: usize) -> Result<Ipv6Addr> {
+        let of = |it: &&Ipv6Addr| usize::from(it.segments()[2] >> 8) == 0x21 + index;
+        let addresses = self.mn.addresses()?;
+        let found = addresses.iter().find(of).copied();
+        found.with_context(|| format!("no address of {}", maar_name(index)))
     }
 
     /// Whether the host would begin a session from an address of this MAAR: it has one, tested, and

@@ -8,7 +8,7 @@
 //!   proxy                 CMD ──► S-MAAR   one acknowledgement, at once
 //! ```
 
-use super::{Bed, Layout, Stop, MODES};
+use super::{Bed, Layout, Stop, ALONE, LIMIT, MODES};
 use crate::gateway::Programs;
 use anyhow::{bail, ensure, Context, Result};
 use serde::Serialize;
@@ -80,6 +80,49 @@ impl Bed {
         })
     }
 
+    /// A session each at three MAARs, of which the second dies then; and back to the first. Whether a session lives that was
+    /// begun at the dead one is whether its address is still reached.
+    ///
+    /// # Errors
+    /// When a stop or a session does not come about.
+    pub fn walk_past_a_death(&mut self, mode: &str, tell: &mut dyn FnMut(&str)) -> Result<Report> {
+        let (mut stops, mut begun) = (Vec::new(), Vec::new());
+        for index in 0..3 {
+            stops.push(self.go(index, index)?);
+            begun.push(self.begin()?);
+        }
+        let lost = self.address_of(1)?;
+        ensure!(self.correspondent().reaches(lost, LIMIT), "{lost}");
+        self.kill(1)?;
+        std::thread::sleep(Duration::from_millis(300));
+        // A database that waits for all anchors tells of those that are left; a proxy tells of all.
+        let told = if mode == "relay" { 1 } else { 2 };
+        stops.push(self.go(0, told)?);
+        begun.push(self.begin()?);
+        let reached = self.correspondent().reaches(lost, Duration::from_secs(1));
+        let (mut sessions, mut bytes) = (Vec::new(), 0);
+        for (index, session) in begun.into_iter().enumerate() {
+            if index == 1 {
+                // Nobody would hear that it is over.
+                sessions.push(reached);
+                continue;
+            }
+            let outcome = session.stop()?;
+            sessions.push(outcome.intact);
+            bytes += outcome.bytes;
+        }
+        tell(&format!(
+            "{mode}: MAAR 2 is killed while the host is at MAAR 3, and the host goes back to MAAR 1: sessions that \
+             live: {sessions:?}"
+        ));
+        Ok(Report {
+            mode: mode.to_owned(),
+            stops,
+            sessions,
+            bytes,
+        })
+    }
+
     /// Requires that so many handovers were signalled as the figures of RFC 8885 have a mode.
     fn require_mode(&self, mode: &str, handovers: u64) -> Result<()> {
         let cmd = self.cmd().context("no database")?;
@@ -102,18 +145,21 @@ impl Bed {
     }
 }
 
-/// Walks through a fresh bed in each mode.
+/// Walks through a fresh bed in each mode, through one without a database, and through one of which a MAAR dies.
 ///
 /// # Errors
-/// When a bed cannot be laid, or a session does not live.
+/// When a bed cannot be laid, or a session does not live, other than those of a MAAR that died.
 pub fn demonstrate(
     programs: &Programs,
     conf: &Path,
     tell: &mut dyn FnMut(&str),
 ) -> Result<Vec<Report>> {
     let mut reports = Vec::new();
-    for mode in MODES {
-        let bed = Bed::lay(programs, conf, Layout::of_the_draft(mode), |_, _| {})?;
+    for mode in MODES.into_iter().chain([ALONE]) {
+        let mut bed = Bed::lay(programs, conf, Layout::of_the_draft(mode), |_, _| {})?;
+        if mode == ALONE {
+            bed.answer_queries()?;
+        }
         let report = bed
             .walk(mode, tell)
             .map_err(|error| error.context(bed.troubles()))?;
@@ -123,5 +169,17 @@ pub fn demonstrate(
         bed.stop_well()?;
         reports.push(report);
     }
+    let mode = MODES[0];
+    let mut bed = Bed::lay(programs, conf, Layout::of_the_draft(mode), |_, _| {})?;
+    let report = bed
+        .walk_past_a_death(mode, tell)
+        .map_err(|error| error.context(bed.troubles()))?;
+    if report.sessions != [true, false, true, true] {
+        bail!(
+            "a MAAR that died took more or less than its own\n{}",
+            bed.troubles()
+        );
+    }
+    reports.push(report);
     Ok(reports)
 }
