@@ -48,6 +48,8 @@ pub struct Agenda<T> {
     /// Which lists have entries: a bit each.
     taken: Vec<u64>,
     length: usize,
+    /// When the next thing is to happen, if that has been found out.
+    soonest: Option<u64>,
 }
 
 impl<T> Agenda<T> {
@@ -65,6 +67,7 @@ impl<T> Agenda<T> {
             lists: vec![empty; LEVELS * SLOTS],
             taken: vec![0; LEVELS * SLOTS / 64],
             length: 0,
+            soonest: None,
         }
     }
 
@@ -97,6 +100,7 @@ impl<T> Agenda<T> {
             self.nodes[index as usize] = node;
             index
         };
+        self.soonest = self.soonest.map(|soonest| soonest.min(time.max(self.now)));
         self.length += 1;
         self.link(index);
         Entry(index)
@@ -104,6 +108,8 @@ impl<T> Agenda<T> {
 
     /// Strikes out what has not happened yet.
     pub fn strike(&mut self, entry: Entry) {
+        let time = self.nodes[entry.0 as usize].time;
+        self.soonest = self.soonest.filter(|soonest| *soonest < time);
         self.unlink(entry.0);
         self.release(entry.0);
     }
@@ -118,6 +124,35 @@ impl<T> Agenda<T> {
         Entry(self.last)
     }
 
+    /// When the next thing is to happen.
+    pub fn soonest(&mut self) -> Option<u64> {
+        if self.soonest.is_none() {
+            self.soonest = self.look_for_soonest();
+        }
+        self.soonest
+    }
+
+    fn look_for_soonest(&self) -> Option<u64> {
+        if self.length == 0 {
+            return None;
+        }
+        if let Some(slot) = self.taken_from(0, self.place(self.now, 0)) {
+            return Some((self.now & !(SLOTS as u64 - 1)) | slot as u64);
+        }
+        let list = (1..LEVELS).find_map(|level| {
+            let slot = self.taken_from(level, self.place(self.now, level) + 1)?;
+            Some(level * SLOTS + slot)
+        })?;
+        let mut index = self.lists[list].first;
+        let mut soonest = u64::MAX;
+        while index != NONE {
+            let node = &self.nodes[index as usize];
+            soonest = soonest.min(node.time);
+            index = node.next;
+        }
+        Some(soonest)
+    }
+
     /// Takes the next thing, unless it is later than `end`.
     pub fn next(&mut self, end: u64) -> Option<T> {
         if self.length == 0 {
@@ -130,6 +165,7 @@ impl<T> Agenda<T> {
                     return None;
                 }
                 self.now = time;
+                self.soonest = None;
                 let index = self.lists[slot].first;
                 self.unlink(index);
                 self.last = index;
@@ -279,6 +315,7 @@ mod tests {
                     }
                     _ => {
                         let end = agenda.now() + (1 << far);
+                        prop_assert_eq!(agenda.soonest(), map.keys().next().copied());
                         let first = map.first_entry().filter(|first| *first.key() <= end);
                         match (agenda.next(end), first) {
                             (Some(number), Some(mut first)) => {

@@ -4,6 +4,9 @@ use hdrhistogram::Histogram;
 use serde::Serialize;
 use wire::mh::Message;
 
+/// The longest time that is told from longer ones.
+const HOUR_US: u64 = 3_600_000_000;
+
 /// Handovers with more previous anchors are counted with the last.
 pub const MOST_ANCHORS: usize = 10;
 
@@ -31,15 +34,21 @@ pub struct Quantiles {
 
 impl Default for Times {
     fn default() -> Self {
-        let hour = 3_600_000_000;
-        Self(Histogram::new_with_max(hour, 3).expect("three digits up to an hour are a histogram"))
+        Self(Histogram::new(3).expect("three digits are not too many"))
     }
 }
 
 impl Times {
     /// Enters a time in microseconds.
     pub fn enter(&mut self, us: u64) {
-        self.0.saturating_record(us);
+        // It grows as it must, and is bounded by the hour.
+        let _ = self.0.record(us.min(HOUR_US));
+    }
+
+    /// Enters all times of another distribution.
+    fn add(&mut self, other: &Self) {
+        // It grows as it must.
+        let _ = self.0.add(&other.0);
     }
 
     /// A point of it, in milliseconds.
@@ -215,6 +224,44 @@ impl Figures {
             by_anchors: (0..=MOST_ANCHORS).map(|_| ByAnchors::default()).collect(),
             ..Self::default()
         }
+    }
+
+    /// Adds what another part of the domain has counted. The tables are looked at for all parts at once,
+    /// and the central node is in one of them.
+    pub fn add(&mut self, other: &Self) {
+        self.attachments += other.attachments;
+        self.handovers += other.handovers;
+        self.cut_short += other.cut_short;
+        self.departures += other.departures;
+        self.messages.updates += other.messages.updates;
+        self.messages.acknowledgements += other.messages.acknowledgements;
+        self.messages.revocations += other.messages.revocations;
+        self.messages.others += other.messages.others;
+        self.attachment_messages += other.attachment_messages;
+        self.upkeep_messages += other.upkeep_messages;
+        self.lost += other.lost;
+        for (with, other) in self.by_anchors.iter_mut().zip(&other.by_anchors) {
+            with.handovers += other.handovers;
+            with.messages += other.messages;
+            with.sessions.add(&other.sessions);
+        }
+        self.first_address.add(&other.first_address);
+        self.address.add(&other.address);
+        self.sessions.add(&other.sessions);
+        self.begun += other.begun;
+        self.broken += other.broken;
+        self.orphans += other.orphans;
+        self.lingering += other.lingering;
+        self.traffic_us += other.traffic_us;
+        self.tunnelled_us += other.tunnelled_us;
+        self.detour_us += other.detour_us;
+        self.centre.received += other.centre.received;
+        self.centre.sent += other.centre.sent;
+        self.centre.peak = self.centre.peak.max(other.centre.peak);
+        self.centre.waited.add(&other.centre.waited);
+        self.inspections += other.inspections;
+        self.crashes += other.crashes;
+        self.events += other.events;
     }
 
     /// The handovers with so many previous anchors.

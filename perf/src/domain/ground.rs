@@ -86,7 +86,13 @@ impl Ground {
         } else {
             0
         };
-        self.measures.base_us + further + way as u64
+        (self.measures.base_us + further + way as u64).max(1)
+    }
+
+    /// No two nodes are nearer to each other than this, in microseconds.
+    pub fn least_delay(&self) -> u64 {
+        let further = self.measures.cell_us.min(self.measures.centre_us);
+        (self.measures.base_us + further).max(1)
     }
 
     /// Where a host starts.
@@ -135,6 +141,7 @@ mod tests {
         for one in 0..=11 {
             for other in 0..=11 {
                 assert_eq!(ground.delay(one, other), ground.delay(other, one));
+                assert!(one == other || ground.delay(one, other) >= ground.least_delay());
             }
         }
         let far = ground.delay(0, 10);

@@ -1,7 +1,7 @@
 //! A host: where it is, what it has, and what it is waiting for.
 
 use super::ground::Place;
-use super::routes::Prefix;
+use super::routes::{Prefix, Routes};
 
 /// A host.
 #[derive(Clone, Debug, Default)]
@@ -18,6 +18,8 @@ pub struct Host {
     pub current: Option<Prefix>,
     /// What it has been advertised.
     pub held: Vec<Held>,
+    /// What the gateways do with its prefixes.
+    pub routes: Routes,
     /// How far its coming to where it is has got; none when that is over.
     pub arrival: Option<Box<Arrival>>,
 }

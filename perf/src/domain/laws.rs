@@ -14,22 +14,22 @@
 //! go round, and nobody anchors a prefix of another's pool.
 
 use super::ground::Place;
-use super::host::Held;
+use super::host::{Held, Host};
+use super::part::{Part, SECOND};
 use super::routes::{Hold, HostNumber, Way};
-use super::world::{World, SECOND};
 use super::Mode;
 
 /// How long it may take a gateway to notice that a host has left, and to ask it in vain, in seconds.
 const NOTICE_S: u64 = 20;
 
-impl World {
+impl Part {
     /// Holds a host against the laws, unless it or the network has just changed.
     pub fn inspect(&mut self, number: HostNumber) {
         let now = self.agenda.now();
         if !self.trouble.is_calm(now) {
             return;
         }
-        let host = &self.hosts[number as usize];
+        let host = &self.hosts[number];
         let wait = match host.at {
             Some(_) => self.scenario.settle_s * SECOND,
             None => self.scenario.mend_us(),
@@ -41,7 +41,7 @@ impl World {
         if self.scenario.faults {
             self.bury(number);
         }
-        let wrong = match self.hosts[number as usize].at {
+        let wrong = match self.hosts[number].at {
             Some(at) => {
                 self.figures.lingering += self.lingering(number, at);
                 self.wrong_here(number, at)
@@ -56,10 +56,10 @@ impl World {
     /// A host has no longer what no gateway anchors any more.
     fn bury(&mut self, number: HostNumber) {
         let now = self.agenda.now();
-        for place in (0..self.hosts[number as usize].held.len()).rev() {
-            let prefix = self.hosts[number as usize].held[place].prefix;
-            let route = self.routes.get(prefix);
-            let holds = route.map_or(&[][..], |route| &route.holds);
+        for place in (0..self.hosts[number].held.len()).rev() {
+            let prefix = self.hosts[number].held[place].prefix;
+            let route = self.hosts[number].routes.get(prefix);
+            let holds = route.map_or(Vec::new(), |route| route.holds.clone());
             if holds.iter().any(|hold| hold.way.anchors()) {
                 continue;
             }
@@ -67,7 +67,7 @@ impl World {
                 self.figures.orphans += 1;
                 self.trace_note(number, format_args!("{prefix} is an orphan: {holds:?}"));
             }
-            let host = &mut self.hosts[number as usize];
+            let host = &mut self.hosts[number];
             if host.current != Some(prefix) {
                 self.figures.broken += host.lose(prefix, now);
             }
@@ -77,7 +77,7 @@ impl World {
     /// What is wrong with a host that has settled at a gateway.
     fn wrong_here(&self, number: HostNumber, at: Place) -> Option<String> {
         let now = self.agenda.now();
-        let host = &self.hosts[number as usize];
+        let host = &self.hosts[number];
         if !host.served {
             return Some(format!("it is with gateway {at}, which does not serve it"));
         }
@@ -85,7 +85,7 @@ impl World {
         host.held
             .iter()
             .filter(in_use)
-            .find_map(|held| self.wrong_path(held, at, host.since))
+            .find_map(|held| self.wrong_path(host, held, at))
     }
 
     /// Whether a gateway waits for a host that has gone on since: where there is no database nobody tells
@@ -100,17 +100,17 @@ impl World {
 
     /// For how many prefixes of a host that gateways do.
     fn lingering(&self, number: HostNumber, at: Place) -> u64 {
-        let host = &self.hosts[number as usize];
-        let routes = host.held.iter().filter_map(|it| self.routes.get(it.prefix));
+        let host = &self.hosts[number];
+        let routes = host.held.iter().filter_map(|it| host.routes.get(it.prefix));
         let holds = routes.flat_map(|route| &route.holds);
         let lingers = holds.filter(|hold| self.lingers(hold, at, host.since));
         lingers.count() as u64
     }
 
     /// What is wrong with the path of a prefix in use.
-    fn wrong_path(&self, held: &Held, at: Place, since: u64) -> Option<String> {
+    fn wrong_path(&self, host: &Host, held: &Held, at: Place) -> Option<String> {
         let (prefix, anchor) = (held.prefix, held.anchor);
-        let Some(route) = self.routes.get(prefix) else {
+        let Some(route) = host.routes.get(prefix) else {
             return Some(format!("{prefix} is in use and in no table"));
         };
         let told = || format!("its host is with gateway {at}: {:?}", route.holds);
@@ -121,7 +121,7 @@ impl World {
         let serving: Vec<Place> = route
             .holds
             .iter()
-            .filter(|hold| hold.way.serves() && !self.lingers(hold, at, since))
+            .filter(|hold| hold.way.serves() && !self.lingers(hold, at, host.since))
             .map(|hold| hold.place)
             .collect();
         if serving != [at] {
@@ -137,33 +137,41 @@ impl World {
 
     /// What is left of a host that left long ago.
     fn wrong_away(&self, number: HostNumber) -> Option<String> {
-        let host = &self.hosts[number as usize];
-        host.held.iter().find_map(|held| {
-            let route = self.routes.get(held.prefix)?;
-            Some(format!(
-                "it has left, and {} is in use: {:?}",
-                held.prefix, route.holds
-            ))
+        let host = &self.hosts[number];
+        host.routes.iter().next().map(|route| {
+            let (prefix, holds) = (route.prefix, &route.holds);
+            format!("it has left, and {prefix} is in use: {holds:?}")
         })
     }
 
-    /// Holds the domain against the laws when every host has left it long ago.
+    /// Holds the part against the laws when every host has left the domain long ago.
     pub fn inspect_end(&mut self) {
-        if let Some((prefix, route)) = self.routes.least() {
-            let (host, holds) = (route.host, route.holds.clone());
-            let what = format!("all have left, and {prefix} is in use: {holds:?}");
-            return self.violate(host, what);
+        if let Some((host, what)) = self.wrong_at_end() {
+            self.violate(host, what);
         }
-        for (place, node) in self.nodes.iter().enumerate() {
+    }
+
+    fn wrong_at_end(&self) -> Option<(Option<HostNumber>, String)> {
+        let mut routes = self.hosts.iter().flat_map(|(number, host)| {
+            let routes = host.routes.iter();
+            routes.map(move |route| (number, route))
+        });
+        if let Some((host, route)) = routes.next() {
+            let (prefix, holds) = (route.prefix, &route.holds);
+            let what = format!("all have left, and {prefix} is in use: {holds:?}");
+            return Some((Some(host), what));
+        }
+        for (place, node) in self.nodes.iter() {
             let sessions = node.process.sessions();
             if sessions > 0 {
                 let what = format!("all have left, and gateway {place} has {sessions} sessions");
-                return self.violate(None, what);
+                return Some((None, what));
             }
             if !node.kept.is_empty() {
                 let what = format!("all have left, and gateway {place} keeps {:?}", node.kept);
-                return self.violate(None, what);
+                return Some((None, what));
             }
         }
+        None
     }
 }

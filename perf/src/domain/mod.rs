@@ -19,15 +19,19 @@
 
 mod agenda;
 mod apply;
+mod crew;
 mod figures;
 mod ground;
 mod host;
 mod laws;
 mod lots;
 mod node;
+mod notes;
+mod part;
 mod plots;
 mod report;
 mod routes;
+mod share;
 #[cfg(test)]
 mod tests;
 mod timers;
@@ -40,6 +44,7 @@ mod world;
 use anyhow::{bail, ensure, Context, Result};
 use clap::{Args, ValueEnum};
 use ground::Measures;
+use part::SECOND;
 use report::{Report, Run};
 use roles::cmd::CmdMode;
 use serde::Serialize;
@@ -49,7 +54,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Mutex;
 use std::time::Instant;
 use traffic::Habits;
-use world::{World, SECOND};
+use world::World;
 
 /// Arguments of `anchor-perf domain`.
 #[derive(Args, Clone, Debug)]
@@ -78,7 +83,7 @@ pub struct Arguments {
     /// How many seeds, one after the other
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=100_000))]
     seeds: u64,
-    /// Threads that runs are shared out on [default: as many as cores]
+    /// Threads that runs are shared out on, and the parts of a run where there are more [default: as many as cores]
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
     /// Mean stay of a host with a gateway, in seconds
@@ -327,17 +332,23 @@ fn simulate(arguments: &Arguments) -> Result<Report> {
     let scenarios = arguments.scenarios()?;
     let cores = || std::thread::available_parallelism().map_or(1, usize::from);
     let threads = arguments.threads.unwrap_or_else(cores).max(1);
+    let at_once = threads.min(scenarios.len()).max(1);
+    // What is traced is told in order by one.
+    let each = match arguments.trace {
+        Some(_) => 1,
+        None => threads / at_once,
+    };
     let next = AtomicUsize::new(0);
     let found: Vec<Mutex<Option<Result<Run>>>> =
         scenarios.iter().map(|_| Mutex::new(None)).collect();
     std::thread::scope(|scope| {
-        for _ in 0..threads.min(scenarios.len()) {
+        for _ in 0..at_once {
             scope.spawn(|| {
                 while let Some((scenario, found)) = {
                     let number = next.fetch_add(1, Ordering::Relaxed);
                     scenarios.get(number).zip(found.get(number))
                 } {
-                    let run = one(scenario, arguments.timed);
+                    let run = one(scenario, each, arguments.timed);
                     if let Ok(mut found) = found.lock() {
                         *found = Some(run);
                     }
@@ -355,9 +366,9 @@ fn simulate(arguments: &Arguments) -> Result<Report> {
     Ok(Report { runs: runs? })
 }
 
-fn one(scenario: &Scenario, timed: bool) -> Result<Run> {
+fn one(scenario: &Scenario, threads: usize, timed: bool) -> Result<Run> {
     let start = Instant::now();
-    match World::new(scenario.clone())?.run() {
+    match World::new(scenario.clone())?.run(threads) {
         Ok(figures) => {
             let wall = timed.then(|| start.elapsed().as_secs_f64());
             Ok(Run::new(scenario, &figures, wall))

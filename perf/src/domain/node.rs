@@ -2,7 +2,7 @@
 
 use super::ground::Place;
 use super::lots::{Draw, Lots};
-use super::routes::{HostNumber, Prefix};
+use super::routes::{HostNumber, Prefix, Table};
 use super::timers::Timers;
 use super::{Mode, Scenario};
 use rand::RngCore;
@@ -134,6 +134,8 @@ pub struct Node {
     pub process: Process,
     /// Its timers that run.
     pub timers: Timers,
+    /// What it does with packets.
+    pub table: Table,
     /// What it keeps, where nodes crash.
     pub kept: BTreeMap<Key, Record>,
     /// How far its clock goes ahead of the domain's, in microseconds.
@@ -154,6 +156,7 @@ impl Node {
         Ok(Self {
             process: process(scenario, place, 0)?,
             timers: Timers::default(),
+            table: Table::default(),
             kept: BTreeMap::new(),
             ahead_us: 0,
             busy_until: 0,

@@ -1,8 +1,10 @@
-//! The data plane of the whole domain: who has which prefix in its table, and what for.
+//! The data plane: what a gateway does with which prefix, and what all of them do with those of a host.
 //!
 //! ```text
-//!   Bind, Unbind ──► prefix ──► [ (gateway, way, since) … ]      one anchors, one serves
-//!                         └───► gateway ──► other end ──► prefixes in that tunnel
+//!   Bind, Unbind ──► the gateway's table ──► prefix ──► whose it is, way
+//!                            │        └────► other end ──► prefixes in that tunnel
+//!                            ▼
+//!                    the host's routes ────► prefix ──► [ (gateway, way, since) … ]   one anchors, one serves
 //! ```
 
 use super::ground::Place;
@@ -91,11 +93,11 @@ pub struct Hold {
     pub since: u64,
 }
 
-/// What all gateways do with one prefix.
-#[derive(Clone, Debug, Default)]
+/// What all gateways do with one prefix of a host.
+#[derive(Clone, Debug)]
 pub struct Route {
-    /// Whose it is, once that is known.
-    pub host: Option<HostNumber>,
+    /// The prefix.
+    pub prefix: Prefix,
     /// Who has it.
     pub holds: Vec<Hold>,
 }
@@ -138,92 +140,108 @@ impl Route {
     }
 }
 
-/// The tables of all gateways.
-#[derive(Default)]
-pub struct Routes {
-    routes: HashMap<Prefix, Route>,
-    /// By gateway: the other ends of its tunnels, and how many prefixes are in each.
-    tunnels: Vec<HashMap<Place, u32>>,
-}
+/// What all gateways do with the prefixes of a host.
+#[derive(Clone, Debug, Default)]
+pub struct Routes(Vec<Route>);
 
 impl Routes {
-    /// Empty tables of so many nodes.
-    pub fn new(nodes: usize) -> Self {
-        Self {
-            routes: HashMap::new(),
-            tunnels: vec![HashMap::new(); nodes],
-        }
-    }
-
     /// What there is of a prefix.
     pub fn get(&self, prefix: Prefix) -> Option<&Route> {
-        self.routes.get(&prefix)
+        self.0.iter().find(|route| route.prefix == prefix)
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = &Route> {
+        self.0.iter()
     }
 
     /// How many prefixes are in some table.
     pub fn len(&self) -> usize {
-        self.routes.len()
-    }
-
-    /// A prefix that is in some table, the least: for messages.
-    pub fn least(&self) -> Option<(Prefix, &Route)> {
-        let least = self.routes.iter().min_by_key(|(prefix, _)| **prefix);
-        least.map(|(prefix, route)| (*prefix, route))
-    }
-
-    /// How many tunnels each gateway has.
-    pub fn tunnels(&self) -> impl Iterator<Item = usize> + '_ {
-        self.tunnels.iter().map(HashMap::len)
+        self.0.len()
     }
 
     /// Installs a prefix at a gateway, or moves it there. Returns what the gateway did
     /// with it before.
-    pub fn bind(
-        &mut self,
-        prefix: Prefix,
-        hold: Hold,
-        host: Option<HostNumber>,
-    ) -> (&Route, Option<Way>) {
-        let route = self.routes.entry(prefix).or_default();
-        route.host = host.or(route.host);
+    pub fn bind(&mut self, prefix: Prefix, hold: Hold) -> (&Route, Option<Way>) {
+        let place = self.0.iter().position(|route| route.prefix == prefix);
+        let place = place.unwrap_or_else(|| {
+            let holds = Vec::new();
+            self.0.push(Route { prefix, holds });
+            self.0.len() - 1
+        });
+        let route = &mut self.0[place];
         let old = match route.holds.iter_mut().find(|it| it.place == hold.place) {
-            Some(held) if held.way == hold.way => return (route, Some(hold.way)),
+            Some(held) if held.way == hold.way => Some(hold.way),
             Some(held) => Some(std::mem::replace(held, hold).way),
             None => {
                 route.holds.push(hold);
                 None
             }
         };
-        if let Some(tunnels) = self.tunnels.get_mut(hold.place as usize) {
-            count(tunnels, old.and_then(Way::remote), hold.way.remote());
-        }
         (route, old)
     }
 
-    /// Takes a prefix out of the table of a gateway. Whose it is, if the gateway served its host.
-    pub fn unbind(&mut self, prefix: Prefix, place: Place) -> Option<HostNumber> {
-        let route = self.routes.get_mut(&prefix)?;
+    /// Takes a prefix out of the table of a gateway. What the gateway did with it.
+    pub fn unbind(&mut self, prefix: Prefix, place: Place) -> Option<Way> {
+        let found = self.0.iter().position(|route| route.prefix == prefix)?;
+        let route = self.0.get_mut(found)?;
         let index = route.holds.iter().position(|hold| hold.place == place)?;
         let hold = route.holds.remove(index);
-        let host = route.host.filter(|_| hold.way.serves());
         if route.holds.is_empty() {
-            self.routes.remove(&prefix);
+            self.0.swap_remove(found);
         }
-        if let Some(tunnels) = self.tunnels.get_mut(place as usize) {
-            count(tunnels, hold.way.remote(), None);
-        }
-        host
+        Some(hold.way)
     }
 
-    /// Empties the table of a gateway that has crashed.
+    /// Takes all out that a gateway did, which has crashed.
     pub fn clear(&mut self, place: Place) {
-        self.routes.retain(|_, route| {
+        self.0.retain_mut(|route| {
             route.holds.retain(|hold| hold.place != place);
             !route.holds.is_empty()
         });
-        if let Some(tunnels) = self.tunnels.get_mut(place as usize) {
-            tunnels.clear();
+    }
+}
+
+/// The table of one gateway.
+#[derive(Default)]
+pub struct Table {
+    /// Whose a prefix is, and what is done with it: nothing, if the gateway has crashed since.
+    entries: HashMap<Prefix, (HostNumber, Option<Way>)>,
+    /// The other ends of its tunnels, and how many prefixes are in each.
+    tunnels: HashMap<Place, u32>,
+}
+
+impl Table {
+    /// Whose a prefix is that was in the table once.
+    pub fn owner(&self, prefix: Prefix) -> Option<HostNumber> {
+        self.entries.get(&prefix).map(|(host, _)| *host)
+    }
+
+    /// How many tunnels the gateway has.
+    pub fn tunnels(&self) -> usize {
+        self.tunnels.len()
+    }
+
+    /// Installs a prefix of a host, or moves it.
+    pub fn bind(&mut self, prefix: Prefix, host: HostNumber, way: Way) {
+        let old = self.entries.insert(prefix, (host, Some(way)));
+        let old = old.and_then(|(_, old)| old);
+        if old != Some(way) {
+            count(&mut self.tunnels, old.and_then(Way::remote), way.remote());
         }
+    }
+
+    /// Takes a prefix out. Whose it was, if it was there.
+    pub fn unbind(&mut self, prefix: Prefix) -> Option<HostNumber> {
+        let (host, way) = self.entries.remove(&prefix)?;
+        count(&mut self.tunnels, way?.remote(), None);
+        Some(host)
+    }
+
+    /// Empties the table.
+    pub fn clear(&mut self) {
+        self.tunnels.clear();
+        self.entries.values_mut().for_each(|(_, way)| *way = None);
     }
 }
 
@@ -266,30 +284,46 @@ mod tests {
 
     #[test]
     fn a_packet_comes_through_when_both_ends_agree() {
-        let mut routes = Routes::new(3);
+        let mut routes = Routes::default();
         let first = |routes: &Routes| routes.get(PREFIX)?.first_packet(2, |_| 30);
-        routes.bind(PREFIX, hold(0, Way::Anchor(1), 100), None);
-        routes.bind(PREFIX, hold(2, Way::Access(0), 110), Some(7));
+        routes.bind(PREFIX, hold(0, Way::Anchor(1), 100));
+        routes.bind(PREFIX, hold(2, Way::Access(0), 110));
         assert_eq!(first(&routes), None, "the anchor sends it elsewhere");
-        routes.bind(PREFIX, hold(0, Way::Anchor(2), 200), None);
+        routes.bind(PREFIX, hold(0, Way::Anchor(2), 200));
         assert_eq!(first(&routes), Some(230));
-        assert_eq!(routes.tunnels().collect::<Vec<_>>(), [1, 0, 1]);
-        assert_eq!(routes.unbind(PREFIX, 2), Some(7));
+        assert_eq!(routes.unbind(PREFIX, 2), Some(Way::Access(0)));
         assert_eq!(first(&routes), None);
-        routes.bind(PREFIX, hold(2, Way::Access(0), 300), None);
-        assert_eq!(first(&routes), Some(300), "what is known once stays known");
+        routes.bind(PREFIX, hold(2, Way::Access(0), 300));
+        assert_eq!(first(&routes), Some(300));
         routes.clear(0);
         routes.unbind(PREFIX, 2);
-        assert_eq!((routes.len(), routes.tunnels().sum::<usize>()), (0, 0));
+        assert_eq!(routes.len(), 0);
+    }
+
+    #[test]
+    fn a_table_knows_its_tunnels_and_whose_its_prefixes_are() {
+        let mut table = Table::default();
+        let other = Prefix(PREFIX.0 + 1);
+        table.bind(PREFIX, 7, Way::Local);
+        assert_eq!((table.tunnels(), table.owner(PREFIX)), (0, Some(7)));
+        table.bind(PREFIX, 7, Way::Anchor(1));
+        table.bind(other, 8, Way::Access(1));
+        table.bind(other, 8, Way::Access(2));
+        assert_eq!(table.tunnels(), 2);
+        assert_eq!(table.unbind(other), Some(8));
+        assert_eq!((table.tunnels(), table.owner(other)), (1, None));
+        table.clear();
+        assert_eq!((table.tunnels(), table.owner(PREFIX)), (0, Some(7)));
+        assert_eq!(table.unbind(PREFIX), None);
     }
 
     #[test]
     fn a_loop_is_found_and_a_chain_is_none() {
-        let mut routes = Routes::new(3);
-        routes.bind(PREFIX, hold(0, Way::Anchor(1), 0), None);
-        let (route, _) = routes.bind(PREFIX, hold(1, Way::Anchor(2), 0), None);
+        let mut routes = Routes::default();
+        routes.bind(PREFIX, hold(0, Way::Anchor(1), 0));
+        let (route, _) = routes.bind(PREFIX, hold(1, Way::Anchor(2), 0));
         assert_eq!(route.loop_from(0), None);
-        let (route, old) = routes.bind(PREFIX, hold(2, Way::Anchor(1), 0), None);
+        let (route, old) = routes.bind(PREFIX, hold(2, Way::Anchor(1), 0));
         assert_eq!(old, None);
         assert_eq!(route.loop_from(0), Some(vec![0, 1, 2, 1]));
     }

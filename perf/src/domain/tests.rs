@@ -37,10 +37,18 @@ fn a_seed_gives_the_same_report_to_the_octet_on_any_number_of_threads() {
     assert_ne!(one, json(&format!("{line} --seed 4")));
 }
 
+/// The parts of one run, shared out.
+#[test]
+fn a_run_is_the_same_to_the_octet_on_any_number_of_threads() {
+    let line = "--gateways 12 --hosts 300 --minutes 1 --residence 15 --ramp 1 --lifetime 20 --modes locator";
+    let one = json(&format!("{line} --threads 1"));
+    assert_eq!(one, json(&format!("{line} --threads 3")));
+}
+
 /// Proves S2-13, S2-16, S2-21.
 #[test]
 fn a_domain_of_a_hundred_gateways_and_ten_thousand_hosts_keeps_the_laws() {
-    let line = "--gateways 100 --hosts 10000 --minutes 3 --ramp 20 --lifetime 60 --modes proxy";
+    let line = "--gateways 100 --hosts 10000 --minutes 3 --ramp 20 --lifetime 60 --modes proxy --threads 1";
     let report = simulate(&arguments(line)).expect("every law holds");
     let json = serde_json::to_value(&report).expect("JSON");
     assert!(sum(&json, "handovers") > 2_000.0);
@@ -109,23 +117,27 @@ fn a_host_that_was_somewhere_for_a_moment_stays_where_it_is() {
 fn what_is_against_the_laws_names_seed_mode_time_and_host() {
     let scenario = |line: &str| arguments(line).scenarios().expect("a scenario").remove(0);
     let bind = |world: &mut World, place, remote, prefix: &str| {
+        let part = &world.parts[share::part_of_place(place, 4)];
+        let mut part = world::locked(part);
+        part.about = Some(1);
         let prefix = BoundPrefix::V6(prefix.parse().expect("a prefix"));
         let (local, remote) = (node::address(place), node::address(remote));
         let tunnel = TunnelEnds::plain(local, remote);
         let path = Path::Anchor { tunnel };
-        world.apply(place, Effect::Bind { prefix, path }, 0);
+        part.apply(place, Effect::Bind { prefix, path }, 0);
+        part.about = None;
     };
     let line = "--gateways 4 --hosts 2 --minutes 1 --modes relay --seed 7";
     let mut stolen = World::new(scenario(line)).expect("a world");
     bind(&mut stolen, 2, 3, "2001:db8:1:5::/64");
-    let violation = stolen.run().err().expect("a violation").to_string();
+    let violation = stolen.run(1).err().expect("a violation").to_string();
     let told = "gateway 2 anchors 2001:db8:1:5::/64, which is of gateway 1";
     assert!(violation.starts_with("relay, seed 7, "), "{violation}");
     assert!(violation.ends_with(told), "{violation}");
     let mut round = World::new(scenario(line)).expect("a world");
     bind(&mut round, 1, 2, "2001:db8:1:5::/64");
     bind(&mut round, 2, 1, "2001:db8:1:5::/64");
-    let violation = round.run().err().expect("a violation").to_string();
+    let violation = round.run(1).err().expect("a violation").to_string();
     assert!(violation.contains("go round: [2, 1, 2]"), "{violation}");
 }
 

@@ -4,7 +4,7 @@
 //! finds it there.
 
 use super::agenda::{Agenda, Entry};
-use super::world::Happening;
+use super::part::Happening;
 use hashbrown::{DefaultHashBuilder, HashTable};
 use roles::event::Timer;
 use std::hash::BuildHasher;

@@ -1,13 +1,13 @@
-//! What happens to one host, as it happens: for whoever has to find out why a law does not hold.
+//! What happens to one host, as it happens in each part: for whoever has to find out why a law does not hold.
 
 use super::ground::Place;
 use super::node;
+use super::part::Part;
 use super::routes::{HostNumber, Prefix};
-use super::world::World;
 use roles::event::Timer;
 use roles::{BoundPrefix, Effect, Event};
 
-impl World {
+impl Part {
     /// Prints an event, if it is about the host that is traced.
     pub fn trace_event(&self, place: Place, event: &Event) {
         let Some(traced) = self.scenario.trace else {
@@ -20,7 +20,7 @@ impl World {
             | Event::NodeInformation { link, .. }
             | Event::HostGone { link, .. } => Some(node::host_of(link.mac)),
             Event::Timer { timer } => host_of_timer(timer),
-            Event::Unused { prefix } | Event::Refused { prefix } => self.owner(*prefix),
+            Event::Unused { prefix } | Event::Refused { prefix } => self.owner(place, *prefix),
             Event::Restored { record } => {
                 let text = format!("{record:?}");
                 let name = format!("\"{}\"", node::name(traced));
@@ -30,8 +30,7 @@ impl World {
         };
         if about == Some(traced) {
             let now = self.agenda.now() as f64 / 1e6;
-            let at = self.hosts[traced as usize].at;
-            eprintln!("{now:.6} at {at:?} | {place} <- {event:?}");
+            eprintln!("{now:.6} {place} <- {event:?}");
         }
     }
 
@@ -41,7 +40,7 @@ impl World {
             return;
         };
         let about = match effect {
-            Effect::Bind { prefix, .. } | Effect::Unbind { prefix } => self.owner(*prefix),
+            Effect::Bind { prefix, .. } | Effect::Unbind { prefix } => self.owner(place, *prefix),
             Effect::Send { message, .. } => node::about(message).or(self.about),
             Effect::Advertise { link, .. } | Effect::QueryNode { link, .. } => {
                 Some(node::host_of(link.mac))
@@ -64,12 +63,9 @@ impl World {
     }
 
     /// Whose a prefix is, or was.
-    fn owner(&self, prefix: BoundPrefix) -> Option<HostNumber> {
+    fn owner(&self, place: Place, prefix: BoundPrefix) -> Option<HostNumber> {
         let prefix = Prefix::try_from(prefix).ok()?;
-        let known = self.routes.get(prefix).and_then(|route| route.host);
-        let holds = |host: &super::host::Host| host.held.iter().any(|held| held.prefix == prefix);
-        let traced = self.scenario.trace?;
-        known.or_else(|| holds(&self.hosts[traced as usize]).then_some(traced))
+        self.nodes[place].table.owner(prefix).or(self.about)
     }
 }
 

@@ -4,9 +4,9 @@ use super::ground::Place;
 use super::host::Arrival;
 use super::lots::{Draw, Lots};
 use super::node;
+use super::part::{Happening, Part, ACCESS_US, SECOND};
 use super::routes::{HostNumber, Prefix};
 use super::traffic::overlap;
-use super::world::{Happening, World, ACCESS_US, SECOND};
 use roles::event::{Departure, HostLink, Sign};
 use roles::Event;
 use std::net::Ipv6Addr;
@@ -15,14 +15,14 @@ use wire::niq::{Answer, Flags, NiQuery, NiReply};
 /// RTR_SOLICITATION_INTERVAL (RFC 4861 section 10).
 const SOLICIT_AGAIN: u64 = 4 * SECOND;
 
-impl World {
+impl Part {
     /// A host goes somewhere, or leaves for a while.
     pub fn go(&mut self, host: HostNumber) {
         let now = self.agenda.now();
         if now >= self.scenario.end_of_moves() {
             return;
         }
-        let state = &self.hosts[host as usize];
+        let state = &self.hosts[host];
         let mut lots = Lots::of(
             self.scenario.seed,
             Draw::Stay,
@@ -36,7 +36,7 @@ impl World {
             None => Some(self.ground.anywhere(&mut lots)),
         };
         self.leave_link(host);
-        let state = &mut self.hosts[host as usize];
+        let state = &mut self.hosts[host];
         state.moves += 1;
         state.since = now;
         state.at = to;
@@ -59,7 +59,7 @@ impl World {
     /// A host is no longer on the link that it was on.
     pub fn leave_link(&mut self, host: HostNumber) {
         let now = self.agenda.now();
-        let state = &self.hosts[host as usize];
+        let state = &self.hosts[host];
         let Some(old) = state.at else {
             return;
         };
@@ -77,7 +77,7 @@ impl World {
         self.agenda
             .enter(now + after, Happening::Notice(old, host, why));
         self.account(host, old);
-        let state = &mut self.hosts[host as usize];
+        let state = &mut self.hosts[host];
         if state.arrival.take().is_some() {
             self.figures.cut_short += 1;
         }
@@ -85,10 +85,19 @@ impl World {
         state.served = false;
     }
 
+    /// A gateway notices that a host is gone, if it has not come back.
+    pub fn miss(&mut self, place: Place, host: HostNumber, why: Departure) {
+        if self.hosts[host].at != Some(place) {
+            let link = link(host);
+            let now = self.agenda.now();
+            self.frame(now, place, Event::HostGone { link, why });
+        }
+    }
+
     /// Enters what the sessions of a host did in the stay that ends now.
     fn account(&mut self, host: HostNumber, at: Place) {
         let now = self.agenda.now();
-        let state = &mut self.hosts[host as usize];
+        let state = &mut self.hosts[host];
         let since = state.since;
         for held in &mut state.held {
             let shared = overlap(&held.sessions, since, now);
@@ -117,7 +126,7 @@ impl World {
     /// A host that has come up on a link solicits, and again until it is answered.
     pub fn solicit(&mut self, host: HostNumber, moves: u32) {
         let now = self.agenda.now();
-        let state = &self.hosts[host as usize];
+        let state = &self.hosts[host];
         let (Some(at), true) = (state.at, state.moves == moves && !state.served) else {
             return;
         };
@@ -127,7 +136,7 @@ impl World {
         let source = link_local(host);
         let sign = Sign::RouterSolicitation { source };
         let link = link(host);
-        self.tell(at, Event::HostSeen { link, sign }, 0);
+        self.frame(now, at, Event::HostSeen { link, sign });
         self.agenda
             .enter(now + SOLICIT_AGAIN, Happening::Solicit(host, moves));
     }
@@ -135,15 +144,15 @@ impl World {
     /// The first frame of a host comes to a gateway.
     fn arrive(&mut self, host: HostNumber, at: Place) {
         let now = self.agenda.now();
-        let state = &mut self.hosts[host as usize];
+        let state = &mut self.hosts[host];
         let mut arrival = Arrival {
-            began: now,
+            began: now + ACCESS_US,
             ..Arrival::default()
         };
         let mut broken = 0;
         for place in (0..state.held.len()).rev() {
             let held = &state.held[place];
-            if self.routes.get(held.prefix).is_none() {
+            if state.routes.get(held.prefix).is_none() {
                 // The domain has let go of it.
                 broken += state.lose(held.prefix, now);
                 continue;
@@ -169,28 +178,28 @@ impl World {
 
     /// A host whose packets find no binding sends one now and then.
     pub fn speak(&mut self, host: HostNumber, moves: u32) {
-        let state = &self.hosts[host as usize];
+        let now = self.agenda.now();
+        let state = &self.hosts[host];
         let (Some(at), true) = (state.at, state.moves == moves) else {
             return;
         };
         let Some(current) = state.current.filter(|_| state.served) else {
             return;
         };
-        let hold = self.routes.get(current).and_then(|route| route.at(at));
+        let hold = state.routes.get(current).and_then(|route| route.at(at));
         if hold.is_some_and(|hold| hold.way.serves()) {
             return;
         }
         let source = address_in(current);
         let sign = Sign::Packet { source };
         let link = link(host);
-        self.tell(at, Event::HostSeen { link, sign }, 0);
-        self.plan_to_speak(host);
+        self.frame(now, at, Event::HostSeen { link, sign });
+        self.plan_to_speak(now, host);
     }
 
     /// Enters that a host will send a packet.
-    pub fn plan_to_speak(&mut self, host: HostNumber) {
-        let now = self.agenda.now();
-        let moves = self.hosts[host as usize].moves;
+    pub fn plan_to_speak(&mut self, now: u64, host: HostNumber) {
+        let moves = self.hosts[host].moves;
         let mut lots = Lots::of(self.scenario.seed, Draw::Link, host.into(), now);
         let after = SECOND + lots.below(4 * SECOND);
         self.agenda
@@ -199,11 +208,11 @@ impl World {
 
     /// A host has had its time.
     pub fn settle(&mut self, host: HostNumber, moves: u32) {
-        if self.hosts[host as usize].moves != moves {
+        if self.hosts[host].moves != moves {
             return;
         }
         self.inspect(host);
-        let state = &mut self.hosts[host as usize];
+        let state = &mut self.hosts[host];
         if state.at.is_none() {
             state.held.clear();
             state.current = None;
@@ -222,7 +231,7 @@ impl World {
     /// section 6.3); in a spell of trouble it may not have heard.
     pub fn question(&mut self, place: Place, number: HostNumber, (to, query): (Ipv6Addr, NiQuery)) {
         let now = self.agenda.now();
-        let host = &self.hosts[number as usize];
+        let host = &self.hosts[number];
         let mut lots = Lots::of(self.scenario.seed, Draw::Question, number.into(), now);
         if host.at != Some(place) || to != link_local(number) || self.trouble.loses(now, &mut lots)
         {
@@ -241,10 +250,7 @@ impl World {
             answer: Answer::Addresses(addresses.collect()),
         };
         let (link, from) = (link(number), to);
-        let event = Box::new(Event::NodeInformation { link, from, reply });
-        let when = now + ACCESS_US;
-        self.agenda
-            .enter(when, Happening::Answer(place, number, event));
+        self.frame(now, place, Event::NodeInformation { link, from, reply });
     }
 }
 
