@@ -205,8 +205,14 @@ impl Maar {
         let Some(node) = self.nodes.get_mut(host) else {
             return;
         };
-        if let (Some(serving), Some(away)) = (serving, node.away.as_mut()) {
-            away.serving = serving;
+        // Its prefix is answered for even if the host goes on before it is accepted here.
+        if let Some(serving) = serving.filter(|_| !node.is_bound()) {
+            let away = Away {
+                serving,
+                expiry: None,
+            };
+            node.away.get_or_insert(away).serving = serving;
+            self.books.by_prefix.insert(node.prefix, host.clone());
             let tunnel = TunnelEnds::plain(local, serving);
             effects.push(Effect::Bind {
                 prefix: node.prefix.into(),

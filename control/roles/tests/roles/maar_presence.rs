@@ -7,7 +7,7 @@ use crate::maar_scenario::{
 };
 use crate::scenario::{admitted, at, fire, ip, profile, sent, still_here, tell, HOST_LINK_LOCAL};
 use roles::effect::{Effect, Path};
-use roles::event::{NodeTimer, Sign};
+use roles::event::{Departure, NodeTimer, Sign};
 use roles::maar::{Maar, MaarCounter, NodeState};
 use roles::Event;
 use wire::mh::{HandoffIndicator, MobilityOption, Status};
@@ -86,6 +86,22 @@ fn a_host_that_was_accepted_and_went_on_is_let_go_whatever_the_clocks_say() {
     assert_eq!(effects, [Effect::Authenticate { link }]);
     let effects = tell(&mut maar, 1_033, admitted(link, profile("mn")));
     update_to_cmd(&effects);
+}
+
+/// The host goes on before it is accepted here. The gateway where it is has been told that this one anchors
+/// a prefix of it, and gets what comes for that.
+#[test]
+fn a_host_that_went_on_before_it_was_accepted_keeps_what_was_answered_for() {
+    let mut maar = maar();
+    arrives(&mut maar, 1_000, here());
+    let own = own_prefix(&maar);
+    let effects = tell(&mut maar, 1_020, update_from(CMD, told(990, Some(3))));
+    let path = Path::Anchor { tunnel: tunnel(3) };
+    assert_eq!(bindings(&effects), (vec![(own.into(), path)], Vec::new()));
+    let (link, why) = (here(), Departure::LinkDown);
+    let effects = tell(&mut maar, 1_100, Event::HostGone { link, why });
+    assert_eq!(bindings(&effects), (Vec::new(), Vec::new()));
+    assert_eq!(state(&maar, 1_100), Some(NodeState::Previous));
 }
 
 /// The database accepts what was sent before it said that the host is elsewhere: in which order it has
