@@ -1,4 +1,4 @@
-//! What both roles share of binding revocation (RFC 5846): the indications that wait for their
+//! What roles share of binding revocation (RFC 5846): the indications that wait for their
 //! acknowledgement, and what is wrong with one that came.
 //!
 //! ```text
@@ -9,6 +9,10 @@
 //! The bindings themselves end, or move, when the first indication goes out: what was revoked is not
 //! forwarded for while a peer that is down keeps silent (RFC 5846 section 8.1 allows that). A peer
 //! that refuses has nothing to say about it; its status is counted and told.
+
+mod counted;
+
+pub(crate) use counted::{revocation_counters, RevocationCounter};
 
 use crate::effect::{Effect, Notice};
 use crate::event::Timer;
@@ -69,6 +73,7 @@ pub(crate) struct Revocations {
 }
 
 /// What became of an indication when its timer ran out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Overdue {
     Again,
     GivenUp,
@@ -78,7 +83,7 @@ pub(crate) enum Overdue {
 impl Revocations {
     /// Sends an indication from `local` to `peer` and returns its number; `None` when too many are
     /// outstanding already.
-    pub(crate) fn send(
+    fn send(
         &mut self,
         config: &RevocationConfig,
         (local, peer): (Ipv6Addr, Ipv6Addr),
@@ -132,7 +137,7 @@ impl Revocations {
 
     /// Takes an acknowledgement; whether it answers an indication that is outstanding with the peer
     /// that it comes from.
-    pub(crate) fn acknowledge(
+    fn acknowledge(
         &mut self,
         from: Ipv6Addr,
         answer: &RevocationAcknowledgement,
@@ -169,7 +174,7 @@ impl Revocations {
     }
 
     /// No acknowledgement came in time: sends the indication again, or gives up.
-    pub(crate) fn overdue(
+    fn overdue(
         &mut self,
         config: &RevocationConfig,
         local: Ipv6Addr,

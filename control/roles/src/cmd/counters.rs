@@ -2,6 +2,7 @@
 
 use crate::counters::counters;
 use crate::heartbeat::heartbeat_counters;
+use crate::revocation::revocation_counters;
 use wire::mh::Status;
 
 counters! {
@@ -89,6 +90,7 @@ counters! {
 }
 
 heartbeat_counters!(CmdCounter);
+revocation_counters!(CmdCounter);
 
 impl CmdCounter {
     /// The counter of answers with `status`.

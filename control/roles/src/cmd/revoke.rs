@@ -201,19 +201,18 @@ impl Cmd {
         let mut options = vec![MobilityOption::MnIdentifier(host)];
         let prefixes = revoked.prefixes.iter().copied();
         options.extend(prefixes.map(MobilityOption::HomeNetworkPrefix));
-        let (ends, trigger) = ((local, maar), revoked.trigger);
+        let (ends, what) = ((local, maar), (revoked.trigger, options));
+        let counters = &mut self.counters;
         let sent = self
             .revocations
-            .send(&config, ends, trigger, options, effects);
+            .revoke(&config, ends, what, counters, effects);
         match sent {
             Some(sequence) => {
-                self.counters.add(CmdCounter::RevocationsSent);
                 self.revoking.insert(sequence, session);
                 revoked.sequence = sent;
                 revoked.changed = false;
             }
             None => {
-                self.counters.add(CmdCounter::RevocationsGivenUp);
                 if let Some(anchor) = entry.anchor_mut(maar) {
                     anchor.revoked = None;
                 }
@@ -257,14 +256,10 @@ impl Cmd {
         answer: &RevocationAcknowledgement,
         effects: &mut Vec<Effect>,
     ) {
-        if !self.revocations.acknowledge(from, answer, effects) {
-            return self.ignore(from, CmdCounter::UnexpectedRevocationAnswer, effects);
+        let counters = &mut self.counters;
+        if self.revocations.answered(from, answer, counters, effects) {
+            self.indicated(now, answer.sequence, effects);
         }
-        self.counters.add(match answer.status.is_accepted() {
-            true => CmdCounter::RevocationsAcknowledged,
-            false => CmdCounter::RevocationsRefused,
-        });
-        self.indicated(now, answer.sequence, effects);
     }
 
     pub(super) fn on_revocation_timer(
@@ -286,13 +281,12 @@ impl Cmd {
 
     fn indicate_again(&mut self, now: Now, sequence: u16, effects: &mut Vec<Effect>) {
         let (config, local) = (self.config.revocation(), self.config.address);
-        match self.revocations.overdue(&config, local, sequence, effects) {
-            Overdue::Again => self.counters.add(CmdCounter::RevocationsRetransmitted),
-            Overdue::GivenUp => {
-                self.counters.add(CmdCounter::RevocationsGivenUp);
-                self.indicated(now, sequence, effects);
-            }
-            Overdue::Unknown => {}
+        let counters = &mut self.counters;
+        let overdue = self
+            .revocations
+            .pursue(&config, local, sequence, counters, effects);
+        if overdue == Overdue::GivenUp {
+            self.indicated(now, sequence, effects);
         }
     }
 

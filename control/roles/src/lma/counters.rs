@@ -2,6 +2,7 @@
 
 use crate::counters::counters;
 use crate::heartbeat::heartbeat_counters;
+use crate::revocation::revocation_counters;
 use wire::mh::Status;
 
 counters! {
@@ -86,6 +87,7 @@ counters! {
 }
 
 heartbeat_counters!(LmaCounter);
+revocation_counters!(LmaCounter);
 
 impl LmaCounter {
     /// The counter of answers with `status`.

@@ -7,7 +7,7 @@ use super::Lma;
 use crate::effect::Effect;
 use crate::event::RevocationScope;
 use crate::message::ProxyOptions;
-use crate::revocation::{acknowledge, check, not_among, Overdue};
+use crate::revocation::{acknowledge, check, not_among};
 use crate::{BoundPrefix, Now};
 use std::net::Ipv6Addr;
 use wire::mh::{
@@ -98,14 +98,9 @@ impl Lma {
         effects: &mut Vec<Effect>,
     ) -> Option<u16> {
         let (config, ends) = (self.config.revocation, (self.config.local(peer), peer));
-        let sent = self
-            .revocations
-            .send(&config, ends, trigger, options, effects);
-        self.counters.add(match sent {
-            Some(_) => LmaCounter::RevocationsSent,
-            None => LmaCounter::RevocationsGivenUp,
-        });
-        sent
+        let (what, counters) = ((trigger, options), &mut self.counters);
+        self.revocations
+            .revoke(&config, ends, what, counters, effects)
     }
 
     /// The operator revokes.
@@ -173,25 +168,17 @@ impl Lma {
         message: &RevocationAcknowledgement,
         effects: &mut Vec<Effect>,
     ) {
-        if !self.revocations.acknowledge(from, message, effects) {
-            return self.ignore(from, LmaCounter::UnexpectedRevocationAnswer, effects);
-        }
-        self.counters.add(if message.status.is_accepted() {
-            LmaCounter::RevocationsAcknowledged
-        } else {
-            LmaCounter::RevocationsRefused
-        });
+        let counters = &mut self.counters;
+        self.revocations.answered(from, message, counters, effects);
     }
 
     pub(super) fn on_revocation_timer(&mut self, sequence: u16, effects: &mut Vec<Effect>) {
         let peer = self.revocations.peer(sequence);
         let local = peer.map_or(self.config.address, |peer| self.config.local(peer));
         let config = self.config.revocation;
-        match self.revocations.overdue(&config, local, sequence, effects) {
-            Overdue::Again => self.counters.add(LmaCounter::RevocationsRetransmitted),
-            Overdue::GivenUp => self.counters.add(LmaCounter::RevocationsGivenUp),
-            Overdue::Unknown => {}
-        }
+        let counters = &mut self.counters;
+        self.revocations
+            .pursue(&config, local, sequence, counters, effects);
     }
 
     /// A gateway revokes. Strangers are not told what is here.

@@ -2,6 +2,7 @@
 
 use crate::counters::counters;
 use crate::heartbeat::heartbeat_counters;
+use crate::revocation::revocation_counters;
 
 counters! {
     /// Counters of a mobility anchor and access router.
@@ -118,3 +119,4 @@ counters! {
 }
 
 heartbeat_counters!(MaarCounter);
+revocation_counters!(MaarCounter);

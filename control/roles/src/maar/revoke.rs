@@ -8,7 +8,7 @@ use crate::effect::Effect;
 use crate::event::NodeTimer;
 use crate::message::ProxyOptions;
 use crate::refusal::Hold;
-use crate::revocation::{acknowledge, check, not_among, Overdue};
+use crate::revocation::{acknowledge, check, not_among};
 use crate::Now;
 use std::net::Ipv6Addr;
 use wire::mh::{
@@ -218,15 +218,10 @@ impl Maar {
         effects: &mut Vec<Effect>,
     ) -> Option<u16> {
         let config = &self.core.config;
-        let ends = (config.address, peer);
-        let sent = self
-            .revocations
-            .send(&config.revocation(), ends, trigger, options, effects);
-        self.count(match sent {
-            Some(_) => MaarCounter::RevocationsSent,
-            None => MaarCounter::RevocationsGivenUp,
-        });
-        sent
+        let (revocation, ends) = (config.revocation(), (config.address, peer));
+        let (what, counters) = ((trigger, options), &mut self.core.counters);
+        self.revocations
+            .revoke(&revocation, ends, what, counters, effects)
     }
 
     pub(super) fn on_revocation_acknowledgement(
@@ -235,21 +230,14 @@ impl Maar {
         answer: &RevocationAcknowledgement,
         effects: &mut Vec<Effect>,
     ) {
-        if !self.revocations.acknowledge(from, answer, effects) {
-            return self.ignore(from, MaarCounter::UnexpectedRevocationAnswer, effects);
-        }
-        self.count(match answer.status.is_accepted() {
-            true => MaarCounter::RevocationsAcknowledged,
-            false => MaarCounter::RevocationsRefused,
-        });
+        let counters = &mut self.core.counters;
+        self.revocations.answered(from, answer, counters, effects);
     }
 
     pub(super) fn on_revocation_timer(&mut self, sequence: u16, effects: &mut Vec<Effect>) {
         let (config, local) = (self.core.config.revocation(), self.core.config.address);
-        match self.revocations.overdue(&config, local, sequence, effects) {
-            Overdue::Again => self.count(MaarCounter::RevocationsRetransmitted),
-            Overdue::GivenUp => self.count(MaarCounter::RevocationsGivenUp),
-            Overdue::Unknown => {}
-        }
+        let counters = &mut self.core.counters;
+        self.revocations
+            .pursue(&config, local, sequence, counters, effects);
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::counters::counters;
 use crate::heartbeat::heartbeat_counters;
+use crate::revocation::revocation_counters;
 
 counters! {
     /// Counters of a mobile access gateway.
@@ -79,3 +80,4 @@ counters! {
 }
 
 heartbeat_counters!(MagCounter);
+revocation_counters!(MagCounter);

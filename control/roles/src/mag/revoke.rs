@@ -8,7 +8,7 @@ use crate::event::{HostLink, RevocationScope};
 use crate::message::ProxyOptions;
 use crate::outstanding::Update;
 use crate::refusal::Hold;
-use crate::revocation::{acknowledge, check, not_among, Overdue};
+use crate::revocation::{acknowledge, check, not_among};
 use crate::Now;
 use std::collections::BTreeSet;
 use std::net::Ipv6Addr;
@@ -222,14 +222,10 @@ impl Mag {
         let local = self.core.config.local(lma);
         let identity = MnIdentifier::Nai(local.to_string());
         let options = vec![MobilityOption::MnIdentifier(identity)];
-        let trigger = RevocationTrigger::PER_PEER;
-        let sent = self
-            .revocations
-            .send(&config, (local, lma), trigger, options, effects);
-        self.core.counters.add(match sent {
-            Some(_) => MagCounter::RevocationsSent,
-            None => MagCounter::RevocationsGivenUp,
-        });
+        let what = (RevocationTrigger::PER_PEER, options);
+        let counters = &mut self.core.counters;
+        self.revocations
+            .revoke(&config, (local, lma), what, counters, effects);
     }
 
     pub(super) fn on_revocation_acknowledgement(
@@ -238,14 +234,8 @@ impl Mag {
         message: &RevocationAcknowledgement,
         effects: &mut Vec<Effect>,
     ) {
-        if !self.revocations.acknowledge(from, message, effects) {
-            return self.ignore(from, MagCounter::UnexpectedRevocationAnswer, effects);
-        }
-        self.core.counters.add(if message.status.is_accepted() {
-            MagCounter::RevocationsAcknowledged
-        } else {
-            MagCounter::RevocationsRefused
-        });
+        let counters = &mut self.core.counters;
+        self.revocations.answered(from, message, counters, effects);
     }
 
     pub(super) fn on_revocation_timer(&mut self, sequence: u16, effects: &mut Vec<Effect>) {
@@ -254,11 +244,8 @@ impl Mag {
         let local = peer.map_or(own.address, |peer| own.local(peer));
         let config = own.revocation;
         let counters = &mut self.core.counters;
-        match self.revocations.overdue(&config, local, sequence, effects) {
-            Overdue::Again => counters.add(MagCounter::RevocationsRetransmitted),
-            Overdue::GivenUp => counters.add(MagCounter::RevocationsGivenUp),
-            Overdue::Unknown => {}
-        }
+        self.revocations
+            .pursue(&config, local, sequence, counters, effects);
     }
 }
 
