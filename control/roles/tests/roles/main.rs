@@ -9,6 +9,7 @@ mod alone_messages;
 mod alone_scenario;
 mod alone_search;
 mod alone_walk;
+mod bounce;
 mod cmd;
 mod cmd_anchors;
 mod cmd_domain;
