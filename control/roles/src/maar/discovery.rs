@@ -108,7 +108,7 @@ impl Default for Questions {
 
 impl Distributed {
     /// A domain whose anchors have this interface identifier in each of their prefixes, with our own
-    /// choices for everything else.
+    /// choices for everything else, and no message that the draft does not have.
     pub fn new(backend: Backend, interface_identifier: u64) -> Self {
         Self {
             backend,
@@ -123,7 +123,7 @@ impl Distributed {
             gateways: Vec::new(),
             transmissions: 5,
             update_age: Duration::from_secs(40),
-            revoke_on_handover: true,
+            revoke_on_handover: false,
             learned: 65_536,
             learned_for: Duration::from_secs(3600),
         }

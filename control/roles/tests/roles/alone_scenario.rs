@@ -36,6 +36,7 @@ pub enum Known {
 /// How the `n`th gateway of a domain of `most` is set up.
 pub fn alone(n: u16, most: u16, backend: Backend, known: Known) -> MaarConfig {
     let mut distributed = Distributed::new(backend, IDENTIFIER);
+    distributed.revoke_on_handover = true;
     let others = (1..=most).filter(|other| *other != n && known == Known::ByPools);
     let others = others.map(|other| Neighbour {
         address: ip(&maar_address(other)),
