@@ -341,7 +341,9 @@ impl Bed {
     /// When tcpdump does not start.
     pub fn capture_signalling(&self, file: &str) -> Result<Capture> {
         let path = self.run.directory().join(file);
-        let mobility = ["ip6", "proto", "135"];
+        // With the hop limit that it was sent with: what is for an anchor's address in its prefix takes the router,
+        // and crosses the core twice.
+        let mobility = ["ip6 proto 135 and ip6[7] == 64"];
         Capture::start_matching(End::of(&self.switch, "core"), &path, &mobility)
     }
 
