@@ -84,7 +84,7 @@ pub enum Command {
         /// Identifier of the host.
         identifier: String,
     },
-    /// End bindings and tell the peers that share them: those of a host, of a peer, or all.
+    /// End bindings and tell the peers that share them: those of a host, of a realm, of a peer, or all.
     Revoke(Revoke),
     /// Read the policy file and the routes again.
     Reload,
@@ -164,10 +164,19 @@ pub struct Host {
 
 /// Whose bindings.
 #[derive(Debug, Args)]
-#[command(group(ArgGroup::new("which").required(true).args(["identifier", "peer", "all"])))]
+#[command(group(ArgGroup::new("which").required(true).args(["identifier", "realm", "peer", "all"])))]
 pub struct Revoke {
     /// Those of the host with this identifier.
     pub identifier: Option<String>,
+    /// Of the host: its IPv4 home address alone.
+    #[arg(long, requires = "identifier")]
+    pub ipv4_only: bool,
+    /// Of the host: what the peer is told of why.
+    #[arg(long, requires = "identifier", value_parser = ["unspecified", "administrative", "user", "access-network", "out-of-sync"])]
+    pub trigger: Option<String>,
+    /// Those of the hosts of this realm: what follows the `@` of their identifiers.
+    #[arg(long)]
+    pub realm: Option<String>,
     /// Those that are shared with the MAG, or at a MAG with the LMA, at this address.
     #[arg(long)]
     pub peer: Option<Ipv6Addr>,
@@ -258,6 +267,9 @@ impl Command {
             }),
             Self::Revoke(which) => Request::Revoke(RevokeParams {
                 identifier: which.identifier.clone(),
+                realm: which.realm.clone(),
+                ipv4_only: which.ipv4_only.then_some(true),
+                trigger: which.trigger.clone(),
                 peer: which.peer,
                 all: which.all.then_some(true),
             }),

@@ -245,6 +245,20 @@ fn what_is_to_be_done_reaches_the_gateway() {
             "revoked 20 sessions, told by 1 message; ",
         ),
         (
+            &[
+                "revoke",
+                "mn1@example.net",
+                "--ipv4-only",
+                "--trigger",
+                "user",
+            ],
+            "revoked 0 sessions, told by 1 message; ",
+        ),
+        (
+            &["revoke", "--realm", "example.net"],
+            "revoked 2 sessions, told by 1 message; ",
+        ),
+        (
             &["revoke", "--all"],
             "revoked 300 sessions, told by 1 message; ",
         ),

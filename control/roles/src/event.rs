@@ -8,7 +8,9 @@ use crate::BoundPrefix;
 use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, Ipv6Addr};
 use wire::ether::MacAddr;
-use wire::mh::{BindingUpdate, HomeNetworkPrefix, Message, MnIdentifier, Status};
+use wire::mh::{
+    BindingUpdate, HomeNetworkPrefix, Message, MnIdentifier, RevocationTrigger, Status,
+};
 use wire::niq::NiReply;
 
 /// Where a host is on a shared access link: what RFC 5213's point-to-point link stands for here.
@@ -208,6 +210,17 @@ pub enum RevocationScope {
     Host {
         /// Whose.
         mn_identifier: MnIdentifier,
+        /// Its IPv4 home address alone, and not its prefixes (RFC 5846 section 8.1).
+        #[serde(default)]
+        ipv4_only: bool,
+        /// What the peer is told of why; `None`: what the role says by itself.
+        #[serde(default)]
+        trigger: Option<RevocationTrigger>,
+    },
+    /// Those of the hosts whose identifiers are of one realm (RFC 5846 section 8.1).
+    Realm {
+        /// What follows the `@` of the identifiers.
+        realm: String,
     },
     /// Those that are shared with one peer.
     Peer {
@@ -216,6 +229,17 @@ pub enum RevocationScope {
     },
     /// All that there are.
     All,
+}
+
+impl RevocationScope {
+    /// All that one host has.
+    pub const fn host(mn_identifier: MnIdentifier) -> Self {
+        Self::Host {
+            mn_identifier,
+            ipv4_only: false,
+            trigger: None,
+        }
+    }
 }
 
 /// How a host showed itself.

@@ -9,6 +9,10 @@
 //! The bindings themselves end, or move, when the first indication goes out: what was revoked is not
 //! forwarded for while a peer that is down keeps silent (RFC 5846 section 8.1 allows that). A peer
 //! that refuses has nothing to say about it; its status is counted and told.
+//!
+//! An indication with the V bit is about the IPv4 home address that it carries in an IPv4 Home Address
+//! Request option, and about nothing else that its host has. It is also what names a session that has
+//! no prefix: without it the host's identifier would stand alone, for all of its sessions.
 
 mod counted;
 
@@ -18,11 +22,12 @@ use crate::effect::{Effect, Notice};
 use crate::event::Timer;
 use serde::Serialize;
 use std::collections::BTreeMap;
-use std::net::Ipv6Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 use wire::mh::{
-    HomeNetworkPrefix, Message, MobilityOption, RevocationAcknowledgement, RevocationFlags,
-    RevocationIndication, RevocationStatus, RevocationTrigger,
+    HomeNetworkPrefix, Ipv4HomeAddress, Message, MnIdentifier, MobilityOption,
+    RevocationAcknowledgement, RevocationFlags, RevocationIndication, RevocationStatus,
+    RevocationTrigger,
 };
 
 /// How a node revokes, and what it lets others revoke (RFC 5846 section 11).
@@ -100,11 +105,14 @@ impl Revocations {
                 break self.last;
             }
         };
-        let flags = if trigger.allows_single() {
-            RevocationFlags::PROXY
-        } else {
-            RevocationFlags::PROXY.with(RevocationFlags::GLOBAL)
-        };
+        let mut flags = RevocationFlags::PROXY;
+        if !trigger.allows_single() {
+            flags = flags.with(RevocationFlags::GLOBAL);
+        }
+        // The option may stand with the bit alone, and the bit with the option (section 5.1).
+        if options.iter().any(|it| requested(it).is_some()) {
+            flags = flags.with(RevocationFlags::IPV4_ONLY);
+        }
         let indication = RevocationIndication {
             trigger,
             sequence,
@@ -207,12 +215,59 @@ impl Revocations {
     }
 }
 
-/// What is wrong with an indication whoever it is for, in the order of RFC 5846 section 6.2.1;
-/// whether it is for many bindings.
+/// What an indication is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Meant {
+    /// Sessions of one host.
+    Sessions,
+    /// An IPv4 home address of a host, and nothing else that it has.
+    Ipv4(Ipv4Addr),
+    /// Sessions of many hosts.
+    Many,
+}
+
+/// The IPv4 home address that an option of an indication names.
+const fn requested(option: &MobilityOption) -> Option<Ipv4Addr> {
+    match option {
+        MobilityOption::Ipv4HomeAddressRequest(home) => Some(home.address),
+        _ => None,
+    }
+}
+
+/// The options that name a session: its host, and its prefixes or, where it has none, its IPv4 home
+/// address.
+pub(crate) fn naming(
+    host: &MnIdentifier,
+    prefixes: &[HomeNetworkPrefix],
+    ipv4: Option<Ipv4Addr>,
+) -> Vec<MobilityOption> {
+    if let Some(address) = ipv4.filter(|_| prefixes.is_empty()) {
+        return naming_ipv4(host, address);
+    }
+    let mut options = vec![MobilityOption::MnIdentifier(host.clone())];
+    let prefixes = prefixes.iter().copied();
+    options.extend(prefixes.map(MobilityOption::HomeNetworkPrefix));
+    options
+}
+
+/// The options that name an IPv4 home address of a host alone (section 8.1).
+pub(crate) fn naming_ipv4(host: &MnIdentifier, address: Ipv4Addr) -> Vec<MobilityOption> {
+    let home = Ipv4HomeAddress {
+        address,
+        prefix_length: 32,
+    };
+    vec![
+        MobilityOption::MnIdentifier(host.clone()),
+        MobilityOption::Ipv4HomeAddressRequest(home),
+    ]
+}
+
+/// What is wrong with an indication whoever it is for, in the order of RFC 5846 section 6.2.1; or
+/// what it is about.
 pub(crate) fn check(
     config: &RevocationConfig,
     indication: &RevocationIndication,
-) -> Result<bool, RevocationStatus> {
+) -> Result<Meant, RevocationStatus> {
     let flags = indication.flags;
     let trigger = indication.trigger;
     if !flags.contains(RevocationFlags::PROXY) {
@@ -234,19 +289,23 @@ pub(crate) fn check(
         return Err(RevocationStatus::FUNCTION_NOT_SUPPORTED);
     }
     if flags.contains(RevocationFlags::IPV4_ONLY) {
-        let named =
-            |option: &MobilityOption| matches!(option, MobilityOption::Ipv4HomeAddressRequest(_));
-        // No binding here has an IPv4 home address.
-        return Err(if indication.options.iter().any(named) {
-            RevocationStatus::NO_BINDING
-        } else {
-            RevocationStatus::IPV4_HOME_ADDRESS_REQUIRED
-        });
+        let prefix =
+            |option: &MobilityOption| matches!(option, MobilityOption::HomeNetworkPrefix(_));
+        if global || indication.options.iter().any(prefix) {
+            // One address alone is not all that many hosts have, nor a prefix.
+            return Err(RevocationStatus::FUNCTION_NOT_SUPPORTED);
+        }
+        let address = indication.options.iter().find_map(requested);
+        return match address {
+            Some(address) => Ok(Meant::Ipv4(address)),
+            None => Err(RevocationStatus::IPV4_HOME_ADDRESS_REQUIRED),
+        };
     }
-    if global && !config.accept_global {
-        return Err(RevocationStatus::GLOBAL_NOT_AUTHORIZED);
+    match global {
+        true if !config.accept_global => Err(RevocationStatus::GLOBAL_NOT_AUTHORIZED),
+        true => Ok(Meant::Many),
+        false => Ok(Meant::Sessions),
     }
-    Ok(global)
 }
 
 /// The prefixes of `named` that a session does not have, for the acknowledgement; when it has none
@@ -299,4 +358,14 @@ pub(crate) fn acknowledge(
         },
     });
     status.is_accepted()
+}
+
+/// Whether a host is the one that is named, or of the realm that is named as `@realm`.
+pub(crate) fn belongs(host: &MnIdentifier, group: &MnIdentifier) -> bool {
+    match (host, group) {
+        (MnIdentifier::Nai(host), MnIdentifier::Nai(realm)) if realm.starts_with('@') => {
+            host.ends_with(realm.as_str())
+        }
+        _ => host == group,
+    }
 }

@@ -180,29 +180,39 @@ pub(super) fn revoke(
             "`delete` ends the session of a host here and at the MAARs that it came by",
         ));
     }
-    let scope = match (params.identifier, params.peer) {
-        (Some(identifier), _) => RevocationScope::Host {
+    let trigger = params.wanted_trigger();
+    let ipv4_only = params.ipv4_only == Some(true);
+    let scope = match (params.identifier, params.realm, params.peer) {
+        (Some(identifier), ..) => RevocationScope::Host {
             mn_identifier: known(engine, now, &identifier)?,
+            ipv4_only,
+            trigger,
         },
-        (None, Some(address)) => RevocationScope::Peer { address },
-        (None, None) => RevocationScope::All,
+        (None, Some(realm), _) => RevocationScope::Realm { realm },
+        (None, None, Some(address)) => RevocationScope::Peer { address },
+        (None, None, None) => RevocationScope::All,
     };
     let before = tally(engine, now);
-    let of_peer = match scope {
-        RevocationScope::Peer { address } => Some(address),
-        _ => None,
+    let nothing = match &scope {
+        RevocationScope::Peer { address } => Some(format!("no session is shared with {address}")),
+        RevocationScope::Realm { realm } => Some(format!("no host is of the realm {realm}")),
+        RevocationScope::Host { mn_identifier, .. } if ipv4_only => {
+            Some(format!("{mn_identifier} has no IPv4 home address"))
+        }
+        RevocationScope::Host { .. } | RevocationScope::All => None,
     };
     engine.deliver(now, Event::Revoke { scope });
     let after = tally(engine, now);
     let sessions = before.0.saturating_sub(after.0);
-    if let Some(peer) = of_peer.filter(|_| sessions == 0) {
+    let messages = after.1.saturating_sub(before.1);
+    if let Some(nothing) = nothing.filter(|_| sessions == 0 && messages == 0) {
         return Err(RpcError::not_found(
-            format!("no session is shared with {peer}"),
+            nothing,
             "`bindings` of an LMA and `visitors` of a MAG list sessions with their peers",
         ));
     }
     Ok(types::Revoked {
         sessions,
-        messages: usize::try_from(after.1.saturating_sub(before.1)).unwrap_or(usize::MAX),
+        messages: usize::try_from(messages).unwrap_or(usize::MAX),
     })
 }

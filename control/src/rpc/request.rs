@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::{json, Map, Value};
 use std::net::Ipv6Addr;
 use wire::ether::MacAddr;
-use wire::mh::HomeNetworkPrefix;
+use wire::mh::{HomeNetworkPrefix, RevocationTrigger};
 
 /// A method, for documentation and suggestions.
 #[derive(Clone, Copy, Debug)]
@@ -154,7 +154,7 @@ methods! {
     /// Deletes the session of a host, whatever its state.
     Delete = "delete" (DeleteParams) -> Accepted;
     /// Ends bindings and tells the peers that share them (RFC 5846): those of one host, those with one
-    /// peer, or all.
+    /// peer, those of the hosts of a realm, or all.
     Revoke = "revoke" (RevokeParams) -> Revoked;
     /// Reads the policy file and the routes again. When something is wrong with them, nothing changes.
     Reload = "reload" -> Reloaded;
@@ -213,10 +213,19 @@ objects! {
         pub identifier: Option<String>,
     }
 
-    /// Parameters of `revoke`: one of the three.
+    /// Parameters of `revoke`: one of `identifier`, `realm`, `peer` and `all`.
+    #[derive(Default)]
     pub struct RevokeParams {
         /// The host's identifier.
         pub identifier: Option<String>,
+        /// The realm of hosts: what follows the `@` of their identifiers.
+        pub realm: Option<String>,
+        /// Of one host: its IPv4 home address alone, by `true`.
+        pub ipv4_only: Option<bool>,
+        /// Of one host: what the peer is told of why: `unspecified`, `administrative`, `user`,
+        /// `access-network` or `out-of-sync`. Absent: `administrative`; at a MAG, where nothing is said of
+        /// IPv4 alone, the host is de-registered, which says no reason.
+        pub trigger: Option<String>,
         /// The peer: a MAG's address at an LMA, an LMA's at a MAG.
         pub peer: Option<Ipv6Addr>,
         /// Everything, by `true`.
@@ -289,17 +298,57 @@ impl DetachParams {
     }
 }
 
+/// What an operator may say of why a binding ends (RFC 5846 section 5.1). A handover is for an anchor
+/// to notice, and the global ones follow from what is revoked.
+const TRIGGERS: [(&str, RevocationTrigger); 5] = [
+    ("unspecified", RevocationTrigger::UNSPECIFIED),
+    ("administrative", RevocationTrigger::ADMINISTRATIVE),
+    ("user", RevocationTrigger::USER_TERMINATION),
+    ("access-network", RevocationTrigger::ACCESS_TERMINATION),
+    ("out-of-sync", RevocationTrigger::OUT_OF_SYNC),
+];
+
+fn trigger(word: &str) -> Option<RevocationTrigger> {
+    let known = TRIGGERS.iter().find(|(known, _)| *known == word);
+    known.map(|&(_, trigger)| trigger)
+}
+
 impl RevokeParams {
     fn check(self) -> Result<Self, RpcError> {
         let all = self.all == Some(true);
-        let given = [self.identifier.is_some(), self.peer.is_some(), all];
+        let (host, peer) = (self.identifier.is_some(), self.peer.is_some());
+        let given = [host, self.realm.is_some(), peer, all];
         if given.iter().filter(|given| **given).count() != 1 {
             return Err(invalid(
-                "`revoke` needs a host by `identifier`, a `peer`, or `all`",
-                "give one of the three",
+                "`revoke` needs a host by `identifier`, a `realm`, a `peer`, or `all`",
+                "give one of the four",
             ));
         }
-        Ok(self)
+        if !host && (self.ipv4_only == Some(true) || self.trigger.is_some()) {
+            return Err(invalid(
+                "`ipv4_only` and `trigger` are about one host",
+                "give its `identifier`",
+            ));
+        }
+        let realm = self.realm.as_deref();
+        if realm.is_some_and(|realm| realm.is_empty() || realm.contains('@')) {
+            return Err(invalid(
+                "a realm is what follows the `@` of an identifier",
+                "give it without the `@`, such as `example.net`",
+            ));
+        }
+        match self.trigger.as_deref() {
+            Some(word) if trigger(word).is_none() => Err(invalid(
+                format!("there is no trigger `{word}` to choose"),
+                format!("give {}", TRIGGERS.map(|(word, _)| word).join(", ")),
+            )),
+            _ => Ok(self),
+        }
+    }
+
+    /// What the peer is to be told of why, if that is chosen.
+    pub fn wanted_trigger(&self) -> Option<RevocationTrigger> {
+        trigger(self.trigger.as_deref()?)
     }
 }
 

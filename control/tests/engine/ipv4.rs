@@ -17,7 +17,7 @@ use wire::nd::{NdMessage, RouterSolicitation};
 use zerocopy::{FromBytes, IntoBytes};
 
 /// A host of both families, one of IPv4 alone, and one of IPv6 alone.
-const DUAL: MacAddr = MacAddr([2, 0, 0, 0, 0, 1]);
+pub const DUAL: MacAddr = MacAddr([2, 0, 0, 0, 0, 1]);
 const FOUR: MacAddr = MacAddr([2, 0, 0, 0, 0, 2]);
 const SIX: MacAddr = MacAddr([2, 0, 0, 0, 0, 3]);
 
@@ -54,7 +54,7 @@ identifier = "six@example.net"
 lma = "2001:db8:c::1"
 "#;
 
-fn domain() -> World {
+pub fn domain() -> World {
     let lma = |config: String| {
         config
             .replace(
@@ -145,7 +145,7 @@ fn broadcast(world: &mut World, message: &Message) -> Vec<Message> {
 }
 
 /// Leases an address by the four messages.
-fn lease(world: &mut World, mac: MacAddr) -> Ipv4Addr {
+pub fn lease(world: &mut World, mac: MacAddr) -> Ipv4Addr {
     let offers = broadcast(world, &dhcp(mac, kind::DISCOVER, &[]));
     let [offer] = &offers[..] else {
         panic!("not one offer: {offers:?}");

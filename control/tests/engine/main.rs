@@ -17,6 +17,7 @@ mod ipv4;
 mod maar;
 mod maar_account;
 mod malformed;
+mod octets;
 mod policy;
 mod refused;
 mod relay;

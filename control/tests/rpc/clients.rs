@@ -195,6 +195,10 @@ async fn wrong_parameters_are_refused() {
         r#""method":"attach","params":{"interface":"access","mac":"02:00:00:00:00:01","x":1}"#,
         r#""method":"detach","params":{}"#,
         r#""method":"detach","params":{"mac":"02:00:00:00:00:01","identifier":"mn1"}"#,
+        r#""method":"revoke","params":{"identifier":"mn1","realm":"example.net"}"#,
+        r#""method":"revoke","params":{"realm":"@example.net"}"#,
+        r#""method":"revoke","params":{"all":true,"trigger":"user"}"#,
+        r#""method":"revoke","params":{"identifier":"mn1","trigger":"handover"}"#,
         r#""method":"delete","params":{"identifier":""}"#,
     ] {
         let line = format!(r#"{{"jsonrpc":"2.0","id":1,{request}}}"#);
@@ -204,7 +208,7 @@ async fn wrong_parameters_are_refused() {
             "{request}"
         );
     }
-    assert_eq!(served.counted("invalid_params"), 10);
+    assert_eq!(served.counted("invalid_params"), 14);
     assert_eq!(served.counted("requests"), 0);
 }
 

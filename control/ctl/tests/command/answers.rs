@@ -1,7 +1,7 @@
 //! What the gateway of these tests answers: one of everything, with what stands out set.
 
 use control::rpc::types as t;
-use control::rpc::{Reply, Request, RpcError, LONGEST_PAGE};
+use control::rpc::{Reply, Request, RevokeParams, RpcError, LONGEST_PAGE};
 
 pub(super) fn answer(request: Request) -> Result<Reply, RpcError> {
     let traffic = t::Traffic {
@@ -172,10 +172,18 @@ pub(super) fn answer(request: Request) -> Result<Reply, RpcError> {
             host: host.identifier,
         }),
         Request::Revoke(which) => Reply::Revoke(t::Revoked {
-            sessions: match (which.identifier, which.peer) {
-                (Some(_), _) => 1,
-                (None, Some(_)) => 20,
-                (None, None) => 300,
+            sessions: match which {
+                RevokeParams {
+                    ipv4_only: Some(true),
+                    ..
+                } => 0,
+                RevokeParams {
+                    identifier: Some(_),
+                    ..
+                } => 1,
+                RevokeParams { realm: Some(_), .. } => 2,
+                RevokeParams { peer: Some(_), .. } => 20,
+                _ => 300,
             },
             messages: 1,
         }),

@@ -300,7 +300,13 @@ impl Lma {
     }
 
     /// Ends what a session has of a family.
-    fn end_families(&mut self, session: u64, ipv6: bool, ipv4: bool, effects: &mut Vec<Effect>) {
+    pub(super) fn end_families(
+        &mut self,
+        session: u64,
+        ipv6: bool,
+        ipv4: bool,
+        effects: &mut Vec<Effect>,
+    ) {
         let Some(entry) = self.cache.get_mut(session) else {
             return;
         };

@@ -1,5 +1,6 @@
 //! Revocation at an anchor (RFC 5846 sections 8.1 and 8.2).
 
+use super::cache::Entry;
 use super::counters::LmaCounter;
 use super::request::Request;
 use super::view::BindingState;
@@ -7,9 +8,9 @@ use super::Lma;
 use crate::effect::Effect;
 use crate::event::RevocationScope;
 use crate::message::ProxyOptions;
-use crate::revocation::{acknowledge, check, not_among};
+use crate::revocation::{acknowledge, belongs, check, naming, naming_ipv4, not_among, Meant};
 use crate::{BoundPrefix, Now};
-use std::net::Ipv6Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use wire::mh::{
     AccessTechnology, HomeNetworkPrefix, MnIdentifier, MobilityOption, NtpTime,
     RevocationAcknowledgement, RevocationIndication, RevocationStatus, RevocationTrigger,
@@ -20,6 +21,9 @@ pub(super) struct Former {
     pub(super) care_of: Ipv6Addr,
     pub(super) state: BindingState,
     pub(super) access_technology: AccessTechnology,
+    /// What it had there by what its gateway knows it, if it goes elsewhere.
+    pub(super) prefixes: Vec<HomeNetworkPrefix>,
+    pub(super) ipv4: Option<Ipv4Addr>,
     /// Of the last update that was accepted from there.
     pub(super) timestamp: Option<NtpTime>,
     /// Where sessions were that have become part of it, and what they had.
@@ -74,14 +78,7 @@ impl Lma {
             }
             _ => RevocationTrigger::HANDOVER_DIFFERENT_ACCESS,
         };
-        // Its prefixes as that gateway has them.
-        let came_along = |prefix: &&HomeNetworkPrefix| {
-            let had = |(_, had): &(_, Vec<BoundPrefix>)| had.contains(&BoundPrefix::V6(**prefix));
-            former.absorbed.iter().any(had)
-        };
-        let prefixes = entry.prefixes.iter().filter(|prefix| !came_along(prefix));
-        let prefixes: Vec<_> = prefixes.copied().collect();
-        let mut options = named(&entry.mn_identifier, &prefixes);
+        let mut options = naming(&entry.mn_identifier, &former.prefixes, former.ipv4);
         options.extend(former.timestamp.map(MobilityOption::Timestamp));
         let sequence = self.indicate(former.care_of, trigger, options, effects);
         if let Some(entry) = self.cache.get_mut(session) {
@@ -111,16 +108,29 @@ impl Lma {
         effects: &mut Vec<Effect>,
     ) {
         match scope {
-            RevocationScope::Host { mn_identifier } => {
-                let sessions = self.cache.of(mn_identifier).map(|entry| {
-                    let options = named(&entry.mn_identifier, &entry.prefixes);
-                    (entry.session, entry.care_of, options)
-                });
-                let sessions: Vec<_> = sessions.collect();
-                for (session, peer, options) in sessions {
-                    self.remove(now, session, LmaCounter::BindingsRevoked, effects);
-                    let trigger = RevocationTrigger::ADMINISTRATIVE;
-                    self.indicate(peer, trigger, options, effects);
+            RevocationScope::Host {
+                mn_identifier,
+                ipv4_only,
+                trigger,
+            } => {
+                let trigger = trigger.unwrap_or(RevocationTrigger::ADMINISTRATIVE);
+                let sessions = self.cache.of(mn_identifier).map(|entry| entry.session);
+                let sessions: Vec<u64> = sessions.collect();
+                for session in sessions {
+                    self.revoke_session(now, session, *ipv4_only, trigger, effects);
+                }
+            }
+            RevocationScope::Realm { realm } => {
+                let group = MnIdentifier::Nai(format!("@{realm}"));
+                let of_realm = |entry: &&Entry| belongs(&entry.mn_identifier, &group);
+                let entries = self.cache.iter().filter(of_realm);
+                let shared = entries
+                    .map(|entry| (entry.care_of, entry.session))
+                    .collect();
+                for (peer, sessions) in by_peer(shared) {
+                    self.remove_all(now, sessions, effects);
+                    let options = vec![MobilityOption::MnIdentifier(group.clone())];
+                    self.indicate(peer, RevocationTrigger::LOCAL_POLICY, options, effects);
                 }
             }
             RevocationScope::Peer { address } => {
@@ -130,18 +140,55 @@ impl Lma {
             }
             RevocationScope::All => {
                 let entries = self.cache.iter();
-                let mut peers: Vec<(Ipv6Addr, u64)> = entries
+                let shared = entries
                     .map(|entry| (entry.care_of, entry.session))
                     .collect();
-                peers.sort_unstable();
-                for shared in peers.chunk_by(|one, next| one.0 == next.0) {
-                    let Some(&(peer, _)) = shared.first() else {
-                        continue;
-                    };
-                    let sessions = shared.iter().map(|&(_, session)| session).collect();
+                for (peer, sessions) in by_peer(shared) {
                     self.revoke_peer(now, peer, sessions, effects);
                 }
             }
+        }
+    }
+
+    /// Ends a session, or what it has of IPv4, and tells its gateway.
+    fn revoke_session(
+        &mut self,
+        now: Now,
+        session: u64,
+        ipv4_only: bool,
+        trigger: RevocationTrigger,
+        effects: &mut Vec<Effect>,
+    ) {
+        let Some(entry) = self.cache.get(session) else {
+            return;
+        };
+        let (peer, host) = (entry.care_of, &entry.mn_identifier);
+        let options = match (entry.ipv4, ipv4_only) {
+            (Some(address), true) => naming_ipv4(host, address),
+            (None, true) => return,
+            (ipv4, false) => naming(host, &entry.prefixes, ipv4),
+        };
+        match ipv4_only {
+            true => self.remove_ipv4(now, session, effects),
+            false => self.remove(now, session, LmaCounter::BindingsRevoked, effects),
+        }
+        self.indicate(peer, trigger, options, effects);
+    }
+
+    /// Ends what a session has of IPv4; and the session, where it has nothing else.
+    fn remove_ipv4(&mut self, now: Now, session: u64, effects: &mut Vec<Effect>) {
+        let entry = self.cache.get(session);
+        if entry.is_some_and(|entry| entry.prefixes.is_empty()) {
+            return self.remove(now, session, LmaCounter::BindingsRevoked, effects);
+        }
+        self.counters.add(LmaCounter::BindingsRevoked);
+        self.end_families(session, false, true, effects);
+        self.store(now, session, effects);
+    }
+
+    fn remove_all(&mut self, now: Now, sessions: Vec<u64>, effects: &mut Vec<Effect>) {
+        for session in sessions {
+            self.remove(now, session, LmaCounter::BindingsRevoked, effects);
         }
     }
 
@@ -156,9 +203,7 @@ impl Lma {
         if sessions.is_empty() {
             return;
         }
-        for session in sessions {
-            self.remove(now, session, LmaCounter::BindingsRevoked, effects);
-        }
+        self.remove_all(now, sessions, effects);
         self.indicate(peer, RevocationTrigger::PER_PEER, Vec::new(), effects);
     }
 
@@ -210,16 +255,16 @@ impl Lma {
         effects: &mut Vec<Effect>,
     ) -> Result<Vec<MobilityOption>, RevocationStatus> {
         let options = ProxyOptions::read(&indication.options);
-        let global = check(&self.config.revocation, indication)?;
+        let meant = check(&self.config.revocation, indication)?;
         let care_of = options.alternate_care_of.unwrap_or(from);
         let Some(host) = options.mn_identifier else {
-            return Err(if global {
+            return Err(if meant == Meant::Many {
                 RevocationStatus::GLOBAL_NOT_AUTHORIZED
             } else {
                 RevocationStatus::IDENTITY_REQUIRED
             });
         };
-        if global {
+        if meant == Meant::Many {
             // Which hosts share an identifier is the anchor's to say, not a gateway's.
             if indication.trigger != RevocationTrigger::PER_PEER {
                 return Err(RevocationStatus::FUNCTION_NOT_SUPPORTED);
@@ -229,9 +274,14 @@ impl Lma {
             if care_of != from && !self.admission.knows_mag(care_of) || sessions.is_empty() {
                 return Err(RevocationStatus::NO_BINDING);
             }
-            for session in sessions {
-                self.remove(now, session, LmaCounter::BindingsRevoked, effects);
-            }
+            self.remove_all(now, sessions, effects);
+            return Ok(Vec::new());
+        }
+        if let Meant::Ipv4(address) = meant {
+            let its = |it: &&Entry| it.care_of == care_of && it.ipv4 == Some(address);
+            let holder = self.cache.of(host).find(its).map(|it| it.session);
+            let session = holder.ok_or(RevocationStatus::NO_BINDING)?;
+            self.remove_ipv4(now, session, effects);
             return Ok(Vec::new());
         }
         // Without prefixes, all that the host has there (RFC 5846 section 5.1).
@@ -255,17 +305,18 @@ impl Lma {
             .collect();
         let failed = not_among(&named, &held)?;
         let meant: Vec<u64> = meant.iter().map(|(session, _)| *session).collect();
-        for session in meant {
-            self.remove(now, session, LmaCounter::BindingsRevoked, effects);
-        }
+        self.remove_all(now, meant, effects);
         Ok(failed)
     }
 }
 
-/// The options that name a session.
-fn named(host: &MnIdentifier, prefixes: &[HomeNetworkPrefix]) -> Vec<MobilityOption> {
-    let mut options = vec![MobilityOption::MnIdentifier(host.clone())];
-    let prefixes = prefixes.iter().copied();
-    options.extend(prefixes.map(MobilityOption::HomeNetworkPrefix));
-    options
+/// Sessions by the gateway that has them.
+fn by_peer(mut shared: Vec<(Ipv6Addr, u64)>) -> Vec<(Ipv6Addr, Vec<u64>)> {
+    shared.sort_unstable();
+    let peers = shared.chunk_by(|one, next| one.0 == next.0);
+    let peers = peers.filter_map(|its| {
+        let sessions = its.iter().map(|&(_, session)| session);
+        Some((its.first()?.0, sessions.collect()))
+    });
+    peers.collect()
 }

@@ -181,7 +181,13 @@ impl Lma {
         let Some(entry) = self.cache.get(session) else {
             return;
         };
+        let moves = entry.care_of != request.care_of;
         let mut before = Former {
+            prefixes: match moves {
+                true => entry.prefixes.clone(),
+                false => Vec::new(),
+            },
+            ipv4: entry.ipv4,
             care_of: entry.care_of,
             state: entry.state,
             access_technology: entry.access_technology,

@@ -350,7 +350,7 @@ impl Role for Maar {
             Event::Unused { prefix } => self.on_unused(now, *prefix, effects),
             Event::Delete { mn_identifier }
             | Event::Revoke {
-                scope: RevocationScope::Host { mn_identifier },
+                scope: RevocationScope::Host { mn_identifier, .. },
             } => self.delete(now, mn_identifier, effects),
             Event::Refused { prefix } => self.on_refused(now, *prefix, effects),
             Event::Started {

@@ -8,7 +8,7 @@ use crate::effect::Effect;
 use crate::event::NodeTimer;
 use crate::message::ProxyOptions;
 use crate::refusal::Hold;
-use crate::revocation::{acknowledge, check, not_among};
+use crate::revocation::{acknowledge, check, not_among, Meant};
 use crate::Now;
 use std::net::Ipv6Addr;
 use wire::mh::{
@@ -57,7 +57,10 @@ impl Maar {
         effects: &mut Vec<Effect>,
     ) -> Result<Vec<MobilityOption>, RevocationStatus> {
         let none = RevocationStatus::NO_BINDING;
-        check(&self.core.config.revocation(), indication)?;
+        if let Meant::Ipv4(_) = check(&self.core.config.revocation(), indication)? {
+            // Nobody has an IPv4 home address here.
+            return Err(none);
+        }
         let options = ProxyOptions::read(&indication.options);
         let host = options.mn_identifier;
         let host = host.ok_or(RevocationStatus::IDENTITY_REQUIRED)?.clone();

@@ -15,9 +15,12 @@
 
 use super::update::ListEntry;
 use super::visitor::Registration;
+use super::Mag;
 use crate::effect::{Effect, Encapsulation, GreKeys, Ipv4Service};
+use crate::event::HostLink;
 use crate::message::ProxyOptions;
 use crate::policy::Profile;
+use crate::{BoundPrefix, Now};
 use std::net::Ipv4Addr;
 use wire::mh::{DhcpMode, Ipv4HomeAddress, Status};
 
@@ -120,5 +123,29 @@ impl Registration {
             link: self.list.link,
             service: serve.then_some(service),
         })
+    }
+}
+
+impl Mag {
+    /// Ends what a host has of IPv4 and leaves its prefixes bound (RFC 5846 section 9.1). It does not
+    /// ask for it again.
+    pub(super) fn end_ipv4(&mut self, now: Now, link: HostLink, effects: &mut Vec<Effect>) {
+        let Some(visitor) = self.visitors.get_mut(&link) else {
+            return;
+        };
+        let Some(registration) = visitor.registration.as_mut() else {
+            return;
+        };
+        let ended = registration.serve_ipv4(false);
+        let Some(service) = registration.ipv4.take() else {
+            return;
+        };
+        registration.list.ipv4 = None;
+        let prefix = BoundPrefix::ipv4(registration.profile.domain, service.address);
+        self.by_prefix.remove(&prefix);
+        effects.push(Effect::Unbind { prefix });
+        effects.extend(ended);
+        effects.push(registration.binding_down(prefix));
+        effects.extend(registration.store(now, &visitor.host));
     }
 }

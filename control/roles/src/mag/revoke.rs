@@ -4,14 +4,14 @@ use super::counters::MagCounter;
 use super::visitor::Registration;
 use super::{Mag, Session};
 use crate::effect::Effect;
-use crate::event::{HostLink, RevocationScope};
+use crate::event::{Departure, HostLink, RevocationScope};
 use crate::message::ProxyOptions;
 use crate::outstanding::Update;
 use crate::refusal::Hold;
-use crate::revocation::{acknowledge, check, not_among};
+use crate::revocation::{acknowledge, belongs, check, naming, naming_ipv4, not_among, Meant};
 use crate::Now;
 use std::collections::BTreeSet;
-use std::net::Ipv6Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use wire::mh::{
     HandoffIndicator, HomeNetworkPrefix, MnIdentifier, MobilityOption, NtpTime,
     RevocationAcknowledgement, RevocationIndication, RevocationStatus, RevocationTrigger,
@@ -46,10 +46,10 @@ impl Mag {
         indication: &RevocationIndication,
         effects: &mut Vec<Effect>,
     ) -> Result<Vec<MobilityOption>, RevocationStatus> {
-        let global = check(&self.core.config.revocation, indication)?;
+        let meant = check(&self.core.config.revocation, indication)?;
         let options = ProxyOptions::read(&indication.options);
         let trigger = indication.trigger;
-        if global {
+        if meant == Meant::Many {
             let meant: Vec<Session> = match (trigger, options.mn_identifier) {
                 (RevocationTrigger::PER_PEER, _) if !indication.options.is_empty() => {
                     return Err(RevocationStatus::FUNCTION_NOT_SUPPORTED);
@@ -82,6 +82,16 @@ impl Mag {
             .ok_or(RevocationStatus::IDENTITY_REQUIRED)?;
         let sessions = self.sessions_of(host, from);
         let sessions = sessions.map_err(|_| RevocationStatus::NO_BINDING)?;
+        if let Meant::Ipv4(address) = meant {
+            let its = |session: &&Session| self.ipv4_of(session) == Some(address);
+            let session = sessions.iter().find(its);
+            let session = session.ok_or(RevocationStatus::NO_BINDING)?;
+            if trigger.is_handover() && self.has_come_since(session, options.timestamp) {
+                return Err(RevocationStatus::ATTACHED);
+            }
+            self.drop_ipv4(now, session, !trigger.is_handover(), effects);
+            return Ok(Vec::new());
+        }
         // Those that are named by their prefixes, or else all that the host has here.
         let named = options.named_prefixes();
         let has = |session: &&Session| self.held_by(session).iter().any(|it| named.contains(it));
@@ -92,17 +102,9 @@ impl Mag {
         let held = meant.iter().flat_map(|session| self.held_by(session));
         let held: Vec<HomeNetworkPrefix> = held.copied().collect();
         let failed = not_among(&named, &held)?;
-        let came_since = |session: &&&Session| match session {
-            Session::Here(link) => {
-                let registration = self
-                    .visitors
-                    .get(link)
-                    .and_then(|it| it.registration.as_ref());
-                registration.is_some_and(|it| it.has_come_since(options.timestamp))
-            }
-            Session::Left(_) => false,
+        let stays = |session: &&&Session| {
+            trigger.is_handover() && self.has_come_since(session, options.timestamp)
         };
-        let stays = |session: &&&Session| trigger.is_handover() && came_since(session);
         let ended: Vec<Session> = meant
             .iter()
             .filter(|session| !stays(session))
@@ -115,6 +117,49 @@ impl Mag {
             self.drop_session(now, &session, !trigger.is_handover(), effects);
         }
         Ok(failed)
+    }
+
+    /// Whether the host of a session has come here since its anchor accepted what was sent at `known`.
+    fn has_come_since(&self, session: &Session, known: Option<NtpTime>) -> bool {
+        match session {
+            Session::Here(link) => {
+                let visitor = self.visitors.get(link);
+                let registration = visitor.and_then(|it| it.registration.as_ref());
+                registration.is_some_and(|it| it.has_come_since(known))
+            }
+            Session::Left(_) => false,
+        }
+    }
+
+    /// The IPv4 home address of a session; of one that has been left, the one that it says so of.
+    fn ipv4_of(&self, session: &Session) -> Option<Ipv4Addr> {
+        match session {
+            Session::Here(link) => {
+                let registration = self.visitors.get(link)?.registration.as_ref()?;
+                registration.ipv4.map(|service| service.address)
+            }
+            Session::Left(left) => {
+                let asked = self.leaving.get(left)?.list.ipv4;
+                asked.map(|home| home.address)
+            }
+        }
+    }
+
+    /// Ends what a session has of IPv4; and the session, where it has nothing else. `present`: see
+    /// [`Self::drop_session`].
+    fn drop_ipv4(&mut self, now: Now, session: &Session, present: bool, effects: &mut Vec<Effect>) {
+        if self.held_by(session).is_empty() {
+            return self.drop_session(now, session, present, effects);
+        }
+        match session {
+            Session::Here(link) => self.end_ipv4(now, *link, effects),
+            Session::Left(left) => {
+                // What goes out about it from now on is about its prefixes.
+                if let Some(leaving) = self.leaving.get_mut(left) {
+                    leaving.list.ipv4 = None;
+                }
+            }
+        }
     }
 
     /// The home network prefixes of a session.
@@ -192,8 +237,37 @@ impl Mag {
         effects: &mut Vec<Effect>,
     ) {
         match scope {
-            RevocationScope::Host { mn_identifier } => {
-                self.detach(now, mn_identifier, effects);
+            RevocationScope::Host {
+                mn_identifier,
+                ipv4_only: false,
+                trigger: None,
+            } => self.detach(now, mn_identifier, effects),
+            RevocationScope::Host {
+                mn_identifier,
+                ipv4_only,
+                trigger,
+            } => {
+                let trigger = trigger.unwrap_or(RevocationTrigger::ADMINISTRATIVE);
+                let links: Vec<HostLink> = self.by_identifier.get(mn_identifier).collect();
+                for link in links {
+                    self.revoke_session(now, link, *ipv4_only, trigger, effects);
+                }
+            }
+            RevocationScope::Realm { realm } => {
+                // RFC 5846 has no message for that from here (section 9.2).
+                let group = MnIdentifier::Nai(format!("@{realm}"));
+                let registrations = self
+                    .visitors
+                    .values()
+                    .filter_map(|it| it.registration.as_ref());
+                let hosts = registrations.map(|it| &it.list.mn_identifier);
+                let hosts: BTreeSet<_> = hosts
+                    .filter(|host| belongs(host, &group))
+                    .cloned()
+                    .collect();
+                for host in hosts {
+                    self.detach(now, &host, effects);
+                }
             }
             RevocationScope::Peer { address } => self.revoke_anchor(now, *address, effects),
             RevocationScope::All => {
@@ -208,6 +282,37 @@ impl Mag {
         }
     }
 
+    /// Ends a session, or what it has of IPv4, and tells its anchor why; one that is not bound by
+    /// de-registering it.
+    fn revoke_session(
+        &mut self,
+        now: Now,
+        link: HostLink,
+        ipv4_only: bool,
+        trigger: RevocationTrigger,
+        effects: &mut Vec<Effect>,
+    ) {
+        let visitor = self.visitors.get(&link);
+        let Some(registration) = visitor.and_then(|it| it.registration.as_ref()) else {
+            return;
+        };
+        let (lma, host) = (registration.list.lma, &registration.list.mn_identifier);
+        let address = registration.ipv4.map(|service| service.address);
+        let options = match (address, ipv4_only) {
+            (Some(address), true) => naming_ipv4(host, address),
+            (None, true) => return,
+            (_, false) if registration.bound.is_none() => {
+                return self.on_host_gone(now, link, Departure::Operator, effects);
+            }
+            (ipv4, false) => naming(host, &registration.prefixes, ipv4),
+        };
+        match ipv4_only {
+            true => self.drop_ipv4(now, &Session::Here(link), true, effects),
+            false => self.drop_session(now, &Session::Here(link), true, effects),
+        }
+        self.indicate(lma, trigger, options, effects);
+    }
+
     /// Ends all that is shared with an anchor, and tells it in one message that carries this
     /// gateway's identity.
     fn revoke_anchor(&mut self, now: Now, lma: Ipv6Addr, effects: &mut Vec<Effect>) {
@@ -218,11 +323,23 @@ impl Mag {
         for session in sessions {
             self.drop_session(now, &session, true, effects);
         }
-        let config = self.core.config.revocation;
         let local = self.core.config.local(lma);
         let identity = MnIdentifier::Nai(local.to_string());
         let options = vec![MobilityOption::MnIdentifier(identity)];
-        let what = (RevocationTrigger::PER_PEER, options);
+        self.indicate(lma, RevocationTrigger::PER_PEER, options, effects);
+    }
+
+    /// Sends an indication, if there is room for one more.
+    fn indicate(
+        &mut self,
+        lma: Ipv6Addr,
+        trigger: RevocationTrigger,
+        options: Vec<MobilityOption>,
+        effects: &mut Vec<Effect>,
+    ) {
+        let config = self.core.config.revocation;
+        let local = self.core.config.local(lma);
+        let what = (trigger, options);
         let counters = &mut self.core.counters;
         self.revocations
             .revoke(&config, (local, lma), what, counters, effects);
@@ -260,15 +377,5 @@ impl Registration {
             _ => telling.is_some_and(|update| update.handoff != HandoffIndicator::NOT_CHANGED),
         };
         self.arrived.is_some() || overtaken
-    }
-}
-
-/// Whether a host is the one that is named, or of the realm that is named as `@realm`.
-fn belongs(host: &MnIdentifier, group: &MnIdentifier) -> bool {
-    match (host, group) {
-        (MnIdentifier::Nai(host), MnIdentifier::Nai(realm)) if realm.starts_with('@') => {
-            host.ends_with(realm.as_str())
-        }
-        _ => host == group,
     }
 }

@@ -484,7 +484,7 @@ fn the_operator_ends_all_sessions_of_a_host() {
     }
     assert_eq!(lma.sessions(), 0);
     let (mut lma, first, second) = both();
-    let scope = RevocationScope::Host { mn_identifier };
+    let scope = RevocationScope::host(mn_identifier);
     let effects = tell(&mut lma, 2000, Event::Revoke { scope });
     let told: Vec<_> = sent(&effects)
         .into_iter()

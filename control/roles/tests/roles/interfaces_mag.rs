@@ -254,9 +254,7 @@ fn a_revocation_ends_the_session_that_it_names() {
             mn_identifier: nai("mn"),
         },
         Event::Revoke {
-            scope: RevocationScope::Host {
-                mn_identifier: nai("mn"),
-            },
+            scope: RevocationScope::host(nai("mn")),
         },
     ] {
         let mut mag = both();

@@ -54,7 +54,7 @@ fn anchor_with(networks: Vec<Ipv4Network>) -> Lma {
     lma
 }
 
-fn anchor() -> Lma {
+pub fn anchor() -> Lma {
     anchor_with(vec![network([10, 1, 0, 0], 16, true)])
 }
 
@@ -65,11 +65,11 @@ fn home(address: impl Into<Ipv4Addr>, prefix_length: u8) -> Ipv4HomeAddress {
     }
 }
 
-fn request(address: impl Into<Ipv4Addr>, prefix_length: u8) -> MobilityOption {
+pub fn request(address: impl Into<Ipv4Addr>, prefix_length: u8) -> MobilityOption {
     MobilityOption::Ipv4HomeAddressRequest(home(address, prefix_length))
 }
 
-fn any() -> MobilityOption {
+pub fn any() -> MobilityOption {
     request(Ipv4Addr::UNSPECIFIED, 0)
 }
 
@@ -95,7 +95,7 @@ fn given_ipv4(effects: &[Effect]) -> Ipv4Addr {
     reply.expect("a reply").home.address
 }
 
-fn bound(effects: &[Effect]) -> Vec<BoundPrefix> {
+pub fn bound(effects: &[Effect]) -> Vec<BoundPrefix> {
     let binds = effects.iter().filter_map(|effect| match effect {
         Effect::Bind { prefix, .. } => Some(*prefix),
         _ => None,
@@ -103,7 +103,7 @@ fn bound(effects: &[Effect]) -> Vec<BoundPrefix> {
     binds.collect()
 }
 
-fn unbound(effects: &[Effect]) -> Vec<BoundPrefix> {
+pub fn unbound(effects: &[Effect]) -> Vec<BoundPrefix> {
     let unbinds = effects.iter().filter_map(|effect| match effect {
         Effect::Unbind { prefix } => Some(*prefix),
         _ => None,
@@ -327,11 +327,11 @@ fn each_family_comes_and_goes_alone() {
     assert_eq!(prefixes_of(&pba(&effects).options), []);
 }
 
-fn gateway(address: &str) -> Mag {
+pub fn gateway(address: &str) -> Mag {
     Mag::new(MagConfig::new(ip(address), 10, 1))
 }
 
-fn dual(host: &str, wanted: Option<(Ipv4Addr, u8)>) -> Profile {
+pub fn dual(host: &str, wanted: Option<(Ipv4Addr, u8)>) -> Profile {
     let (address, length) = wanted.unwrap_or((Ipv4Addr::UNSPECIFIED, 0));
     Profile {
         ipv4_home_address: Some(Wanted { address, length }),
@@ -354,14 +354,20 @@ fn exchange(mag: &mut Mag, lma: &mut Lma, ms: u64, effects: &[Effect]) -> Vec<Ef
     tell(mag, ms, Event::Message { from, to, message })
 }
 
-fn attach(mag: &mut Mag, lma: &mut Lma, ms: u64, link: HostLink, profile: Profile) -> Vec<Effect> {
+pub fn attach(
+    mag: &mut Mag,
+    lma: &mut Lma,
+    ms: u64,
+    link: HostLink,
+    profile: Profile,
+) -> Vec<Effect> {
     let sign = Sign::Operator;
     tell(mag, ms, Event::HostSeen { link, sign });
     let effects = tell(mag, ms, admitted(link, profile));
     exchange(mag, lma, ms, &effects)
 }
 
-fn served(effects: &[Effect]) -> Vec<Option<Ipv4Service>> {
+pub fn served(effects: &[Effect]) -> Vec<Option<Ipv4Service>> {
     let serves = effects.iter().filter_map(|effect| match effect {
         Effect::ServeIpv4 { service, .. } => Some(*service),
         _ => None,

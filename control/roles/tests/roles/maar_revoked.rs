@@ -334,7 +334,7 @@ fn an_anchor_whose_operator_ends_a_prefix_tells_the_database() {
     let own = own_prefix(&maar);
     tell(&mut maar, 5_000, update_from(CMD, told(5_000, Some(2))));
     let mn_identifier = nai("mn");
-    let scope = RevocationScope::Host { mn_identifier };
+    let scope = RevocationScope::host(mn_identifier);
     let mut effects = tell(&mut maar, 6_000, Event::Revoke { scope });
     let (trigger, prefixes, indication) = indicated(&effects, CMD);
     assert_eq!(trigger, RevocationTrigger::ADMINISTRATIVE);

@@ -41,5 +41,7 @@ mod mag_registration;
 mod recordings;
 mod restart;
 mod revocation;
+mod revocation_ipv4;
+mod revocation_triggers;
 mod scenario;
 mod transport;

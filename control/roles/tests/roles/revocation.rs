@@ -10,7 +10,7 @@ use std::time::Duration;
 use wire::mh::*;
 
 /// The revocation that effects send, with its destination.
-fn indication(effects: &[Effect]) -> (std::net::Ipv6Addr, &RevocationIndication) {
+pub fn indication(effects: &[Effect]) -> (std::net::Ipv6Addr, &RevocationIndication) {
     let mut sends = sent(effects).into_iter();
     let found = sends.find_map(|(_, to, message)| match message {
         Message::RevocationIndication(indication) => Some((to, indication)),
@@ -19,14 +19,14 @@ fn indication(effects: &[Effect]) -> (std::net::Ipv6Addr, &RevocationIndication)
     found.unwrap_or_else(|| panic!("no revocation: {effects:?}"))
 }
 
-fn acknowledgement(effects: &[Effect]) -> &RevocationAcknowledgement {
+pub fn acknowledgement(effects: &[Effect]) -> &RevocationAcknowledgement {
     match sent(effects).as_slice() {
         [(_, _, Message::RevocationAcknowledgement(answer))] => answer,
         other => panic!("not one acknowledgement of a revocation: {other:?}"),
     }
 }
 
-fn revoke(trigger: u8, flags: RevocationFlags, options: Vec<MobilityOption>) -> Message {
+pub fn revoke(trigger: u8, flags: RevocationFlags, options: Vec<MobilityOption>) -> Message {
     Message::RevocationIndication(RevocationIndication {
         trigger: RevocationTrigger(trigger),
         sequence: 700,
@@ -44,10 +44,10 @@ fn answer_to(sequence: u16, status: RevocationStatus) -> Message {
     })
 }
 
-const SINGLE: RevocationFlags = RevocationFlags::PROXY;
-const GLOBAL: RevocationFlags = RevocationFlags(0xa000);
+pub const SINGLE: RevocationFlags = RevocationFlags::PROXY;
+pub const GLOBAL: RevocationFlags = RevocationFlags(0xa000);
 
-fn who(name: &str) -> MobilityOption {
+pub fn who(name: &str) -> MobilityOption {
     MobilityOption::MnIdentifier(nai(name))
 }
 
@@ -60,13 +60,13 @@ fn moved() -> (Lma, Vec<Effect>) {
 }
 
 /// A gateway with `mn` bound at link (1, 1) since 1000 ms, by an update with that timestamp.
-fn serving() -> Mag {
+pub fn serving() -> Mag {
     let mut mag = mag();
     attach(&mut mag, 1000, 1, "mn", "2001:db8:1::/64");
     mag
 }
 
-fn attach(mag: &mut Mag, ms: u64, host: u8, name: &str, prefix: &str) {
+pub fn attach(mag: &mut Mag, ms: u64, host: u8, name: &str, prefix: &str) {
     tell(mag, ms, solicits(link(1, host)));
     let effects = tell(mag, ms, admitted(link(1, host), profile(name)));
     let update = pbu_in(&effects).clone();
@@ -78,7 +78,7 @@ fn attach(mag: &mut Mag, ms: u64, host: u8, name: &str, prefix: &str) {
 }
 
 /// What a gateway does about a revocation by its anchor.
-fn revoked(mag: &mut Mag, ms: u64, message: Message) -> Vec<Effect> {
+pub fn revoked(mag: &mut Mag, ms: u64, message: Message) -> Vec<Effect> {
     tell(mag, ms, message_event(LMA, MAG1, message))
 }
 
@@ -394,9 +394,7 @@ fn the_operator_revokes_one_host_or_all() {
     ] {
         tell(&mut lma, ms, pbu(name, ms).from(from).event());
     }
-    let scope = RevocationScope::Host {
-        mn_identifier: nai("one"),
-    };
+    let scope = RevocationScope::host(nai("one"));
     let effects = tell(&mut lma, 4000, Event::Revoke { scope });
     let (to, message) = indication(&effects);
     assert_eq!((to, message.flags), (ip(MAG1), SINGLE));

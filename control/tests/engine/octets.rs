@@ -1,0 +1,191 @@
+//! Revocations that are wrong, sent as octets to whole gateways, and the octets of their answers. The
+//! octets are put together here from the figures of RFC 5846, and not by the codec that the gateways use.
+
+use crate::bytes::{frame, ip, packet, Seen};
+use crate::ipv4::{domain, lease, DUAL};
+use crate::story::{bindings, CORE, LMA, MAG1};
+use crate::world::{port_mac, World};
+use std::net::Ipv4Addr;
+use wire::checksum;
+use wire::ipv6::next_header;
+
+const LMA_ADDRESS: &str = "2001:db8:c::1";
+const MAG_ADDRESS: &str = "2001:db8:c::11";
+const HOST: &str = "dual@example.net";
+
+/// A mobility option.
+fn option(kind: u8, data: &[u8]) -> Vec<u8> {
+    [&[kind, data.len() as u8], data].concat()
+}
+
+fn who(identifier: &str) -> Vec<u8> {
+    option(8, &[&[1], identifier.as_bytes()].concat())
+}
+
+fn prefix(text: &str) -> Vec<u8> {
+    option(22, &[&[0, 64], &ip(text).octets()[..]].concat())
+}
+
+/// An IPv4 Home Address Request.
+fn request(address: impl Into<Ipv4Addr>, length: u8) -> Vec<u8> {
+    option(
+        36,
+        &[&[length << 2, 0], &address.into().octets()[..]].concat(),
+    )
+}
+
+/// A message to a node from the other end of the domain's signalling.
+fn tell(world: &mut World, node: usize, kind: u8, rest: &[u8]) {
+    let (from, to) = match node {
+        LMA => (MAG_ADDRESS, LMA_ADDRESS),
+        _ => (LMA_ADDRESS, MAG_ADDRESS),
+    };
+    let (from, to) = (ip(from), ip(to));
+    let mut message = [&[59, 0, kind, 0, 0, 0], rest].concat();
+    match (8 - message.len() % 8) % 8 {
+        0 => {}
+        1 => message.push(0),
+        more => message.extend(option(1, &vec![0; more - 2])),
+    }
+    message[1] = (message.len() / 8 - 1) as u8;
+    let length = message.len() as u32;
+    let sum = checksum::pseudo_header_v6(&from.octets(), &to.octets(), length, 135);
+    let check = checksum::finish(checksum::add(sum, &message));
+    message[4..6].copy_from_slice(&check.to_be_bytes());
+    let other = if node == LMA { MAG1 } else { LMA };
+    let packet = packet(from, to, next_header::MOBILITY, 64, &message);
+    world.hear(CORE);
+    let frame = frame(port_mac(other as u8, 0), port_mac(node as u8, 0), &packet);
+    world.send(CORE, &frame);
+}
+
+/// The mobility messages of a type that a node has sent.
+fn heard(world: &mut World, node: usize, kind: u8) -> Vec<Vec<u8>> {
+    let from = ip(if node == LMA {
+        LMA_ADDRESS
+    } else {
+        MAG_ADDRESS
+    });
+    let sent = world.hear(CORE).into_iter().filter(|seen| {
+        let mobility = seen.kind == next_header::MOBILITY;
+        mobility && seen.source == from && seen.payload[2] == kind
+    });
+    sent.map(|seen: Seen| seen.payload).collect()
+}
+
+/// Sends an indication, and returns status and flags of its acknowledgement.
+fn indicate(
+    world: &mut World,
+    node: usize,
+    (trigger, flags): (u8, u8),
+    options: &[Vec<u8>],
+) -> (u8, u8) {
+    let fixed = [1, trigger, 0x12, 0x34, flags, 0];
+    tell(world, node, 16, &[&fixed, &options.concat()[..]].concat());
+    match &heard(world, node, 16)[..] {
+        [answer] => {
+            assert_eq!(answer[6], 2);
+            assert_eq!(answer[8..10], [0x12, 0x34]);
+            (answer[7], answer[10])
+        }
+        other => panic!("not one acknowledgement: {other:?}"),
+    }
+}
+
+const P: u8 = 0x80;
+const V: u8 = 0xc0;
+const G: u8 = 0xa0;
+
+/// A domain where `dual` has a prefix and an IPv4 home address, by MAG1.
+fn served() -> (World, Ipv4Addr) {
+    let mut world = domain();
+    let address = lease(&mut world, DUAL);
+    (world, address)
+}
+
+#[test]
+fn every_status_of_a_revocation_is_answered_in_octets() {
+    let (mut world, address) = served();
+    let own = bindings(&world)[0].prefixes[0].prefix.to_string();
+    let plain = option(29, &[&[32 << 2, 0], &address.octets()[..]].concat());
+    let other = request([10, 1, 99, 99], 32);
+    let absent = prefix("2001:db8:dead::");
+    for node in [LMA, MAG1] {
+        for (status, code, options) in [
+            (128, (1, P), vec![who("nobody@example.net")]),
+            (128, (1, P), vec![who(HOST), absent.clone()]),
+            (128, (1, V), vec![who(HOST), other.clone()]),
+            (129, (1, V), vec![who(HOST)]),
+            (129, (1, V), vec![who(HOST), plain.clone()]),
+            (131, (1, P), vec![]),
+            (131, (1, V), vec![request(address, 32)]),
+            (133, (8, P), vec![who(HOST)]),
+            (133, (127, P), vec![who(HOST)]),
+            (133, (130, G), vec![who(HOST)]),
+            (133, (255, P), vec![who(HOST)]),
+            (134, (128, P), vec![who(HOST)]),
+            (134, (1, G), vec![who(HOST)]),
+            (134, (1, 0), vec![who(HOST)]),
+            (
+                134,
+                (1, V),
+                vec![who(HOST), prefix(&own), request(address, 32)],
+            ),
+            (134, (128, G | V), vec![who(HOST), request(address, 32)]),
+        ] {
+            let answer = indicate(&mut world, node, code, &options);
+            assert_eq!(answer, (status, code.1), "{code:?} at {node}");
+        }
+    }
+    // Those that one of the two has: what only a gateway is to know, and what only an anchor allows.
+    let late = option(27, &[0, 0, 0, 0, 0, 1, 0, 0]);
+    for (status, node, code, options) in [
+        (132, MAG1, (4, P), vec![who(HOST), late.clone()]),
+        (
+            132,
+            MAG1,
+            (4, V),
+            vec![who(HOST), request(address, 32), late],
+        ),
+        (131, MAG1, (129, G), vec![]),
+        (134, MAG1, (128, G), vec![who(HOST)]),
+        (130, LMA, (128, G), vec![]),
+        (134, LMA, (129, G), vec![who("@example.net")]),
+    ] {
+        let answer = indicate(&mut world, node, code, &options);
+        assert_eq!(answer, (status, code.1), "{code:?} at {node}");
+    }
+    assert_eq!(bindings(&world)[0].ipv4_home_address, Some(address));
+    for node in [LMA, MAG1] {
+        world.nodes[node].check();
+        let held = world.nodes[node].engine.writer().bindings_len();
+        assert_eq!(held, 2);
+    }
+    // Part of it is there.
+    let options = [who(HOST), prefix(&own), absent];
+    assert_eq!(indicate(&mut world, MAG1, (1, P), &options), (1, P));
+    assert_eq!(world.nodes[MAG1].engine.writer().bindings_len(), 0);
+}
+
+/// The V bit, from octets to the tables of both ends: the address goes, the prefix stays.
+#[test]
+fn an_address_alone_is_revoked_at_each_end() {
+    for trigger in [0, 1, 2, 3, 4, 5, 6, 7] {
+        let (mut world, address) = served();
+        for node in [LMA, MAG1] {
+            assert_eq!(world.nodes[node].engine.writer().bindings_len(), 2);
+            let options = [who(HOST), request(address, 32)];
+            let code = (trigger, V);
+            assert_eq!(indicate(&mut world, node, code, &options), (0, V));
+            assert_eq!(world.nodes[node].engine.writer().bindings_len(), 1);
+            // It is gone.
+            assert_eq!(indicate(&mut world, node, code, &options), (128, V));
+            world.nodes[node].check();
+        }
+        let binding = &bindings(&world)[0];
+        assert_eq!(
+            (binding.prefixes.len(), binding.ipv4_home_address),
+            (1, None)
+        );
+    }
+}
