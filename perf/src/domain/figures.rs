@@ -80,6 +80,15 @@ pub fn round(figure: f64) -> f64 {
     (figure * 1e3).round() / 1e3
 }
 
+/// A share, to a millionth; none of nothing.
+pub fn share(part: f64, whole: f64) -> f64 {
+    if whole > 0.0 {
+        (part / whole * 1e6).round() / 1e6
+    } else {
+        0.0
+    }
+}
+
 /// Messages by kind.
 #[derive(Clone, Copy, Debug, Default, Serialize, PartialEq, Eq)]
 pub struct Kinds {
@@ -124,6 +133,10 @@ pub struct Sample {
     pub centre: usize,
     /// Prefixes in the tables for every host in the domain.
     pub prefixes_per_host: f64,
+    /// Messages that the central node has received and sent so far.
+    pub centre_messages: u64,
+    /// Of all traffic so far, what went through a tunnel.
+    pub tunnelled_share: f64,
 }
 
 /// Handovers by the number of other gateways that anchored the host.
@@ -267,6 +280,11 @@ impl Figures {
     /// The handovers with so many previous anchors.
     pub fn with_anchors(&mut self, anchors: usize) -> &mut ByAnchors {
         &mut self.by_anchors[anchors.min(MOST_ANCHORS)]
+    }
+
+    /// Of all traffic, what went through a tunnel.
+    pub fn tunnelled_share(&self) -> f64 {
+        share(self.tunnelled_us as f64, self.traffic_us as f64)
     }
 
     /// Counts traffic of sessions, through a tunnel of this delay, if through any.

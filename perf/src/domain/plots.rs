@@ -1,5 +1,6 @@
 //! The plots of a report: one line for each run.
 
+use super::figures::Sample;
 use super::report::{Report, Run};
 use crate::page::plots::{Line, Plot, Scale};
 
@@ -50,6 +51,32 @@ pub fn all(report: &Report) -> Vec<Plot> {
             &|run| {
                 let points = run.samples.iter();
                 points.map(|it| (it.minute as f64, it.mean)).collect()
+            },
+        ),
+        plot(
+            "domain-centre",
+            "Load on the central node",
+            "minutes",
+            "messages per second, received and sent",
+            &|run| {
+                let pairs = run.samples.iter().zip(run.samples.iter().skip(1));
+                let rate = |(before, after): (&Sample, &Sample)| {
+                    let seconds = (after.minute - before.minute) as f64 * 60.0;
+                    let messages = after.centre_messages - before.centre_messages;
+                    (after.minute as f64, messages as f64 / seconds)
+                };
+                pairs.map(rate).collect()
+            },
+        ),
+        plot(
+            "domain-tunnelled",
+            "Traffic through a tunnel",
+            "minutes",
+            "percent of all traffic so far",
+            &|run| {
+                let points = run.samples.iter();
+                let share = |it: &Sample| (it.minute as f64, it.tunnelled_share * 100.0);
+                points.map(share).collect()
             },
         ),
     ];

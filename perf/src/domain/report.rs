@@ -1,6 +1,6 @@
 //! What the runs found, for programs and for people.
 
-use super::figures::{round, Figures, Kinds, Quantiles, Sample};
+use super::figures::{round, share, Figures, Kinds, Quantiles, Sample};
 use super::Scenario;
 use serde::Serialize;
 use std::fmt;
@@ -92,14 +92,6 @@ struct CentreLoad {
     waited_ms: Quantiles,
 }
 
-fn share(part: f64, whole: f64) -> f64 {
-    if whole > 0.0 {
-        (part / whole * 1e6).round() / 1e6
-    } else {
-        0.0
-    }
-}
-
 impl Run {
     /// Puts it together.
     pub fn new(scenario: &Scenario, figures: &Figures, wall_s: Option<f64>) -> Self {
@@ -145,7 +137,7 @@ impl Run {
             sessions_broken: figures.broken,
             orphans: figures.orphans,
             lingering: figures.lingering,
-            tunnelled_share: share(figures.tunnelled_us as f64, traffic),
+            tunnelled_share: figures.tunnelled_share(),
             detour_ms: round(share(figures.detour_us as f64, traffic) / 1e3),
             centre: CentreLoad {
                 received: centre.received,

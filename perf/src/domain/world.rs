@@ -197,6 +197,8 @@ fn sample(minute: u64, all: &[MutexGuard<'_, Part>]) -> Sample {
     let hosts = || all.iter().flat_map(|part| part.hosts.iter());
     let here = hosts().filter(|(_, host)| host.at.is_some()).count();
     let prefixes: usize = hosts().map(|(_, host)| host.routes.len()).sum();
+    let mut so_far = Figures::new();
+    all.iter().for_each(|part| so_far.add(&part.figures));
     Sample {
         minute,
         mean: round(tunnels.iter().sum::<usize>() as f64 / tunnels.len().max(1) as f64),
@@ -205,5 +207,7 @@ fn sample(minute: u64, all: &[MutexGuard<'_, Part>]) -> Sample {
         max: at(1.0),
         centre,
         prefixes_per_host: round(prefixes as f64 / here.max(1) as f64),
+        centre_messages: so_far.centre.received + so_far.centre.sent,
+        tunnelled_share: so_far.tunnelled_share(),
     }
 }
