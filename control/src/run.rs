@@ -403,7 +403,7 @@ async fn control(params: Params) -> Result<(), Error> {
     Ok(())
 }
 
-/// Has the role back what was kept when the gateway ended, and says how much that was.
+/// Has the role back what was kept when the gateway ended, and says how much that was, and what is missing.
 fn restore(engine: &mut Engine<Gateway>, clock: &Clock) -> Result<(), Error> {
     let begun = Instant::now();
     let records = engine.restore(|| clock.now())?;
@@ -413,6 +413,14 @@ fn restore(engine: &mut Engine<Gateway>, clock: &Clock) -> Result<(), Error> {
             sessions = engine.role().sessions(),
             milliseconds = begun.elapsed().as_millis(),
             "forwards again what was kept"
+        );
+    }
+    let missing = records.saturating_sub(engine.role().sessions() as u64);
+    if missing > 0 {
+        tracing::warn!(
+            missing,
+            "not all that was kept is back: lifetimes are over, policy has changed, or [tables] has less room than before \
+             (a quarter of `adjacencies`, up to 65536, is for neighbours); the counters of the role tell which"
         );
     }
     Ok(())

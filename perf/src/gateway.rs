@@ -1,9 +1,15 @@
-//! A real `anchord` to measure: an anchor with two memory interfaces, started and ended by us.
+//! A real `anchord` to measure: an anchor, or an access gateway, with two memory interfaces, started and ended
+//! by us.
 //!
 //! ```text
 //!   correspondents' port ── inet.sock ── anchord ── core.sock ── access gateways' port
 //!   2001:db8:100::/64                 (LMA)                   2001:db8:c::/64
+//!
+//!   hosts' port ── inet.sock ── anchord ── core.sock ── anchor's port
+//!                                (MAG)                  2001:db8:c::/64
 //! ```
+
+pub mod configuration;
 
 use crate::traffic::plan::Plan;
 use anyhow::{bail, ensure, Context, Result};
@@ -13,11 +19,9 @@ use nix::sys::signal::{kill, Signal};
 use nix::unistd::Pid;
 use serde::Serialize;
 use serde_json::{json, Value};
-use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Write as _};
 use std::net::Ipv6Addr;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -31,9 +35,24 @@ const STOP_LIMIT: Duration = Duration::from_secs(20);
 /// The gateway's own address on the correspondents' link.
 pub const OUTSIDE: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0x100, 0, 0, 0, 0, 1);
 
+/// What the gateway is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    /// An anchor.
+    #[default]
+    Lma,
+    /// An access gateway.
+    Mag,
+}
+
 /// How the gateway is started.
 #[derive(Clone, Debug)]
 pub struct Setting {
+    /// What it is.
+    pub role: Role,
+    /// Where we listen for its memory interfaces; none: it listens for ours, in its own directory.
+    pub sockets: Option<PathBuf>,
     /// The program.
     pub program: PathBuf,
     /// Core that its worker, and with it all of the gateway, runs on; none: where it likes.
@@ -92,18 +111,7 @@ impl Gateway {
             .prefix("anchor-perf-")
             .tempdir()
             .context("no directory for the gateway's files")?;
-        let file = |name: &str| directory.path().join(name);
-        fs::write(
-            file("lma.toml"),
-            configuration(setting, plan, directory.path())?,
-        )?;
-        fs::write(file("policy.toml"), policy(plan))?;
-        if setting.keys {
-            let mut options = File::options();
-            let keys = options.create_new(true).write(true).mode(0o600);
-            keys.open(file("keys.toml"))?
-                .write_all(peers(plan).as_bytes())?;
-        }
+        configuration::write(setting, plan, directory.path())?;
         let process = launch(setting, directory.path())?;
         let setting = setting.clone();
         let mut gateway = Self {
@@ -131,17 +139,46 @@ impl Gateway {
     /// # Errors
     /// As [`start`](Self::start).
     pub fn again(&mut self) -> Result<Duration> {
-        for socket in ["core.sock", "inet.sock"] {
-            // The other end's to be missed, should it be gone.
-            let _ = fs::remove_file(self.directory.path().join(socket));
-        }
-        let begun = Instant::now();
-        self.process = launch(&self.setting, self.directory.path())?;
+        let begun = self.launch_again()?;
         self.wait()?;
         Ok(begun.elapsed())
     }
 
-    fn wait(&mut self) -> Result<()> {
+    /// Starts it again and does not wait; when that was.
+    ///
+    /// # Errors
+    /// When there can be no such process.
+    pub fn launch_again(&mut self) -> Result<Instant> {
+        if self.setting.sockets.is_none() {
+            for socket in ["core.sock", "inet.sock"] {
+                // The other end's to be missed, should it be gone.
+                let _ = fs::remove_file(self.directory.path().join(socket));
+            }
+        }
+        let begun = Instant::now();
+        self.process = launch(&self.setting, self.directory.path())?;
+        Ok(begun)
+    }
+
+    /// From its next start on it connects to our end of its memory interfaces, in the directory `sockets`.
+    ///
+    /// # Errors
+    /// When its configuration cannot be written.
+    pub fn connect_to(&mut self, sockets: &Path, plan: &Plan) -> Result<()> {
+        self.setting.sockets = Some(sockets.to_owned());
+        configuration::write(&self.setting, plan, self.directory.path())
+    }
+
+    /// The file that it keeps its bindings in.
+    pub fn store(&self) -> PathBuf {
+        self.directory.path().join(configuration::STORE)
+    }
+
+    /// Waits until it answers.
+    ///
+    /// # Errors
+    /// When it does not; the error has the end of its log.
+    pub fn wait(&mut self) -> Result<()> {
         let start = Instant::now();
         loop {
             if let Some(status) = self.process.try_wait()? {
@@ -182,7 +219,7 @@ impl Gateway {
     /// # Errors
     /// When it does not answer.
     pub fn ask(&self, method: &str, params: &Value) -> Result<Value> {
-        let stream = UnixStream::connect(self.directory.path().join("lma.sock"))?;
+        let stream = UnixStream::connect(self.directory.path().join("gateway.sock"))?;
         stream.set_read_timeout(Some(Duration::from_secs(10)))?;
         let request = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params});
         (&stream).write_all(format!("{request}\n").as_bytes())?;
@@ -263,7 +300,7 @@ fn launch(setting: &Setting, directory: &Path) -> Result<Child> {
     };
     command
         .arg("--config")
-        .arg(directory.join("lma.toml"))
+        .arg(directory.join(configuration::FILE))
         .stdin(Stdio::null())
         .stdout(log.try_clone()?)
         .stderr(log)
@@ -271,54 +308,12 @@ fn launch(setting: &Setting, directory: &Path) -> Result<Child> {
         .with_context(|| format!("{} does not start", setting.program.display()))
 }
 
-fn devargs(number: u8, role: &str, socket: &Path) -> String {
+/// A memory interface of ours, as DPDK devargs.
+pub fn devargs(number: u8, role: &str, socket: &Path) -> String {
     format!(
         "net_memif{number},role={role},id=0,socket-abstract=no,socket={}",
         socket.display()
     )
-}
-
-fn configuration(setting: &Setting, plan: &Plan, directory: &Path) -> Result<String> {
-    let given = plan.given();
-    // Rounded up, with room for what is still to be reclaimed.
-    let bindings = (given.hosts + given.hosts / 4).max(1024);
-    let tunnels = (u64::from(given.access_gateways) * 2).max(64);
-    let adjacencies = (u64::from(given.access_gateways) + u64::from(given.peers) + 64) * 2;
-    let store = match setting.store {
-        Kept::Off => "",
-        Kept::Process => "[store]\npath = \"state/lma.redb\"\n\n",
-        Kept::PowerLoss => "[store]\npath = \"state/lma.redb\"\ndurability = \"power-loss\"\n\n",
-    };
-    let authentication = match setting.keys {
-        true => "[authentication]\nkeys = \"keys.toml\"\n\n",
-        false => "",
-    };
-    let pool = given.host_pool;
-    let anchor = given.anchor;
-    let mut text = String::new();
-    writeln!(
-        text,
-        "[gateway]\nname = \"measured\"\nsocket = \"lma.sock\"\nlog = \"warn\"\n\n\
-         [eal]\nmemory = 256\nhugepages = \"{}\"\n\n\
-         [workers]\ncores = [{}]\nidle = \"{}\"\npeer_rate = 4000000\n\n\
-         [tables]\nbindings = {bindings}\ntunnels = {tunnels}\nadjacencies = {adjacencies}\n\n{store}{authentication}",
-        setting.hugepages,
-        setting.core.unwrap_or(0),
-        if setting.share { "sleep" } else { "busy" },
-    )?;
-    for (number, name) in [(0, "core"), (1, "inet")] {
-        let device = devargs(number, "server", &directory.join(format!("{name}.sock")));
-        writeln!(text, "[[port]]\nname = \"{name}\"\ndevice = \"{device}\"\n")?;
-    }
-    writeln!(
-        text,
-        "[[interface]]\nname = \"core\"\nport = \"core\"\nkind = \"core\"\naddresses = [\"{anchor}/64\"]\n\n\
-         [[interface]]\nname = \"inet\"\nport = \"inet\"\nkind = \"core\"\naddresses = [\"{OUTSIDE}/64\"]\n\n\
-         [lma]\naddress = \"{anchor}\"\npolicy = \"policy.toml\"\n\
-         pools = [{{ prefix = \"{}/{}\", length = {} }}]",
-        pool.address, pool.length, given.host_length
-    )?;
-    Ok(text)
 }
 
 /// Number and octets of the key that the anchor shares with every access gateway.
@@ -348,12 +343,4 @@ fn peers(plan: &Plan) -> String {
     };
     let gateways = u64::from(plan.given().access_gateways);
     (0..gateways).map(peer).collect()
-}
-
-fn policy(plan: &Plan) -> String {
-    let gateways = u64::from(plan.given().access_gateways);
-    let addresses: Vec<String> = (0..gateways)
-        .map(|it| format!("\"{}\"", plan.access_gateway(it)))
-        .collect();
-    format!("mags = [{}]\nserve_unlisted = true\n", addresses.join(", "))
 }

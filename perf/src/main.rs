@@ -10,7 +10,9 @@
 //!
 //! `anchor-perf storm` registers many hosts at a real anchor. See [`storm`].
 //!
-//! `anchor-perf restart` measures how long an anchor takes to come back, and `crash` that it comes back
+//! `anchor-perf registrations` measures what one takes of the anchor's control thread alone. See [`storm::alone`].
+//!
+//! `anchor-perf restart` measures how long a gateway takes to come back, and `crash` that it comes back
 //! with all it has acknowledged. See [`restart`].
 //!
 //! `anchor-perf compare` sets ours beside its anchors in one run. See [`compare`].
@@ -85,7 +87,9 @@ enum Command {
     Latency(load::LatencyArguments),
     /// Register many hosts at a real anchor, check every answer, and tell how many a second it does.
     Storm(storm::Arguments),
-    /// Measure how long an anchor that was killed takes until it forwards all its bindings again.
+    /// Measure what a registration takes of an anchor's control thread, and of nothing else.
+    Registrations(storm::alone::Arguments),
+    /// Measure how long a gateway that was killed takes until it forwards all its bindings again.
     Restart(restart::measure::Arguments),
     /// Kill an anchor at random points under load, and compare what it keeps with what it acknowledged.
     Crash(restart::crash::Arguments),
@@ -112,6 +116,7 @@ fn main() -> ExitCode {
         Command::Ndr(arguments) => load::ndr(&arguments),
         Command::Latency(arguments) => load::latency(&arguments),
         Command::Storm(arguments) => storm::run(&arguments),
+        Command::Registrations(arguments) => storm::alone::run(&arguments),
         Command::Restart(arguments) => restart::measure::run(&arguments),
         Command::Crash(arguments) => restart::crash::run(&arguments),
         Command::Update(arguments) => update::run(&arguments),

@@ -110,12 +110,16 @@ impl<R: Role> Engine<R> {
                 Effect::FindAnchors { link, .. } => self.former.want(now.monotonic, link),
                 Effect::QueryNode { link, to, query } => self.query_node(link, to, query),
                 Effect::Authenticate { link } => self.authenticate(now, link, queue),
+                Effect::Watch { link, address } if self.restoring => {
+                    self.later.watches.push((link, address));
+                }
                 Effect::Watch { link, address } => self.watch(now, link, address),
                 Effect::Probe { link, address } => {
                     self.hosts.wait_for(link);
                     self.probe(link, address.into());
                 }
                 Effect::Unwatch { link } => {
+                    self.do_later(now);
                     self.hosts.unwatch(link);
                     if let Some(relay) = &mut self.dhcp {
                         relay.forget(link);
@@ -125,10 +129,14 @@ impl<R: Role> Engine<R> {
                     self.sessions.touch(link);
                     self.wheel.cancel(&Alarm::Host(link));
                 }
+                Effect::SetTimer { timer, after } if self.restoring => {
+                    self.later.timers.push((timer, now.monotonic + after));
+                }
                 Effect::SetTimer { timer, after } => {
                     self.wheel.set(Alarm::Role(timer), now.monotonic + after);
                 }
                 Effect::CancelTimer { timer } => {
+                    self.do_later(now);
                     self.wheel.cancel(&Alarm::Role(timer));
                 }
                 Effect::Notify { notice } => self.notify(now, notice),
@@ -334,7 +342,7 @@ impl<R: Role> Engine<R> {
 
     /// Asks policy who a host is: now, or when the hosts before it have been asked about.
     fn authenticate(&mut self, now: Now, link: HostLink, queue: &mut VecDeque<Event>) {
-        if queue.len() < QUESTIONS_AT_ONCE {
+        if queue.len() < QUESTIONS_AT_ONCE && !self.restoring {
             queue.extend(self.ask_policy(now, link));
         } else {
             self.unasked.push_back(link);
@@ -367,7 +375,7 @@ impl<R: Role> Engine<R> {
     }
 
     /// Begins to watch a host.
-    fn watch(&mut self, now: Now, link: HostLink, address: Option<IpAddr>) {
+    pub(super) fn watch(&mut self, now: Now, link: HostLink, address: Option<IpAddr>) {
         let packets = self.packets_from(link);
         if let Some(after) = self.hosts.watch(link, address, packets) {
             self.wheel.set(Alarm::Host(link), now.monotonic + after);
@@ -401,9 +409,8 @@ impl<R: Role> Engine<R> {
 
     /// How many packets a host has sent from the prefixes that lead to it.
     fn packets_from(&mut self, link: HostLink) -> u64 {
-        let prefixes = self.hosts.prefixes(link);
+        let prefixes = self.hosts.prefixes(link).iter();
         prefixes
-            .iter()
             .filter_map(|prefix| self.bindings.get(prefix).map(|installed| installed.id))
             .map(|id| self.writer.totals(id).up.packets)
             .fold(0, u64::wrapping_add)

@@ -186,7 +186,7 @@ impl<R: Role> Engine<R> {
     ///
     /// At a MAAR those of other anchors are led here too, and the link's is our own.
     pub(super) fn home_prefixes(&self, link: HostLink) -> Vec<HomeNetworkPrefix> {
-        let mut bound = self.hosts.prefixes(link);
+        let mut bound = self.hosts.prefixes(link).to_vec();
         let local = |it: &BoundPrefix| {
             let installed = self.bindings.get(it);
             installed.is_some_and(|it| matches!(it.path, Path::Local { .. }))

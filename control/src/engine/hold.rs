@@ -9,17 +9,17 @@
 //!                    out, in turn, when the change is committed
 //! ```
 
-use super::Engine;
+use super::{Alarm, Engine};
 use crate::counters::Counter;
 use crate::store::{Change, Keeper, RestartCounter, StoreError};
 use hashbrown::HashMap;
 use roles::effect::Advertisement;
-use roles::event::HostLink;
+use roles::event::{HostLink, Timer};
 use roles::store::{NodePlace, Record};
 use roles::{Event, Now, Role};
 use std::collections::VecDeque;
-use std::net::Ipv6Addr;
-use std::time::Instant;
+use std::net::{IpAddr, Ipv6Addr};
+use std::time::{Duration, Instant};
 use wire::mh::Message;
 
 /// Updates that are put off at most. Those beyond are not taken: their senders send them again.
@@ -63,6 +63,16 @@ struct Held {
     /// The change that it waits for.
     change: u64,
     taken_at: Option<Instant>,
+}
+
+/// What follows from records that are given back, and can wait until every one of them is: packets are forwarded
+/// meanwhile.
+#[derive(Default)]
+pub(super) struct Later {
+    /// Each with the time at which it runs out, on the monotonic clock.
+    pub(super) timers: Vec<(Timer, Duration)>,
+    /// Hosts to be watched.
+    pub(super) watches: Vec<(HostLink, Option<IpAddr>)>,
 }
 
 /// The line.
@@ -200,9 +210,22 @@ impl<R: Role> Engine<R> {
     /// Gives the role back what was kept, at the times that `clock` tells. Policy has been read, and
     /// no message been taken. Returns how many records there were.
     ///
+    /// Bindings come first: packets are forwarded from then on. Timers are set when all are there, and policy is
+    /// asked about the hosts later, some at a time.
+    ///
     /// # Errors
     /// What reading the store says; what was read before that is in force.
     pub fn restore(&mut self, clock: impl Fn() -> Now) -> Result<u64, StoreError> {
+        self.restoring = true;
+        let restored = self.restore_records(&clock);
+        self.restoring = false;
+        self.do_later(clock());
+        self.restored = restored?;
+        self.flush();
+        Ok(self.restored)
+    }
+
+    fn restore_records(&mut self, clock: &impl Fn() -> Now) -> Result<u64, StoreError> {
         let mut count = 0;
         while let Some(store) = &mut self.store {
             let Some(records) = store.next_records()? else {
@@ -225,9 +248,17 @@ impl<R: Role> Engine<R> {
                 self.deliver(now, Event::Restored { record });
             }
         }
-        self.restored = count;
-        self.flush();
         Ok(count)
+    }
+
+    /// Does what has waited for the records to be back, in the order in which it was wanted.
+    pub(super) fn do_later(&mut self, now: Now) {
+        for (timer, at) in std::mem::take(&mut self.later.timers) {
+            self.wheel.set(Alarm::Role(timer), at);
+        }
+        for (link, address) in std::mem::take(&mut self.later.watches) {
+            self.watch(now, link, address);
+        }
     }
 
     /// The store, if there is one.

@@ -21,7 +21,6 @@ use dataplane::tables::Writer;
 use hashbrown::HashMap;
 use roles::event::HostLink;
 use roles::BoundPrefix;
-use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -51,7 +50,8 @@ impl Default for Reachability {
 #[derive(Debug)]
 struct Adjacency {
     id: AdjacencyId,
-    prefixes: BTreeSet<BoundPrefix>,
+    /// Sorted; most hosts have one.
+    prefixes: Vec<BoundPrefix>,
 }
 
 /// A host that is watched.
@@ -105,14 +105,16 @@ impl Hosts {
         writer: &mut Writer,
     ) -> Result<AdjacencyId, Full> {
         if let Some(adjacency) = self.adjacencies.get_mut(&link) {
-            adjacency.prefixes.insert(prefix);
+            if let Err(place) = adjacency.prefixes.binary_search(&prefix) {
+                adjacency.prefixes.insert(place, prefix);
+            }
             return Ok(adjacency.id);
         }
         let id = writer.add_adjacency(AdjacencySpec {
             interface: InterfaceId(link.interface),
             mac: link.mac,
         })?;
-        let prefixes = BTreeSet::from([prefix]);
+        let prefixes = vec![prefix];
         self.adjacencies.insert(link, Adjacency { id, prefixes });
         Ok(id)
     }
@@ -122,7 +124,7 @@ impl Hosts {
         let Some(adjacency) = self.adjacencies.get_mut(&link) else {
             return;
         };
-        adjacency.prefixes.remove(&prefix);
+        adjacency.prefixes.retain(|it| *it != prefix);
         if adjacency.prefixes.is_empty() {
             writer.remove_adjacency(adjacency.id);
             self.adjacencies.remove(&link);
@@ -135,11 +137,9 @@ impl Hosts {
     }
 
     /// The prefixes whose bindings lead to the host.
-    pub(super) fn prefixes(&self, link: HostLink) -> Vec<BoundPrefix> {
-        self.adjacencies
-            .get(&link)
-            .map(|adjacency| adjacency.prefixes.iter().copied().collect())
-            .unwrap_or_default()
+    pub(super) fn prefixes(&self, link: HostLink) -> &[BoundPrefix] {
+        let adjacency = self.adjacencies.get(&link);
+        adjacency.map_or(&[], |adjacency| &adjacency.prefixes)
     }
 
     /// Watches a host; returns when to look at it, if ever. `packets` is how many it has sent.

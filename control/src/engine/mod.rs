@@ -215,6 +215,9 @@ pub struct Engine<R> {
     line: hold::Line,
     /// Records that were there at start.
     restored: u64,
+    /// Whether records are being given back, and what can wait until all are.
+    restoring: bool,
+    later: hold::Later,
     latency: Latency,
     /// When the message that is being worked on was taken from its ring.
     taken_at: Option<Instant>,
@@ -277,6 +280,8 @@ impl<R: Role> Engine<R> {
             store: setup.store,
             line: hold::Line::default(),
             restored: 0,
+            restoring: false,
+            later: hold::Later::default(),
             latency: Latency::default(),
             taken_at: None,
             answers: limit::Limit::of_answers(),

@@ -260,7 +260,7 @@ impl<R: Role> Engine<R> {
                 };
                 sessions.hosts.insert(link, session);
                 // A binding that a restart has brought back was there before.
-                for prefix in self.hosts.prefixes(link) {
+                for prefix in self.hosts.prefixes(link).to_vec() {
                     let totals = self.totals(prefix);
                     self.sessions.bound(link, prefix, totals);
                 }

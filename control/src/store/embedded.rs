@@ -32,9 +32,9 @@ const META: TableDefinition<&str, &[u8]> = TableDefinition::new("meta");
 const RECORDS: TableDefinition<&[u8], &[u8]> = TableDefinition::new("records");
 
 /// The schema that this version writes. A version that adds fields with defaults keeps it.
-const SCHEMA: u64 = 2;
+const SCHEMA: u64 = 3;
 
-/// The oldest that it reads: in the first, bindings had no form of their own.
+/// The oldest that it reads: in the first, bindings had no form of their own, in the second visitors had none.
 const OLDEST: u64 = 1;
 
 /// Octets of the file that are kept in memory: its upper levels. The rest the kernel keeps, as it may; what

@@ -9,9 +9,14 @@
 //!     its length and 16 octets │ and what is there, in the order of its bits
 //! ```
 //!
-//! Numbers are in network order. Everything else is MessagePack, each field under its name; such a record begins
-//! with the octet of a map of one entry, so the two are told apart by their first. An older version wrote
-//! bindings like that too, and they are read.
+//! Numbers are in network order. So has a visitor of an access gateway, of which there may be as many: see
+//! [`visitor`]. Everything else is MessagePack, each field under its name; such a record begins with the octet of
+//! a map of one entry, so they are told apart by their first. Older versions wrote bindings and visitors like that
+//! too, and they are read.
+
+#[cfg(test)]
+mod tests;
+mod visitor;
 
 use roles::domain::DomainName;
 use roles::effect::{Encapsulation, GreKeys};
@@ -20,8 +25,12 @@ use std::net::Ipv6Addr;
 use std::time::Duration;
 use wire::mh::{AccessTechnology, HandoffIndicator, HomeNetworkPrefix, MnIdentifier, NtpTime};
 
-/// The first octet of a binding.
+/// The first octet of a binding, and of a visitor.
 const BINDING: u8 = 1;
+const VISITOR: u8 = 2;
+
+/// Why a record cannot be written.
+const TOO_LONG: &str = "a field is longer than 65535";
 
 /// What a binding may have or be, a bit each.
 mod has {
@@ -49,9 +58,10 @@ pub(super) fn encode(record: &Record, octets: &mut Vec<u8>) -> Result<(), String
     octets.clear();
     match record {
         Record::Binding(binding) => {
-            write_binding(binding, octets).ok_or_else(|| "a field is longer than 65535".to_owned())
+            write_binding(binding, octets).ok_or_else(|| TOO_LONG.to_owned())
         }
-        Record::Visitor(_) | Record::Session(_) | Record::Node(_) => {
+        Record::Visitor(it) => visitor::write(it, octets).ok_or_else(|| TOO_LONG.to_owned()),
+        Record::Session(_) | Record::Node(_) => {
             rmp_serde::encode::write_named(octets, record).map_err(|error| error.to_string())
         }
     }
@@ -70,6 +80,14 @@ pub(super) fn decode(octets: &[u8]) -> Result<Record, String> {
             let whole =
                 whole.ok_or_else(|| "a binding that is cut off or of another kind".to_owned());
             whole.map(Record::Binding)
+        }
+        Some((&VISITOR, rest)) => {
+            let mut reader = Reader(rest);
+            let visitor = visitor::read(&mut reader);
+            let whole = visitor.filter(|_| reader.0.is_empty());
+            let whole =
+                whole.ok_or_else(|| "a visitor that is cut off or of another kind".to_owned());
+            whole.map(Record::Visitor)
         }
         _ => rmp_serde::from_slice(octets).map_err(|error| error.to_string()),
     }
@@ -105,29 +123,14 @@ fn write_binding(binding: &BindingRecord, to: &mut Vec<u8>) -> Option<()> {
     to.push(binding.access_technology.0);
     to.push(binding.handoff.0);
     to.extend(binding.sequence.to_be_bytes());
-    to.extend(binding.ends.as_secs().to_be_bytes());
-    to.extend(binding.ends.subsec_nanos().to_be_bytes());
-    match &binding.mn_identifier {
-        MnIdentifier::Nai(name) => {
-            to.push(MnIdentifier::NAI);
-            write_octets(name.as_bytes(), to)?;
-        }
-        MnIdentifier::Other { subtype, data } => {
-            to.push(*subtype);
-            write_octets(data, to)?;
-        }
-    }
+    write_time(binding.ends, to);
+    write_identifier(&binding.mn_identifier, to)?;
     write_prefixes(&binding.prefixes, to)?;
     if !binding.delegated.is_empty() {
         write_prefixes(&binding.delegated, to)?;
     }
     if !binding.home_addresses.is_empty() {
-        to.extend(
-            u16::try_from(binding.home_addresses.len())
-                .ok()?
-                .to_be_bytes(),
-        );
-        to.extend(binding.home_addresses.iter().flat_map(Ipv6Addr::octets));
+        write_addresses(&binding.home_addresses, to)?;
     }
     if let Some(address) = binding.ipv4_home_address {
         to.extend(address.octets());
@@ -148,6 +151,30 @@ fn write_binding(binding: &BindingRecord, to: &mut Vec<u8>) -> Option<()> {
     if let Some(timestamp) = binding.timestamp {
         to.extend(timestamp.0.to_be_bytes());
     }
+    Some(())
+}
+
+fn write_time(time: Duration, to: &mut Vec<u8>) {
+    to.extend(time.as_secs().to_be_bytes());
+    to.extend(time.subsec_nanos().to_be_bytes());
+}
+
+fn write_identifier(identifier: &MnIdentifier, to: &mut Vec<u8>) -> Option<()> {
+    match identifier {
+        MnIdentifier::Nai(name) => {
+            to.push(MnIdentifier::NAI);
+            write_octets(name.as_bytes(), to)
+        }
+        MnIdentifier::Other { subtype, data } => {
+            to.push(*subtype);
+            write_octets(data, to)
+        }
+    }
+}
+
+fn write_addresses(addresses: &[Ipv6Addr], to: &mut Vec<u8>) -> Option<()> {
+    to.extend(u16::try_from(addresses.len()).ok()?.to_be_bytes());
+    to.extend(addresses.iter().flat_map(Ipv6Addr::octets));
     Some(())
 }
 
@@ -184,6 +211,45 @@ impl<'a> Reader<'a> {
         self.octets::<16>().map(Ipv6Addr::from)
     }
 
+    /// A time since 1970. More nanoseconds than a second has would be carried over, and may be too much.
+    fn time(&mut self) -> Option<Duration> {
+        let seconds = self.octets().map(u64::from_be_bytes)?;
+        let nanoseconds = self.octets().map(u32::from_be_bytes)?;
+        (nanoseconds < 1_000_000_000).then(|| Duration::new(seconds, nanoseconds))
+    }
+
+    fn identifier(&mut self) -> Option<MnIdentifier> {
+        let [subtype] = self.octets()?;
+        let identifier = self.some()?;
+        Some(match std::str::from_utf8(identifier) {
+            Ok(name) if subtype == MnIdentifier::NAI => MnIdentifier::Nai(name.to_owned()),
+            _ => MnIdentifier::Other {
+                subtype,
+                data: identifier.to_vec(),
+            },
+        })
+    }
+
+    fn domain(&mut self) -> Option<DomainName> {
+        std::str::from_utf8(self.some()?).ok()?.parse().ok()
+    }
+
+    /// An encapsulation whose keys, if it has some, come next.
+    fn encapsulation(&mut self, udp: bool, gre: bool, keys: bool) -> Option<Encapsulation> {
+        Some(match (udp, gre, keys) {
+            (false, false, false) => Encapsulation::Plain,
+            (true, false, false) => Encapsulation::Udp,
+            (false, true, false) => Encapsulation::Gre { keys: None },
+            (false, true, true) => Encapsulation::Gre {
+                keys: Some(GreKeys {
+                    send: self.octets().map(u32::from_be_bytes)?,
+                    receive: self.octets().map(u32::from_be_bytes)?,
+                }),
+            },
+            _ => return None,
+        })
+    }
+
     /// As many octets as the number before them says.
     fn some(&mut self) -> Option<&'a [u8]> {
         let length = self.number()?;
@@ -210,17 +276,8 @@ fn read_binding(from: &mut Reader<'_>) -> Option<BindingRecord> {
     let care_of = from.address()?;
     let [access_technology, handoff] = from.octets()?;
     let sequence = from.number()?;
-    let seconds = from.octets().map(u64::from_be_bytes)?;
-    let nanoseconds = from.octets().map(u32::from_be_bytes)?;
-    let [subtype] = from.octets()?;
-    let identifier = from.some()?;
-    let mn_identifier = match std::str::from_utf8(identifier) {
-        Ok(name) if subtype == MnIdentifier::NAI => MnIdentifier::Nai(name.to_owned()),
-        _ => MnIdentifier::Other {
-            subtype,
-            data: identifier.to_vec(),
-        },
-    };
+    let ends = from.time()?;
+    let mn_identifier = from.identifier()?;
     let prefixes = from.prefixes()?;
     let delegated = match is(has::DELEGATED) {
         true => from.prefixes()?,
@@ -238,26 +295,11 @@ fn read_binding(from: &mut Reader<'_>) -> Option<BindingRecord> {
         false => None,
     };
     let domain = match is(has::DOMAIN) {
-        true => Some(
-            std::str::from_utf8(from.some()?)
-                .ok()?
-                .parse::<DomainName>()
-                .ok()?,
-        ),
+        true => Some(from.domain()?),
         false => None,
     };
-    let encapsulation = match (is(has::UDP), is(has::GRE), is(has::GRE_KEYS)) {
-        (false, false, false) => Encapsulation::Plain,
-        (true, false, false) => Encapsulation::Udp,
-        (false, true, false) => Encapsulation::Gre { keys: None },
-        (false, true, true) => Encapsulation::Gre {
-            keys: Some(GreKeys {
-                send: from.octets().map(u32::from_be_bytes)?,
-                receive: from.octets().map(u32::from_be_bytes)?,
-            }),
-        },
-        _ => return None,
-    };
+    let (gre, keys) = (is(has::GRE), is(has::GRE_KEYS));
+    let encapsulation = from.encapsulation(is(has::UDP), gre, keys)?;
     let link_layer = match is(has::LINK_LAYER) {
         true => Some(from.some()?.to_vec()),
         false => None,
@@ -288,7 +330,6 @@ fn read_binding(from: &mut Reader<'_>) -> Option<BindingRecord> {
         sequence,
         timestamp,
         pending: is(has::PENDING),
-        // More nanoseconds than a second has would be carried over, and may be too much.
-        ends: (nanoseconds < 1_000_000_000).then(|| Duration::new(seconds, nanoseconds))?,
+        ends,
     })
 }

@@ -2,14 +2,13 @@ use super::*;
 use crate::config::Ipv6Prefix;
 use parking_lot::{Condvar, Mutex};
 use proptest::prelude::*;
-use roles::effect::{Encapsulation, GreKeys, Learned};
+use roles::effect::{Encapsulation, Learned};
 use roles::event::HostLink;
 use roles::mag::VisitorAddress;
 use roles::policy::Profile;
 use roles::store::{BindingRecord, VisitorRecord};
 use std::collections::BTreeMap;
 use std::fs;
-use std::net::Ipv6Addr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
@@ -290,7 +289,7 @@ fn visitors_follow_their_interfaces_to_other_places_in_the_configuration() {
     assert_eq!(found, [visitor(0, 1), visitor(0, 2)]);
 }
 
-/// Bindings that the first schema wrote are read, and what takes their place has the form of this one.
+/// Bindings and visitors that the first schema wrote are read, and what takes their place has the form of this one.
 #[test]
 fn a_store_of_the_first_schema_is_read() {
     let directory = TempDir::new().unwrap();
@@ -310,86 +309,19 @@ fn a_store_of_the_first_schema_is_read() {
         let written = rmp_serde::to_vec_named(&binding(session, 3)).unwrap();
         records.insert(key.as_slice(), written.as_slice()).unwrap();
     }
+    let key = [1, 0, 1, 2, 0, 0, 0, 0, 5];
+    let written = rmp_serde::to_vec_named(&visitor(1, 5)).unwrap();
+    let put = records.insert(key.as_slice(), written.as_slice());
+    drop(put.unwrap());
     drop(records);
     transaction.commit().unwrap();
     drop(database);
     for expected in [binding(7, 3), binding(7, 4)] {
         let mut store = Embedded::open(place.clone()).unwrap();
         let found: Vec<_> = all(&mut store).into_values().collect();
-        assert_eq!(found, [expected, binding(8, 3)]);
-        store.commit(&[Change::Put(binding(7, 4))]).unwrap();
-    }
-}
-
-fn identifier() -> impl Strategy<Value = MnIdentifier> {
-    prop_oneof![
-        ".{0,40}".prop_map(MnIdentifier::Nai),
-        (2..=255_u8, prop::collection::vec(any::<u8>(), 0..40))
-            .prop_map(|(subtype, data)| MnIdentifier::Other { subtype, data }),
-    ]
-}
-
-prop_compose! {
-    fn any_binding()(
-        mn_identifier in identifier(),
-        counts in prop::array::uniform3(0..4_u64),
-        numbers in any::<(u64, u128, u32, u16, u8, u8)>(),
-        link_layer in prop::option::of(prop::collection::vec(any::<u8>(), 0..20)),
-        encapsulation in prop::sample::select(vec![
-            Encapsulation::Plain,
-            Encapsulation::Udp,
-            Encapsulation::Gre { keys: None },
-            Encapsulation::Gre { keys: Some(GreKeys { send: 7, receive: u32::MAX }) },
-        ]),
-        has in any::<[bool; 6]>(),
-        ends in any::<Duration>(),
-    ) -> BindingRecord {
-        let (session, address, ipv4, sequence, access_technology, handoff) = numbers;
-        let prefixes = |count| (0..count).map(prefix).collect::<Vec<_>>();
-        BindingRecord {
-            session,
-            mn_identifier: mn_identifier.clone(),
-            prefixes: prefixes(counts[0]),
-            delegated: prefixes(counts[1]),
-            home_addresses: vec![address.into(); counts[2] as usize],
-            ipv4_home_address: has[0].then(|| ipv4.into()),
-            domain: has[1].then(|| "red".parse().unwrap()),
-            care_of: address.rotate_left(64).into(),
-            encapsulation,
-            link_layer: link_layer.clone(),
-            access_technology: AccessTechnology(access_technology),
-            handoff: HandoffIndicator(handoff),
-            attached: has[2],
-            link_local: if has[3] { address.rotate_left(8).into() } else { Ipv6Addr::UNSPECIFIED },
-            sequence,
-            timestamp: has[4].then_some(NtpTime(session)),
-            pending: has[5],
-            ends,
-        }
-    }
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
-
-    /// Every binding is read as it was written; what is cut off, goes on, or is anything at all is an error
-    /// or a record, and never a panic.
-    #[test]
-    fn a_binding_is_read_as_it_was_written(binding in any_binding(), at in any::<prop::sample::Index>()) {
-        let record = Record::Binding(binding);
-        let mut octets = Vec::new();
-        form::encode(&record, &mut octets).unwrap();
-        prop_assert_eq!(form::decode(&octets).unwrap(), record);
-        prop_assert!(form::decode(&octets[..at.index(octets.len())]).is_err());
-        let at = at.index(octets.len());
-        octets.push(0);
-        prop_assert!(form::decode(&octets).is_err());
-        octets[at] ^= 0x55;
-        let _ = form::decode(&octets);
-        // A thing that only a later version knows.
-        octets.pop();
-        octets[1] |= 0x80;
-        prop_assert!(form::decode(&octets).is_err());
+        assert_eq!(found, [expected, binding(8, 3), visitor(1, 5)]);
+        let changes = [binding(7, 4), visitor(1, 5)].map(Change::Put);
+        store.commit(&changes).unwrap();
     }
 }
 

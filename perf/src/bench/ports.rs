@@ -103,6 +103,25 @@ impl Ports {
         Ok(ports)
     }
 
+    /// Starts DPDK and opens `devices`, one or two, whose other ends are yet to come.
+    ///
+    /// # Errors
+    /// What does not start, and why.
+    pub fn listen(
+        arguments: &EalArguments,
+        devices: &[String],
+        plan: &PlanArguments,
+    ) -> Result<Self> {
+        let memory = MEMORY_MB * devices.len() as u32;
+        let eal = eal::start(arguments, memory, devices.to_vec())?;
+        Self::attach(eal, devices, plan, [None; 2])
+    }
+
+    /// How many links are up.
+    pub fn links_up(&self) -> usize {
+        self.open.iter().filter(|port| port.link_up()).count()
+    }
+
     /// Opens `devices`, one or two.
     fn attach(
         eal: Eal,

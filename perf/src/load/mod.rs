@@ -21,7 +21,7 @@ pub use ndr::{run as ndr, Arguments as NdrArguments};
 use crate::bench::ports::{find, PortArguments, Ports};
 use crate::bench::trial::Trials;
 use crate::eal::EalArguments;
-use crate::gateway::{self, Gateway, Kept, Setting, OUTSIDE};
+use crate::gateway::{self, Gateway, Kept, Role, Setting, OUTSIDE};
 use crate::generate::interruptible;
 use crate::storm::{Course, Storm};
 use crate::traffic::plan::{Direction, Plan, PlanArguments, Tunnelled};
@@ -119,6 +119,8 @@ impl Subject {
             ),
             None => {
                 let setting = Setting {
+                    role: Role::Lma,
+                    sockets: None,
                     program: given.anchord.clone().map_or_else(gateway::beside, Ok)?,
                     core: Some(given.anchord_core),
                     share: false,

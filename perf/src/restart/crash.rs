@@ -3,8 +3,8 @@
 //! A binding that is back may be newer than the last acknowledgement that was heard, for it is kept
 //! before that is sent. It may not be missing, nor older, nor elsewhere at the same time.
 
-use super::{anchor, measure, Storm};
-use crate::gateway::{Gateway, Kept};
+use super::{kept, measure, Storm};
+use crate::gateway::{Gateway, Kept, Role};
 use anyhow::{bail, ensure, Context, Result};
 use clap::Args;
 use rand::rngs::StdRng;
@@ -60,7 +60,8 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     println!("crash     {} rounds, --seed {seed}", arguments.rounds);
     let mut random = StdRng::seed_from_u64(seed);
     let plan = measure::plan(arguments.hosts)?;
-    let mut gateway = anchor(arguments.anchord.as_ref(), None, arguments.store, &plan)?;
+    let program = arguments.anchord.as_ref();
+    let mut gateway = kept(Role::Lma, program, None, arguments.store, &plan)?;
     let directory = tempfile::tempdir()?;
     let journal = directory.path().join("journal");
     let mut all = BTreeMap::new();

@@ -1,4 +1,4 @@
-//! An anchor that is killed and started again: how long that takes ([`measure`]), and that nothing which
+//! A gateway that is killed and started again: how long that takes ([`measure`]), and that nothing which
 //! it has acknowledged is lost ([`crash`]).
 //!
 //! ```text
@@ -10,15 +10,18 @@
 
 pub mod crash;
 pub mod measure;
+mod probe;
+mod visitors;
 
-use crate::gateway::{self, Gateway, Kept, Setting};
+use crate::gateway::{self, Gateway, Kept, Role, Setting};
 use crate::traffic::plan::Plan;
 use anyhow::{ensure, Context, Result};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-/// Starts an anchor for `plan` that keeps its bindings; all of it on `core`, if one is given.
-fn anchor(
+/// Starts a gateway for `plan` that keeps its bindings; all of it on `core`, if one is given.
+fn kept(
+    role: Role,
     program: Option<&PathBuf>,
     core: Option<usize>,
     store: Kept,
@@ -26,9 +29,11 @@ fn anchor(
 ) -> Result<Gateway> {
     ensure!(
         store != Kept::Off,
-        "an anchor that keeps nothing has nothing to restore"
+        "a gateway that keeps nothing has nothing to restore"
     );
     let setting = Setting {
+        role,
+        sockets: None,
         program: program.cloned().map_or_else(gateway::beside, Ok)?,
         core,
         share: true,

@@ -11,6 +11,7 @@
 //! is one core's. Beside the rate stands the processor time that each of its threads took, which does
 //! not change with what else the machine does.
 
+pub mod alone;
 mod book;
 mod message;
 mod revocation;
@@ -21,7 +22,7 @@ pub use book::{Course, Storm};
 use crate::bench::ports::{find, PortArguments, Ports};
 use crate::bench::rate::{in_words, Rate};
 use crate::eal::EalArguments;
-use crate::gateway::{self, Gateway, Kept, Setting, OUTSIDE};
+use crate::gateway::{self, Gateway, Kept, Role, Setting, OUTSIDE};
 use crate::generate::interruptible;
 use crate::traffic::pace::Pace;
 use crate::traffic::plan::{Plan, PlanArguments};
@@ -215,6 +216,8 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         None => {
             let program = arguments.anchord.clone().map_or_else(gateway::beside, Ok)?;
             let setting = Setting {
+                role: Role::Lma,
+                sockets: None,
                 program,
                 core: Some(arguments.anchord_core).filter(|_| !arguments.control_apart),
                 share: true,

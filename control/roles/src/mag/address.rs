@@ -82,7 +82,7 @@ impl Mag {
         for address in host.link_local.into_iter().chain(others) {
             self.vacate(link, address);
         }
-        Some(visitor)
+        Some(*visitor)
     }
 
     /// Enters the addresses of a host that was known before a restart.
@@ -247,7 +247,7 @@ impl Mag {
             host,
             registration: Some(registration),
             ..
-        } = visitor
+        } = visitor.as_mut()
         else {
             return;
         };
@@ -266,7 +266,7 @@ impl Mag {
             host,
             registration: Some(registration),
             ..
-        }) = self.visitors.get_mut(&link)
+        }) = self.visitors.get_mut(&link).map(Box::as_mut)
         else {
             return;
         };
@@ -290,7 +290,7 @@ impl Mag {
             host,
             registration: Some(registration),
             ..
-        }) = self.visitors.get_mut(&link)
+        }) = self.visitors.get_mut(&link).map(Box::as_mut)
         else {
             return;
         };

@@ -51,7 +51,7 @@ impl Mag {
     fn ask(&mut self, now: Now, mut visitor: Visitor, effects: &mut Vec<Effect>) {
         let link = visitor.host.link;
         visitor.asked = Some(now.monotonic);
-        self.visitors.insert(link, visitor);
+        self.visitors.insert(link, Box::new(visitor));
         self.core.counters.add(MagCounter::HostsAsked);
         effects.push(Effect::Authenticate { link });
     }
@@ -150,7 +150,7 @@ impl Mag {
             host,
             registration: Some(registration),
             ..
-        }) = current
+        }) = current.map(Box::as_mut)
         {
             let list = &registration.list;
             // Prefixes that policy names take the place of others; none leaves the choice as it is.

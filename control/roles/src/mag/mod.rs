@@ -109,7 +109,8 @@ enum Session {
 #[derive(Clone, Debug)]
 pub struct Mag {
     core: Core,
-    visitors: BTreeMap<HostLink, Visitor>,
+    /// Boxed, for a tree moves its entries about.
+    visitors: BTreeMap<HostLink, Box<Visitor>>,
     /// Where the hosts are that have a registration: on a link for each interface.
     by_identifier: Several<MnIdentifier, HostLink>,
     /// Where the prefixes are that are bound.

@@ -85,7 +85,7 @@ impl Mag {
         }
         effects.push(visitor.host.watch());
         self.occupy(&visitor.host);
-        self.visitors.insert(link, visitor);
+        self.visitors.insert(link, Box::new(visitor));
         let heartbeat = self.core.config.heartbeat;
         self.peers.share(&heartbeat, record.profile.lma, effects);
         self.core.counters.add(MagCounter::VisitorsRestored);

@@ -213,7 +213,7 @@ impl Mag {
         };
         self.core.counters.add(MagCounter::HostsRevoked);
         self.end(now, link, present, false, effects);
-        let visitor = self.visitors.remove(&link);
+        let visitor = self.remove(link);
         if present {
             let hold = Hold::PacketsUntil(now.monotonic + self.core.config.refusal_hold);
             let most = self.core.config.remembered_refusals;
