@@ -6,7 +6,7 @@ use crate::eal::EalArguments;
 use crate::gateway::{Gateway, Kept, Role};
 use crate::storm::threads;
 use crate::traffic::plan::Plan;
-use anyhow::{ensure, Result};
+use anyhow::{anyhow, ensure, Result};
 use clap::Args;
 use serde::Serialize;
 use std::path::PathBuf;
@@ -143,9 +143,14 @@ fn fill(arguments: &Arguments, gateway: &mut Gateway, plan: &Plan) -> Result<()>
 /// One start.
 fn again(gateway: &mut Gateway, probe: &mut Probe, report: &mut Report) -> Result<()> {
     let begun = gateway.launch_again()?;
-    let through = probe.run(begun)?;
-    gateway.wait()?;
-    report.seconds.push(begun.elapsed().as_secs_f64());
+    let (answered, through) = std::thread::scope(|scope| {
+        let answers = scope.spawn(|| gateway.wait().map(|()| begun.elapsed()));
+        let through = probe.run(begun);
+        (answers.join(), through)
+    });
+    let through = through?;
+    let answered = answered.map_err(|_| anyhow!("whoever asked the socket has failed"))??;
+    report.seconds.push(answered.as_secs_f64());
     let spent = threads::seconds(gateway.id())?;
     report.control_seconds.push(threads::control(&spent));
     let first = through.first.as_secs_f64();

@@ -27,13 +27,13 @@ use wire::ether::{ethertype, Frame, MacAddr};
 use wire::ipv6::{self, next_header, Header};
 
 /// Longest time that all of it may take.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_secs(180);
 
 /// Packets that are sent at once, and the pause between two such turns, in which the processor is the gateway's: before anything comes through, and
 /// from then on.
 const AT_ONCE: usize = 32;
 const SEEKING: Duration = Duration::from_micros(500);
-const COUNTING: Duration = Duration::from_micros(50);
+const COUNTING: Duration = Duration::from_micros(20);
 
 /// When packets came through, since the gateway's process was started.
 #[derive(Clone, Copy, Debug)]
