@@ -108,7 +108,6 @@ impl Default for Questions {
 
 impl Distributed {
     /// A domain whose anchors have this interface identifier in each of their prefixes, with our own
-    /// A domain whose anchors have this interface identifier in each of their prefixes, with our own
     /// choices for everything else, and no message that the draft does not have.
     pub fn new(backend: Backend, interface_identifier: u64) -> Self {
         Self {
