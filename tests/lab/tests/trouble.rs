@@ -129,8 +129,8 @@ fn each_anchor_is_a_router_until_nobody_uses_it() -> Result<()> {
     bed.stop_well()
 }
 
-/// A host leaves the domain from its third MAAR, of whose two previous anchors the first waits for the database's word
-/// and the second asks for it whenever its lifetime is over. Afterwards nobody knows anything of the host.
+/// A host leaves the domain from its third MAAR, of whose two previous anchors the first asks the database for its word
+/// whenever its lifetime is over, and the second waits for it. Afterwards nobody knows anything of the host.
 ///
 /// Proves S2-28, S2-29, S2-30, S2-31.
 #[test]
@@ -139,24 +139,22 @@ fn nothing_is_left_of_a_host_that_leaves() -> Result<()> {
         if name == "cmd" {
             return configuration.set("cmd", "min_delay_before_bce_delete_ms", 200);
         }
-        for (key, value) in [("lifetime", 8), ("guard", 1), ("reachable_time", 1)] {
+        for (key, value) in [("guard", 1), ("reachable_time", 1)] {
             configuration.set("maar", key, value);
         }
-        let variant = if name == "maar1" { "stop" } else { "ask" };
+        // The third asks for longer than its host takes to be missed: it is to end the session, not its lifetime.
+        if name != "maar3" {
+            configuration.set("maar", "lifetime", 8);
+        }
+        let variant = if name == "maar1" { "ask" } else { "stop" };
         configuration.set("maar", "previous_expiry", variant);
     })?;
     bed.go(0, 0)?;
     let first = bed.begin()?;
     bed.go(1, 1)?;
-    bed.go(2, 2)?;
     // Answered that the host is still in the domain.
-    bed.until_counted(1, "previous_renewed", 1, LIMIT)?;
-    ensure!(
-        bed.counted(0, "previous_renewed")? == 0,
-        "{}",
-        bed.troubles()
-    );
-    ensure!(bed.led_to(2)? == Some(2), "{}", bed.troubles());
+    bed.until_counted(0, "previous_renewed", 1, LIMIT)?;
+    bed.go(2, 2)?;
     let outcome = first.stop()?;
     ensure!(outcome.intact, "{outcome:?}\n{}", bed.troubles());
 
@@ -170,13 +168,13 @@ fn nothing_is_left_of_a_host_that_leaves() -> Result<()> {
         ensure!(Instant::now() < end, "{remains:?}\n{}", bed.troubles());
         std::thread::sleep(Duration::from_millis(50));
     }
+    let waited = bed.counted(1, "previous_renewed")?;
+    ensure!(waited == 0, "{}", bed.troubles());
     for index in [0, 1] {
-        ensure!(
-            bed.counted(index, "previous_ended")? == 1,
-            "{}",
-            bed.troubles()
-        );
+        let ended = bed.counted(index, "previous_ended")?;
+        ensure!(ended == 1, "{}", bed.troubles());
     }
-    ensure!(bed.counted(2, "deregistered")? == 1, "{}", bed.troubles());
+    // Acknowledged a moment after the database has let go.
+    bed.until_counted(2, "deregistered", 1, LIMIT)?;
     bed.stop_well()
 }
