@@ -19,6 +19,7 @@ import sys
 import time
 
 MH = 135
+HEARTBEAT = 13
 QUIET = 0.4
 
 
@@ -167,6 +168,9 @@ class Domain:
                 return
             for raw in ready:
                 octets, _ = raw.recvfrom(4096)
+                if octets[2] == HEARTBEAT:
+                    # Whether it is there, or has restarted, is no part of the figures.
+                    continue
                 number, found = self.sockets[raw], read(octets)
                 self.tell("cmd", f"maar{number}", found)
                 if found["message"] == "PBU" and number not in self.silent:
