@@ -53,6 +53,7 @@ fn frames_flows_writer_and_workers_are_as_asked() {
     assert_eq!(figures["frame"], 1500);
     assert_eq!(figures["flows"], "zipf");
     assert_eq!(number(&figures, "writer_rate"), 10_000.0);
+    assert!(number(&figures, "writer_reached") > 0.0, "{figures}");
     assert!(number(&figures, "verified") >= 256.0, "{figures}");
     let figures =
         measured("forward --path decap --bindings 1000 --workers 2 --rounds 2 --packets 4096");

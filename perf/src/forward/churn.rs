@@ -33,14 +33,14 @@ pub struct Churn {
     pub seed: u64,
 }
 
-/// Changes bindings until `stop` is set; returns the rate that was reached.
+/// Changes bindings until `stop` is set, and at least once; returns the rate that was reached.
 ///
 /// Of ten changes eight are moves; one makes a binding and one takes the oldest such out.
 pub fn run(mut writer: Writer, churn: Churn, stop: &AtomicBool) -> f64 {
     let mut random = SmallRng::seed_from_u64(churn.seed);
     let start = Instant::now();
     let (mut done, mut made, mut removed) = (0u64, 0u32, 0u32);
-    while !stop.load(Ordering::Relaxed) {
+    while done == 0 || !stop.load(Ordering::Relaxed) {
         let due = (start.elapsed().as_secs_f64() * churn.rate) as u64;
         if done >= due {
             thread::sleep(Duration::from_micros(50));

@@ -86,8 +86,10 @@ pub struct Report {
     stages: BTreeMap<&'static str, f64>,
     /// Packets whose every octet was checked.
     verified: u64,
-    /// Changes of bindings per second that were reached.
+    /// Changes of bindings per second that were asked for.
     writer_rate: f64,
+    /// Changes of bindings per second that were made: less where the writer has no core to itself.
+    writer_reached: f64,
     /// `cycles_per_packet` over the rounds.
     cycles: Spread,
     /// `io_cycles_per_packet` over the rounds.
@@ -105,7 +107,7 @@ pub struct Report {
 
 impl Report {
     /// Of what all workers measured; a round's figure is the mean of the workers'.
-    pub fn new(plan: &Plan, outcomes: &[Outcome], writer_rate: f64, hugepages: bool) -> Self {
+    pub fn new(plan: &Plan, outcomes: &[Outcome], reached: f64, hugepages: bool) -> Self {
         let plain: Vec<Vec<&Round>> = by_round(outcomes, |outcome| &outcome.plain);
         let metered: Vec<Vec<&Round>> = by_round(outcomes, |outcome| &outcome.metered);
         let mean = |rounds: &[&Round], figure: &dyn Fn(&Round) -> f64| {
@@ -146,7 +148,8 @@ impl Report {
             io_cycles_per_packet: io_cycles.median,
             stages: by_stage.iter().copied().collect(),
             verified: outcomes.iter().map(|outcome| outcome.verified).sum(),
-            writer_rate: writer_rate.round(),
+            writer_rate: plan.writer,
+            writer_reached: reached.round(),
             cycles,
             io_cycles,
             forged,
@@ -216,7 +219,7 @@ impl fmt::Display for Report {
             )?;
         }
         if self.writer_rate > 0.0 {
-            writeln!(f, "{:.0} changes per second meanwhile", self.writer_rate)?;
+            writeln!(f, "{:.0} changes per second meanwhile", self.writer_reached)?;
         }
         Ok(())
     }
