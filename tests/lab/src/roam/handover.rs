@@ -5,7 +5,7 @@
 //! those gateways. Somebody sends to the address that it began with, every millisecond. What is taken is the time from
 //! the first frame of the host on its new link until the first packet for the old address reaches it there, both as
 //! tcpdump saw them at the host: without the time that the host needs to notice that it has moved. Messages are those
-//! with a Mobility Header that crossed the core from when the host was plugged in until [`STAY`] after it was served.
+//! with a Mobility Header that crossed the core from when the host was plugged in until a second and a half after it was served.
 
 use super::{Bed, Layout, ALONE, MN_MAC, MODES, MOST_MAARS};
 use crate::gateway::Programs;
