@@ -17,7 +17,7 @@ pub fn all(report: &Report) -> Vec<Plot> {
             title: title.to_owned(),
             across,
             up,
-            scale: Scale::Linear,
+            scales: (Scale::Linear, Scale::Linear),
             lines: lines.collect(),
         }
     };

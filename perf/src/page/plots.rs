@@ -50,8 +50,8 @@ pub struct Plot {
     pub across: &'static str,
     /// What the axis upwards shows.
     pub up: &'static str,
-    /// How the axis across runs.
-    pub scale: Scale,
+    /// How the axis across runs, and how the one upwards.
+    pub scales: (Scale, Scale),
     /// Its lines.
     pub lines: Vec<Line>,
 }
@@ -104,7 +104,7 @@ fn bindings(results: &Results) -> Option<Plot> {
         title: "Cycles per packet against bindings".to_owned(),
         across: "bindings",
         up: "cycles per packet",
-        scale: Scale::Logarithmic,
+        scales: (Scale::Logarithmic, Scale::Linear),
         lines: lines.into_iter().flatten().collect(),
     }
     .unless_empty()
@@ -131,7 +131,7 @@ fn latency(results: &Results) -> Option<Plot> {
         title: "Latency from the due time of each packet, against load".to_owned(),
         across: "percent of the no-loss rate",
         up: "microseconds",
-        scale: Scale::Linear,
+        scales: (Scale::Linear, Scale::Logarithmic),
         lines: lines.into_iter().flatten().collect(),
     }
     .unless_empty()
@@ -166,7 +166,7 @@ fn handover(results: &Results) -> Option<Plot> {
         title: "Throughput while all hosts move".to_owned(),
         across: "seconds",
         up: "thousands per second",
-        scale: Scale::Linear,
+        scales: (Scale::Linear, Scale::Linear),
         lines: lines.into_iter().flatten().collect(),
     }
     .unless_empty()
@@ -192,39 +192,51 @@ impl Plot {
             .with_context(|| png.display().to_string())
     }
 
-    /// Least and most across, and the top, which leaves room for the legend above the lines.
-    fn extent(&self) -> (f64, f64, f64) {
+    /// Least and most across, and upwards.
+    fn extent(&self) -> [(f64, f64); 2] {
         let points = || self.lines.iter().flat_map(|line| &line.points);
-        let least = points().map(|(x, _)| *x).fold(f64::INFINITY, f64::min);
-        let most = points().map(|(x, _)| *x).fold(f64::NEG_INFINITY, f64::max);
-        let high = points().map(|(_, y)| *y).fold(0.0, f64::max);
-        (least, most, if high > 0.0 { high * 1.4 } else { 1.0 })
+        let of = |each: fn(&(f64, f64)) -> f64| {
+            let least = points().map(each).fold(f64::INFINITY, f64::min);
+            (least, points().map(each).fold(f64::NEG_INFINITY, f64::max))
+        };
+        [of(|(x, _)| *x), of(|(_, y)| *y)]
     }
 
+    /// With room for the legend above the lines.
     fn draw<B: DrawingBackend>(&self, area: DrawingArea<B, Shift>) -> Result<()> {
-        let (least, most, high) = self.extent();
-        match self.scale {
-            Scale::Linear => {
-                let margin = ((most - least) * 0.02).max(1e-6);
-                self.draw_on(&area, least - margin..most + margin, high)
+        let [(least, most), (low, high)] = self.extent();
+        let high = if high > 0.0 { high } else { 1.0 };
+        let margin = ((most - least) * 0.02).max(1e-6);
+        let across = least - margin..most + margin;
+        let powers = (least.max(1e-9) / 1.3)..(most.max(1e-9) * 1.3);
+        let up = 0.0..high * 1.4;
+        // A legend of a third of the height, in powers.
+        let low = low.clamp(1e-9, high);
+        let powers_up = low / 1.3..high * (high / low).max(10.0).powf(0.5);
+        match self.scales {
+            (Scale::Linear, Scale::Linear) => self.draw_on(&area, across, up),
+            (Scale::Linear, Scale::Logarithmic) => {
+                self.draw_on(&area, across, powers_up.log_scale())
             }
-            Scale::Logarithmic => {
-                let range = (least.max(1e-9) / 1.3)..(most.max(1e-9) * 1.3);
-                self.draw_on(&area, range.log_scale(), high)
+            (Scale::Logarithmic, Scale::Linear) => self.draw_on(&area, powers.log_scale(), up),
+            (Scale::Logarithmic, Scale::Logarithmic) => {
+                self.draw_on(&area, powers.log_scale(), powers_up.log_scale())
             }
         }
         .and_then(|()| area.present().map_err(|error| anyhow!("{error}")))
     }
 
-    fn draw_on<B: DrawingBackend, X>(
+    fn draw_on<B: DrawingBackend, X, Y>(
         &self,
         area: &DrawingArea<B, Shift>,
         across: X,
-        high: f64,
+        up: Y,
     ) -> Result<()>
     where
         X: AsRangedCoord<Value = f64>,
         X::CoordDescType: ValueFormatter<f64>,
+        Y: AsRangedCoord<Value = f64>,
+        Y::CoordDescType: ValueFormatter<f64>,
     {
         let failed = |error: DrawingAreaErrorKind<B::ErrorType>| anyhow!("{error}");
         area.fill(&WHITE).map_err(failed)?;
@@ -233,7 +245,7 @@ impl Plot {
             .margin(12)
             .x_label_area_size(44)
             .y_label_area_size(64)
-            .build_cartesian_2d(across, 0.0..high)
+            .build_cartesian_2d(across, up)
             .map_err(failed)?;
         chart
             .configure_mesh()

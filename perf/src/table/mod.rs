@@ -67,6 +67,9 @@ pub struct Arguments {
     json: bool,
 }
 
+/// The most bindings that a table holds.
+const MOST: u32 = 1 << 24;
+
 /// A number with `k` or `M` behind it.
 fn bindings(text: &str) -> Result<u32, String> {
     let (digits, factor) = match text.strip_suffix(['k', 'M']) {
@@ -77,8 +80,8 @@ fn bindings(text: &str) -> Result<u32, String> {
     let number = digits.parse::<u32>().ok();
     let number = number.and_then(|number| number.checked_mul(factor));
     number
-        .filter(|number| (1..=16_000_000).contains(number))
-        .ok_or_else(|| "a number from 1 to 16M is needed".to_owned())
+        .filter(|number| (1..=MOST).contains(number))
+        .ok_or_else(|| format!("a number from 1 to {MOST} is needed"))
 }
 
 /// Octets of DPDK's memory for a table of `bindings`: its buckets, keys and free list, each
@@ -201,4 +204,24 @@ fn measure_size(arguments: &Arguments, eal: &Eal, bindings: u32) -> Result<Size>
         pages: OnPages::new(&memory),
         rte_hash_entries: entries,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_go_up_to_what_a_table_holds() {
+        for (text, number) in [
+            ("1", 1),
+            ("10k", 10_000),
+            ("16M", 16_000_000),
+            ("16777216", MOST),
+        ] {
+            assert_eq!(bindings(text), Ok(number), "{text}");
+        }
+        for text in ["0", "16777217", "17M", "9999999M", "k", "1.5k", "-1", ""] {
+            assert!(bindings(text).is_err(), "{text}");
+        }
+    }
 }

@@ -35,7 +35,7 @@ const SPARE: u32 = 4096;
 #[derive(Args)]
 pub struct Arguments {
     /// Bindings; all of them get packets, and are moved
-    #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(1..=16_000_000))]
+    #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(1..=1 << 24))]
     bindings: u32,
     /// Tunnels that the bindings share [default: as many as bindings, up to 1024]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1 << 24))]
