@@ -6,7 +6,7 @@ use crate::rewrite::{header_mut, shift, write};
 use crate::verdict::{Drop, Reply};
 use packet::{Buf, NoRoom};
 use std::net::Ipv6Addr;
-use wire::icmpv6::{self, code, EchoHeader, ErrorMessage, MAX_ERROR_LEN};
+use wire::icmpv6::{self, code, kind, EchoHeader, ErrorMessage, MAX_ERROR_LEN};
 use wire::ipv6::{next_header, Header, HEADER_LEN};
 use zerocopy::network_endian::U16;
 use zerocopy::FromBytes;
@@ -162,6 +162,6 @@ pub(crate) fn echo_reply<B: Buf>(buf: &mut B, at: usize, icmp: usize) -> Result<
     *header_mut(buf, 0).ok_or(NoRoom)? = reply;
     let message = buf.data_mut().get_mut(HEADER_LEN..).ok_or(NoRoom)?;
     let (echo, _) = EchoHeader::mut_from_prefix(message).map_err(|_| NoRoom)?;
-    echo.make_reply();
+    echo.turn_into(kind::ECHO_REPLY);
     Ok(())
 }

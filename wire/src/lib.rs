@@ -20,6 +20,7 @@ pub mod dhcpv4;
 pub mod dhcpv6;
 pub mod ether;
 pub mod gre;
+pub mod icmp;
 pub mod icmpv4;
 pub mod icmpv6;
 pub mod ipv4;

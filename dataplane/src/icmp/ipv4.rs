@@ -6,7 +6,7 @@ use crate::rewrite::{ipv4_mut, shift, write};
 use crate::verdict::Reply;
 use packet::{Buf, NoRoom};
 use std::net::Ipv4Addr;
-use wire::icmpv4::{code, EchoHeader, ErrorMessage, HEADER_LEN as ICMP_LEN, MAX_ERROR_LEN};
+use wire::icmpv4::{code, kind, EchoHeader, ErrorMessage, HEADER_LEN as ICMP_LEN, MAX_ERROR_LEN};
 use wire::icmpv6;
 use wire::ipv4::{protocol, Header, HEADER_LEN};
 use zerocopy::FromBytes;
@@ -69,6 +69,6 @@ pub(crate) fn echo_reply<B: Buf>(buf: &mut B, at: usize, icmp: usize) -> Result<
     *ipv4_mut(buf, 0).ok_or(NoRoom)? = reply;
     let message = buf.data_mut().get_mut(HEADER_LEN..).ok_or(NoRoom)?;
     let (echo, _) = EchoHeader::mut_from_prefix(message).map_err(|_| NoRoom)?;
-    echo.make_reply();
+    echo.turn_into(kind::ECHO_REPLY);
     Ok(())
 }

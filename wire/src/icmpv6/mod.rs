@@ -3,17 +3,12 @@
 
 mod error;
 
+pub use crate::icmp::{EchoHeader, Error, Header, HEADER_LEN};
 pub use error::{may_send_error, ErrorMessage, MAX_ERROR_LEN};
 
-use crate::checksum;
 use crate::ipv6::next_header;
-use crate::names::error_names;
+use crate::{checksum, icmp};
 use std::net::Ipv6Addr;
-use zerocopy::byteorder::network_endian::U16;
-use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
-
-/// Octets of the header that all messages share, with the first word of their body.
-pub const HEADER_LEN: usize = 8;
 
 /// Message types. Below 128 they are errors.
 pub mod kind {
@@ -73,78 +68,8 @@ pub mod code {
     pub const INCOMPLETE_HEADER_CHAIN: u8 = 3;
 }
 
-/// The first eight octets of every message, as they lie in the packet.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned,
-)]
-#[repr(C)]
-pub struct Header {
-    /// Message type.
-    pub kind: u8,
-    /// Code.
-    pub code: u8,
-    /// Checksum over pseudo-header and message.
-    pub checksum: U16,
-    /// The first word of the body, whose meaning is the type's.
-    pub word: [u8; 4],
-}
-
-/// The header of an echo message, as it lies in the packet.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned,
-)]
-#[repr(C)]
-pub struct EchoHeader {
-    /// 128 request, 129 reply.
-    pub kind: u8,
-    /// Code, 0.
-    pub code: u8,
-    /// Checksum over pseudo-header and message.
-    pub checksum: U16,
-    /// Identifier.
-    pub identifier: U16,
-    /// Sequence number.
-    pub sequence: U16,
-}
-
-impl EchoHeader {
-    /// Turns a request into its reply in place. The checksum stays right when source and destination
-    /// address change places and stays wrong when it was.
-    #[inline]
-    pub fn make_reply(&mut self) {
-        let old = u16::from_be_bytes([self.kind, self.code]);
-        let new = u16::from_be_bytes([kind::ECHO_REPLY, self.code]);
-        self.kind = kind::ECHO_REPLY;
-        self.checksum = U16::new(checksum::update(self.checksum.get(), old, new));
-    }
-}
-
 /// A message taken apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Packet<'a> {
-    /// An error and as much of the packet that caused it as came along.
-    Error(ErrorMessage, &'a [u8]),
-    /// An echo request or reply and its data.
-    Echo(&'a EchoHeader, &'a [u8]),
-    /// Any other message: its header and what follows.
-    Other(&'a Header, &'a [u8]),
-}
-
-/// Why bytes are not an ICMPv6 message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Error {
-    /// Fewer than eight octets.
-    #[error("shorter than an ICMPv6 header")]
-    Truncated,
-    /// The checksum does not match.
-    #[error("ICMPv6 checksum is wrong")]
-    Checksum,
-}
-
-error_names!(Error {
-    Error::Truncated => "truncated",
-    Error::Checksum => "checksum",
-});
+pub type Packet<'a> = icmp::Packet<'a, ErrorMessage>;
 
 impl<'a> Packet<'a> {
     /// Takes a message apart. `bytes` start at the type octet and end with the packet, the addresses
@@ -154,30 +79,21 @@ impl<'a> Packet<'a> {
     ///
     /// See [`Error`].
     pub fn parse(source: Ipv6Addr, destination: Ipv6Addr, bytes: &'a [u8]) -> Result<Self, Error> {
-        let (header, body) = Header::ref_from_prefix(bytes).map_err(|_| Error::Truncated)?;
         let sum = checksum::pseudo_header_v6(
             &source.octets(),
             &destination.octets(),
             u32::try_from(bytes.len()).unwrap_or(u32::MAX),
             next_header::ICMPV6,
         );
-        if !checksum::verifies(checksum::add(sum, bytes)) {
-            return Err(Error::Checksum);
-        }
-        if matches!(header.kind, kind::ECHO_REQUEST | kind::ECHO_REPLY) {
-            let (echo, data) = EchoHeader::ref_from_prefix(bytes).map_err(|_| Error::Truncated)?;
-            return Ok(Self::Echo(echo, data));
-        }
-        Ok(match ErrorMessage::from_header(header) {
-            Some(error) => Self::Error(error, body),
-            None => Self::Other(header, body),
-        })
+        let echo = [kind::ECHO_REQUEST, kind::ECHO_REPLY];
+        Self::take_apart(bytes, sum, echo, ErrorMessage::from_header)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use zerocopy::FromBytes;
 
     const A: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0xa);
     const B: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0xb);
@@ -194,7 +110,7 @@ mod tests {
         assert_eq!(data, b"ping");
         let mut reply = REQUEST;
         let (header, _) = EchoHeader::mut_from_prefix(&mut reply).unwrap();
-        header.make_reply();
+        header.turn_into(kind::ECHO_REPLY);
         assert_eq!(reply[..4], [129, 0, 0x32, 0x26]);
         assert!(matches!(
             Packet::parse(B, A, &reply),
