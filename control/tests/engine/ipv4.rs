@@ -21,7 +21,7 @@ pub const DUAL: MacAddr = MacAddr([2, 0, 0, 0, 0, 1]);
 const FOUR: MacAddr = MacAddr([2, 0, 0, 0, 0, 2]);
 const SIX: MacAddr = MacAddr([2, 0, 0, 0, 0, 3]);
 
-const ROUTER: Ipv4Addr = Ipv4Addr::new(10, 1, 0, 1);
+pub const ROUTER: Ipv4Addr = Ipv4Addr::new(10, 1, 0, 1);
 const FIXED: Ipv4Addr = Ipv4Addr::new(10, 1, 0, 77);
 const SERVER: Ipv4Addr = Ipv4Addr::new(169, 254, 0, 1);
 const CORRESPONDENT: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 10);

@@ -1,11 +1,13 @@
-//! Revocations that are wrong, sent as octets to whole gateways, and the octets of their answers. The
-//! octets are put together here from the figures of RFC 5846, and not by the codec that the gateways use.
+//! What is wrong, sent as octets to whole gateways, and the octets of their answers: every status of
+//! RFC 5846, and those of RFC 5213 and RFC 5844 about who may have what. The octets are put together
+//! here from the figures of the RFCs, and not by the codec that the gateways use.
 
 use crate::bytes::{frame, ip, packet, Seen};
-use crate::ipv4::{domain, lease, DUAL};
-use crate::story::{bindings, CORE, LMA, MAG1};
+use crate::ipv4::{domain, lease, DUAL, ROUTER};
+use crate::story::{bindings, domain_with_policies, CORE, LMA, MAG1};
 use crate::world::{port_mac, World};
 use std::net::Ipv4Addr;
+use std::time::Duration;
 use wire::checksum;
 use wire::ipv6::next_header;
 
@@ -66,6 +68,8 @@ fn heard(world: &mut World, node: usize, kind: u8) -> Vec<Vec<u8>> {
     } else {
         MAG_ADDRESS
     });
+    // Its way there may have to be found.
+    world.pass(Duration::from_millis(50));
     let sent = world.hear(CORE).into_iter().filter(|seen| {
         let mobility = seen.kind == next_header::MOBILITY;
         mobility && seen.source == from && seen.payload[2] == kind
@@ -167,6 +171,25 @@ fn every_status_of_a_revocation_is_answered_in_octets() {
     assert_eq!(world.nodes[MAG1].engine.writer().bindings_len(), 0);
 }
 
+#[test]
+fn who_takes_no_revocations_says_so_in_octets() {
+    for (line, code, status) in [
+        ("accept = false", (1, P), 135),
+        ("accept_global = false", (128, G), 130),
+    ] {
+        let mut world = domain_with_policies(
+            |config| format!("{config}\n[lma.revocation]\n{line}\n"),
+            "mags = [\"2001:db8:c::11\"]\nserve_unlisted = true\n",
+            |config| format!("{config}\n[mag.revocation]\n{line}\n"),
+            "",
+        );
+        for node in [LMA, MAG1] {
+            let answer = indicate(&mut world, node, code, &[who(HOST)]);
+            assert_eq!(answer, (status, code.1), "{line}");
+        }
+    }
+}
+
 /// The V bit, from octets to the tables of both ends: the address goes, the prefix stays.
 #[test]
 fn an_address_alone_is_revoked_at_each_end() {
@@ -188,4 +211,90 @@ fn an_address_alone_is_revoked_at_each_end() {
             (1, None)
         );
     }
+}
+
+/// Sends an update in the name of MAG1; returns the status of its acknowledgement and that of its
+/// option about IPv4.
+fn update(world: &mut World, options: &[Vec<u8>]) -> (u8, Option<u8>) {
+    let wall = world.now().wall;
+    let stamp = wall.as_secs() << 16 | u64::from(wall.subsec_millis() * 65_536 / 1_000);
+    // Sequence number, A and P, lifetime.
+    let fixed = [0, 9, 0x82, 0, 0, 100];
+    let usual = [
+        option(23, &[0, 1]),
+        option(24, &[0, 4]),
+        option(27, &stamp.to_be_bytes()),
+    ];
+    let rest = [&fixed, &options.concat()[..], &usual.concat()[..]].concat();
+    tell(world, LMA, 5, &rest);
+    let answers = heard(world, LMA, 6);
+    let [answer] = &answers[..] else {
+        panic!("not one acknowledgement: {answers:?}");
+    };
+    let mut left = &answer[12..];
+    let mut reply = None;
+    while let [kind, more @ ..] = left {
+        left = more;
+        if let (1.., [length, more @ ..]) = (*kind, more) {
+            let (data, more) = more.split_at(usize::from(*length));
+            left = more;
+            reply = reply.or((*kind == 37).then(|| data[0]));
+        }
+    }
+    (answer[6], reply)
+}
+
+#[test]
+fn who_may_have_what_is_answered_in_octets() {
+    let any = || request([0, 0, 0, 0], 0);
+    let asks = || option(22, &[0; 18]);
+    let domain = |networks: &'static str| {
+        domain_with_policies(
+            move |config| {
+                config.replace("pools =", &format!("ipv4_networks = {networks}\npools ="))
+            },
+            "mags = [\"2001:db8:c::11\"]\n\
+             [[host]]\nidentifier = \"dual@example.net\"\n\
+             [[host]]\nidentifier = \"four@example.net\"\nipv6 = false\n\
+             [[host]]\nidentifier = \"six@example.net\"\nipv4 = false\n\
+             [[host]]\nidentifier = \"off@example.net\"\nproxy_registration = false\n",
+            |config| config,
+            "",
+        )
+    };
+    let mut world = domain("[{ prefix = \"10.1.0.0/16\" }]");
+    let four = || who("four@example.net");
+    for (expected, options) in [
+        ((152, None), vec![who("off@example.net"), asks()]),
+        ((153, None), vec![who("nobody@example.net"), asks()]),
+        ((155, None), vec![who(HOST), prefix("2001:db8:ffff::")]),
+        ((158, None), vec![who(HOST)]),
+        ((160, Some(128)), vec![asks(), any()]),
+        (
+            (170, Some(129)),
+            vec![who("six@example.net"), asks(), any()],
+        ),
+        ((171, Some(130)), vec![four(), request([10, 2, 0, 9], 16)]),
+        ((171, Some(130)), vec![four(), request([10, 1, 0, 9], 24)]),
+        ((171, Some(131)), vec![four(), request([224, 0, 0, 5], 16)]),
+        ((171, Some(131)), vec![four(), request(ROUTER, 16)]),
+        ((171, Some(131)), vec![four(), request([10, 1, 0, 9], 63)]),
+        ((172, Some(128)), vec![four(), asks(), any()]),
+        ((173, Some(128)), vec![who(HOST), asks(), any(), any()]),
+        // Whoever gets one keeps it from others.
+        ((0, Some(0)), vec![four(), request([10, 1, 0, 9], 16)]),
+        (
+            (171, Some(129)),
+            vec![who(HOST), asks(), request([10, 1, 0, 9], 16)],
+        ),
+    ] {
+        assert_eq!(update(&mut world, &options), expected, "{options:?}");
+    }
+    let mut world = domain("[{ prefix = \"10.1.0.0/16\", dynamic = false }]");
+    assert_eq!(update(&mut world, &[four(), any()]), (171, Some(132)));
+    // One address is all that a network of four has beside its router.
+    let mut world = domain("[{ prefix = \"10.1.0.0/30\" }]");
+    assert_eq!(update(&mut world, &[four(), any()]), (0, Some(0)));
+    let none = [who(HOST), asks(), any()];
+    assert_eq!(update(&mut world, &none), (130, Some(128)));
 }
