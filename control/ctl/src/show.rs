@@ -426,10 +426,11 @@ fn peers(peers: &[Peer], width: Option<usize>) -> String {
 fn bindings(bindings: &[Binding], width: Option<usize>) -> String {
     let mut table = Table::new(&[
         "~identifier",
+        "kind",
         "state",
         "prefix",
         "ipv4",
-        "proxy-coa",
+        "care-of",
         ">left",
         ">up",
         ">down",
@@ -438,13 +439,14 @@ fn bindings(bindings: &[Binding], width: Option<usize>) -> String {
     for binding in bindings {
         table.row([
             binding.identifier.clone(),
+            binding.kind.clone(),
             binding.state.clone(),
             first(&binding.prefixes),
             of_domain(
                 binding.ipv4_home_address.as_ref(),
                 binding.domain.as_deref(),
             ),
-            binding.proxy_care_of_address.to_string(),
+            binding.care_of_address.to_string(),
             duration(binding.remaining_secs),
             traffic(&binding.up),
             traffic(&binding.down),

@@ -17,6 +17,7 @@
 use crate::domain::DomainName;
 use crate::effect::{Encapsulation, Ipv4Service, LogicalRouter};
 use crate::event::HostLink;
+use crate::lma::BindingKind;
 use crate::mag::VisitorAddress;
 use crate::policy::Profile;
 use serde::{Deserialize, Serialize};
@@ -150,6 +151,9 @@ pub struct PreviousRecord {
 pub struct BindingRecord {
     /// Number of the mobility session.
     pub session: u64,
+    /// Who registered it.
+    #[serde(default, skip_serializing_if = "BindingKind::is_proxy")]
+    pub kind: BindingKind,
     /// The mobile node.
     pub mn_identifier: MnIdentifier,
     /// Its home network prefixes, sorted.
@@ -166,7 +170,7 @@ pub struct BindingRecord {
     /// The domain that it is of, if it is of one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub domain: Option<DomainName>,
-    /// Proxy care-of address.
+    /// Care-of address; of a proxy binding, the gateway's.
     pub care_of: Ipv6Addr,
     /// How packets go there.
     #[serde(default, skip_serializing_if = "Encapsulation::is_plain")]

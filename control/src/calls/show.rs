@@ -139,12 +139,17 @@ pub(super) fn bindings(
         let (up, down) = traffic(engine, &prefixes, ipv4);
         types::Binding {
             identifier: view.mn_identifier.to_string(),
+            kind: match view.kind {
+                roles::lma::BindingKind::Proxy => "proxy",
+                roles::lma::BindingKind::Mobile => "mobile",
+            }
+            .to_owned(),
             state: match view.state {
                 roles::lma::BindingState::Active => "active",
                 roles::lma::BindingState::Pending => "pending",
             }
             .to_owned(),
-            proxy_care_of_address: view.care_of,
+            care_of_address: view.care_of,
             link_layer_identifier: view.link_layer_identifier.as_deref().map(hexadecimal),
             access_technology: view.access_technology.0,
             handoff_indicator: view.handoff_indicator.0,

@@ -117,6 +117,9 @@ objects! {
     pub struct Binding {
         /// The host's identity.
         pub identifier: String,
+        /// `proxy`: registered by a MAG (RFC 5213); `mobile`: by the host itself (RFC 6275), which no
+        /// LMA takes yet.
+        pub kind: String,
         /// Its home network prefixes.
         pub prefixes: Vec<HomeNetworkPrefix>,
         /// Prefixes that are delegated to it (RFC 7148).
@@ -127,8 +130,8 @@ objects! {
         pub domain: Option<String>,
         /// `active`, or `pending`: de-registered, MinDelayBeforeBCEDelete not over.
         pub state: String,
-        /// The MAG that serves it.
-        pub proxy_care_of_address: Ipv6Addr,
+        /// Where its packets go: the MAG that serves it, or of a `mobile` binding the host itself.
+        pub care_of_address: Ipv6Addr,
         /// Its link-layer identifier, if the MAG told it.
         pub link_layer_identifier: Option<String>,
         /// Access Technology Type of its attachment.

@@ -20,6 +20,7 @@ mod visitor;
 
 use roles::domain::DomainName;
 use roles::effect::{Encapsulation, GreKeys};
+use roles::lma::BindingKind;
 use roles::store::{BindingRecord, Record};
 use std::net::Ipv6Addr;
 use std::time::Duration;
@@ -46,8 +47,10 @@ mod has {
     pub(super) const TIMESTAMP: u16 = 1 << 9;
     pub(super) const ATTACHED: u16 = 1 << 10;
     pub(super) const PENDING: u16 = 1 << 11;
+    /// By the host itself, and not by a gateway.
+    pub(super) const MOBILE: u16 = 1 << 12;
     /// All that this version knows.
-    pub(super) const KNOWN: u16 = (1 << 12) - 1;
+    pub(super) const KNOWN: u16 = (1 << 13) - 1;
 }
 
 /// Writes a record into `octets`, in the place of what is there.
@@ -110,6 +113,7 @@ fn present(binding: &BindingRecord) -> u16 {
         (binding.timestamp.is_some(), has::TIMESTAMP),
         (binding.attached, has::ATTACHED),
         (binding.pending, has::PENDING),
+        (binding.kind == BindingKind::Mobile, has::MOBILE),
     ];
     let set = flags.iter().filter(|(is, _)| *is);
     set.fold(encapsulation, |all, (_, flag)| all | flag)
@@ -314,6 +318,10 @@ fn read_binding(from: &mut Reader<'_>) -> Option<BindingRecord> {
     };
     Some(BindingRecord {
         session,
+        kind: match is(has::MOBILE) {
+            true => BindingKind::Mobile,
+            false => BindingKind::Proxy,
+        },
         mn_identifier,
         prefixes,
         delegated,

@@ -4,6 +4,7 @@ use parking_lot::{Condvar, Mutex};
 use proptest::prelude::*;
 use roles::effect::{Encapsulation, Learned};
 use roles::event::HostLink;
+use roles::lma::BindingKind;
 use roles::mag::VisitorAddress;
 use roles::policy::Profile;
 use roles::store::{BindingRecord, VisitorRecord};
@@ -39,6 +40,7 @@ fn prefix(number: u64) -> HomeNetworkPrefix {
 
 fn binding(session: u64, sequence: u16) -> Record {
     Record::Binding(BindingRecord {
+        kind: BindingKind::Proxy,
         session,
         mn_identifier: MnIdentifier::Nai(format!("{session}@example.net")),
         delegated: Vec::new(),

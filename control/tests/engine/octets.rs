@@ -3,10 +3,12 @@
 //! here from the figures of the RFCs, and not by the codec that the gateways use.
 
 use crate::bytes::{frame, ip, packet, Seen};
+use crate::configuration::ROUTER_MAC;
+use crate::host::Host;
 use crate::ipv4::{domain, lease, DUAL, ROUTER};
-use crate::story::{bindings, domain_with_policies, CORE, LMA, MAG1};
+use crate::story::{attach, bindings, domain_with_policies, meet, CN, CORE, LMA, MAG1, MN};
 use crate::world::{port_mac, World};
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 use wire::checksum;
 use wire::ipv6::next_header;
@@ -36,6 +38,16 @@ fn request(address: impl Into<Ipv4Addr>, length: u8) -> Vec<u8> {
     )
 }
 
+/// A message with its checksum.
+fn sealed(from: Ipv6Addr, to: Ipv6Addr, message: &[u8]) -> Vec<u8> {
+    let length = message.len() as u32;
+    let sum = checksum::pseudo_header_v6(&from.octets(), &to.octets(), length, 135);
+    let check = checksum::finish(checksum::add(sum, message));
+    let mut message = message.to_vec();
+    message[4..6].copy_from_slice(&check.to_be_bytes());
+    message
+}
+
 /// A message to a node from the other end of the domain's signalling.
 fn tell(world: &mut World, node: usize, kind: u8, rest: &[u8]) {
     let (from, to) = match node {
@@ -50,10 +62,7 @@ fn tell(world: &mut World, node: usize, kind: u8, rest: &[u8]) {
         more => message.extend(option(1, &vec![0; more - 2])),
     }
     message[1] = (message.len() / 8 - 1) as u8;
-    let length = message.len() as u32;
-    let sum = checksum::pseudo_header_v6(&from.octets(), &to.octets(), length, 135);
-    let check = checksum::finish(checksum::add(sum, &message));
-    message[4..6].copy_from_slice(&check.to_be_bytes());
+    let message = sealed(from, to, &message);
     let other = if node == LMA { MAG1 } else { LMA };
     let packet = packet(from, to, next_header::MOBILITY, 64, &message);
     world.hear(CORE);
@@ -297,4 +306,51 @@ fn who_may_have_what_is_answered_in_octets() {
     assert_eq!(update(&mut world, &[four(), any()]), (0, Some(0)));
     let none = [who(HOST), asks(), any()];
     assert_eq!(update(&mut world, &none), (130, Some(128)));
+}
+
+/// A host that runs Mobile IPv6 itself, with a home agent that is none of ours: what it says to that
+/// passes as any packet does, both ways, and is taken by no gateway for its own.
+///
+/// Proves S1-47.
+#[test]
+fn what_a_host_says_to_its_own_home_agent_passes() {
+    let mut world = crate::story::domain();
+    let (mut home_agent, mut mn) = (Host::correspondent(CN), Host::new(MN, 1));
+    meet(&mut world, &mut home_agent);
+    attach(&mut world, &mut mn);
+    let before = bindings(&world);
+    let taken =
+        |world: &World| [LMA, MAG1].map(|node| world.nodes[node].counted("message_received"));
+    let signalled = taken(&world);
+    let (from, to) = (mn.address(), home_agent.address());
+    // An update with A and H, and the acknowledgement of it.
+    let update = sealed(
+        from,
+        to,
+        &[59, 1, 5, 0, 0, 0, 0, 1, 0xc0, 0, 0, 75, 1, 2, 0, 0],
+    );
+    let answer = sealed(
+        to,
+        from,
+        &[59, 1, 6, 0, 0, 0, 0, 0, 0, 1, 0, 75, 1, 2, 0, 0],
+    );
+    let mobility = |seen: &[Seen]| {
+        let seen = seen
+            .iter()
+            .filter(|seen| seen.kind == next_header::MOBILITY);
+        let seen = seen.map(|it| (it.source, it.destination, it.payload.clone()));
+        seen.collect::<Vec<_>>()
+    };
+    mn.send_to(&mut world, ROUTER_MAC, &packet(from, to, 135, 64, &update));
+    assert_eq!(mobility(&home_agent.live(&mut world)), [(from, to, update)]);
+    let down = packet(to, from, 135, 64, &answer);
+    home_agent.send_to(&mut world, port_mac(0, 1), &down);
+    assert_eq!(mobility(&mn.live(&mut world)), [(to, from, answer)]);
+    assert_eq!(taken(&world), signalled);
+    let left = |all: Vec<roles::lma::BindingView>| {
+        let all = all.into_iter();
+        all.map(|it| (it.session, it.prefixes, it.sequence))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(left(bindings(&world)), left(before));
 }

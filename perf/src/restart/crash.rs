@@ -144,9 +144,7 @@ fn compare(gateway: &Gateway, all: &BTreeMap<u64, Last>) -> Result<usize> {
         for binding in page {
             let name = binding["identifier"].as_str().unwrap_or_default();
             let host: u64 = name.split('@').next().unwrap_or_default().parse()?;
-            let care_of = binding["proxy_care_of_address"]
-                .as_str()
-                .unwrap_or_default();
+            let care_of = binding["care_of_address"].as_str().unwrap_or_default();
             let time = binding["timestamp"].as_f64().context("no timestamp")?;
             there.insert(host, (care_of.parse::<Ipv6Addr>()?, time));
         }

@@ -53,7 +53,7 @@ fn a_solicitation_attaches_a_host() -> Result<()> {
     let bindings = list(&domain, "lma", "bindings")?;
     assert_eq!(bindings.len(), 1, "{bindings:?}");
     assert_eq!(bindings[0]["identifier"], "mn1@example.net");
-    assert_eq!(bindings[0]["proxy_care_of_address"], "2001:db8:c::11");
+    assert_eq!(bindings[0]["care_of_address"], "2001:db8:c::11");
     assert_eq!(bindings[0]["state"], "active");
     let visitors = list(&domain, "mag1", "visitors")?;
     assert_eq!(visitors.len(), 1, "{visitors:?}");

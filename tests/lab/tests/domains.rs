@@ -188,7 +188,7 @@ fn the_same_address_in_two_networks_reaches_its_own_from_each() -> Result<()> {
         let bindings = domain.gateway("lma")?.call("bindings", Value::Null)?;
         let all = bindings.as_array().into_iter().flatten();
         let mut of_red = all.filter(|it| it["domain"] == "red");
-        Ok(of_red.any(|it| it["proxy_care_of_address"] == "2001:db8:c::12"))
+        Ok(of_red.any(|it| it["care_of_address"] == "2001:db8:c::12"))
     };
     let end = std::time::Instant::now() + LIMIT;
     while !moved()? {

@@ -55,7 +55,7 @@ fn bindings(domain: &Domain) -> Result<Vec<Binding>> {
             let prefixes = prefixes.map(text).collect();
             (
                 text(&it["link_layer_identifier"]),
-                text(&it["proxy_care_of_address"]),
+                text(&it["care_of_address"]),
                 prefixes,
             )
         })

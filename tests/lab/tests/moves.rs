@@ -49,7 +49,7 @@ fn care_of(domain: &Domain) -> Result<String> {
     let bindings = domain.gateway("lma")?.call("bindings", Value::Null)?;
     let bindings = bindings.as_array().context("not a list")?;
     assert_eq!(bindings.len(), 1, "{bindings:?}");
-    let address = bindings[0]["proxy_care_of_address"].as_str();
+    let address = bindings[0]["care_of_address"].as_str();
     Ok(address.context("no care-of address")?.to_owned())
 }
 

@@ -1,6 +1,6 @@
 //! The binding cache (RFC 5213 section 5.1, RFC 6275 section 9.1).
 
-use super::view::{BindingState, BindingView};
+use super::view::{BindingKind, BindingState, BindingView};
 use super::wait::Held;
 use crate::domain::DomainName;
 use crate::effect::Encapsulation;
@@ -16,6 +16,7 @@ use wire::mh::{AccessTechnology, HandoffIndicator, HomeNetworkPrefix, MnIdentifi
 #[derive(Clone, Debug)]
 pub(super) struct Entry {
     pub(super) session: u64,
+    pub(super) kind: BindingKind,
     pub(super) mn_identifier: MnIdentifier,
     /// Sorted.
     pub(super) prefixes: Vec<HomeNetworkPrefix>,
@@ -88,6 +89,7 @@ impl Entry {
     pub(super) fn view(&self, now: Duration, anchor: Ipv6Addr) -> BindingView {
         BindingView {
             session: self.session,
+            kind: self.kind,
             mn_identifier: self.mn_identifier.clone(),
             prefixes: self.prefixes.clone(),
             delegated_prefixes: self.delegated.clone(),
@@ -141,12 +143,13 @@ impl Cache {
         Some(*entry)
     }
 
-    /// The sessions of a host, by number.
+    /// The sessions that gateways have registered of a host, by number. What the host has registered
+    /// itself is none of theirs: nothing that they say touches it.
     pub(super) fn of<'a>(&'a self, host: &MnIdentifier) -> impl Iterator<Item = &'a Entry> + 'a {
         let hash = self.by_identifier.hash(host);
         let sessions = self.by_identifier.all(hash);
         let entries = sessions.filter_map(|session| self.get(session));
-        let mut its = entries.filter(|it| it.mn_identifier == *host);
+        let mut its = entries.filter(|it| it.kind.is_proxy() && it.mn_identifier == *host);
         // Most have one, and then no memory is asked for.
         let mut first = its.next();
         let mut others: Vec<_> = its.collect();
@@ -175,7 +178,77 @@ impl Cache {
         self.sessions.len()
     }
 
+    /// All that gateways have registered.
+    pub(super) fn proxies(&self) -> impl Iterator<Item = &Entry> {
+        self.iter().filter(|entry| entry.kind.is_proxy())
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = &Entry> {
         self.sessions.values().map(Box::as_ref)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OWN: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 1, 0, 0, 0, 0, 7);
+
+    fn entry(session: u64, kind: BindingKind, prefix: HomeNetworkPrefix) -> Entry {
+        Entry {
+            session,
+            kind,
+            mn_identifier: MnIdentifier::Nai("mn@example.net".to_owned()),
+            prefixes: vec![prefix],
+            delegated: Vec::new(),
+            home_addresses: Vec::new(),
+            domain: None,
+            ipv4: None,
+            care_of: OWN,
+            encapsulation: Encapsulation::Plain,
+            link_layer: None,
+            access_technology: AccessTechnology(4),
+            handoff: HandoffIndicator::UNKNOWN,
+            attached: true,
+            link_local: Ipv6Addr::UNSPECIFIED,
+            sequence: 1,
+            timestamp: None,
+            state: BindingState::Active,
+            deadline: Duration::ZERO,
+            accepted: Duration::ZERO,
+            held: None,
+            revoking: None,
+        }
+    }
+
+    /// A host may be behind a gateway and have registered itself: neither is found as the other.
+    ///
+    /// Proves S1-17.
+    #[test]
+    fn bindings_of_both_kinds_stand_side_by_side_and_are_told_apart() {
+        let home = |address: Ipv6Addr, length| HomeNetworkPrefix::new(address, length).unwrap();
+        let (alone, link) = (
+            home(OWN, 128),
+            home(Ipv6Addr::new(0x2001, 0xdb8, 2, 0, 0, 0, 0, 0), 64),
+        );
+        let mut cache = Cache::default();
+        cache.insert(entry(1, BindingKind::Mobile, alone));
+        cache.insert(entry(2, BindingKind::Proxy, link));
+        let host = entry(3, BindingKind::Proxy, link).mn_identifier;
+        let sessions = |cache: &Cache| cache.of(&host).map(|it| it.session).collect::<Vec<_>>();
+        assert_eq!(sessions(&cache), [2]);
+        assert_eq!(
+            cache.proxies().map(|it| it.session).collect::<Vec<_>>(),
+            [2]
+        );
+        assert_eq!(cache.holder(&host, BoundPrefix::V6(link)), Some(2));
+        assert_eq!(cache.holder(&host, BoundPrefix::V6(alone)), None);
+        let views = cache.iter().map(|it| it.view(Duration::ZERO, OWN));
+        let kinds: Vec<_> = views.map(|view| (view.session, view.kind)).collect();
+        assert_eq!(kinds, [(1, BindingKind::Mobile), (2, BindingKind::Proxy)]);
+        // Each ends without the other.
+        assert!(cache.remove(2).is_some());
+        assert_eq!((sessions(&cache), cache.len()), (vec![], 1));
+        assert_eq!(cache.get(1).map(|it| it.kind), Some(BindingKind::Mobile));
     }
 }

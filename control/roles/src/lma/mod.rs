@@ -74,7 +74,7 @@ mod wait;
 
 pub use config::{DomainConfig, GrePolicy, Ipv4Network, LmaConfig};
 pub use counters::LmaCounter;
-pub use view::{BindingState, BindingView};
+pub use view::{BindingKind, BindingState, BindingView};
 
 use crate::counters::{CounterView, Counters};
 use crate::effect::{Effect, Notice};

@@ -42,7 +42,7 @@ impl Lma {
     }
 
     fn put_turns(&mut self, peer: Ipv6Addr, fate: Fate, effects: &mut Vec<Effect>) {
-        let theirs = self.cache.iter().filter(|entry| entry.care_of == peer);
+        let theirs = self.cache.proxies().filter(|entry| entry.care_of == peer);
         let sessions = theirs.map(|entry| entry.session);
         self.turns.put(peer, fate, sessions, effects);
     }

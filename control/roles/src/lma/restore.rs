@@ -3,7 +3,7 @@
 use super::cache::Entry;
 use super::counters::LmaCounter;
 use super::domains::uplink_key;
-use super::view::BindingState;
+use super::view::{BindingKind, BindingState};
 use super::Lma;
 use crate::effect::{Effect, Path};
 use crate::event::Timer;
@@ -65,7 +65,8 @@ impl Lma {
                 true => LmaCounter::BindingsDeleted,
                 false => LmaCounter::BindingsExpired,
             })
-        } else if !self.may_be_bound(&entry) {
+        } else if entry.kind == BindingKind::Mobile || !self.may_be_bound(&entry) {
+            // Nobody here takes registrations by hosts themselves.
             Some(LmaCounter::BindingsWithdrawn)
         } else if bound.is_empty()
             || entry.prefixes.iter().any(|&prefix| is_taken(prefix))
@@ -124,6 +125,7 @@ impl Entry {
     fn record(&self, now: Now) -> BindingRecord {
         BindingRecord {
             session: self.session,
+            kind: self.kind,
             mn_identifier: self.mn_identifier.clone(),
             prefixes: self.prefixes.clone(),
             delegated: self.delegated.clone(),
@@ -147,6 +149,7 @@ impl Entry {
     fn restored(record: &BindingRecord, now: Duration, deadline: Duration) -> Self {
         Self {
             session: record.session,
+            kind: record.kind,
             mn_identifier: record.mn_identifier.clone(),
             prefixes: record.prefixes.clone(),
             delegated: record.delegated.clone(),

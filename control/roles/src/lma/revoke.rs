@@ -123,7 +123,7 @@ impl Lma {
             RevocationScope::Realm { realm } => {
                 let group = MnIdentifier::Nai(format!("@{realm}"));
                 let of_realm = |entry: &&Entry| belongs(&entry.mn_identifier, &group);
-                let entries = self.cache.iter().filter(of_realm);
+                let entries = self.cache.proxies().filter(of_realm);
                 let shared = entries
                     .map(|entry| (entry.care_of, entry.session))
                     .collect();
@@ -134,12 +134,15 @@ impl Lma {
                 }
             }
             RevocationScope::Peer { address } => {
-                let of_peer = self.cache.iter().filter(|entry| entry.care_of == *address);
+                let of_peer = self
+                    .cache
+                    .proxies()
+                    .filter(|entry| entry.care_of == *address);
                 let sessions = of_peer.map(|entry| entry.session).collect();
                 self.revoke_peer(now, *address, sessions, effects);
             }
             RevocationScope::All => {
-                let entries = self.cache.iter();
+                let entries = self.cache.proxies();
                 let shared = entries
                     .map(|entry| (entry.care_of, entry.session))
                     .collect();
@@ -269,7 +272,10 @@ impl Lma {
             if indication.trigger != RevocationTrigger::PER_PEER {
                 return Err(RevocationStatus::FUNCTION_NOT_SUPPORTED);
             }
-            let theirs = self.cache.iter().filter(|entry| entry.care_of == care_of);
+            let theirs = self
+                .cache
+                .proxies()
+                .filter(|entry| entry.care_of == care_of);
             let sessions: Vec<u64> = theirs.map(|entry| entry.session).collect();
             if care_of != from && !self.admission.knows_mag(care_of) || sessions.is_empty() {
                 return Err(RevocationStatus::NO_BINDING);

@@ -6,7 +6,7 @@ use super::domains::uplink_key;
 use super::lookup::{find, Lookup};
 use super::request::{Order, Received, Request};
 use super::revoke::Former;
-use super::view::BindingState;
+use super::view::{BindingKind, BindingState};
 use super::Lma;
 use crate::effect::{Effect, Notice, Path, TunnelEnds};
 use crate::event::Timer;
@@ -141,6 +141,7 @@ impl Lma {
         }
         self.cache.insert(Entry {
             session,
+            kind: BindingKind::Proxy,
             mn_identifier: request.mn_identifier.clone(),
             prefixes,
             delegated: Vec::new(),

@@ -1,7 +1,7 @@
 //! The binding cache as an operator sees it.
 
 use crate::domain::DomainName;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 use wire::mh::{AccessTechnology, HandoffIndicator, HomeNetworkPrefix, MnIdentifier, NtpTime};
@@ -16,11 +16,31 @@ pub enum BindingState {
     Pending,
 }
 
+/// Who registered a binding, and so what its care-of address is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BindingKind {
+    /// A gateway, for a host on its link (RFC 5213): the care-of address is the gateway's.
+    #[default]
+    Proxy,
+    /// The host itself, by Mobile IPv6 (RFC 6275): the care-of address is its own.
+    Mobile,
+}
+
+impl BindingKind {
+    /// Whether it stands in records without being said.
+    pub(crate) const fn is_proxy(&self) -> bool {
+        matches!(self, Self::Proxy)
+    }
+}
+
 /// One binding cache entry (RFC 5213 section 5.1).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct BindingView {
     /// Number of the mobility session; never used again.
     pub session: u64,
+    /// Who registered it.
+    pub kind: BindingKind,
     /// The mobile node.
     pub mn_identifier: MnIdentifier,
     /// Its home network prefixes.
@@ -31,7 +51,7 @@ pub struct BindingView {
     pub ipv4_home_address: Option<Ipv4Addr>,
     /// The domain that it is of, if it is of one.
     pub domain: Option<DomainName>,
-    /// Proxy care-of address: the far end of the tunnel.
+    /// Care-of address: the far end of the tunnel; of a proxy binding, the gateway's.
     pub care_of: Ipv6Addr,
     /// Our end of the tunnel.
     pub anchor: Ipv6Addr,

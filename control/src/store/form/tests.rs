@@ -4,6 +4,7 @@ use super::*;
 use proptest::prelude::*;
 use roles::effect::{Ipv4Service, Learned};
 use roles::event::HostLink;
+use roles::lma::BindingKind;
 use roles::mag::VisitorAddress;
 use roles::policy::{Ipv4HomeAddress, Profile};
 use roles::store::VisitorRecord;
@@ -48,12 +49,13 @@ prop_compose! {
         numbers in any::<(u64, u128, u32, u16, u8, u8)>(),
         link_layer in prop::option::of(prop::collection::vec(any::<u8>(), 0..20)),
         encapsulation in encapsulation(),
-        has in any::<[bool; 6]>(),
+        has in any::<[bool; 7]>(),
         ends in any::<Duration>(),
     ) -> BindingRecord {
         let (session, address, ipv4, sequence, access_technology, handoff) = numbers;
         BindingRecord {
             session,
+            kind: if has[6] { BindingKind::Mobile } else { BindingKind::Proxy },
             mn_identifier: mn_identifier.clone(),
             prefixes: prefixes(counts[0]),
             delegated: prefixes(counts[1]),
