@@ -4,7 +4,8 @@ use clap::{ArgGroup, Args, Parser, Subcommand};
 use clap_complete::Shell;
 use control::rpc::{
     AttachParams, CaptureParams, DeleteParams, DetachParams, FilterWords, ModeParams, PageParams,
-    Request, RevokeParams, StopParams, TalkersParams, TraceParams, DEFAULT_SOCKET, LONGEST_PAGE,
+    RegisterParams, Request, RevokeParams, StopParams, TalkersParams, TraceParams, DEFAULT_SOCKET,
+    LONGEST_PAGE,
 };
 use std::net::Ipv6Addr;
 use std::path::PathBuf;
@@ -86,6 +87,21 @@ pub enum Command {
     },
     /// End bindings and tell the peers that share them: those of a host, of a realm, of a peer, or all.
     Revoke(Revoke),
+    /// LMA: register a host's own binding, beside what gateways register.
+    Register {
+        /// Identifier of the host.
+        identifier: String,
+        /// Its home address.
+        home_address: Ipv6Addr,
+        /// Its care-of address: where its packets go.
+        care_of_address: Ipv6Addr,
+        /// Seconds that it lasts; 0 ends it.
+        #[arg(short, long, value_name = "SECONDS", default_value_t = 300)]
+        lifetime: u32,
+        /// Sequence number of the host's update; the one behind the last when absent.
+        #[arg(short, long)]
+        sequence: Option<u16>,
+    },
     /// Read the policy file and the routes again.
     Reload,
     /// Show what happens, as it happens, until interrupted.
@@ -272,6 +288,19 @@ impl Command {
                 trigger: which.trigger.clone(),
                 peer: which.peer,
                 all: which.all.then_some(true),
+            }),
+            Self::Register {
+                identifier,
+                home_address,
+                care_of_address,
+                lifetime,
+                sequence,
+            } => Request::Register(RegisterParams {
+                identifier: identifier.clone(),
+                home_address: *home_address,
+                care_of_address: *care_of_address,
+                lifetime_secs: *lifetime,
+                sequence: *sequence,
             }),
             Self::Reload => Request::Reload,
             Self::Subscribe => Request::Subscribe,

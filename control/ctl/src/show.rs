@@ -3,8 +3,8 @@
 use crate::domain;
 use crate::table::Table;
 use control::rpc::types::{
-    Aaa, Accepted, Binding, Counters, Neighbour, Peer, Port, Reloaded, Revoked, Route, Status,
-    Talker, Traffic, Vector, Visitor, Worker,
+    Aaa, Accepted, Binding, Counters, Neighbour, Peer, Port, Registered, Reloaded, Revoked, Route,
+    Status, Talker, Traffic, Vector, Visitor, Worker,
 };
 use control::rpc::Reply;
 use std::fmt::{Display, Write};
@@ -29,6 +29,7 @@ pub fn reply(reply: &Reply, width: Option<usize>, all: bool) -> String {
         Reply::Detach(it) => accepted("detaching", it),
         Reply::Delete(it) => accepted("deleting", it),
         Reply::Revoke(it) => revoked(it),
+        Reply::Register(it) => registered(it),
         Reply::Reload(it) => reloaded(it),
         Reply::Subscribe(it) => format!("subscribed to {}\n", it.name),
         Reply::Trace(it) | Reply::Capture(it) => format!("session {}\n", it.session),
@@ -111,6 +112,16 @@ fn revoked(revoked: &Revoked) -> String {
         revoked.messages,
         plural(revoked.messages)
     )
+}
+
+fn registered(it: &Registered) -> String {
+    match it.lifetime_secs {
+        0 => format!("the binding of {} has ended\n", it.home_address),
+        left => format!(
+            "{} is registered for {left} s, sequence number {}\n",
+            it.home_address, it.sequence
+        ),
+    }
 }
 
 fn reloaded(reloaded: &Reloaded) -> String {

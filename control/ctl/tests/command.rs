@@ -263,6 +263,26 @@ fn what_is_to_be_done_reaches_the_gateway() {
             "revoked 300 sessions, told by 1 message; ",
         ),
         (
+            &[
+                "register",
+                "mn1@example.net",
+                "2001:db8:1::7",
+                "2001:db8:f::7",
+            ],
+            "2001:db8:1::7 is registered for 300 s, sequence number 7\n",
+        ),
+        (
+            &[
+                "register",
+                "mn1",
+                "2001:db8:1::7",
+                "2001:db8:f::7",
+                "-l",
+                "0",
+            ],
+            "the binding of 2001:db8:1::7 has ended\n",
+        ),
+        (
             &["reload"],
             "reloaded: 2 hosts, 1 routes\nnot taken, for it takes a restart: workers.cores, port\n",
         ),

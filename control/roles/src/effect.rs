@@ -397,6 +397,17 @@ pub enum Notice {
         /// The outcome.
         status: Status,
     },
+    /// LMA: a registration by a host itself was answered.
+    HomeRegistrationAnswered {
+        /// Whose.
+        mn_identifier: MnIdentifier,
+        /// Its home address.
+        home_address: Ipv6Addr,
+        /// Its care-of address.
+        from: Ipv6Addr,
+        /// The outcome.
+        status: Status,
+    },
     /// MAAR: a prefix of ours is routed to its host on our link, without a tunnel.
     ServedHere {
         /// Whose.

@@ -1,6 +1,7 @@
 //! What can happen to a role.
 
 use crate::cmd::{CmdMode, MaarPeer};
+use crate::lma::HomeRegistration;
 use crate::maar::Neighbour;
 use crate::policy::{LmaPolicy, Profile};
 use crate::store::Record;
@@ -46,6 +47,11 @@ pub enum Event {
         update: BindingUpdate,
         /// What it is to be answered with (RFC 4285 sections 5.3 and 6).
         status: Status,
+    },
+    /// LMA: a host registers itself, by signalling that somebody else has taken (RFC 6275 section 10.3.1).
+    HomeRegistration {
+        /// What it says.
+        registration: HomeRegistration,
     },
     /// A host showed itself on an access link.
     HostSeen {

@@ -12,8 +12,11 @@
 //!                    └─────────────── oldest first ────────────────┘ fresh, or too much to remember
 //! ```
 
+mod homes;
+
 use crate::keyed::Keyed;
 use crate::several::Several;
+use homes::Homes;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv6Addr;
@@ -163,6 +166,7 @@ pub(crate) struct Prefixes {
     /// Released prefixes that are kept for their former holders, at most.
     remember: usize,
     held: Keyed<HomeNetworkPrefix, MnIdentifier>,
+    homes: Homes,
     released: Keyed<HomeNetworkPrefix, Released>,
     /// The released ones by age.
     oldest: BTreeMap<u64, HomeNetworkPrefix>,
@@ -199,6 +203,7 @@ impl Prefixes {
             pools,
             remember,
             held: Keyed::default(),
+            homes: Homes::new(),
             released: Keyed::default(),
             oldest: BTreeMap::new(),
             former: Several::default(),
@@ -256,6 +261,7 @@ impl Prefixes {
         self.is_pooled(prefix)
             && !self.is_fixed(prefix)
             && !self.held.contains_key(&prefix)
+            && !self.lodges_another(prefix, host)
             && self
                 .released
                 .get(&prefix)
@@ -267,9 +273,9 @@ impl Prefixes {
         self.held.get(&prefix)
     }
 
-    /// How many prefixes are held.
+    /// How many prefixes are held, home addresses among them.
     pub(crate) fn held(&self) -> usize {
-        self.held.len()
+        self.held.len() + self.homes.len()
     }
 
     /// So many prefixes that an interface of `host` would be given now: what it had before, or else the
@@ -315,8 +321,11 @@ impl Prefixes {
         let fresh = remembers_more.then(|| self.fresh(host, but)).flatten();
         fresh
             .or_else(|| {
-                let usable =
-                    |prefix: &&HomeNetworkPrefix| !but.contains(prefix) && !self.is_fixed(**prefix);
+                let usable = |prefix: &&HomeNetworkPrefix| {
+                    !but.contains(prefix)
+                        && !self.is_fixed(**prefix)
+                        && !self.lodges_another(**prefix, host)
+                };
                 self.oldest.values().find(usable).copied()
             })
             .or_else(|| self.fresh(host, but))
@@ -334,7 +343,7 @@ impl Prefixes {
             let probes = (0..PROBES).map(|probe| start.wrapping_add(probe) % pool.size());
             let mut near = probes.map(|index| pool.nth(index));
             let is_new =
-                |prefix: &HomeNetworkPrefix| self.is_fresh(*prefix) && !but.contains(prefix);
+                |prefix: &HomeNetworkPrefix| self.is_fresh(*prefix, host) && !but.contains(prefix);
             if let Some(prefix) = near.find(is_new) {
                 return Some(prefix);
             }
@@ -343,7 +352,7 @@ impl Prefixes {
             let mut settled = true;
             while index < pool.size() {
                 let prefix = pool.nth(index);
-                let fresh = self.is_fresh(prefix);
+                let fresh = self.is_fresh(prefix, host);
                 if fresh && !but.contains(&prefix) {
                     return Some(prefix);
                 }
@@ -360,10 +369,11 @@ impl Prefixes {
         None
     }
 
-    fn is_fresh(&self, prefix: HomeNetworkPrefix) -> bool {
+    fn is_fresh(&self, prefix: HomeNetworkPrefix, host: &MnIdentifier) -> bool {
         !self.held.contains_key(&prefix)
             && !self.released.contains_key(&prefix)
             && !self.is_fixed(prefix)
+            && !self.lodges_another(prefix, host)
     }
 
     /// `host` holds `prefix` from now on.

@@ -117,6 +117,7 @@ impl Desk {
                 | Request::Detach(_)
                 | Request::Delete(_)
                 | Request::Revoke(_)
+                | Request::Register(_)
                 | Request::Reload
         ) || matches!(&request, Request::Mode(params) if params.mode.is_some());
         if self.draining && changes {
@@ -144,6 +145,7 @@ impl Desk {
                 Reply::Delete(order::delete(engine, now, params.identifier)?)
             }
             Request::Revoke(params) => Reply::Revoke(order::revoke(engine, now, params)?),
+            Request::Register(params) => Reply::Register(order::register(engine, now, params)?),
             Request::Reload => Reply::Reload(self.reload(engine, now)?),
             Request::Subscribe => Reply::Subscribe(types::Subscribed {
                 name: self.config.gateway.name.clone(),

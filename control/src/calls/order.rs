@@ -4,11 +4,13 @@ use crate::counters::Counter;
 use crate::engine::Engine;
 use crate::gateway::Gateway;
 use crate::routing::is_access;
-use crate::rpc::{types, AttachParams, DetachParams, RevokeParams, RpcError};
+use crate::rpc::{types, AttachParams, DetachParams, RegisterParams, RevokeParams, RpcError};
 use roles::event::{Departure, HostLink, RevocationScope, Sign};
+use roles::lma::{BindingView, HomeRegistration};
 use roles::mag::VisitorState;
 use roles::{Event, Now};
-use wire::mh::MnIdentifier;
+use std::net::Ipv6Addr;
+use wire::mh::{Lifetime, MnIdentifier, Status};
 
 /// The visitors that are attached, by link.
 fn attached(
@@ -154,6 +156,57 @@ pub(super) fn delete(
     Ok(types::Accepted { host: identifier })
 }
 
+/// A host's own binding, by its home address.
+fn own_binding(engine: &Engine<Gateway>, now: Now, home: Ipv6Addr) -> Option<BindingView> {
+    match engine.role() {
+        Gateway::Lma(lma) => lma.home_binding(now, home),
+        Gateway::Mag(_) | Gateway::Maar(_) | Gateway::Cmd(_) => None,
+    }
+}
+
+pub(super) fn register(
+    engine: &mut Engine<Gateway>,
+    now: Now,
+    params: RegisterParams,
+) -> Result<types::Registered, RpcError> {
+    if !matches!(engine.role(), Gateway::Lma(_)) {
+        return Err(RpcError::wrong_role(
+            "this is no lma: only an lma has a binding cache that hosts' own bindings are in",
+            "give the socket of the lma",
+        ));
+    }
+    let home_address = params.home_address;
+    let last = own_binding(engine, now, home_address).map(|view| view.sequence);
+    let next = last.map_or(0, |last| last.wrapping_add(1));
+    let registration = HomeRegistration {
+        mn_identifier: MnIdentifier::Nai(params.identifier),
+        home_address,
+        care_of: params.care_of_address,
+        sequence: params.sequence.unwrap_or(next),
+        lifetime: Lifetime::from_secs_floor(params.lifetime_secs),
+    };
+    let sequence = registration.sequence;
+    engine.deliver(now, Event::HomeRegistration { registration });
+    let status = match engine.role() {
+        Gateway::Lma(lma) => lma.last_home_registration(),
+        Gateway::Mag(_) | Gateway::Maar(_) | Gateway::Cmd(_) => None,
+    };
+    let status = status.unwrap_or(Status::UNSPECIFIED);
+    if !status.is_accepted() {
+        return Err(RpcError::refused(
+            format!("{home_address} is not registered: status {status}"),
+            "`bindings` lists what there is; pools and policy say which home addresses a host may have",
+        ));
+    }
+    let binding = own_binding(engine, now, home_address);
+    let left = binding.map_or(0, |view| view.lifetime_left.as_secs());
+    Ok(types::Registered {
+        home_address,
+        lifetime_secs: u32::try_from(left).unwrap_or(u32::MAX),
+        sequence,
+    })
+}
+
 /// Sessions that there are, and messages that have gone out.
 fn tally(engine: &Engine<Gateway>, now: Now) -> (usize, u64) {
     let attached = match engine.role() {
@@ -198,6 +251,9 @@ pub(super) fn revoke(
         RevocationScope::Realm { realm } => Some(format!("no host is of the realm {realm}")),
         RevocationScope::Host { mn_identifier, .. } if ipv4_only => {
             Some(format!("{mn_identifier} has no IPv4 home address"))
+        }
+        RevocationScope::Host { mn_identifier, .. } if matches!(engine.role(), Gateway::Lma(_)) => {
+            Some(format!("{mn_identifier} shares no session with a gateway"))
         }
         RevocationScope::Host { .. } | RevocationScope::All => None,
     };

@@ -117,8 +117,7 @@ objects! {
     pub struct Binding {
         /// The host's identity.
         pub identifier: String,
-        /// `proxy`: registered by a MAG (RFC 5213); `mobile`: by the host itself (RFC 6275), which no
-        /// LMA takes yet.
+        /// `proxy`: registered by a MAG (RFC 5213); `mobile`: by the host itself (RFC 6275).
         pub kind: String,
         /// Its home network prefixes.
         pub prefixes: Vec<HomeNetworkPrefix>,

@@ -32,8 +32,8 @@ pub use error::{code, ErrorData, RpcError};
 pub(crate) use notices::notification;
 pub use notices::{Line, Notices, Subscription};
 pub use request::{
-    AttachParams, DeleteParams, DetachParams, Method, ModeParams, PageParams, Reply, Request,
-    RevokeParams, LONGEST_PAGE,
+    AttachParams, DeleteParams, DetachParams, Method, ModeParams, PageParams, RegisterParams,
+    Reply, Request, RevokeParams, LONGEST_PAGE,
 };
 pub use server::{Call, Limits, Server, SocketCounters};
 pub use socket::ControlSocket;

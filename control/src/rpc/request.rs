@@ -156,6 +156,9 @@ methods! {
     /// Ends bindings and tells the peers that share them (RFC 5846): those of one host, those with one
     /// peer, those of the hosts of a realm, or all.
     Revoke = "revoke" (RevokeParams) -> Revoked;
+    /// LMA: registers a host's own binding (RFC 6275), for signalling that runs elsewhere. It stands beside
+    /// what gateways register, and none of them finds it.
+    Register = "register" (RegisterParams) -> Registered;
     /// Reads the policy file and the routes again. When something is wrong with them, nothing changes.
     Reload = "reload" -> Reloaded;
     /// Sends a `notice` notification on this connection for whatever happens from now on.
@@ -230,6 +233,21 @@ objects! {
         pub peer: Option<Ipv6Addr>,
         /// Everything, by `true`.
         pub all: Option<bool>,
+    }
+
+    /// Parameters of `register`.
+    pub struct RegisterParams {
+        /// The host's identifier.
+        pub identifier: String,
+        /// Its home address: of a pool of the LMA, or of a prefix that policy fixes for the host.
+        pub home_address: Ipv6Addr,
+        /// Where its packets go: an address of its own, elsewhere.
+        pub care_of_address: Ipv6Addr,
+        /// Lifetime that is asked for in seconds, counted in units of four; 0 ends the binding.
+        pub lifetime_secs: u32,
+        /// Sequence number of the host's update, which has to be newer than the last. Absent: the one
+        /// behind it.
+        pub sequence: Option<u16>,
     }
 
     /// Parameters of `mode`.
@@ -349,6 +367,24 @@ impl RevokeParams {
     /// What the peer is to be told of why, if that is chosen.
     pub fn wanted_trigger(&self) -> Option<RevocationTrigger> {
         trigger(self.trigger.as_deref()?)
+    }
+}
+
+impl RegisterParams {
+    fn check(self) -> Result<Self, RpcError> {
+        if self.identifier.is_empty() {
+            return Err(invalid(
+                "`identifier` is empty",
+                "give the host's identifier",
+            ));
+        }
+        if matches!(self.lifetime_secs, 1..=3) {
+            return Err(invalid(
+                "a lifetime has units of four seconds",
+                "give 4 or more, or 0 to end the binding",
+            ));
+        }
+        Ok(self)
     }
 }
 

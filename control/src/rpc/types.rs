@@ -159,6 +159,16 @@ objects! {
         pub messages: usize,
     }
 
+    /// That a host's own binding was registered, or has ended.
+    pub struct Registered {
+        /// Its home address.
+        pub home_address: Ipv6Addr,
+        /// Lifetime that was granted in seconds; 0: it has ended.
+        pub lifetime_secs: u32,
+        /// Sequence number that it was registered with.
+        pub sequence: u16,
+    }
+
     /// That policy, routes and `gateway.drain_timeout` were read again and are in force.
     pub struct Reloaded {
         /// Hosts that the policy lists.

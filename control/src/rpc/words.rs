@@ -101,6 +101,15 @@ impl TimedNotice {
                     .map_or_else(|| "a host without identifier".into(), name);
                 format!("{name} update from {from} answered: status {status}")
             }
+            Notice::HomeRegistrationAnswered {
+                mn_identifier,
+                home_address,
+                from,
+                status,
+            } => {
+                let name = name(mn_identifier);
+                format!("{name} registration of {home_address} at {from} answered: status {status}")
+            }
             Notice::ServedHere {
                 mn_identifier,
                 prefix,

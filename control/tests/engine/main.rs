@@ -5,6 +5,7 @@ mod account;
 mod addresses;
 mod arp;
 mod authentication;
+mod both_kinds;
 mod bytes;
 mod configuration;
 mod dhcp;

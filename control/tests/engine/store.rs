@@ -165,7 +165,7 @@ fn the_order_of_messages_to_a_peer_is_kept() {
 }
 
 /// Kills a gateway and starts it again `after` a while.
-fn kill(world: &mut World, place: usize, shelf: &Shelf, after: Duration) {
+pub fn kill(world: &mut World, place: usize, shelf: &Shelf, after: Duration) {
     // What is not committed is lost with the process; here all is.
     rest(world);
     world.hear(CORE);

@@ -200,6 +200,9 @@ async fn wrong_parameters_are_refused() {
         r#""method":"revoke","params":{"all":true,"trigger":"user"}"#,
         r#""method":"revoke","params":{"identifier":"mn1","trigger":"handover"}"#,
         r#""method":"delete","params":{"identifier":""}"#,
+        r#""method":"register","params":{"identifier":"","home_address":"2001:db8::1","care_of_address":"2001:db8:f::1","lifetime_secs":4}"#,
+        r#""method":"register","params":{"identifier":"mn1","home_address":"2001:db8::1","care_of_address":"2001:db8:f::1","lifetime_secs":3}"#,
+        r#""method":"register","params":{"identifier":"mn1","home_address":"10.0.0.1","care_of_address":"2001:db8:f::1","lifetime_secs":4}"#,
     ] {
         let line = format!(r#"{{"jsonrpc":"2.0","id":1,{request}}}"#);
         assert_eq!(
@@ -208,7 +211,7 @@ async fn wrong_parameters_are_refused() {
             "{request}"
         );
     }
-    assert_eq!(served.counted("invalid_params"), 14);
+    assert_eq!(served.counted("invalid_params"), 17);
     assert_eq!(served.counted("requests"), 0);
 }
 

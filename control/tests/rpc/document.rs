@@ -256,6 +256,7 @@ fn every_method_is_read_back_from_its_own_name_and_parameters() {
         r#"{"interface": "access", "mac": "02:00:00:00:00:01"}"#,
         r#"{"identifier": "mn1@example.net"}"#,
         r#"{"session": 4}"#,
+        r#"{"identifier": "mn1", "home_address": "2001:db8::1", "care_of_address": "2001:db8:f::1", "lifetime_secs": 4}"#,
         "{}",
     ];
     for method in Method::ALL {

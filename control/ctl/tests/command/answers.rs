@@ -187,6 +187,11 @@ pub(super) fn answer(request: Request) -> Result<Reply, RpcError> {
             },
             messages: 1,
         }),
+        Request::Register(host) => Reply::Register(t::Registered {
+            home_address: host.home_address,
+            lifetime_secs: host.lifetime_secs,
+            sequence: host.sequence.unwrap_or(7),
+        }),
         Request::Reload => Reply::Reload(t::Reloaded {
             hosts: 2,
             routes: 1,

@@ -160,6 +160,17 @@ impl Cache {
         first.into_iter().chain(others)
     }
 
+    /// All sessions of a host, of both kinds, by number.
+    pub(super) fn sessions_of(&self, host: &MnIdentifier) -> Vec<u64> {
+        let hash = self.by_identifier.hash(host);
+        let entries = self.by_identifier.all(hash);
+        let entries = entries.filter_map(|session| self.get(session));
+        let its = entries.filter(|it| it.mn_identifier == *host);
+        let mut its: Vec<u64> = its.map(|it| it.session).collect();
+        its.sort_unstable();
+        its
+    }
+
     /// The session of a host that something is bound for.
     pub(super) fn holder(&self, host: &MnIdentifier, bound: BoundPrefix) -> Option<u64> {
         let holder = self.of(host).find(|entry| entry.holds(bound));

@@ -10,7 +10,7 @@ counters! {
     pub enum LmaCounter {
         UpdatesReceived = "updates_received": "Binding updates that arrived",
         BindingsCreated = "bindings_created": "Bindings created",
-        BindingsRefreshed = "bindings_refreshed": "Bindings whose lifetime was extended by the gateway that holds them",
+        BindingsRefreshed = "bindings_refreshed": "Bindings whose lifetime was extended by whoever registered them",
         BindingsMoved = "bindings_moved": "Bindings that moved to another care-of address",
         BindingsMerged = "bindings_merged": "Bindings that became part of another: the host handed them over to an interface that had one",
         BindingsDeregistered = "bindings_deregistered": "De-registrations accepted",
@@ -21,6 +21,8 @@ counters! {
         BindingsRevoked = "bindings_revoked": "Bindings removed because they were revoked, by the operator or by their gateway",
         BindingsEndedWithPeer = "bindings_ended_with_peer": "Bindings removed because their gateway is down or has restarted",
         BindingsRestored = "bindings_restored": "Bindings that came back after a restart",
+        HomeRegistrationsAccepted = "home_registrations_accepted": "Registrations by hosts themselves that were accepted",
+        HomeRegistrationsRefused = "home_registrations_refused": "Registrations by hosts themselves that were refused, or that the table refused",
         UpdatesHeld = "updates_held": "Updates that waited for the de-registration of the session in their way",
         StatusAccepted = "status_accepted": "Updates answered with 0, accepted",
         StatusUnspecified = "status_unspecified": "Updates answered with 128, reason unspecified: an option came twice that may come once",

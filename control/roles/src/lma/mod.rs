@@ -36,6 +36,8 @@
 //!   handover between two of them must not fail for that. 139 answers a registration without the P
 //!   flag, by a known gateway, of a host that is registered with it; a stranger gets 131 for any
 //!   host, so that it cannot ask who is here.
+//! - What a host has registered itself is in the same cache, and is a gateway's in nothing: no update,
+//!   revocation or heartbeat of a gateway finds it (`home`). The operator's deletion ends both kinds.
 //! - A refused update keeps the place of nothing, a held one the place of one message in the
 //!   session that it waits for.
 //! - After a change of policy, bindings that it no longer allows end at once; their gateways learn
@@ -60,6 +62,7 @@ mod config;
 mod counters;
 mod delegated;
 mod domains;
+mod home;
 mod ipv4;
 mod lookup;
 mod merge;
@@ -74,6 +77,7 @@ mod wait;
 
 pub use config::{DomainConfig, GrePolicy, Ipv4Network, LmaConfig};
 pub use counters::LmaCounter;
+pub use home::HomeRegistration;
 pub use view::{BindingKind, BindingState, BindingView};
 
 use crate::counters::{CounterView, Counters};
@@ -92,7 +96,7 @@ use ipv4::Addresses;
 use policy::Admission;
 use std::net::Ipv6Addr;
 use wait::Held;
-use wire::mh::Message;
+use wire::mh::{Message, Status};
 
 /// A local mobility anchor.
 #[derive(Clone, Debug)]
@@ -118,6 +122,8 @@ pub struct Lma {
     /// answered anew should the table refuse it.
     installing: Option<u64>,
     accepted: Held,
+    /// How the last home registration was answered.
+    home_answer: Option<Status>,
 }
 
 impl Lma {
@@ -143,6 +149,7 @@ impl Lma {
             strangers: PerSecond::default(),
             installing: None,
             accepted: Held::nothing(),
+            home_answer: None,
             config,
         }
     }
@@ -253,11 +260,14 @@ impl Lma {
             BoundPrefix::V4(_) | BoundPrefix::V4In(_) => self.domains.holder(prefix),
         };
         let session = holder.and_then(|holder| self.cache.holder(holder, prefix));
-        let delegated = match prefix {
-            BoundPrefix::V6(prefix) => self.delegations.holder(prefix),
+        let other = match prefix {
+            BoundPrefix::V6(prefix) => {
+                let delegated = self.delegations.holder(prefix);
+                delegated.or_else(|| self.home_session(prefix))
+            }
             BoundPrefix::V4(_) | BoundPrefix::V4In(_) => None,
         };
-        let Some(session) = session.or(delegated) else {
+        let Some(session) = session.or(other) else {
             return;
         };
         let installing = self.installing.take();
@@ -266,8 +276,15 @@ impl Lma {
         if let Some(sequence) = entry.and_then(|entry| entry.revoking) {
             self.revocations.cancel(sequence, effects);
         }
+        let mobile = entry.filter(|entry| entry.kind == BindingKind::Mobile);
+        let mobile = mobile.cloned();
         self.remove(now, session, LmaCounter::BindingsNotInstalled, effects);
-        if installing == Some(session) {
+        if installing != Some(session) {
+            return;
+        }
+        if let Some(entry) = mobile {
+            self.home_not_installed(entry, effects);
+        } else {
             let held = std::mem::replace(&mut self.accepted, Held::nothing());
             self.answer_not_installed(&held, effects);
         }
@@ -279,9 +296,18 @@ impl Lma {
             return;
         };
         self.counters.add(why);
-        self.peers.unshare(entry.care_of, effects);
-        for &prefix in &entry.prefixes {
-            self.prefixes.release(prefix, entry.interface());
+        match entry.kind {
+            BindingKind::Proxy => {
+                self.peers.unshare(entry.care_of, effects);
+                for &prefix in &entry.prefixes {
+                    self.prefixes.release(prefix, entry.interface());
+                }
+            }
+            BindingKind::Mobile => {
+                for home in &entry.prefixes {
+                    self.prefixes.release_home(home.prefix);
+                }
+            }
         }
         if let Some(address) = entry.ipv4 {
             let addresses = self.domains.addresses_mut(entry.domain);
@@ -361,11 +387,12 @@ impl Role for Lma {
             Event::Revoke { scope } => self.on_revoke(now, scope, effects),
             Event::Policy { policy } => self.on_policy(now, policy, effects),
             Event::Delete { mn_identifier } => {
-                let sessions = self.cache.of(mn_identifier).map(|entry| entry.session);
-                let sessions: Vec<u64> = sessions.collect();
-                for session in sessions {
+                for session in self.cache.sessions_of(mn_identifier) {
                     self.remove(now, session, LmaCounter::BindingsWithdrawn, effects);
                 }
+            }
+            Event::HomeRegistration { registration } => {
+                self.on_home_registration(now, registration, effects);
             }
             Event::Refused { prefix } => self.on_refused(now, *prefix, effects),
             Event::Restored {

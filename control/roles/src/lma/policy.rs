@@ -2,6 +2,7 @@
 
 use super::cache::Entry;
 use super::counters::LmaCounter;
+use super::view::BindingKind;
 use super::Lma;
 use crate::domain::DomainName;
 use crate::effect::Effect;
@@ -37,6 +38,11 @@ impl Admission {
     /// Whether a gateway with this address may register hosts.
     pub(super) fn knows_mag(&self, address: Ipv6Addr) -> bool {
         self.mags.contains(&address)
+    }
+
+    /// Whether this is a host of ours at all.
+    pub(super) fn knows(&self, host: &MnIdentifier) -> bool {
+        self.serve_unlisted || self.hosts.contains_key(host)
     }
 
     /// Whether this host may be served; its gateway is known.
@@ -132,6 +138,19 @@ impl Lma {
 
     /// Whether policy allows a binding as it stands.
     pub(super) fn may_be_bound(&self, entry: &Entry) -> bool {
+        match entry.kind {
+            BindingKind::Proxy => self.may_be_served(entry),
+            BindingKind::Mobile => {
+                let host = &entry.mn_identifier;
+                let mut homes = entry.prefixes.iter();
+                let may_be_home = homes.all(|home| self.may_be_home(host, home.prefix).is_ok());
+                may_be_home && self.may_be_away(entry.care_of)
+            }
+        }
+    }
+
+    /// Whether policy allows what a gateway has registered.
+    fn may_be_served(&self, entry: &Entry) -> bool {
         self.admission.knows_mag(entry.care_of)
             && self.admission.admits(&entry.mn_identifier).is_ok()
             && self.may_hold(&entry.mn_identifier, &entry.prefixes)
@@ -179,7 +198,9 @@ impl Lma {
     ) -> Result<Vec<HomeNetworkPrefix>, Status> {
         let fixed = self.admission.fixed(host);
         let most = self.admission.allowance(host).prefixes.map(usize::from);
-        let is_free = |prefix: &HomeNetworkPrefix| self.prefixes.holder(*prefix).is_none();
+        let is_free = |prefix: &HomeNetworkPrefix| {
+            self.prefixes.holder(*prefix).is_none() && !self.prefixes.lodges_another(*prefix, host)
+        };
         let assigned = match (named, fixed) {
             ([], []) => {
                 let chosen = self.prefixes.choose(host, interface, most.unwrap_or(1));

@@ -10,6 +10,7 @@ use crate::event::Timer;
 use crate::store::{BindingRecord, Key, Record};
 use crate::Now;
 use std::time::Duration;
+use wire::mh::HomeNetworkPrefix;
 
 impl Lma {
     /// Whether the interface of a session has one already.
@@ -58,15 +59,20 @@ impl Lma {
         // A clock that was set back must not make a binding last.
         let left = record.ends.saturating_sub(now.wall).min(longest);
         let entry = Entry::restored(record, now.monotonic, now.monotonic + left);
-        let is_taken = |prefix| self.prefixes.holder(prefix).is_some();
+        let is_taken = |prefix: HomeNetworkPrefix| match entry.kind {
+            BindingKind::Proxy => {
+                self.prefixes.holder(prefix).is_some()
+                    || self.prefixes.lodges_another(prefix, &entry.mn_identifier)
+            }
+            BindingKind::Mobile => self.prefixes.home(prefix.prefix).is_some(),
+        };
         let bound = entry.bound();
         let why_not = if left.is_zero() {
             Some(match pending {
                 true => LmaCounter::BindingsDeleted,
                 false => LmaCounter::BindingsExpired,
             })
-        } else if entry.kind == BindingKind::Mobile || !self.may_be_bound(&entry) {
-            // Nobody here takes registrations by hosts themselves.
+        } else if !self.may_be_bound(&entry) {
             Some(LmaCounter::BindingsWithdrawn)
         } else if bound.is_empty()
             || entry.prefixes.iter().any(|&prefix| is_taken(prefix))
@@ -99,7 +105,13 @@ impl Lma {
             BindingState::Pending => Path::Pending,
         };
         for &prefix in &entry.prefixes {
-            self.prefixes.take(prefix, &entry.mn_identifier);
+            match entry.kind {
+                BindingKind::Proxy => self.prefixes.take(prefix, &entry.mn_identifier),
+                BindingKind::Mobile => {
+                    let host = &entry.mn_identifier;
+                    self.prefixes.take_home(prefix.prefix, host, session);
+                }
+            }
         }
         if let Some(address) = entry.ipv4 {
             let addresses = self.domains.addresses_mut(entry.domain);
@@ -110,9 +122,11 @@ impl Lma {
         }
         let bound = bound.into_iter();
         effects.extend(bound.map(|prefix| Effect::Bind { prefix, path }));
-        let (heartbeat, care_of) = (self.config.heartbeat, entry.care_of);
+        if entry.kind.is_proxy() {
+            let heartbeat = self.config.heartbeat;
+            self.peers.share(&heartbeat, entry.care_of, effects);
+        }
         self.cache.insert(entry);
-        self.peers.share(&heartbeat, care_of, effects);
         self.counters.add(LmaCounter::BindingsRestored);
         effects.push(Effect::SetTimer {
             timer: Timer::BindingExpiry { session },

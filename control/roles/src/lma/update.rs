@@ -86,6 +86,12 @@ impl Lma {
         }
     }
 
+    /// The lifetime that is granted where so much is asked for.
+    pub(super) fn granted(&self, asked: Lifetime) -> Lifetime {
+        let most = u32::try_from(self.config.max_lifetime.as_secs()).unwrap_or(u32::MAX);
+        asked.min(Lifetime::from_secs_floor(most.max(4)))
+    }
+
     /// The tunnel of a session.
     pub(super) fn tunnel(&self, entry: &Entry) -> TunnelEnds {
         TunnelEnds {
@@ -260,8 +266,7 @@ impl Lma {
         before: Option<Former>,
         effects: &mut Vec<Effect>,
     ) {
-        let most = u32::try_from(self.config.max_lifetime.as_secs()).unwrap_or(u32::MAX);
-        let granted = request.lifetime.min(Lifetime::from_secs_floor(most.max(4)));
+        let granted = self.granted(request.lifetime);
         let lifetime = Duration::from_secs(granted.as_secs().into());
         let Some(entry) = self.cache.get_mut(session) else {
             return;
@@ -379,7 +384,7 @@ impl Lma {
 
 impl Lma {
     /// A number for a session, which is its key where it is of no domain, and so none of a domain's.
-    fn next_session(&mut self) -> u64 {
+    pub(super) fn next_session(&mut self) -> u64 {
         loop {
             let session = self.cache.next_session();
             if !self.domains.owns_key(session as u32) {

@@ -370,6 +370,7 @@ impl Role for Maar {
             | Event::Maars { .. }
             | Event::Anchors { .. }
             | Event::Mode { .. }
+            | Event::HomeRegistration { .. }
             | Event::Revoke { .. }
             | Event::Restored { .. }
             | Event::Shutdown => {}

@@ -425,6 +425,7 @@ impl Role for Mag {
             | Event::AnchorsFound { .. }
             | Event::NodeInformation { .. }
             | Event::Mode { .. }
+            | Event::HomeRegistration { .. }
             | Event::Unused { .. }
             | Event::Restored { .. }
             | Event::Unauthenticated { .. } => {}

@@ -9,6 +9,8 @@ mod alone_messages;
 mod alone_scenario;
 mod alone_search;
 mod alone_walk;
+mod both_kinds;
+mod both_kinds_walk;
 mod bounce;
 mod cmd;
 mod cmd_anchors;
