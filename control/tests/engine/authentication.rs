@@ -9,11 +9,11 @@ use roles::mag::VisitorState;
 use std::time::Duration;
 use wire::mh::{Message, MobilityOption, Status};
 
-const OLD: (u32, [u8; 16]) = (256, [7; 16]);
+pub const OLD: (u32, [u8; 16]) = (256, [7; 16]);
 const NEW: (u32, [u8; 16]) = (257, [8; 16]);
 
 /// Keys between a gateway and a peer; the first is the one to be used.
-fn share(world: &mut World, node: usize, peer: &str, keys: &[(u32, [u8; 16])]) {
+pub fn share(world: &mut World, node: usize, peer: &str, keys: &[(u32, [u8; 16])]) {
     let keys = keys
         .iter()
         .map(|(spi, octets)| Key::new(Kind::MnHa, *spi, Algorithm::HmacSha1, *octets));

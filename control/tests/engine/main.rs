@@ -19,6 +19,7 @@ mod maar;
 mod maar_account;
 mod malformed;
 mod octets;
+mod octets_updates;
 mod policy;
 mod refused;
 mod relay;

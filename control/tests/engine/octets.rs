@@ -13,25 +13,25 @@ use std::time::Duration;
 use wire::checksum;
 use wire::ipv6::next_header;
 
-const LMA_ADDRESS: &str = "2001:db8:c::1";
-const MAG_ADDRESS: &str = "2001:db8:c::11";
-const HOST: &str = "dual@example.net";
+pub const LMA_ADDRESS: &str = "2001:db8:c::1";
+pub const MAG_ADDRESS: &str = "2001:db8:c::11";
+pub const HOST: &str = "dual@example.net";
 
 /// A mobility option.
-fn option(kind: u8, data: &[u8]) -> Vec<u8> {
+pub fn option(kind: u8, data: &[u8]) -> Vec<u8> {
     [&[kind, data.len() as u8], data].concat()
 }
 
-fn who(identifier: &str) -> Vec<u8> {
+pub fn who(identifier: &str) -> Vec<u8> {
     option(8, &[&[1], identifier.as_bytes()].concat())
 }
 
-fn prefix(text: &str) -> Vec<u8> {
+pub fn prefix(text: &str) -> Vec<u8> {
     option(22, &[&[0, 64], &ip(text).octets()[..]].concat())
 }
 
 /// An IPv4 Home Address Request.
-fn request(address: impl Into<Ipv4Addr>, length: u8) -> Vec<u8> {
+pub fn request(address: impl Into<Ipv4Addr>, length: u8) -> Vec<u8> {
     option(
         36,
         &[&[length << 2, 0], &address.into().octets()[..]].concat(),
@@ -48,13 +48,8 @@ fn sealed(from: Ipv6Addr, to: Ipv6Addr, message: &[u8]) -> Vec<u8> {
     message
 }
 
-/// A message to a node from the other end of the domain's signalling.
-fn tell(world: &mut World, node: usize, kind: u8, rest: &[u8]) {
-    let (from, to) = match node {
-        LMA => (MAG_ADDRESS, LMA_ADDRESS),
-        _ => (LMA_ADDRESS, MAG_ADDRESS),
-    };
-    let (from, to) = (ip(from), ip(to));
+/// A message of a type, padded and of the right length.
+pub fn message(kind: u8, rest: &[u8]) -> Vec<u8> {
     let mut message = [&[59, 0, kind, 0, 0, 0], rest].concat();
     match (8 - message.len() % 8) % 8 {
         0 => {}
@@ -62,16 +57,36 @@ fn tell(world: &mut World, node: usize, kind: u8, rest: &[u8]) {
         more => message.extend(option(1, &vec![0; more - 2])),
     }
     message[1] = (message.len() / 8 - 1) as u8;
-    let message = sealed(from, to, &message);
-    let other = if node == LMA { MAG1 } else { LMA };
+    message
+}
+
+/// Sends a message, with its checksum, from a node to another.
+pub fn carry(
+    world: &mut World,
+    (from, here): (&str, usize),
+    (to, there): (&str, usize),
+    message: &[u8],
+) {
+    let (from, to) = (ip(from), ip(to));
+    let message = sealed(from, to, message);
     let packet = packet(from, to, next_header::MOBILITY, 64, &message);
     world.hear(CORE);
-    let frame = frame(port_mac(other as u8, 0), port_mac(node as u8, 0), &packet);
+    let frame = frame(port_mac(here as u8, 0), port_mac(there as u8, 0), &packet);
     world.send(CORE, &frame);
 }
 
+/// A message to a node from the other end of the domain's signalling.
+fn tell(world: &mut World, node: usize, kind: u8, rest: &[u8]) {
+    let ends = [(MAG_ADDRESS, MAG1), (LMA_ADDRESS, LMA)];
+    let [from, to] = match node {
+        LMA => ends,
+        _ => [ends[1], ends[0]],
+    };
+    carry(world, from, to, &message(kind, rest));
+}
+
 /// The mobility messages of a type that a node has sent.
-fn heard(world: &mut World, node: usize, kind: u8) -> Vec<Vec<u8>> {
+pub fn heard(world: &mut World, node: usize, kind: u8) -> Vec<Vec<u8>> {
     let from = ip(if node == LMA {
         LMA_ADDRESS
     } else {
