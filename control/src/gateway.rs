@@ -490,6 +490,7 @@ fn lma_config(lma: &config::Lma, room: Room) -> Result<LmaConfig, BadPool> {
         revoke_on_handover: lma.revoke_on_handover,
         revocation: lma.revocation.config(),
         profile: lma.profile,
+        confirmation_option: lma.confirmation_option,
         heartbeat: lma.heartbeat.config(),
         end_when_restarted: lma.heartbeat.end_when_restarted,
         delegated_prefixes: lma.delegated_prefixes.clone(),
@@ -543,6 +544,7 @@ fn mag_config(mag: &config::Mag, room: Room, tunnel_mtu: u16, seed: u64) -> MagC
     made.deregister_on_shutdown = mag.deregister_on_shutdown;
     made.revocation = mag.revocation.config();
     made.profile = mag.profile;
+    made.confirmation_option = mag.confirmation_option;
     made.heartbeat = mag.heartbeat.config();
     made.renew_when_restarted = mag.heartbeat.renew_when_restarted;
     made.delegation = mag

@@ -175,6 +175,12 @@ pub(super) fn register(
             "give the socket of the lma",
         ));
     }
+    if engine.routing().owns(params.care_of_address) {
+        return Err(RpcError::refused(
+            format!("{} is an address of this gateway", params.care_of_address),
+            "give the address that the host has where it is",
+        ));
+    }
     let home_address = params.home_address;
     let last = own_binding(engine, now, home_address).map(|view| view.sequence);
     let next = last.map_or(0, |last| last.wrapping_add(1));

@@ -66,6 +66,9 @@ pub struct Lma {
     /// Which forms of updates are understood: RFC 5213's alone, or the draft's as well (S1-03 to S1-05).
     #[serde(default)]
     pub profile: SignallingProfile,
+    /// Type of an option without data that is a Binding Cache Confirmation, too: 250 to 253.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub confirmation_option: Option<u8>,
     /// `[lma.revocation]`.
     #[serde(default)]
     pub revocation: Revocation,
@@ -238,6 +241,10 @@ pub struct Mag {
     /// The form of updates: RFC 5213's, or the draft's for an LMA that has `profile = "draft"`.
     #[serde(default)]
     pub profile: SignallingProfile,
+    /// Type of an option without data that is a Binding Cache Confirmation, in the place of option 18: 250 to
+    /// 253.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub confirmation_option: Option<u8>,
     /// `[mag.dhcpv6]`: hosts are relayed to DHCPv6 servers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dhcpv6: Option<Dhcpv6>,

@@ -252,6 +252,8 @@ fn what_the_reference_comments_out_are_the_defaults() {
     let (mut shown_lma, plain_lma) = (shown.lma.expect("an LMA"), plain.lma.expect("an LMA"));
     // The table as such is an example.
     assert_eq!(std::mem::take(&mut shown_lma.domain).len(), 1);
+    // So is a number that nobody has by default.
+    assert_eq!(shown_lma.confirmation_option.take(), Some(250));
     assert_eq!(
         Lma {
             policy: plain_lma.policy.clone(),
@@ -286,6 +288,7 @@ fn what_the_reference_comments_out_are_the_defaults() {
     assert!(shown_mag.dhcpv6.take().is_some());
     assert!(shown_mag.dhcpv4.take().is_some());
     assert!(shown_mag.ipv4_address.take().is_some());
+    assert_eq!(shown_mag.confirmation_option.take(), Some(250));
     assert_eq!(
         Mag {
             policy: mag.policy.clone(),

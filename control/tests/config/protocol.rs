@@ -85,6 +85,41 @@ fn heartbeats_are_within_reason() {
 }
 
 #[test]
+fn an_option_of_its_own_for_confirmations_is_of_the_drafts_form_and_nobodys() {
+    for good in [MAG, LMA] {
+        let with = |more: &str| load(&format!("{good}{more}\n"), LMA_POLICY);
+        let draft = "profile = \"draft\"\nconfirmation_option =";
+        for (wrong, why) in [
+            (
+                "confirmation_option = 250",
+                "goes with `profile = \"draft\"`",
+            ),
+            (
+                &format!("{draft} 249"),
+                "249 is out of range; give 250 to 253",
+            ),
+            (
+                &format!("{draft} 254"),
+                "254 is out of range; give 250 to 253",
+            ),
+        ] {
+            let error = with(wrong).expect_err("it should be refused");
+            let said = said(&error);
+            assert!(said.iter().any(|it| it.contains(why)), "{said:?}");
+        }
+    }
+    let config = load(
+        &format!("{LMA}profile = \"draft\"\nconfirmation_option = 253\n"),
+        LMA_POLICY,
+    );
+    let config = config.expect("it loads");
+    assert_eq!(
+        config.lma.map(|lma| lma.confirmation_option),
+        Some(Some(253))
+    );
+}
+
+#[test]
 fn a_profile_that_there_is_not_is_refused() {
     for (good, line) in [(MAG, 32), (LMA, 25)] {
         let error = load(&format!("{good}profile = \"drafty\"\n"), LMA_POLICY);

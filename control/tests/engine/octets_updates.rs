@@ -33,12 +33,7 @@ fn answers(world: &mut World, mag: usize, fixed: [u8; 6], options: &[Vec<u8>]) -
 }
 
 /// Status, flags and sequence number of the one acknowledgement.
-fn answer(
-    world: &mut World,
-    mag: usize,
-    fixed: [u8; 6],
-    options: &[Vec<u8>],
-) -> (u8, u8, [u8; 2]) {
+fn answer(world: &mut World, mag: usize, fixed: [u8; 6], options: &[Vec<u8>]) -> (u8, u8, [u8; 2]) {
     match &answers(world, mag, fixed, options)[..] {
         [answer] => (answer[6], answer[7], [answer[8], answer[9]]),
         other => panic!("not one acknowledgement: {other:?}"),
@@ -75,7 +70,8 @@ fn now(world: &World) -> Vec<u8> {
 fn with_domain() -> World {
     domain_with_policies(
         |config| {
-            let red = "[[interface]]\nname = \"red\"\nport = \"inet0\"\nvlan = 7\nkind = \"core\"\n\
+            let red =
+                "[[interface]]\nname = \"red\"\nport = \"inet0\"\nvlan = 7\nkind = \"core\"\n\
                        domain = \"red\"\naddresses = [\"10.9.0.1/24\"]\n[[route]]";
             let networks = "gre = \"accepted\"\npools =";
             let config = config.replacen("[[route]]", red, 1);
@@ -105,9 +101,18 @@ fn what_is_wrong_with_an_update_is_answered_in_octets() {
     let (early, late) = (stamped(wall - away), stamped(wall + away));
     let service = |name: &str| option(20, name.as_bytes());
     for (status, options) in [
-        (128, vec![who(HOST), asks(), handoff(1), handoff(4), ethernet()]),
-        (151, vec![who(HOST), asks(), handoff(1), ethernet(), service("blue")]),
-        (154, vec![who(HOST), asks(), handoff(1), ethernet(), alternate(0x99)]),
+        (
+            128,
+            vec![who(HOST), asks(), handoff(1), handoff(4), ethernet()],
+        ),
+        (
+            151,
+            vec![who(HOST), asks(), handoff(1), ethernet(), service("blue")],
+        ),
+        (
+            154,
+            vec![who(HOST), asks(), handoff(1), ethernet(), alternate(0x99)],
+        ),
         (156, vec![who(HOST), asks(), handoff(1), ethernet(), early]),
         (156, vec![who(HOST), asks(), handoff(1), ethernet(), late]),
         (161, vec![who(HOST), asks(), ethernet()]),
@@ -134,7 +139,14 @@ fn what_is_wrong_with_an_update_is_answered_in_octets() {
     // A host that is there: at MAG1, and then at MAG2.
     let stamp = now(&world);
     let of = |what: Vec<u8>, how: u8, time: Vec<u8>| {
-        vec![who(HOST), what, handoff(how), ethernet(), interface(1), time]
+        vec![
+            who(HOST),
+            what,
+            handoff(how),
+            ethernet(),
+            interface(1),
+            time,
+        ]
     };
     let first = of(asks(), 1, stamp.clone());
     let accepted = (0, 0x20, [0, 9]);
@@ -201,7 +213,10 @@ fn a_registration_by_a_host_itself_is_refused_in_octets() {
         assert_eq!(said, (status, 0, [0, fixed[1]]), "{options:?}");
     }
     let none: [Vec<u8>; 0] = [];
-    assert_eq!(answers(&mut world, MAG1, [0, 11, 0x80, 0, 0, 0], &own), none);
+    assert_eq!(
+        answers(&mut world, MAG1, [0, 11, 0x80, 0, 0, 0], &own),
+        none
+    );
     let mut after = bindings(&world);
     after[0].lifetime_left = before[0].lifetime_left;
     assert_eq!(after, before);
@@ -251,7 +266,10 @@ fn what_is_not_authenticated_is_answered_in_octets() {
     let mut tampered = authenticated(&with(&world, at.clone()), OLD);
     tampered[7] ^= 1;
     for (status, update) in [
-        (146, message(5, &[&PROXY[..], &usual(&world).concat()].concat())),
+        (
+            146,
+            message(5, &[&PROXY[..], &usual(&world).concat()].concat()),
+        ),
         (146, authenticated(&with(&world, at.clone()), other_key)),
         (146, authenticated(&with(&world, at.clone()), other_number)),
         (146, tampered),

@@ -117,14 +117,13 @@ impl Lma {
         if !can_answer(from) {
             return self.ignore(from, LmaCounter::SourceNotUnicast, effects);
         }
-        let received = Received::read(from, to, update, self.config.profile);
+        let received = Received::read(from, to, update, &self.config);
         self.refuse(now, &received, status, effects);
     }
 
     /// Says that an update cannot be accepted after all.
     pub(super) fn answer_not_installed(&mut self, held: &Held, effects: &mut Vec<Effect>) {
-        let profile = self.config.profile;
-        let received = Received::read(held.from, held.to, &held.update, profile);
+        let received = Received::read(held.from, held.to, &held.update, &self.config);
         let status = Status::INSUFFICIENT_RESOURCES;
         let ipv4 = Refusal::from(status).ipv4;
         let ipv4 = self.answer_ipv4(&received, Some(ipv4), None);

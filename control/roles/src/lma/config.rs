@@ -53,6 +53,9 @@ pub struct LmaConfig {
     pub revocation: RevocationConfig,
     /// Which forms of updates are understood.
     pub profile: SignallingProfile,
+    /// Type of an option without data that is taken for a Binding Cache Confirmation, too, where the
+    /// draft's form is understood.
+    pub confirmation_option: Option<u8>,
     /// How gateways are watched (RFC 5847).
     pub heartbeat: HeartbeatConfig,
     /// Whether the bindings of a gateway that has restarted without its sessions end; else it finds
@@ -84,6 +87,7 @@ impl LmaConfig {
             revoke_on_handover: true,
             revocation: RevocationConfig::default(),
             profile: SignallingProfile::Rfc,
+            confirmation_option: None,
             heartbeat: HeartbeatConfig::default(),
             end_when_restarted: false,
         }

@@ -1,12 +1,13 @@
 //! What a Proxy Binding Update asks for, and whether its sender may (RFC 5213 section 5.3.1).
 
-use super::config::{over_ipv4, GrePolicy};
+use super::config::{over_ipv4, GrePolicy, LmaConfig};
 use super::lookup::concerned;
 use super::Lma;
 use crate::domain::DomainName;
 use crate::effect::{Encapsulation, GreKeys};
 use crate::message::{can_answer, ProxyOptions};
 use crate::pool::Interface;
+use crate::signalling::confirmation;
 use crate::{sequence, timestamp, Now, SignallingProfile};
 use std::net::Ipv6Addr;
 use wire::mh::{
@@ -92,14 +93,19 @@ pub(super) struct Received<'a> {
 }
 
 impl<'a> Received<'a> {
-    /// `understood` is the form that may come besides RFC 5213's.
+    /// The configuration says which form may come besides RFC 5213's.
     pub(super) fn read(
         from: Ipv6Addr,
         to: Ipv6Addr,
         update: &'a BindingUpdate,
-        understood: SignallingProfile,
+        config: &LmaConfig,
     ) -> Self {
+        let understood = config.profile;
         let mut options = ProxyOptions::read(&update.options);
+        if let (SignallingProfile::Draft, own @ Some(_)) = (understood, config.confirmation_option)
+        {
+            options.confirms |= update.options.contains(&confirmation(own));
+        }
         let drafted = options.confirms || !options.home_addresses.is_empty();
         let drafted = drafted && options.prefixes.is_empty();
         let form = match understood {

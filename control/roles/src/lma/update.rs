@@ -27,7 +27,7 @@ impl Lma {
         effects: &mut Vec<Effect>,
     ) {
         self.counters.add(LmaCounter::UpdatesReceived);
-        let received = Received::read(from, to, update, self.config.profile);
+        let received = Received::read(from, to, update, &self.config);
         if update.flags.contains(UpdateFlags::PROXY) {
             self.decide(now, &received, Order::Check, effects);
         } else {

@@ -10,6 +10,7 @@ use super::Lma;
 use crate::effect::Effect;
 use crate::event::Timer;
 use crate::message::ProxyOptions;
+use crate::signalling::confirmation;
 use crate::{sequence, Now};
 use std::net::Ipv6Addr;
 use std::time::Duration;
@@ -58,6 +59,11 @@ impl Received<'_> {
             )
         });
         options.extend(read.cloned());
+        // The same, in whichever option it came.
+        let confirms = confirmation(None);
+        if self.options.confirms && !options.contains(&confirms) {
+            options.push(confirms);
+        }
         (held.from, held.to) = (self.from, self.to);
         held.update = BindingUpdate {
             options,
@@ -175,8 +181,7 @@ impl Lma {
 
     /// Decides an update that waited.
     pub(super) fn decide_held(&mut self, now: Now, held: &Held, effects: &mut Vec<Effect>) {
-        let profile = self.config.profile;
-        let received = Received::read(held.from, held.to, &held.update, profile);
+        let received = Received::read(held.from, held.to, &held.update, &self.config);
         self.decide(now, &received, Order::Checked, effects);
     }
 }

@@ -60,6 +60,9 @@ pub struct MagConfig {
     pub delegation: bool,
     /// The form of updates.
     pub profile: SignallingProfile,
+    /// Type of an option without data that is a Binding Cache Confirmation in the draft's form; `None`:
+    /// option 18 holds it.
+    pub confirmation_option: Option<u8>,
     /// How anchors are watched (RFC 5847).
     pub heartbeat: HeartbeatConfig,
     /// Whether the bindings with an anchor that has restarted without its sessions, or that was down,
@@ -120,6 +123,7 @@ impl MagConfig {
             revocation: RevocationConfig::default(),
             delegation: false,
             profile: SignallingProfile::Rfc,
+            confirmation_option: None,
             heartbeat: HeartbeatConfig::default(),
             renew_when_restarted: true,
             seed,

@@ -14,6 +14,7 @@ use super::update::ListEntry;
 use super::{LearnFrom, Mag};
 use crate::event::HostLink;
 use crate::outstanding::Update;
+use crate::signalling::confirmation;
 use crate::SignallingProfile;
 use std::net::Ipv6Addr;
 use wire::mh::{AssignedHomeAddress, Experimental, HomeNetworkPrefix, MobilityOption};
@@ -21,13 +22,18 @@ use wire::mh::{AssignedHomeAddress, Experimental, HomeNetworkPrefix, MobilityOpt
 /// Length of the prefix of a home link, where a host has shown an address before its prefix was known.
 const HOME_LINK: u8 = 64;
 
-/// What an update asks for, in the draft's form.
-pub(super) fn home_addresses(entry: &ListEntry, update: &Update) -> Vec<MobilityOption> {
+/// What an update asks for, in the draft's form; `own` is the type of a confirmation that option 18 does not
+/// hold.
+pub(super) fn home_addresses(
+    entry: &ListEntry,
+    update: &Update,
+    own: Option<u8>,
+) -> Vec<MobilityOption> {
     let assigned = |address, prefix_length| {
-        Experimental::AssignedHomeAddress(AssignedHomeAddress {
+        MobilityOption::Experimental(Experimental::AssignedHomeAddress(AssignedHomeAddress {
             address,
             prefix_length,
-        })
+        }))
     };
     let known = &entry.home_addresses;
     let of = |prefix: &HomeNetworkPrefix| {
@@ -35,19 +41,15 @@ pub(super) fn home_addresses(entry: &ListEntry, update: &Update) -> Vec<Mobility
         let address = known.find(|address| prefix.contains(*address));
         assigned(address.unwrap_or(prefix.prefix), prefix.length)
     };
-    let asked: Vec<Experimental> = if !update.prefixes.is_empty() {
+    if !update.prefixes.is_empty() {
         update.prefixes.iter().map(of).collect()
     } else if !known.is_empty() {
         known.iter().map(|it| assigned(*it, HOME_LINK)).collect()
     } else if entry.missing {
         vec![assigned(Ipv6Addr::UNSPECIFIED, 0)]
     } else {
-        vec![Experimental::BindingCacheConfirmation]
-    };
-    asked
-        .into_iter()
-        .map(MobilityOption::Experimental)
-        .collect()
+        vec![confirmation(own)]
+    }
 }
 
 impl ListEntry {

@@ -204,7 +204,9 @@ impl Core {
         if entry.ipv6 {
             options.extend(match self.config.profile {
                 SignallingProfile::Rfc => prefixes(update),
-                SignallingProfile::Draft => draft::home_addresses(entry, update),
+                SignallingProfile::Draft => {
+                    draft::home_addresses(entry, update, self.config.confirmation_option)
+                }
             });
         }
         options.extend(delegated::named(entry));

@@ -359,3 +359,72 @@ fn another_domain_has_another_anchor_with_a_prefix_of_its_own() {
         .collect();
     assert_eq!(told, [(ip(LMA), true), (ip("2001:db8:ff::2"), false)]);
 }
+
+/// The draft's own form of a confirmation, Length 0, at both ends, for those who have chosen a number for it.
+///
+/// Proves S1-03, S1-12, S1-13.
+#[test]
+fn a_confirmation_may_be_an_option_without_data() {
+    let own = |kind| MobilityOption::Unknown {
+        kind,
+        data: Vec::new(),
+    };
+    let mut config = mag_config();
+    config.profile = SignallingProfile::Draft;
+    config.confirmation_option = Some(250);
+    let mut mag = Mag::new(config);
+    tell(&mut mag, 10, solicits(link(1, 1)));
+    let effects = tell(&mut mag, 10, admitted(link(1, 1), profile("mn")));
+    let options = &pbu_in(&effects).options;
+    assert!(options.contains(&own(250)), "{options:?}");
+    assert_eq!(experiments(options), []);
+
+    let mut config = lma_config();
+    config.profile = SignallingProfile::Draft;
+    config.confirmation_option = Some(250);
+    let mut lma = lma_with(config);
+    let asks = |ms, option| update("mn", ms, option).event();
+    assert_eq!(status(&tell(&mut lma, 10, asks(10, own(250)))), Status(141));
+    tell(&mut lma, 20, asks(20, assigned(LOCAL, 64)));
+    for (ms, option) in [(30, own(250)), (40, confirmation())] {
+        let effects = tell(&mut lma, ms, asks(ms, option));
+        assert_eq!(status(&effects), Status(0));
+        assert_eq!(experiments(&pba(&effects).options), [assigned(LOCAL, 64)]);
+    }
+    // Another number says nothing, nor does one with data, nor this one to whom it is not configured.
+    let longer = MobilityOption::Unknown {
+        kind: 250,
+        data: vec![0],
+    };
+    for (ms, option) in [(50, own(251)), (60, longer)] {
+        assert_eq!(status(&tell(&mut lma, ms, asks(ms, option))), Status(158));
+    }
+    assert_eq!(
+        status(&tell(&mut anchor(), 10, asks(10, own(250)))),
+        Status(158)
+    );
+}
+
+/// A table that refuses what a confirmation moved: the answer has the form of the update all the same.
+#[test]
+fn a_refused_move_by_an_own_confirmation_is_answered_in_the_drafts_form() {
+    let mut config = lma_config();
+    config.profile = SignallingProfile::Draft;
+    config.confirmation_option = Some(250);
+    let mut lma = lma_with(config);
+    tell(&mut lma, 10, update("mn", 10, assigned(LOCAL, 64)).event());
+    let own = MobilityOption::Unknown {
+        kind: 250,
+        data: Vec::new(),
+    };
+    let moves = update("mn", 20, own).from(MAG2);
+    assert_eq!(status(&tell(&mut lma, 20, moves.event())), Status(0));
+    let refused = Event::Refused {
+        prefix: prefix(GIVEN).into(),
+    };
+    let effects = tell(&mut lma, 20, refused);
+    let answer = pba(&effects);
+    assert_eq!(answer.status, Status(130));
+    let drafted = |it: &MobilityOption| !(22..=26).contains(&it.kind());
+    assert!(answer.options.iter().all(drafted), "{answer:?}");
+}

@@ -8,6 +8,7 @@ use crate::config::maar::MaarRole;
 use crate::config::role::{Dhcpv4Relay, Ipv4Network, Lma, Mag, Pool};
 use crate::config::schema::{Config, Interface, InterfaceKind};
 use crate::config::{Ipv6Prefix, MIN_TUNNEL_MTU, OUTER_HEADER};
+use roles::SignallingProfile;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ops::RangeInclusive;
 
@@ -66,6 +67,24 @@ fn role(
     }
 }
 
+/// The type of an option that nobody has registered: one of those that nobody is likely to, and only where it is
+/// understood.
+fn confirmation_option(
+    document: &mut Document,
+    role: &'static str,
+    own: Option<u8>,
+    profile: SignallingProfile,
+) {
+    let way = place![role, "confirmation_option"];
+    match (own, profile) {
+        (None, _) => {}
+        (Some(_), SignallingProfile::Rfc) => {
+            document.problem(way, "goes with `profile = \"draft\"`, whose option it is");
+        }
+        (Some(own), SignallingProfile::Draft) => in_range(document, way, own, 250..=253),
+    }
+}
+
 /// The IPv4 address of a role: of ours, on a core interface.
 fn ipv4_address(
     document: &mut Document,
@@ -92,6 +111,7 @@ pub(super) fn lma(document: &mut Document, config: &Config, lma: &Lma) {
         let text = "goes with `ipv4_address`; tunnels over IPv6 have no UDP";
         document.problem(place!["lma", "accept_udp_encapsulation"], text);
     }
+    confirmation_option(document, "lma", lma.confirmation_option, lma.profile);
     for (index, interface) in config.interface.iter().enumerate() {
         if interface.kind == InterfaceKind::Access {
             let text = "an LMA has no host on a link of its own; use kind = \"core\"";
@@ -241,6 +261,7 @@ pub(super) fn mag(document: &mut Document, config: &Config, mag: &Mag) {
             "no interface has kind = \"access\": a MAG needs one for its hosts",
         );
     }
+    confirmation_option(document, "mag", mag.confirmation_option, mag.profile);
     no_repeats(document, "mag", "attach_on", &mag.attach_on);
     no_repeats(document, "mag", "learn_from", &mag.learn_from);
     if let Some(dhcp) = &mag.dhcpv6 {
