@@ -12,7 +12,7 @@ use std::net::Ipv6Addr;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Algorithm {
-    /// HMAC-SHA1 cut to 96 bits, RFC 4285's own.
+    /// HMAC-SHA1, RFC 4285's own: cut to 96 bits between gateways, whole with the AAA server's key.
     #[default]
     HmacSha1,
     /// HMAC-SHA256 cut to 128 bits, between two gateways that agree on it.
@@ -20,17 +20,7 @@ pub enum Algorithm {
 }
 
 /// The most octets of authentication data.
-pub(super) const MOST_DATA: usize = 16;
-
-impl Algorithm {
-    /// Octets of authentication data.
-    pub const fn octets(self) -> usize {
-        match self {
-            Self::HmacSha1 => 12,
-            Self::HmacSha256 => MOST_DATA,
-        }
-    }
-}
+pub(super) const MOST_DATA: usize = 20;
 
 /// A key that two gateways share. Shows its number, never itself.
 #[derive(Clone)]
@@ -113,6 +103,15 @@ impl Key {
         }
     }
 
+    /// Octets of its authentication data: RFC 4285 section 5.1 keeps 96 bits, section 5.2 all of them.
+    pub(super) const fn data_octets(&self) -> usize {
+        match (self.algorithm, self.kind) {
+            (Algorithm::HmacSha1, Kind::MnHa) => 12,
+            (Algorithm::HmacSha1, Kind::MnAaa) => MOST_DATA,
+            (Algorithm::HmacSha256, _) => 16,
+        }
+    }
+
     /// Writes as much of the authentication data into `field` as there is room for.
     pub(super) fn write_data(&self, covered: &Authenticated<'_>, field: &mut [u8; MOST_DATA]) {
         let mut begin = |hash: &[u8]| {
@@ -129,7 +128,7 @@ impl Key {
 
     /// Whether these are the authentication data, in a time that does not tell how many of them are.
     pub(super) fn verifies(&self, covered: &Authenticated<'_>, data: &[u8]) -> bool {
-        data.len() == self.algorithm.octets()
+        data.len() == self.data_octets()
             && match &self.keyed {
                 Keyed::Sha1(keyed) => self.over(keyed, covered).verify_truncated_left(data),
                 Keyed::Sha256(keyed) => self.over(keyed, covered).verify_truncated_left(data),

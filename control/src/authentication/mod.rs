@@ -105,6 +105,8 @@ pub enum Refused {
     Unauthenticated,
     /// A key is not known, or the authentication data are not what the key makes of the message.
     Forged,
+    /// It is authenticated twice in one way, or by the AAA server's key first (RFC 4285 section 5).
+    Disordered,
     /// It carries no timestamp.
     NoTimestamp,
     /// Its timestamp is too far from our time, or has been used.
@@ -120,7 +122,7 @@ impl Refused {
             Self::Unauthenticated | Self::Forged => Some(Status::AUTH_FAIL),
             Self::NoTimestamp => Some(Status::MESG_ID_REQUIRED),
             Self::Replayed => Some(Status::ID_MISMATCH),
-            Self::NoAssociation | Self::Unmatched => None,
+            Self::NoAssociation | Self::Disordered | Self::Unmatched => None,
         }
     }
 }
@@ -194,7 +196,14 @@ impl Associations {
             if !key.verifies(&covered, data) {
                 return Err(Refused::Forged);
             }
-            by[usize::from(key.kind == Kind::MnAaa)] = true;
+            let [by_gateway, by_aaa] = &mut by;
+            let (done, later) = match key.kind {
+                Kind::MnHa => (by_gateway, *by_aaa),
+                Kind::MnAaa => (by_aaa, false),
+            };
+            if std::mem::replace(done, true) || later {
+                return Err(Refused::Disordered);
+            }
         }
         let [by_gateway, by_aaa] = by;
         let update = matches!(message, Message::BindingUpdate(_));
@@ -244,7 +253,7 @@ impl Associations {
                 MobilityOption::Authentication(Authentication {
                     subtype: key.kind.subtype(),
                     spi: key.spi,
-                    data: vec![0; key.algorithm.octets()],
+                    data: vec![0; key.data_octets()],
                 })
             }));
         }

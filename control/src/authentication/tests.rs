@@ -94,7 +94,10 @@ fn authentication_data_are_those_that_somebody_else_computes() {
     let aaa = key(Kind::MnAaa, 3, Algorithm::HmacSha1);
     assert_eq!(
         data(&[aaa.clone(), gateways()], &update()),
-        ["8b1916d13e1137eef07796ae", "dd9ffc262c09d79d41f93f8c"]
+        [
+            "0bc1946b16fcd16e376630c4",
+            "fb32cb6e24fb9346b600e22b808d5019f0775aa6"
+        ]
     );
     assert_eq!(
         data(&[aaa, gateways()], &heartbeat()),
@@ -131,6 +134,39 @@ fn a_message_is_taken_from_who_has_the_key_and_as_it_was_sent() {
     let mut other = with(MAG, &[key(Kind::MnHa, 300, Algorithm::HmacSha1)], None);
     let checked = other.check(NOON, MAG, LMA, &message, &octets);
     assert_eq!(checked, Err(Refused::Forged));
+}
+
+/// RFC 4285 section 5: of each kind there is one, and the gateways' stands first.
+#[test]
+fn what_is_authenticated_out_of_order_is_discarded() {
+    let keys = [key(Kind::MnAaa, 3, Algorithm::HmacSha1), gateways()];
+    let [aaa, between] = &keys;
+    for order in [[aaa, between], [between, between]] {
+        let mut message = update();
+        let options = order.map(|key| {
+            MobilityOption::Authentication(Authentication {
+                subtype: key.kind.subtype(),
+                spi: key.spi,
+                data: vec![0; key.data_octets()],
+            })
+        });
+        message.options_mut().expect("options").extend(options);
+        let mut octets = Vec::new();
+        message.emit(MAG, LMA, &mut octets).expect("emitted");
+        let places: Vec<_> = placed(&octets).collect();
+        for (place, key) in places.into_iter().zip(order) {
+            let mut data = [0; MOST_DATA];
+            let covered = Authenticated::new(MAG, &octets, place.covered);
+            key.write_data(&covered, &mut data);
+            let field = octets[place.data].iter_mut();
+            field.zip(data).for_each(|(to, from)| *to = from);
+        }
+        set_checksum(MAG, LMA, &mut octets);
+        let parsed = Message::parse(MAG, LMA, &octets).expect("parsed");
+        let checked = with(MAG, &keys, None).check(NOON, MAG, LMA, &parsed, &octets);
+        assert_eq!(checked, Err(Refused::Disordered));
+    }
+    assert_eq!(Refused::Disordered.status(), None);
 }
 
 /// Proves S1-09.

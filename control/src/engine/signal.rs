@@ -200,7 +200,7 @@ impl<R: Role> Engine<R> {
         self.out.counters.count(match refused {
             Refused::NoAssociation => Counter::MessageNoAssociation,
             Refused::Unauthenticated => Counter::MessageUnauthenticated,
-            Refused::Forged => Counter::MessageForged,
+            Refused::Forged | Refused::Disordered => Counter::MessageForged,
             Refused::NoTimestamp => Counter::MessageNoTimestamp,
             Refused::Replayed => Counter::MessageReplayed,
             Refused::Unmatched => Counter::MessageUnmatched,
