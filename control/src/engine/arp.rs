@@ -6,6 +6,7 @@
 //!   reply to us           ─► like a solicited Neighbour Advertisement
 //!   announcement          ─► like an unsolicited one that overrides
 //!   a host's request for anything that it reaches through us ─► reply ([`ipv4`](super::ipv4))
+//!   anything else of a host that is not served ─► it has shown itself
 //! ```
 //!
 //! A reply carries no mark that says whether it answers anything; one that came to our link-layer
@@ -17,9 +18,9 @@ use crate::frame;
 use crate::neighbour::{Advertised, Neighbour};
 use crate::routing::is_access;
 use dataplane::key::InterfaceId;
-use roles::event::HostLink;
+use roles::event::{HostLink, Sign};
 use roles::{Now, Role};
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use wire::arp::Packet;
 use wire::ether::{ethertype, Frame, MacAddr};
 use wire::ipv4::address::never_a_source;
@@ -59,6 +60,12 @@ impl<R: Role> Engine<R> {
                 return self.send_arp(interface, (ours, mac), &reply);
             }
         }
+        if let Some(host) = host {
+            self.shown_by_arp(now, host);
+        }
+        let Some(link) = self.routing.link(interface) else {
+            return;
+        };
         if link.owns(sender) {
             if self.log.take(now.monotonic, &mut self.out.counters) {
                 let interface = &link.interface.name;
@@ -97,6 +104,15 @@ impl<R: Role> Engine<R> {
             self.act(now, acts);
         } else {
             self.out.counters.count(Counter::ArpForeign);
+        }
+    }
+
+    /// A host with an address of its own, which asks no server for one and has no IPv6, shows itself by nothing but
+    /// its question for the router. It asks again until it is served.
+    fn shown_by_arp(&mut self, now: Now, host: HostLink) {
+        if self.hosts.was_awaited(host) || !self.hosts.is_watched(host) {
+            let source = Ipv6Addr::UNSPECIFIED;
+            self.host_seen(now, host, Sign::Packet { source });
         }
     }
 

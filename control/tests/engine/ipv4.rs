@@ -402,6 +402,34 @@ fn the_router_and_the_home_network_are_behind_the_gateway() {
     assert_eq!(asks(SIX, ROUTER), None, "it has no IPv4");
 }
 
+/// A host whose address was set up by hand asks nobody for one: its question for the router signs it up, and the
+/// next one is answered.
+///
+/// Proves S1-46.
+#[test]
+fn a_static_address_shows_itself_by_the_question_for_the_router() {
+    let mut world = domain();
+    correspondent_asks(&mut world);
+    let asks = |world: &mut World| {
+        world.hear_others(MN);
+        let request = Packet::request(FOUR, FIXED, ROUTER);
+        let frame = ethernet(ethertype::ARP, FOUR, MacAddr::BROADCAST, request.as_bytes());
+        world.send(MN, &frame);
+        world.pass(Duration::from_millis(300));
+        let told = world.hear_others(MN).into_iter().filter_map(|frame| {
+            let frame = Frame::parse(&frame).ok()?;
+            let arp = frame.ethertype == ethertype::ARP;
+            let reply = *Packet::parse(frame.payload).ok().filter(|_| arp)?;
+            (!reply.is_request()).then(|| (reply.sender(), reply.sender_mac()))
+        });
+        told.collect::<Vec<_>>()
+    };
+    assert_eq!(asks(&mut world), []);
+    assert_eq!(asks(&mut world), [(ROUTER, ROUTER_MAC)]);
+    both_ways(&mut world, FOUR, FIXED);
+    world.nodes[MAG1].check();
+}
+
 /// A dual-stack host that only solicits has its address ready before it asks.
 #[test]
 fn an_address_is_there_before_the_first_question() {

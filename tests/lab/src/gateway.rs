@@ -150,6 +150,15 @@ impl Configuration {
         hosts.get_mut(0)?.as_table_mut()
     }
 
+    /// Adds a host to the policy.
+    pub fn add_host(&mut self, host: toml::Table) {
+        let hosts = self.policy.entry("host");
+        let hosts = hosts.or_insert_with(|| toml::Value::Array(Vec::new()));
+        if let Some(hosts) = hosts.as_array_mut() {
+            hosts.push(host.into());
+        }
+    }
+
     /// The policy, to be changed.
     pub fn policy(&mut self) -> &mut toml::Table {
         &mut self.policy
