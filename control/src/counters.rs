@@ -63,7 +63,8 @@ counters! {
         OptionDiscarded = "option_discarded", "Packets discarded for a hop-by-hop or destination option that is not known here.";
         DiscoveryMalformed = "discovery_malformed", "Neighbour discovery messages that fail the checks of RFC 4861.";
         DiscoveryForeign = "discovery_foreign", "Neighbour Solicitations for an address that is not ours; not answered.";
-        DiscoveryConflict = "discovery_conflict", "Neighbour Advertisements of somebody else for an address of ours.";
+        DiscoveryConflict = "discovery_conflict", "Neighbour Advertisements of somebody else for an address of ours; on an access link, any message of discovery from one, too.";
+        DiscoveryDefended = "discovery_defended", "Neighbour Advertisements that took an address of ours back which a host had claimed.";
         RouterAdvertisementSeen = "router_advertisement_seen", "Router Advertisements of other routers; not used.";
         RouterAdvertisementRogue = "router_advertisement_rogue", "Router Advertisements of hosts on an access link, where we are the router; not used.";
         RedirectIgnored = "redirect_ignored", "Redirects; routers do not take them.";

@@ -54,6 +54,11 @@ impl<R: Role> Engine<R> {
         };
         let access = self.routing.link(interface).is_some_and(is_access);
         if access {
+            // Who plays the router is counted as that, too.
+            let advertises = matches!(message, NdMessage::RouterAdvertisement(_));
+            if self.claims_ours(now, link, &received, &message) && !advertises {
+                return;
+            }
             self.hear_host(now, link, &received, &message);
         }
         match message {

@@ -46,6 +46,9 @@ impl Default for Reachability {
     }
 }
 
+/// The least time between two advertisements on a link that take an address of ours back.
+const TAKE_BACK_EVERY: Duration = Duration::from_secs(1);
+
 /// The adjacency of a host, and the bindings that lead to it.
 #[derive(Debug)]
 struct Adjacency {
@@ -85,6 +88,8 @@ pub(super) struct Hosts {
     reachability: Reachability,
     adjacencies: HashMap<HostLink, Adjacency>,
     watches: HashMap<HostLink, Watch>,
+    /// When an address of ours was taken back on a link last.
+    taken_back: HashMap<InterfaceId, Duration>,
 }
 
 impl Hosts {
@@ -94,7 +99,19 @@ impl Hosts {
             reachability,
             adjacencies: HashMap::new(),
             watches: HashMap::new(),
+            taken_back: HashMap::new(),
         }
+    }
+
+    /// Whether an address of ours may be taken back on a link that a host there has claimed; from then on
+    /// not for a while.
+    pub(super) fn may_take_back(&mut self, interface: InterfaceId, now: Duration) -> bool {
+        let last = self.taken_back.get(&interface).copied();
+        let may = last.is_none_or(|last| now >= last + TAKE_BACK_EVERY);
+        if may {
+            self.taken_back.insert(interface, now);
+        }
+        may
     }
 
     /// The host's adjacency, for the binding of `prefix`.

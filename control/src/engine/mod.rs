@@ -19,6 +19,7 @@
 
 mod apply;
 mod arp;
+mod defence;
 mod dhcp;
 mod discovery;
 mod domains;

@@ -184,6 +184,54 @@ fn a_host_that_claims_the_routers_or_a_neighbours_address_gains_nothing() {
     mag_is_sound(&world);
 }
 
+/// Other hosts on the link hear from us at once whose the router's address is, and no more than once a second.
+///
+/// Proves S1-34.
+#[test]
+fn the_routers_address_is_taken_back_from_a_host_that_claims_it() {
+    let mut world = two_hosts();
+    let (mut owner, mut other) = (Host::new(MN, 1), Host::new(OTHER, 2));
+    attach(&mut world, &mut owner);
+    attach(&mut world, &mut other);
+    owner.live(&mut world);
+    let router = ip("fe80::1");
+    let heard = |world: &mut World, owner: &mut Host| {
+        world.pass(Duration::from_millis(20));
+        let heard = owner.live(world);
+        let ours = |(seen, _): &(Seen, _)| seen.from == ROUTER_MAC;
+        let told = answers(&heard).into_iter().filter(ours);
+        told.collect::<Vec<_>>()
+    };
+    let conflicts = |world: &World| world.nodes[MAG1].counted("discovery_conflict");
+    let before = conflicts(&world);
+    claim(&mut world, &other, router);
+    let told = heard(&mut world, &mut owner);
+    let [(seen, answer)] = &told[..] else {
+        panic!("one answer: {told:?}");
+    };
+    assert_eq!((seen.source, seen.destination), (router, ALL_NODES));
+    assert_eq!(seen.to, mac_of(ALL_NODES, other.mac));
+    assert_eq!(answer.target, router);
+    assert!(answer.override_cache && !answer.solicited && answer.router);
+    assert_eq!(answer.options, [NdOption::TargetLinkLayer(ROUTER_MAC)]);
+
+    // In a solicitation it is a claim as well: who hears it notes where it comes from.
+    let asks = NdMessage::NeighbourSolicitation(NeighbourSolicitation {
+        target: owner.addresses[0],
+        options: vec![NdOption::SourceLinkLayer(other.mac)],
+    });
+    let group = solicited_node(owner.addresses[0]);
+    let packet = nd_packet(router, group, &asks);
+    let defended = |world: &World| world.nodes[MAG1].counted("discovery_defended");
+    for times in [1, 2] {
+        other.send_to(&mut world, mac_of(group, other.mac), &packet);
+        assert_eq!(defended(&world), times);
+        world.pass(Duration::from_secs(1));
+    }
+    assert_eq!(conflicts(&world) - before, 3);
+    mag_is_sound(&world);
+}
+
 #[test]
 fn a_host_that_plays_the_router_is_found_out() {
     let mut world = two_hosts();

@@ -1,5 +1,4 @@
-//! Hosts with IPv4: real clients on them (ISC's dhclient), a real server on the core (Kea), and a rogue
-//! that starves, lies and spoofs.
+//! Hosts with IPv4: real clients on them (ISC's dhclient), and a real server on the core (Kea).
 
 use crate::host::{Host, INTERFACE};
 use crate::network::{cable, End, Namespace};
@@ -210,15 +209,4 @@ impl Server {
     pub fn log(&self) -> String {
         self.process.log()
     }
-}
-
-/// Sends frames that no honest host sends from a host's interface, and returns when they are sent.
-/// What there is: `starve COUNT`, `names COUNT`, `decline ADDRESS SERVER`, `router MAC ADDRESS`.
-///
-/// # Errors
-/// When the frames cannot be sent.
-pub fn misbehave(host: &Host, words: &[&str]) -> Result<()> {
-    let mut line = vec!["python3", "-c", include_str!("rogue.py"), INTERFACE];
-    line.extend(words);
-    host.namespace.run(&line).map(drop)
 }

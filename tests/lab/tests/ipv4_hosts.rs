@@ -3,12 +3,13 @@
 
 use anyhow::{ensure, Context, Result};
 use lab::capture::Capture;
-use lab::dhcpv4::{misbehave, Client, Server, SERVER};
+use lab::dhcpv4::{Client, Server, SERVER};
 use lab::domain::{default_conf, Domain};
 use lab::gateway::{Configuration, Programs};
 use lab::host::{Host, INTERFACE};
 use lab::judge::{count, read};
 use lab::network::End;
+use lab::rogue::misbehave;
 use lab::topology::{Plan, Topology, CN, CORE, MN_MAC};
 use lab::transfer::Transfer;
 use serde_json::Value;
