@@ -1,8 +1,10 @@
-//! A flood of signalling that nobody authorised: updates under made-up names, as fast as the kernel sends.
+//! Signalling that nobody authorised: updates under made-up names, as fast as the kernel sends, and those of a
+//! gateway sent once more by somebody else.
 
 use crate::foreign::Registration;
 use crate::gateway::Programs;
 use crate::host::Host;
+use crate::network::End;
 use crate::process::{Errors, Process};
 use anyhow::{bail, Context, Result};
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
@@ -84,6 +86,36 @@ pub fn forge(lma: Ipv6Addr) -> Result<()> {
     });
     writeln!(std::io::stdout(), "{sent}")?;
     Ok(())
+}
+
+/// A message that is sent once more.
+#[derive(Clone, Copy, Debug)]
+pub struct Again<'a> {
+    /// Where it was heard.
+    pub capture: &'a Path,
+    /// Who sent it, and to whom.
+    pub ends: [Ipv6Addr; 2],
+    /// Its MH type: of several the last is sent.
+    pub kind: u8,
+    /// Whether an update is made into a farewell of its host.
+    pub farewell: bool,
+}
+
+impl Again<'_> {
+    /// Sends it by an interface.
+    ///
+    /// # Errors
+    /// When there is none, or it cannot be sent.
+    pub fn send(self, by: End<'_>) -> Result<()> {
+        let file = self.capture.to_str().context("a path that is not text")?;
+        let [from, to] = self.ends.map(|end| end.to_string());
+        let kind = self.kind.to_string();
+        let how = if self.farewell { "farewell" } else { "again" };
+        let program = include_str!("again.py");
+        let mut words = vec!["python3", "-c", program, by.interface];
+        words.extend([file, &from, &to, &kind, how]);
+        by.namespace.run(&words).map(drop)
+    }
 }
 
 /// Sends Node Information Replies to a router on this host's link that it has not asked for: each with another
