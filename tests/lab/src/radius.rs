@@ -24,6 +24,9 @@ pub const SECRET: &str = "quite a secret";
 /// Interface of the server on the cable.
 pub const CABLE: &str = "aaa0";
 
+/// The same on the cable to a second gateway.
+const SECOND: &str = "aaa1";
+
 /// Longest time that a server may take to start, or a record to come.
 const LIMIT: Duration = Duration::from_secs(20);
 
@@ -58,6 +61,21 @@ impl Radius {
             directory,
             server: None,
         })
+    }
+
+    /// Lays a cable to one more gateway, which has the server behind it.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub fn also_beside(&self, network: &Topology, gateway: &str) -> Result<()> {
+        let gateway = network.gateway(gateway);
+        cable(End::of(&self.namespace, SECOND), End::of(gateway, CABLE))?;
+        self.namespace
+            .ip(&format!("addr add 10.99.1.1/24 dev {SECOND}\n"))?;
+        gateway.ip(&format!(
+            "addr add 10.99.1.2/24 dev {CABLE}\nroute add {SERVER} via 10.99.1.1\n"
+        ))?;
+        Ok(())
     }
 
     /// What the configuration of the gateway has to say about it.
@@ -191,7 +209,7 @@ impl Radius {
     }
 }
 
-/// The server's configuration: one client, users in a file, records in another.
+/// The server's configuration: one secret for all clients, users in a file, records in another.
 fn configuration(directory: &str) -> String {
     format!(
         "prefix = /usr\nlibdir = /usr/lib/freeradius\n\
@@ -199,7 +217,7 @@ fn configuration(directory: &str) -> String {
          pidfile = {directory}/pid\ncleanup_delay = 0\n\
          security {{\n allow_vulnerable_openssl = yes\n status_server = yes\n}}\n\
          thread pool {{\n start_servers = 1\n max_servers = 2\n min_spare_servers = 1\n max_spare_servers = 1\n}}\n\
-         client gateway {{\n ipaddr = {GATEWAY}\n secret = \"{SECRET}\"\n}}\n\
+         client gateway {{\n ipaddr = 10.99.0.0/16\n secret = \"{SECRET}\"\n}}\n\
          modules {{\n pap {{\n }}\n files {{\n usersfile = {directory}/users\n }}\n\
          detail {{\n filename = {directory}/detail\n permissions = 0600\n }}\n}}\n\
          server default {{\n\

@@ -8,7 +8,9 @@ use lab::judge::{count, read};
 use lab::network::End;
 use lab::radius::{Radius, CABLE, SECRET};
 use lab::topology::{Plan, Topology, CN, CORE, MN_MAC};
-use serde_json::Value;
+use lab::transfer::Transfer;
+use serde_json::{json, Value};
+use std::net::Ipv6Addr;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -17,22 +19,49 @@ const LIMIT: Duration = Duration::from_secs(20);
 /// `mn1@example.net` as the server's dictionary wants it.
 const MN1: &str = "0x6d6e31406578616d706c652e6e6574";
 
+/// The prefix and the IPv4 address that the server has for the first host.
+const PREFIX: &str = "2001:db8:10aa:1::/64";
+const ADDRESS: &str = "10.1.0.77";
+
+/// Of the second host.
+const SECOND_MAC: &str = "02:00:00:00:00:02";
+
 /// A domain whose MAG1 asks the server; its policy file lists nobody.
 fn domain(users: Option<&str>) -> Result<(Domain, Radius)> {
+    domain_with(users, None)
+}
+
+/// The same where MAG2 asks it as well and goes by its policy file when there is no answer, while at MAG1 that
+/// comes to `unreachable`.
+fn domain_with(users: Option<&str>, unreachable: Option<&str>) -> Result<(Domain, Radius)> {
     let programs = Programs::beside(Path::new(env!("CARGO_BIN_EXE_anchorage-demo")))?;
     let network = Topology::lay(Plan::default())?;
     let mut radius = Radius::beside(&network, "mag1")?;
+    if unreachable.is_some() {
+        radius.also_beside(&network, "mag2")?;
+    }
     if let Some(users) = users {
         radius.serve(users)?;
     }
     let domain = Domain::start(network, &programs, &default_conf(), |name, it| {
-        match name {
-            "mag1" => {
+        match (name, unreachable) {
+            ("mag1", _) => {
                 it.policy().clear();
+                it.add_address("access", "169.254.0.1/32");
                 Radius::configure(it);
+                if let Some(unreachable) = unreachable {
+                    it.set("aaa", "when_unreachable", unreachable);
+                }
             }
-            "lma" => {
+            ("mag2", Some(_)) => {
+                Radius::configure(it);
+                it.set("aaa", "when_unreachable", "policy-file");
+            }
+            ("lma", _) => {
                 it.policy().insert("serve_unlisted".into(), true.into());
+                it.add_address("internet", "198.51.100.1/24");
+                let network = toml::Table::from_iter([("prefix".into(), "10.1.0.0/16".into())]);
+                it.set("lma", "ipv4_networks", vec![toml::Value::Table(network)]);
             }
             _ => {}
         };
@@ -45,6 +74,8 @@ fn users() -> String {
         "02-00-00-00-00-01 Cleartext-Password := \"02-00-00-00-00-01\"\n\
          \tPMIP6-Home-LMA-IPv6-Address = 2001:db8:c::1,\n\
          \tMobile-Node-Identifier = {MN1},\n\
+         \tPMIP6-Home-HN-Prefix = {PREFIX},\n\
+         \tPMIP6-Home-IPv4-HoA = {ADDRESS}/32,\n\
          \tClass = 0x676f6c64\n\n\
          02-00-00-00-00-02 Cleartext-Password := \"02-00-00-00-00-02\"\n"
     )
@@ -75,9 +106,22 @@ fn of<'a>(record: &'a [(String, String)], name: &str) -> &'a str {
     found.map_or("", |(_, value)| value)
 }
 
-/// Two hosts that the server lets in: one with the LMA and the identity that it names, one with the LMA of
-/// the MAG's configuration and the name that it was asked by. What the first has used is in the server's
-/// records; orders change who the second is and end the first one's session.
+/// Packets and octets that a host's address sent or got, as tshark counts them on the host's cable: all but
+/// neighbour discovery, which ends at the gateway.
+fn on_the_cable(cable: &Path, way: &str, address: Ipv6Addr) -> Result<[u64; 2]> {
+    let filter = format!("{way} == {address} && !(icmpv6.type >= 133 && icmpv6.type <= 137)");
+    let mut sum = [0; 2];
+    for frame in read(cable, &filter, &["ipv6.plen"])? {
+        let octets: u64 = frame[0].parse()?;
+        sum = [sum[0] + 1, sum[1] + 40 + octets];
+    }
+    Ok(sum)
+}
+
+/// Two hosts that the server lets in: one with the LMA, the identity, the prefix and the IPv4 address that it
+/// names, one with the LMA of the MAG's configuration, the name that it was asked by and a prefix of the LMA's. What
+/// the first has used is in the server's records, while it has its session (the operator takes its IPv4 address back) and
+/// when that is over; orders change who the second is and end the first one's session.
 ///
 /// Proves S1-21, S1-23.
 #[test]
@@ -86,10 +130,12 @@ fn a_host_that_the_server_lets_in_is_served_accounted_for_and_ended_by_order() -
     let trail = domain.network.run.directory().join("radius.pcap");
     let capture = Capture::start(End::of(&radius.namespace, CABLE), &trail)?;
     let first = domain.network.mobile_node("mn", MN_MAC)?;
-    let second = domain.network.mobile_node("second", "02:00:00:00:00:02")?;
+    let second = domain.network.mobile_node("second", SECOND_MAC)?;
     domain.network.plug(&first, 0)?;
+    let cable = domain.network.run.directory().join("cable.pcap");
+    let on_cable = Capture::start(End::of(&domain.network.switch, &first.cable), &cable)?;
     domain.network.plug(&second, 0)?;
-    first.wait_for_address(LIMIT)?;
+    let address = first.wait_for_address(LIMIT)?;
     second.wait_for_address(LIMIT)?;
     // Neighbours on the way have been found by then.
     assert!(first.reaches(CN, LIMIT));
@@ -103,19 +149,47 @@ fn a_host_that_the_server_lets_in_is_served_accounted_for_and_ended_by_order() -
     let served = visitor(MN_MAC).context("the first is not here")?;
     assert_eq!(served["identifier"], "mn1@example.net");
     assert_eq!(served["lma"], "2001:db8:c::1");
-    let other = visitor("02:00:00:00:00:02").context("the second is not here")?;
+    assert_eq!(served["prefixes"], json!([PREFIX]));
+    assert_eq!(address.segments()[..4], [0x2001, 0xdb8, 0x10aa, 1]);
+    let bindings = list(&domain, "lma", "bindings")?;
+    let of_first = bindings
+        .iter()
+        .find(|it| it["identifier"] == "mn1@example.net");
+    let of_first = of_first.context("no binding")?;
+    assert_eq!(of_first["prefixes"], json!([PREFIX]));
+    assert_eq!(of_first["ipv4_home_address"], ADDRESS);
+    let other = visitor(SECOND_MAC).context("the second is not here")?;
     assert_eq!(other["identifier"], "02-00-00-00-00-02");
     assert_eq!(other["lma"], "2001:db8:c::1");
     assert!(domain
         .anchorctl("mag1", &["aaa"])?
         .starts_with("reachable; 2 hosts"));
 
-    let start = radius.record("Start")?;
+    let mut starts = radius.records().into_iter().filter(|record| {
+        of(record, "Acct-Status-Type") == "Start"
+            && of(record, "Calling-Station-Id") == "02-00-00-00-00-01"
+    });
+    let start = starts.next_back().context("no Start of the first")?;
     assert_ne!(of(&start, "Acct-Session-Id"), "");
     assert_eq!(
         of(&radius.record("Accounting-On")?, "NAS-Identifier"),
         "mag1"
     );
+
+    // What changes what a host has is told with what it has used, as its link has seen it.
+    domain.anchorctl("lma", &["revoke", "mn1@example.net", "--ipv4-only"])?;
+    let interim = radius.record("Interim-Update")?;
+    on_cable.stop()?;
+    assert_eq!(
+        of(&interim, "Acct-Session-Id"),
+        of(&start, "Acct-Session-Id")
+    );
+    for (way, words) in [("ipv6.src", "Input"), ("ipv6.dst", "Output")] {
+        let told = ["Packets", "Octets"].map(|what| of(&interim, &format!("Acct-{words}-{what}")));
+        let seen = on_the_cable(&cable, way, address)?.map(|it| it.to_string());
+        assert_eq!(told, seen, "{words}");
+        assert!(told[1].parse::<u64>()? >= 20 * 1048, "{interim:?}");
+    }
 
     // Orders that are not to be followed: of a stranger, and about nobody.
     let named = "Calling-Station-Id=02-00-00-00-00-01";
@@ -226,8 +300,18 @@ fn a_host_that_the_server_rejects_is_not_served() -> Result<()> {
     assert_eq!(count(&access, "icmpv6.type == 134")?, 0);
     assert_eq!(count(&core, "mip6.mhtype == 5 || ipv6.nxt == 41")?, 0);
     assert_eq!(counted(&domain, "access_rejected")?, 1);
-    // Nor is one about which nobody answers, as configured; and that is to be seen.
+    // Nor is one about which nobody answers, as configured; and that is to be seen. Whoever was let in and is asked
+    // about anew goes.
+    let second = domain.network.mobile_node("second", SECOND_MAC)?;
+    domain.network.plug(&second, 0)?;
+    second.wait_for_address(LIMIT)?;
     radius.silence();
+    let from = domain.notices.count();
+    let answer = radius.order("coa", "Calling-Station-Id=02-00-00-00-00-02")?;
+    assert!(answer.contains("CoA-ACK"), "{answer}");
+    domain.notices.wait("the end", from, LIMIT, |notice| {
+        notice.kind == "detached" && notice.gateway == "mag1"
+    })?;
     let from = domain.notices.count();
     let known = domain.network.mobile_node("mn", MN_MAC)?;
     domain.network.plug(&known, 0)?;
@@ -239,8 +323,72 @@ fn a_host_that_the_server_rejects_is_not_served() -> Result<()> {
     assert!(domain
         .anchorctl("mag1", &["aaa"])?
         .starts_with("UNREACHABLE: refuse"));
-    assert!(list(&domain, "lma", "bindings")?.is_empty());
+    assert!(list(&domain, "mag1", "visitors")?
+        .iter()
+        .all(|it| it["state"] != "bound"));
+    // The LMA keeps the binding of the host that went for a while.
+    assert!(list(&domain, "lma", "bindings")?
+        .iter()
+        .all(|it| it["state"] == "pending"));
     Ok(())
+}
+
+/// The server is gone. At the one MAG whoever is here stays, though it is asked about anew, and nobody else comes; at the
+/// other one the policy file says who may come. The host that it lists goes over there with its TCP session.
+///
+/// Proves S1-23, S1-24.
+#[test]
+fn without_the_server_hosts_stay_or_the_policy_file_says_who_comes() -> Result<()> {
+    let (mut domain, mut radius) = domain_with(Some(&users()), Some("keep"))?;
+    let first = domain.network.mobile_node("mn", MN_MAC)?;
+    domain.network.plug(&first, 0)?;
+    let address = first
+        .wait_for_address(LIMIT)
+        .with_context(|| domain.troubles())?;
+    let log = domain.network.run.directory().join("tcp.log");
+    let (here, there) = (&first.namespace, &domain.network.cn.namespace);
+    let session = Transfer::start(&domain.programs, here, there, CN, 200_000, &log)?;
+
+    radius.silence();
+    let unanswered = |from: usize, gateway: &str| {
+        let noticed = domain.notices.wait("no answer", from, LIMIT, |notice| {
+            notice.gateway == gateway && notice.kind == "aaa_unreachable"
+        });
+        noticed.map(drop)
+    };
+    let from = domain.notices.count();
+    let answer = radius.order("coa", "Calling-Station-Id=02-00-00-00-00-01")?;
+    assert!(answer.contains("CoA-ACK"), "{answer}");
+    unanswered(from, "mag1")?;
+    assert!(first.reaches(CN, LIMIT), "{}", domain.troubles());
+    assert_eq!(list(&domain, "mag1", "visitors")?[0]["state"], "bound");
+    let shown = domain.anchorctl("mag1", &["aaa"])?;
+    assert!(shown.starts_with("UNREACHABLE: keep"), "{shown}");
+
+    // One whom the server would let in and no file lists comes nowhere.
+    let second = domain.network.mobile_node("second", SECOND_MAC)?;
+    for (place, gateway) in [(0, "mag1"), (1, "mag2")] {
+        let from = domain.notices.count();
+        domain.network.plug(&second, place)?;
+        domain.anchorctl(gateway, &["attach", "access", SECOND_MAC])?;
+        unanswered(from, gateway)?;
+        domain.notices.wait("a refusal", from, LIMIT, |notice| {
+            notice.gateway == gateway && notice.kind == "attach_refused"
+        })?;
+    }
+    let from = domain.notices.count();
+    domain.network.plug(&first, 1)?;
+    unanswered(from, "mag2")?;
+    domain.notices.wait("the move", from, LIMIT, |notice| {
+        notice.gateway == "lma" && notice.kind == "binding_moved"
+    })?;
+    assert!(first.reaches(CN, LIMIT), "{}", domain.troubles());
+    assert_eq!(first.addresses()?, [address]);
+    let shown = domain.anchorctl("mag2", &["aaa"])?;
+    assert!(shown.starts_with("UNREACHABLE: policy-file"), "{shown}");
+    let outcome = session.stop()?;
+    assert!(outcome.intact && outcome.bytes > 0, "{outcome:?}");
+    domain.stop_well()
 }
 
 /// Someone who answers in the server's place and does not know the secret, or knows how to forge the
