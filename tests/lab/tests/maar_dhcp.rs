@@ -3,58 +3,17 @@
 
 use anyhow::{ensure, Context, Result};
 use lab::command;
-use lab::dhcp::{Client, Server, SERVER};
-use lab::gateway::{Configuration, Programs};
+use lab::dhcp::{Client, Server};
+use lab::gateway::Programs;
 use lab::host::INTERFACE;
-use lab::roam::{pool, Bed, Layout, MAARS, WALK};
+use lab::roam::leases::{self, begin, serve, ROUTER};
+use lab::roam::{Bed, MAARS, WALK};
 use serde_json::{json, Value};
 use std::net::Ipv6Addr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 const LIMIT: Duration = Duration::from_secs(20);
-
-/// The link-local address of every MAAR on its access link.
-const ROUTER: &str = "fe80::1";
-
-/// The control socket of the server, in the run's directory.
-fn control(bed: &Path) -> String {
-    bed.join("kea6.sock").display().to_string()
-}
-
-/// Each MAAR relays, and asks the server's leases for the anchors of hosts; `mobile`: whether the host
-/// has the mobility service.
-fn adjust(configuration: &mut Configuration, place: &str, mobile: bool) {
-    let mut dhcp = toml::Table::new();
-    dhcp.insert("servers".into(), vec![SERVER.to_string()].into());
-    dhcp.insert("control".into(), place.into());
-    configuration.set("maar", "dhcpv6", dhcp);
-    show_one_router(configuration);
-    if let Some(host) = configuration.first_host() {
-        host.insert("managed".into(), true.into());
-        host.insert("mobility".into(), mobile.into());
-    }
-}
-
-/// Every MAAR is the same router to hosts, with an address of its own in each prefix (S2-39).
-fn show_one_router(configuration: &mut Configuration) {
-    configuration.set("maar", "dlif", false);
-    let table = configuration.table();
-    let neighbours = table["maar"]["neighbour"].as_array_mut();
-    for neighbour in neighbours.into_iter().flatten() {
-        if let Some(neighbour) = neighbour.as_table_mut() {
-            neighbour.remove("router");
-            neighbour.remove("mac");
-        }
-    }
-    let interfaces = table["interface"].as_array_mut().into_iter().flatten();
-    for interface in interfaces.filter(|it| it["kind"].as_str() == Some("access")) {
-        if let Some(interface) = interface.as_table_mut() {
-            interface.insert("router".into(), ROUTER.into());
-            interface.insert("mac".into(), "02:00:5e:00:52:13".into());
-        }
-    }
-}
 
 /// The address that its anchor has in the prefix of a host's address.
 fn anchor_of(address: &str) -> Result<Ipv6Addr> {
@@ -64,36 +23,10 @@ fn anchor_of(address: &str) -> Result<Ipv6Addr> {
 }
 
 /// A bed without a database, whose host takes addresses from DHCPv6 alone.
-fn lay(mobile: bool) -> Result<(Bed, String)> {
+fn lay(mobile: bool) -> Result<(Bed, PathBuf)> {
     let programs = Programs::beside(Path::new(env!("CARGO_BIN_EXE_anchorage-demo")))?;
     let conf = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../conf");
-    let mut place = String::new();
-    let bed = Bed::lay(
-        &programs,
-        &conf,
-        Layout::of_the_draft("dhcpv6"),
-        |_, configuration| {
-            if let Some(store) = configuration.table()["store"]["path"].as_str() {
-                let directory = Path::new(store).parent().and_then(Path::parent);
-                place = control(directory.unwrap_or(Path::new("/")));
-            }
-            adjust(configuration, &place, mobile);
-        },
-    )?;
-    let mn = &bed.host().namespace;
-    // Duplicate address detection, two seconds at each stop, proves nothing here.
-    mn.sysctl(&[
-        "net.ipv6.conf.eth0.autoconf=0",
-        "net.ipv6.conf.eth0.dad_transmits=0",
-    ])?;
-    Ok((bed, place))
-}
-
-fn serve(bed: &Bed, place: &str) -> Result<Server> {
-    let pools: Vec<String> = (0..MAARS).map(pool).collect();
-    let pools: Vec<&str> = pools.iter().map(String::as_str).collect();
-    let control = Some(Path::new(place));
-    Server::at(bed.run(), bed.switch(), &pools, &json!([]), control)
+    leases::lay(&programs, &conf, MAARS, mobile)
 }
 
 /// What the operator is shown of the server, once it satisfies.
@@ -123,16 +56,6 @@ fn addresses(bed: &Bed) -> Result<Vec<(String, u64)>> {
     Ok(known.iter().flatten().filter_map(one).collect())
 }
 
-/// Starts the host's client on the link that it has come to, once it has an address there to speak from.
-fn begin(bed: &Bed) -> Result<Client> {
-    let end = Instant::now() + LIMIT;
-    while bed.host().link_local()?.is_empty() {
-        ensure!(Instant::now() < end, "no link-local address");
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    Client::anew(bed.run(), bed.host())
-}
-
 /// What client and server have said.
 fn told(client: &Client, server: &Server) -> String {
     format!("dhclient:\n{}\nkea:\n{}", client.log(), server.log())
@@ -151,14 +74,14 @@ fn leases_tell_the_anchors_of_a_host_that_walks() -> Result<()> {
     bed.stop_well()
 }
 
-fn walk(bed: &Bed, place: &str) -> Result<()> {
+fn walk(bed: &Bed, place: &Path) -> Result<()> {
     // Said before there is a server, and in order once there is.
     until_shown(bed, |shown| {
         shown["mismatches"][0]
             .as_str()
             .is_some_and(|it| it.contains("cannot be asked"))
     })?;
-    let server = serve(bed, place)?;
+    let server = serve(bed, MAARS, place)?;
     until_shown(bed, |shown| shown["mismatches"] == json!([]))?;
 
     let mut sessions = Vec::new();
@@ -210,8 +133,8 @@ fn a_host_without_mobility_gets_plain_dhcp() -> Result<()> {
     bed.stop_well()
 }
 
-fn visit(bed: &Bed, place: &str) -> Result<()> {
-    let server = serve(bed, place)?;
+fn visit(bed: &Bed, place: &Path) -> Result<()> {
+    let server = serve(bed, MAARS, place)?;
     for index in [0, 1] {
         // It has no session that would want an older address.
         let name = bed.host().namespace.name();

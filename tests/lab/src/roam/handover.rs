@@ -1,5 +1,6 @@
 //! How long a handover takes and how many messages it costs, by the mode of the database, or without one, and by
-//! the number of anchors that a host has.
+//! the number of anchors that a host has. Where its anchors are found by its leases, the host's client begins anew on
+//! each link, and what it takes to start and to ask is in the time.
 //!
 //! A host walks as far as it has so many anchors behind it, and begins a TCP session at each, then goes between
 //! those gateways. Somebody sends to the address that it began with, every millisecond. What is taken is the time from
@@ -7,7 +8,9 @@
 //! tcpdump saw them at the host: without the time that the host needs to notice that it has moved. Messages are those
 //! with a Mobility Header that crossed the core from when the host was plugged in until a second and a half after it was served.
 
+use super::leases::{self, DHCPV6};
 use super::{Bed, Layout, ALONE, MN_MAC, MODES, MOST_MAARS};
+use crate::dhcp::{Client, Server};
 use crate::gateway::Programs;
 use crate::judge::read;
 use crate::measure::Spread;
@@ -17,7 +20,7 @@ use serde::Serialize;
 use std::fmt;
 use std::net::Ipv6Addr;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Numbers of anchors that are measured.
 pub const ANCHORS: [usize; 4] = [1, 2, 5, 10];
@@ -28,8 +31,8 @@ const PROBE: Duration = Duration::from_millis(1);
 /// Between packets of the host.
 const SPEAK: Duration = Duration::from_millis(5);
 
-/// All ways that are measured: the modes of the database, and without one.
-pub const WAYS: [&str; 4] = [MODES[0], MODES[1], MODES[2], ALONE];
+/// All ways that are measured: the modes of the database, and without one: by queries to the host, and by its leases.
+pub const WAYS: [&str; 5] = [MODES[0], MODES[1], MODES[2], ALONE, DHCPV6];
 
 /// Between handovers: a gateway is told of one host no more than three times a second (MAX_UPDATE_RATE, RFC 6275
 /// section 12), and what waits for that is no part of what is measured. A serving MAAR that an anchor has answered in
@@ -45,7 +48,7 @@ const LIMIT: Duration = Duration::from_secs(40);
 /// Handovers of a host with so many previous anchors.
 #[derive(Clone, Debug, Serialize)]
 pub struct Latency {
-    /// The mode of the database, or `niq`.
+    /// The mode of the database, or `niq`, or `dhcpv6`.
     pub mode: String,
     /// Anchors other than the gateway that the host came to.
     pub anchors: usize,
@@ -171,17 +174,14 @@ pub fn measure(
     );
     let mut all = Vec::new();
     for &mode in modes {
-        let layout = Layout {
-            maars: most + 1,
-            ..Layout::of_the_draft(mode)
+        let (bed, server) = lay(programs, conf, mode, most + 1)?;
+        let mut walker = Walker {
+            bed: &bed,
+            leased: server.is_some(),
+            client: None,
         };
-        let mut bed = Bed::lay(programs, conf, layout, |_, _| {})?;
-        let alone = mode == ALONE;
-        if alone {
-            bed.answer_queries()?;
-        }
-        let mode = if alone { CALLED } else { mode };
-        let measured = roam(&bed, mode, anchors, most, handovers);
+        let mode = if mode == ALONE { CALLED } else { mode };
+        let measured = roam(&mut walker, mode, anchors, most, handovers);
         for latency in measured.map_err(|error| error.context(bed.troubles()))? {
             tell(&format!(
                 "{mode}, {} anchors, {} handovers: {} ms, {:.0} messages",
@@ -189,20 +189,68 @@ pub fn measure(
             ));
             all.push(latency);
         }
+        drop(walker);
         bed.stop_well()?;
+        drop(server);
     }
     Ok(Latencies(all))
 }
 
+/// The bed of a way, with the server of its leases if it has one.
+fn lay(programs: &Programs, conf: &Path, way: &str, maars: usize) -> Result<(Bed, Option<Server>)> {
+    if way == DHCPV6 {
+        let (bed, place) = leases::lay(programs, conf, maars, true)?;
+        let server = leases::serve(&bed, maars, &place)?;
+        return Ok((bed, Some(server)));
+    }
+    let layout = Layout {
+        maars,
+        ..Layout::of_the_draft(way)
+    };
+    let mut bed = Bed::lay(programs, conf, layout, |_, _| {})?;
+    if way == ALONE {
+        bed.answer_queries()?;
+    }
+    Ok((bed, None))
+}
+
+/// The host with what runs on it.
+struct Walker<'a> {
+    bed: &'a Bed,
+    /// Whether it has its addresses from a server.
+    leased: bool,
+    /// Its client on the link that it is on.
+    client: Option<Client>,
+}
+
+impl Walker<'_> {
+    /// Plugs the host in at a MAAR, where its client, if it has one, begins anew; when it was plugged in.
+    fn plug(&mut self, index: usize) -> Result<Instant> {
+        drop(self.client.take());
+        let began = self.bed.plug(index)?;
+        if self.leased {
+            self.client = Some(leases::begin(self.bed)?);
+        }
+        Ok(began)
+    }
+
+    /// The same, and waits until it is served there and so many prefixes of others are led to it.
+    fn go(&mut self, index: usize, earlier: usize) -> Result<()> {
+        let began = self.plug(index)?;
+        self.bed.settle(index, earlier, began).map(drop)
+    }
+}
+
 fn roam(
-    bed: &Bed,
+    walker: &mut Walker<'_>,
     mode: &str,
     anchors: &[usize],
     most: usize,
     handovers: usize,
 ) -> Result<Vec<Latency>> {
+    let bed = walker.bed;
     let log = bed.run.directory().join("hosts.log");
-    bed.go(0, 0)?;
+    walker.go(0, 0)?;
     let session = bed.host().wait_for_address(LIMIT)?;
     let capture = bed.capture_host("host.pcap")?;
     let signalling = bed.capture_signalling("signalling.pcap")?;
@@ -212,7 +260,7 @@ fn roam(
     let mut sessions = vec![bed.begin()?];
     let mut made = Vec::new();
     for reached in 1..=most {
-        bed.go(reached, reached)?;
+        walker.go(reached, reached)?;
         sessions.push(bed.begin()?);
         if !anchors.contains(&reached) {
             continue;
@@ -222,11 +270,11 @@ fn roam(
             // Never to the gateway that anchors the first session: there it needs no tunnel.
             let to = 1 + round % reached;
             if reached == 1 {
-                bed.go(0, reached)?;
+                walker.go(0, reached)?;
                 probes.wait_through(now_us(), LIMIT)?;
                 std::thread::sleep(STAY);
             }
-            let began = bed.plug(to)?;
+            let began = walker.plug(to)?;
             let at_us = now_us().saturating_sub(began.elapsed().as_micros() as u64);
             bed.settle(to, reached, began)?;
             probes.wait_through(now_us(), LIMIT)?;

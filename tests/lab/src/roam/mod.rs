@@ -13,6 +13,7 @@
 
 mod configuration;
 pub mod handover;
+pub mod leases;
 mod trouble;
 mod walk;
 
