@@ -58,6 +58,11 @@ pub(crate) struct Told {
 }
 
 impl Told {
+    /// Whether anything has been told.
+    pub(crate) fn is_any(&self) -> bool {
+        self.last.is_some()
+    }
+
     /// What is told next is news.
     pub(crate) fn is_news(&mut self) {
         self.times = 0;

@@ -193,6 +193,12 @@ pub enum Event {
         /// What was kept.
         record: Record,
     },
+    /// MAG: all that was kept is there, and this visitor has its turn to be looked after again: its timers, whether
+    /// it is still on its link, and whether it may be. Its packets are forwarded since it was restored.
+    Resumed {
+        /// Where it is.
+        link: HostLink,
+    },
     /// The gateway is going down: say goodbye where the protocol has a way to.
     Shutdown,
 }

@@ -31,7 +31,7 @@ impl<K: Eq + Hash, V: Copy + PartialEq> Several<K, V> {
             None => {
                 let others = Vec::new();
                 let first = value;
-                self.values.insert(key, Few { first, others });
+                self.values.add(key, Few { first, others });
             }
             Some(few) if few.first != value && !few.others.contains(&value) => {
                 few.others.push(value);

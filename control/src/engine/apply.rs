@@ -133,11 +133,11 @@ impl<R: Role> Engine<R> {
                     self.later.timers.push((timer, now.monotonic + after));
                 }
                 Effect::SetTimer { timer, after } => {
-                    self.wheel.set(Alarm::Role(timer), now.monotonic + after);
+                    self.wheel.set(timer.into(), now.monotonic + after);
                 }
                 Effect::CancelTimer { timer } => {
                     self.do_later(now);
-                    self.wheel.cancel(&Alarm::Role(timer));
+                    self.wheel.cancel(&timer.into());
                 }
                 Effect::Notify { notice } => self.notify(now, notice),
             }
@@ -195,6 +195,9 @@ impl<R: Role> Engine<R> {
             return;
         }
         let totals = self.writer.totals(id);
+        if self.sessions.are_none() {
+            return;
+        }
         if let Some(link) = old {
             self.sessions.unbound(link, prefix, totals);
         }
@@ -232,7 +235,7 @@ impl<R: Role> Engine<R> {
             return;
         };
         if let Released::Gone(hop) = self.tunnels.release(ends, &mut self.writer) {
-            self.wheel.cancel(&Alarm::TunnelMtu(ends));
+            self.wheel.cancel(&Alarm::TunnelMtu(Box::new(ends)));
             if let Some(hop) = hop {
                 self.neighbours.release(hop);
             }

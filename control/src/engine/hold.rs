@@ -9,7 +9,7 @@
 //!                    out, in turn, when the change is committed
 //! ```
 
-use super::{Alarm, Engine};
+use super::Engine;
 use crate::counters::Counter;
 use crate::store::{Change, Keeper, RestartCounter, StoreError};
 use hashbrown::HashMap;
@@ -210,8 +210,8 @@ impl<R: Role> Engine<R> {
     /// Gives the role back what was kept, at the times that `clock` tells. Policy has been read, and
     /// no message been taken. Returns how many records there were.
     ///
-    /// Bindings come first: packets are forwarded from then on. Timers are set when all are there, and policy is
-    /// asked about the hosts later, some at a time.
+    /// Bindings come first: packets are forwarded from then on. Timers are set when all are there; hosts on our links have
+    /// their turns later, some at a time.
     ///
     /// # Errors
     /// What reading the store says; what was read before that is in force.
@@ -237,6 +237,7 @@ impl<R: Role> Engine<R> {
                 match &record {
                     Record::Visitor(visitor) => {
                         self.expect_session(now, visitor.link, &visitor.profile);
+                        self.unresumed.push_back(visitor.link);
                     }
                     Record::Node(node) => {
                         if let NodePlace::Here { link, profile, .. } = &node.place {
@@ -254,7 +255,7 @@ impl<R: Role> Engine<R> {
     /// Does what has waited for the records to be back, in the order in which it was wanted.
     pub(super) fn do_later(&mut self, now: Now) {
         for (timer, at) in std::mem::take(&mut self.later.timers) {
-            self.wheel.set(Alarm::Role(timer), at);
+            self.wheel.set(timer.into(), at);
         }
         for (link, address) in std::mem::take(&mut self.later.watches) {
             self.watch(now, link, address);

@@ -20,6 +20,7 @@ use dataplane::table::Full;
 use dataplane::tables::Writer;
 use hashbrown::HashMap;
 use roles::event::HostLink;
+use roles::keyed::Keyed;
 use roles::BoundPrefix;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -53,8 +54,53 @@ const TAKE_BACK_EVERY: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 struct Adjacency {
     id: AdjacencyId,
-    /// Sorted; most hosts have one.
-    prefixes: Vec<BoundPrefix>,
+    prefixes: Prefixes,
+}
+
+/// Prefixes, sorted; most hosts have one.
+#[derive(Debug)]
+enum Prefixes {
+    One(BoundPrefix),
+    Several(Vec<BoundPrefix>),
+}
+
+impl Prefixes {
+    fn all(&self) -> &[BoundPrefix] {
+        match self {
+            Self::One(prefix) => std::slice::from_ref(prefix),
+            Self::Several(prefixes) => prefixes,
+        }
+    }
+
+    fn add(&mut self, prefix: BoundPrefix) {
+        let Err(place) = self.all().binary_search(&prefix) else {
+            return;
+        };
+        let mut prefixes = match self {
+            Self::One(one) => vec![*one],
+            Self::Several(prefixes) => std::mem::take(prefixes),
+        };
+        prefixes.insert(place, prefix);
+        *self = Self::Several(prefixes);
+    }
+
+    /// Whether there are others.
+    fn remove(&mut self, prefix: BoundPrefix) -> bool {
+        match self {
+            Self::One(one) => *one != prefix,
+            Self::Several(prefixes) => {
+                prefixes.retain(|it| *it != prefix);
+                !prefixes.is_empty()
+            }
+        }
+    }
+}
+
+/// What there is of a host: at least one of the two.
+#[derive(Debug, Default)]
+struct Host {
+    adjacency: Option<Adjacency>,
+    watch: Option<Watch>,
 }
 
 /// A host that is watched.
@@ -86,8 +132,9 @@ pub(super) enum Look {
 /// All hosts.
 pub(super) struct Hosts {
     reachability: Reachability,
-    adjacencies: HashMap<HostLink, Adjacency>,
-    watches: HashMap<HostLink, Watch>,
+    hosts: Keyed<HostLink, Host>,
+    /// Those that have an adjacency.
+    adjacent: usize,
     /// When an address of ours was taken back on a link last.
     taken_back: HashMap<InterfaceId, Duration>,
 }
@@ -97,8 +144,8 @@ impl Hosts {
     pub(super) fn new(reachability: Reachability) -> Self {
         Self {
             reachability,
-            adjacencies: HashMap::new(),
-            watches: HashMap::new(),
+            hosts: Keyed::default(),
+            adjacent: 0,
             taken_back: HashMap::new(),
         }
     }
@@ -121,42 +168,62 @@ impl Hosts {
         prefix: BoundPrefix,
         writer: &mut Writer,
     ) -> Result<AdjacencyId, Full> {
-        if let Some(adjacency) = self.adjacencies.get_mut(&link) {
-            if let Err(place) = adjacency.prefixes.binary_search(&prefix) {
-                adjacency.prefixes.insert(place, prefix);
-            }
+        let known = self.hosts.number(&link);
+        let host = known.and_then(|number| self.hosts.at_mut(number));
+        if let Some(adjacency) = host.and_then(|host| host.adjacency.as_mut()) {
+            adjacency.prefixes.add(prefix);
             return Ok(adjacency.id);
         }
         let id = writer.add_adjacency(AdjacencySpec {
             interface: InterfaceId(link.interface),
             mac: link.mac,
         })?;
-        let prefixes = vec![prefix];
-        self.adjacencies.insert(link, Adjacency { id, prefixes });
+        let prefixes = Prefixes::One(prefix);
+        let adjacency = Some(Adjacency { id, prefixes });
+        self.adjacent += 1;
+        match known.and_then(|number| self.hosts.at_mut(number)) {
+            Some(host) => host.adjacency = adjacency,
+            None => {
+                let watch = None;
+                self.hosts.add(link, Host { adjacency, watch });
+            }
+        }
         Ok(id)
     }
 
     /// The binding of `prefix` no longer leads to the host.
     pub(super) fn release(&mut self, link: HostLink, prefix: BoundPrefix, writer: &mut Writer) {
-        let Some(adjacency) = self.adjacencies.get_mut(&link) else {
+        let Some(host) = self.hosts.get_mut(&link) else {
             return;
         };
-        adjacency.prefixes.retain(|it| *it != prefix);
-        if adjacency.prefixes.is_empty() {
+        let last = |adjacency: &mut Adjacency| !adjacency.prefixes.remove(prefix);
+        if let Some(adjacency) = host.adjacency.take_if(last) {
             writer.remove_adjacency(adjacency.id);
-            self.adjacencies.remove(&link);
+            self.adjacent -= 1;
+            if host.watch.is_none() {
+                self.hosts.remove(&link);
+            }
         }
     }
 
     /// Hosts that have an adjacency.
     pub(super) fn len(&self) -> usize {
-        self.adjacencies.len()
+        self.adjacent
     }
 
     /// The prefixes whose bindings lead to the host.
     pub(super) fn prefixes(&self, link: HostLink) -> &[BoundPrefix] {
-        let adjacency = self.adjacencies.get(&link);
-        adjacency.map_or(&[], |adjacency| &adjacency.prefixes)
+        let host = self.hosts.get(&link);
+        let adjacency = host.and_then(|host| host.adjacency.as_ref());
+        adjacency.map_or(&[], |adjacency| adjacency.prefixes.all())
+    }
+
+    fn watched(&self, link: HostLink) -> Option<&Watch> {
+        self.hosts.get(&link)?.watch.as_ref()
+    }
+
+    fn watched_mut(&mut self, link: HostLink) -> Option<&mut Watch> {
+        self.hosts.get_mut(&link)?.watch.as_mut()
     }
 
     /// Watches a host; returns when to look at it, if ever. `packets` is how many it has sent.
@@ -166,49 +233,59 @@ impl Hosts {
         address: Option<IpAddr>,
         packets: u64,
     ) -> Option<Duration> {
-        let known = self.watches.get(&link).and_then(|watch| watch.address);
-        let watch = Watch {
-            address: address.or(known),
-            sent: 0,
-            heard: true,
-            awaited: self.watches.get(&link).is_some_and(|watch| watch.awaited),
-            packets,
-        };
-        self.watches.insert(link, watch);
+        let number = self.hosts.number(&link);
+        let number = number.unwrap_or_else(|| self.hosts.add(link, Host::default()));
+        if let Some(host) = self.hosts.at_mut(number) {
+            let before = host.watch.take();
+            let known = before.as_ref().and_then(|watch| watch.address);
+            host.watch = Some(Watch {
+                address: address.or(known),
+                sent: 0,
+                heard: true,
+                awaited: before.is_some_and(|watch| watch.awaited),
+                packets,
+            });
+        }
         Some(self.reachability.interval).filter(|interval| !interval.is_zero())
     }
 
     /// Stops watching a host.
     pub(super) fn unwatch(&mut self, link: HostLink) {
-        self.watches.remove(&link);
+        let Some(host) = self.hosts.get_mut(&link) else {
+            return;
+        };
+        host.watch = None;
+        if host.adjacency.is_none() {
+            self.hosts.remove(&link);
+        }
     }
 
     /// Whether a host is watched.
     pub(super) fn is_watched(&self, link: HostLink) -> bool {
-        self.watches.contains_key(&link)
+        self.watched(link).is_some()
     }
 
     /// The address that a host is asked for by, if one is known.
     pub(super) fn address(&self, link: HostLink) -> Option<IpAddr> {
-        self.watches.get(&link).and_then(|watch| watch.address)
+        self.watched(link)?.address
     }
 
     /// A role asks the host whether it is there.
     pub(super) fn wait_for(&mut self, link: HostLink) {
-        if let Some(watch) = self.watches.get_mut(&link) {
+        if let Some(watch) = self.watched_mut(link) {
             watch.awaited = true;
         }
     }
 
     /// Whether a role has asked whether the host is there, which it shows now.
     pub(super) fn was_awaited(&mut self, link: HostLink) -> bool {
-        let watch = self.watches.get_mut(&link);
+        let watch = self.watched_mut(link);
         watch.is_some_and(|watch| std::mem::take(&mut watch.awaited))
     }
 
     /// The host showed itself.
     pub(super) fn heard(&mut self, link: HostLink) {
-        if let Some(watch) = self.watches.get_mut(&link) {
+        if let Some(watch) = self.watched_mut(link) {
             watch.heard = true;
             watch.sent = 0;
         }
@@ -217,7 +294,7 @@ impl Hosts {
     /// Looks at a host; `packets` is how many it has sent until now.
     pub(super) fn look(&mut self, link: HostLink, packets: u64) -> Look {
         let reachability = self.reachability;
-        let Some(watch) = self.watches.get_mut(&link) else {
+        let Some(watch) = self.watched_mut(link) else {
             return Look::NotWatched;
         };
         let talks = watch.heard || watch.packets != packets;
@@ -228,7 +305,7 @@ impl Hosts {
             return Look::Again(reachability.interval);
         }
         if watch.sent >= reachability.probes {
-            self.watches.remove(&link);
+            self.unwatch(link);
             return Look::Gone;
         }
         watch.sent += 1;
@@ -288,6 +365,20 @@ mod tests {
         for _ in 0..3 {
             assert!(matches!(hosts.look(link(), 1), Look::Ask(..)));
         }
+    }
+
+    #[test]
+    fn prefixes_are_sorted_and_each_is_there_once() {
+        let prefix = |last: u8| BoundPrefix::V4([192, 0, 2, last].into());
+        let mut prefixes = Prefixes::One(prefix(2));
+        for last in [3, 1, 3, 2] {
+            prefixes.add(prefix(last));
+        }
+        assert_eq!(prefixes.all(), [1, 2, 3].map(prefix));
+        assert!(prefixes.remove(prefix(2)) && prefixes.remove(prefix(7)));
+        assert!(prefixes.remove(prefix(1)) && !prefixes.remove(prefix(3)));
+        let mut one = Prefixes::One(prefix(2));
+        assert!(one.remove(prefix(3)) && !one.remove(prefix(2)));
     }
 
     #[test]

@@ -77,7 +77,7 @@ impl<R: Role> Engine<R> {
             TooBig::Lowered(mtu) => {
                 tracing::info!(remote = %ends.remote, mtu, "tunnel MTU lowered");
                 let at = now.monotonic + MTU_MEMORY;
-                self.wheel.set(Alarm::TunnelMtu(ends), at);
+                self.wheel.set(Alarm::TunnelMtu(Box::new(ends)), at);
                 true
             }
             TooBig::Unchanged | TooBig::NoTunnel => false,

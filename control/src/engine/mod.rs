@@ -17,6 +17,7 @@
 //! by publishing the topology if neighbours changed. Everything that happens to the role goes
 //! through [`Engine::deliver`], which records it.
 
+mod alarm;
 mod apply;
 mod arp;
 mod defence;
@@ -58,6 +59,7 @@ use crate::rpc::Notices;
 use crate::store::Keeper;
 use crate::talkers::Talkers;
 use crate::wheel::Wheel;
+use alarm::Alarm;
 use dataplane::key::{AdjacencyId, InterfaceId};
 use dataplane::rings::{ControlRings, Message};
 use dataplane::tables::Writer;
@@ -89,32 +91,14 @@ const QUESTIONS_AT_ONCE: usize = 32;
 /// Hosts that policy is asked about later in one call of [`Engine::tick`].
 const QUESTIONS_PER_TICK: usize = 256;
 
+/// Hosts that are looked after again in one call of [`Engine::tick`].
+const RESUMED_PER_TICK: usize = 256;
+
 /// Time after which those who were asked too much are asked again.
 const BUSY: Duration = Duration::from_millis(50);
 
 /// Messages that are taken from the kernel before timers and requests have their turn.
 const KERNEL_PER_POLL: usize = 256;
-
-/// What the engine sets timers for.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
-enum Alarm {
-    /// The role's.
-    Role(Timer),
-    /// Of a neighbour.
-    Neighbour(Neighbour),
-    /// A host is to be looked after.
-    Host(HostLink),
-    /// A session of a host is to be looked at.
-    Session(HostLink),
-    /// A DHCPv6 answer to a host has waited for its anchor for long enough.
-    HeldAnswer(HostLink),
-    /// A lowered tunnel MTU is to be forgotten.
-    TunnelMtu(roles::effect::TunnelEnds),
-    /// The topology is to be published.
-    Publish,
-    /// Reclamation, and whether a worker stalls.
-    Housekeeping,
-}
 
 /// What the gateway does with packets and messages, apart from the role itself.
 pub struct Setup {
@@ -214,7 +198,7 @@ pub struct Engine<R> {
     recorder: Option<Recorder>,
     store: Option<Keeper>,
     line: hold::Line,
-    /// Records that were there at start.
+    /// Records that were there at start, and those of them that found no room.
     restored: u64,
     /// Whether records are being given back, and what can wait until all are.
     restoring: bool,
@@ -230,6 +214,8 @@ pub struct Engine<R> {
     /// Wall-clock time of what is being worked on.
     wall: Duration,
     /// Hosts that policy has yet to be asked about.
+    /// Hosts that are served again, and have yet to be looked after.
+    unresumed: VecDeque<HostLink>,
     unasked: VecDeque<HostLink>,
     /// Not to be done before this.
     ask_after: Duration,
@@ -292,6 +278,7 @@ impl<R: Role> Engine<R> {
             wall: now.wall,
             unasked: VecDeque::new(),
             ask_after: Duration::ZERO,
+            unresumed: VecDeque::new(),
             refused: None,
             homeless: false,
             draining: false,
@@ -360,19 +347,27 @@ impl<R: Role> Engine<R> {
     /// Lets timers run out that are due; returns how many did. When as many as fit into one call
     /// did, more may be due.
     pub fn tick(&mut self, now: Now) -> usize {
-        let mut count = self.catch_up(now);
+        let mut count = self.resume(now) + self.catch_up(now);
         while count < TIMERS_PER_TICK {
             let Some(alarm) = self.wheel.expire(now.monotonic) else {
                 break;
             };
             count += 1;
             match alarm {
-                Alarm::Role(timer) => self.deliver(now, Event::Timer { timer }),
-                Alarm::Neighbour(neighbour) => self.neighbour_alarm(now, neighbour),
+                Alarm::Lifetime(session) => {
+                    let timer = Timer::BindingExpiry { session };
+                    self.deliver(now, Event::Timer { timer });
+                }
+                Alarm::Visitor(visit, link) => {
+                    let timer = visit.timer(link);
+                    self.deliver(now, Event::Timer { timer });
+                }
+                Alarm::Role(timer) => self.deliver(now, Event::Timer { timer: *timer }),
+                Alarm::Neighbour(neighbour) => self.neighbour_alarm(now, *neighbour),
                 Alarm::Host(link) => self.host_alarm(now, link),
                 Alarm::Session(link) => self.session_alarm(now, link),
                 Alarm::HeldAnswer(link) => self.give_up_answer(now, link),
-                Alarm::TunnelMtu(ends) => self.tunnels.restore_mtu(ends, &mut self.writer),
+                Alarm::TunnelMtu(ends) => self.tunnels.restore_mtu(*ends, &mut self.writer),
                 Alarm::Publish => {}
                 Alarm::Housekeeping => self.housekeeping(now),
             }
@@ -385,7 +380,23 @@ impl<R: Role> Engine<R> {
     /// When [`Engine::tick`] is to be called next, on the monotonic clock.
     pub fn next_tick(&self) -> Option<Duration> {
         let asks = (!self.unasked.is_empty()).then_some(self.ask_after);
-        [self.wheel.next(), asks].into_iter().flatten().min()
+        let all = [self.wheel.next(), resumes, asks];
+        all.into_iter().flatten().min()
+    }
+
+    /// Has some of the hosts that are served again looked after; returns how many.
+    fn resume(&mut self, now: Now) -> usize {
+        let count = self.unresumed.len().min(RESUMED_PER_TICK);
+        for _ in 0..count {
+            if let Some(link) = self.unresumed.pop_front() {
+                self.deliver(now, Event::Resumed { link });
+            }
+        }
+        if self.unresumed.is_empty() {
+            self.unresumed.shrink_to_fit();
+        }
+        count
+        let resumes = (!self.unresumed.is_empty()).then_some(Duration::ZERO);
     }
 
     /// Asks policy about some of the hosts that it has yet to be asked about; returns how many.

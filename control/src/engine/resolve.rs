@@ -59,10 +59,10 @@ impl<R: Role> Engine<R> {
                 }
                 Act::Alarm { neighbour, after } => {
                     let at = now.monotonic + after;
-                    self.wheel.set(Alarm::Neighbour(neighbour), at);
+                    self.wheel.set(Alarm::Neighbour(Box::new(neighbour)), at);
                 }
                 Act::Forget { neighbour } => {
-                    self.wheel.cancel(&Alarm::Neighbour(neighbour));
+                    self.wheel.cancel(&Alarm::Neighbour(Box::new(neighbour)));
                     self.down(neighbour);
                 }
             }

@@ -112,6 +112,11 @@ impl Sessions {
         }
     }
 
+    /// Whether no host is served on terms of AAA.
+    pub(super) fn are_none(&self) -> bool {
+        self.hosts.is_empty()
+    }
+
     /// What was granted to a host.
     pub(super) fn grant(&self, link: HostLink) -> Option<&Grant> {
         self.hosts.get(&link).map(|session| &session.grant)

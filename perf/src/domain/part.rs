@@ -26,6 +26,7 @@ use super::trouble::{skew, Trouble};
 use super::Scenario;
 use anyhow::Result;
 use roles::event::{Departure, Timer};
+use roles::store::Record;
 use roles::{Effect, Event, Now};
 use std::collections::VecDeque;
 use std::net::Ipv6Addr;
@@ -269,11 +270,17 @@ impl Part {
         }
         let greeting = node::greeting(&self.scenario, place, node.restarts);
         let kept: Vec<_> = node.kept.values().cloned().collect();
+        let visitors = kept.iter().filter_map(|record| match record {
+            Record::Visitor(visitor) => Some(Event::Resumed { link: visitor.link }),
+            _ => None,
+        });
+        let resumed: Vec<_> = visitors.collect();
         let restored = kept.into_iter().map(|record| Event::Restored { record });
         self.prompt.extend(
             greeting
                 .into_iter()
                 .chain(restored)
+                .chain(resumed)
                 .map(|event| (place, event)),
         );
         self.heed();

@@ -415,6 +415,7 @@ impl Role for Lma {
             | Event::AccessPolicyChangedFor { .. }
             | Event::Anchors { .. }
             | Event::Restored { .. }
+            | Event::Resumed { .. }
             | Event::Shutdown => {}
         }
     }

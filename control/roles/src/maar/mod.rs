@@ -373,6 +373,7 @@ impl Role for Maar {
             | Event::HomeRegistration { .. }
             | Event::Revoke { .. }
             | Event::Restored { .. }
+            | Event::Resumed { .. }
             | Event::Shutdown => {}
         }
         self.share(effects);

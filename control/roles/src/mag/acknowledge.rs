@@ -158,7 +158,7 @@ impl Mag {
 
     fn outstanding(&self, target: &Session) -> Option<(&ListEntry, &Update)> {
         let entry = self.list_entry(target)?;
-        Some((entry, entry.update.as_ref()?))
+        Some((entry, entry.update.as_deref()?))
     }
 
     /// The anchor does not echo what it was told: no update goes out until the operator acts

@@ -412,6 +412,7 @@ impl Role for Mag {
             Event::Restored {
                 record: Record::Visitor(visitor),
             } => self.on_restored(now, visitor, effects),
+            Event::Resumed { link } => self.on_resumed(now, *link, effects),
             Event::Started {
                 restart_counter,
                 lost,

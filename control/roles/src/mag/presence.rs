@@ -37,7 +37,11 @@ impl Mag {
         let Some(registration) = visitor.registration.as_mut() else {
             return;
         };
-        let moves = registration.list.update.as_ref().is_some_and(Update::moves);
+        let moves = registration
+            .list
+            .update
+            .as_deref()
+            .is_some_and(Update::moves);
         let timer = Timer::Retransmit { link };
         if moves && ask(&visitor.host, registration, timer, effects) {
             return;
@@ -69,7 +73,12 @@ impl Mag {
         let Some(registration) = visitor.and_then(|it| it.registration.as_mut()) else {
             return;
         };
-        if registration.list.update.as_ref().is_some_and(Update::moves) {
+        if registration
+            .list
+            .update
+            .as_deref()
+            .is_some_and(Update::moves)
+        {
             return self.core.transmit(now, &mut registration.list, effects);
         }
         self.extend(now, link, effects);

@@ -79,7 +79,7 @@ impl Mag {
             let again = registration
                 .list
                 .update
-                .as_mut()
+                .as_deref_mut()
                 .is_some_and(Update::correct);
             if again {
                 self.core.transmit(now, &mut registration.list, effects);

@@ -1,8 +1,8 @@
 //! Visitors that outlive the process: what is stored of them, and how they come back.
 //!
 //! A host that is stored is bound; all others are met anew when they show themselves. It is served at
-//! once after a restart, while policy is asked about it again, and hears a Router Advertisement within
-//! the usual interval: the one that it heard last stands.
+//! once after a restart. When all hosts are, each has its turn: its timers are set, it is watched, and policy is asked
+//! about it again. It hears a Router Advertisement within the usual interval: the one that it heard last stands.
 
 use super::counters::MagCounter;
 use super::ipv4;
@@ -12,7 +12,7 @@ use super::visitor::{Bound, Host, Registration, Visitor};
 use super::Mag;
 use crate::backoff::fraction;
 use crate::effect::{Effect, Encapsulation};
-use crate::event::Timer;
+use crate::event::{HostLink, Timer};
 use crate::presence::Presence;
 use crate::store::{Key, Record, VisitorRecord};
 use crate::{BoundPrefix, Now};
@@ -50,11 +50,11 @@ impl Mag {
         {
             Some(MagCounter::RefusedNoRoom)
         } else {
+        let key = Key::Visitor { link };
             None
         };
         if let Some(why) = why_not {
             self.core.counters.add(why);
-            let key = Key::Visitor { link };
             return effects.push(Effect::Forget { key });
         }
         let refresh = record.refresh.saturating_sub(now.wall).min(left);
@@ -68,7 +68,7 @@ impl Mag {
         let delegation = self.core.config.delegation;
         let visitor = Visitor {
             host: Host::restored(record),
-            asked: Some(now.monotonic),
+            asked: None,
             taking_over: None,
             registration: Some(Registration::restored(record, bound, delegation)),
         };
@@ -83,28 +83,38 @@ impl Mag {
             }
             effects.extend(registration.serve_ipv4(true));
         }
-        effects.push(visitor.host.watch());
         self.occupy(&visitor.host);
         self.visitors.insert(link, Box::new(visitor));
         let heartbeat = self.core.config.heartbeat;
         self.peers.share(&heartbeat, record.profile.lma, effects);
         self.core.counters.add(MagCounter::VisitorsRestored);
-        let interval = self.core.config.advertising.interval;
-        let advertise = fraction(&mut self.core.rng, interval);
-        for (timer, after) in [
-            (Timer::Refresh { link }, refresh),
-            (Timer::VisitorExpiry { link }, left),
-        ] {
-            effects.push(Effect::SetTimer { timer, after });
+    }
+
+    /// A visitor that is served since it was restored is looked after again.
+    pub(super) fn on_resumed(&mut self, now: Now, link: HostLink, effects: &mut Vec<Effect>) {
+        let Some(visitor) = self.visitors.get_mut(&link) else {
+            return;
+        };
+        let registration = visitor.registration.as_ref();
+        let Some((registration, bound)) = registration.and_then(|it| Some((it, it.bound?))) else {
+            return;
+        };
+        effects.push(visitor.host.watch());
+        let left = |at: Duration| at.saturating_sub(now.monotonic);
+        let mut set = |timer, after| effects.push(Effect::SetTimer { timer, after });
+        set(Timer::VisitorExpiry { link }, left(bound.expiry));
+        // One that has shown itself meanwhile has been dealt with.
+        if registration.arrived.is_none() && registration.list.update.is_none() {
+            set(Timer::Refresh { link }, left(bound.refresh));
         }
-        if !interval.is_zero() {
-            effects.push(Effect::SetTimer {
-                timer: Timer::Advertise { link },
-                after: advertise,
-            });
+        let interval = self.core.config.advertising.interval;
+        if !interval.is_zero() && !visitor.host.was_advertised() {
+            let after = fraction(&mut self.core.rng, interval);
+            set(Timer::Advertise { link }, after);
         }
         self.core.counters.add(MagCounter::HostsAsked);
         effects.push(Effect::Authenticate { link });
+        visitor.asked = Some(now.monotonic);
     }
 }
 

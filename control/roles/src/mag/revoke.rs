@@ -370,7 +370,7 @@ impl Registration {
     /// Whether the host has come here since the anchor accepted what was sent at `known`: it has come
     /// up on its link and the anchor is to be told, or has been told by a later update.
     fn has_come_since(&self, known: Option<NtpTime>) -> bool {
-        let telling = self.list.update.as_ref();
+        let telling = self.list.update.as_deref();
         let told = telling.and_then(Update::last_timestamp).max(self.accepted);
         let overtaken = match (told, known) {
             (Some(told), Some(known)) => told > known,

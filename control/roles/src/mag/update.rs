@@ -55,7 +55,8 @@ pub(super) struct ListEntry {
     /// Of the last update.
     pub(super) sequence: u16,
     pub(super) rate: RateLimit,
-    pub(super) update: Option<Update>,
+    /// Boxed, for most have none.
+    pub(super) update: Option<Box<Update>>,
 }
 
 impl ListEntry {
@@ -132,7 +133,7 @@ impl Core {
     ) {
         let config = &self.config;
         let backoff = Backoff::new(config.initial_bindack_timeout, config.max_bindack_timeout);
-        entry.update = Some(Update::new(handoff, lifetime, prefixes, backoff));
+        entry.update = Some(Box::new(Update::new(handoff, lifetime, prefixes, backoff)));
     }
 
     /// Sends the outstanding update, with the latest timestamp and a new sequence number, and

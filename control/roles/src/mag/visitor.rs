@@ -148,6 +148,11 @@ impl Host {
         }
     }
 
+    /// Whether it has heard a Router Advertisement since this gateway has known it.
+    pub(super) fn was_advertised(&self) -> bool {
+        self.told.is_any()
+    }
+
     /// Advertises what the host is served with, as news. `gone` are prefixes that it is no longer.
     pub(super) fn advertise(
         &mut self,

@@ -46,9 +46,19 @@ impl World {
     fn restore(&mut self, role: &mut impl Role, now: Now) -> Vec<Effect> {
         self.table.clear();
         let mut all = Vec::new();
+        let mut links = Vec::new();
         for record in self.records.clone().into_values() {
+            if let Record::Visitor(visitor) = &record {
+                links.push(visitor.link);
+            }
             let mut effects = Vec::new();
             role.on(now, &Event::Restored { record }, &mut effects);
+            self.apply(&effects);
+            all.append(&mut effects);
+        }
+        for link in links {
+            let mut effects = Vec::new();
+            role.on(now, &Event::Resumed { link }, &mut effects);
             self.apply(&effects);
             all.append(&mut effects);
         }
