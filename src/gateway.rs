@@ -167,7 +167,7 @@ fn forward(eal: &Eal, ports: &mut Ports, start: Start) -> Result<()> {
     let capacity = Capacity {
         bindings: config.tables.bindings,
         tunnels: config.tables.tunnels,
-        adjacencies: config.tables.adjacencies,
+        adjacencies: config.tables.adjacencies(),
     };
     let count = config.workers.cores.len();
     let (writer, tables) =

@@ -27,12 +27,6 @@ use wire::ether::MacAddr;
 use wire::ipv6::address::link_local;
 use wire::mh::{AccessTechnology, DhcpMode};
 
-/// The share of the adjacency table that neighbours on core links may take; the rest is for hosts.
-const NEIGHBOUR_SHARE: usize = 4;
-
-/// The most neighbours that the cache holds, however large the table.
-const MOST_NEIGHBOURS: usize = 65_536;
-
 /// The role of a gateway.
 // There is one in a process: what the smaller roles leave unused is no loss.
 #[allow(clippy::large_enum_variant)]
@@ -332,7 +326,7 @@ pub struct Room {
 impl Room {
     /// Neighbours on core links that the cache may hold.
     fn neighbours(self) -> usize {
-        (self.adjacencies / NEIGHBOUR_SHARE).clamp(4, MOST_NEIGHBOURS)
+        config::Tables::neighbours(self.adjacencies)
     }
 
     /// Hosts that may be attached.

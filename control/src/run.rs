@@ -111,6 +111,22 @@ pub enum Error {
     /// What was kept cannot be read.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// Some of what was kept does not fit.
+    #[error(
+        "{lacking} of the {records} records in {} find no room: raise {room}. Nothing of it is lost meanwhile; \
+         to start without what is kept, move the file away",
+        path.display()
+    )]
+    NoRoom {
+        /// Records that do not fit.
+        lacking: u64,
+        /// All of them.
+        records: u64,
+        /// The file.
+        path: PathBuf,
+        /// What there is too little of, as the configuration names it.
+        room: String,
+    },
     /// AAA.
     #[error(transparent)]
     Aaa(io::Error),
@@ -238,7 +254,7 @@ async fn control(params: Params) -> Result<(), Error> {
     let maars = applied.maars.take();
     let room = Room {
         bindings: params.writer.bindings_guaranteed(),
-        adjacencies: config.tables.adjacencies,
+        adjacencies: config.tables.adjacencies(),
     };
     let (role, mut setup) = gateway::assemble(
         &config,
@@ -272,7 +288,7 @@ async fn control(params: Params) -> Result<(), Error> {
     } else {
         engine.deliver(now, Event::Anchors { addresses: anchors });
     }
-    restore(&mut engine, &clock)?;
+    restore(&mut engine, &clock, &config)?;
     let (calls, mut requests) = mpsc::channel(CALLS);
     let _management = match config.management.as_ref().map(|it| it.listen) {
         Some(address) => {
@@ -404,9 +420,23 @@ async fn control(params: Params) -> Result<(), Error> {
 }
 
 /// Has the role back what was kept when the gateway ended, and says how much that was, and what is missing.
-fn restore(engine: &mut Engine<Gateway>, clock: &Clock) -> Result<(), Error> {
+///
+/// # Errors
+/// What reading the store says, and [`Error::NoRoom`]: a gateway that would serve only some of those whom it
+/// has acknowledged does not start.
+fn restore(engine: &mut Engine<Gateway>, clock: &Clock, config: &Config) -> Result<(), Error> {
     let begun = Instant::now();
     let records = engine.restore(|| clock.now())?;
+    let lacking = engine.lacking();
+    if lacking > 0 {
+        let store = config.store.as_ref();
+        return Err(Error::NoRoom {
+            lacking,
+            records,
+            path: store.and_then(|it| it.path.clone()).unwrap_or_default(),
+            room: config.room(),
+        });
+    }
     if records > 0 {
         tracing::info!(
             records,
@@ -419,8 +449,7 @@ fn restore(engine: &mut Engine<Gateway>, clock: &Clock) -> Result<(), Error> {
     if missing > 0 {
         tracing::warn!(
             missing,
-            "not all that was kept is back: lifetimes are over, policy has changed, or [tables] has less room than before \
-             (a quarter of `adjacencies`, up to 65536, is for neighbours); the counters of the role tell which"
+            "not all that was kept is back: lifetimes are over, or policy has changed; the counters of the role tell which"
         );
     }
     Ok(())

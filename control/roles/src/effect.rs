@@ -44,6 +44,12 @@ pub enum Effect {
         /// The key.
         key: Key,
     },
+    /// A record that was given back does not fit: there is less room than when it was stored. It stays in
+    /// the store, and a gateway that lacks room for what it has acknowledged does not go on.
+    NoRoom {
+        /// Its key.
+        key: Key,
+    },
     /// Send a mobility message.
     Send {
         /// Source address, one of ours.

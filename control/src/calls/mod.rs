@@ -227,7 +227,7 @@ impl Desk {
                 _ => vec![
                     table("bindings", engine.writer().bindings_len(), tables.bindings),
                     table("tunnels", engine.writer().tunnels_len(), tables.tunnels),
-                    table("adjacencies", engine.adjacencies(), tables.adjacencies),
+                    table("adjacencies", engine.adjacencies(), tables.adjacencies()),
                 ],
             },
             policy: role

@@ -205,6 +205,8 @@ impl Config {
             *path = std::path::absolute(&joined).unwrap_or(joined);
         };
         rebase(&mut self.gateway.socket);
+        let hosts = self.mag.is_some() || self.maar.is_some();
+        self.tables.complete(hosts);
         if let Some(store) = &mut self.store {
             let name = format!("{STATE_DIRECTORY}/{}.redb", self.gateway.name);
             rebase(store.path.get_or_insert_with(|| name.into()));
@@ -244,6 +246,22 @@ impl Config {
             (None, None, None, None) => {
                 unreachable!("a configuration without a role does not load")
             }
+        }
+    }
+
+    /// What says how much there is room for, and how much that is: what to raise when it is not enough.
+    pub fn room(&self) -> String {
+        let tables = &self.tables;
+        let (bindings, tunnels) = (tables.bindings, tables.tunnels);
+        let adjacencies = tables.adjacencies();
+        let neighbours = Tables::neighbours(adjacencies);
+        match self.role() {
+            Role::Cmd(cmd) => format!("capacity = {} in [cmd]", cmd.capacity),
+            Role::Lma(_) => format!("bindings = {bindings} or tunnels = {tunnels} in [tables]"),
+            Role::Mag(_) | Role::Maar(_) => format!(
+                "bindings = {bindings}, tunnels = {tunnels} or adjacencies = {adjacencies} in [tables], {neighbours} of \
+                 which are for neighbours"
+            ),
         }
     }
 

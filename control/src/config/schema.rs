@@ -231,17 +231,56 @@ pub struct Tables {
     pub bindings: usize,
     /// Tunnels: one per peer gateway.
     pub tunnels: usize,
-    /// Adjacencies: one per neighbour, on a MAG one per host as well.
-    pub adjacencies: usize,
+    /// Adjacencies: one per neighbour, and one per host of a gateway that has hosts on its links. A loaded
+    /// configuration has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub adjacencies: Option<usize>,
 }
+
+/// Adjacencies of a gateway that has no hosts on its links, unless configured otherwise.
+const ADJACENCIES: usize = 65_536;
+
+/// The share of the adjacencies that neighbours may take; the rest is for hosts.
+const NEIGHBOUR_SHARE: usize = 4;
+
+/// The fewest and the most neighbours that the cache holds, however large the table.
+const NEIGHBOURS: [usize; 2] = [4, 65_536];
 
 impl Default for Tables {
     fn default() -> Self {
         Self {
             bindings: 65_536,
             tunnels: 4_096,
-            adjacencies: 65_536,
+            adjacencies: None,
         }
+    }
+}
+
+impl Tables {
+    /// How many adjacencies there are.
+    pub fn adjacencies(&self) -> usize {
+        self.adjacencies.unwrap_or(ADJACENCIES)
+    }
+
+    /// Of so many adjacencies, those that neighbours may take.
+    pub fn neighbours(adjacencies: usize) -> usize {
+        let [fewest, most] = NEIGHBOURS;
+        (adjacencies / NEIGHBOUR_SHARE).clamp(fewest, most)
+    }
+
+    /// Where adjacencies are not configured, there are enough for a host behind every binding, if there are
+    /// `hosts` on the gateway's links, and for neighbours beside.
+    pub(super) fn complete(&mut self, hosts: bool) {
+        let [fewest, most] = NEIGHBOURS;
+        let others = self
+            .bindings
+            .div_ceil(NEIGHBOUR_SHARE - 1)
+            .clamp(fewest, most);
+        let enough = match hosts {
+            true => self.bindings + others,
+            false => ADJACENCIES,
+        };
+        self.adjacencies.get_or_insert(enough);
     }
 }
 

@@ -74,6 +74,11 @@ impl<R: Role> Engine<R> {
             match effect {
                 Effect::Bind { prefix, path } => {
                     if let Err(full) = self.bind(now, prefix, path) {
+                        if self.restoring {
+                            self.lacking += 1;
+                            refused = true;
+                            continue;
+                        }
                         tracing::warn!(%prefix, %full, "the tables refuse a binding");
                         self.out.counters.count(Counter::TableFull);
                         queue.push_front(Event::Refused { prefix });
@@ -83,6 +88,7 @@ impl<R: Role> Engine<R> {
                 Effect::Unbind { prefix } => self.unbind(prefix),
                 Effect::Store { record } => kept = self.keep(Change::Put(record)),
                 Effect::Forget { key } => kept = self.keep(Change::Remove(key)),
+                Effect::NoRoom { .. } => self.lacking += 1,
                 Effect::Send { from, to, message } => {
                     self.send_when_kept(now, Outgoing::Message { from, to, message }, kept);
                 }
@@ -189,15 +195,15 @@ impl<R: Role> Engine<R> {
 
     /// The binding of a prefix takes a path: sessions hear of it.
     fn led_elsewhere(&mut self, prefix: BoundPrefix, path: &Path, id: BindingId) {
+        if self.sessions.are_none() {
+            return;
+        }
         let old = self.bindings.get(&prefix);
         let (old, new) = (old.and_then(|old| host_of(&old.path)), host_of(path));
         if old == new {
             return;
         }
         let totals = self.writer.totals(id);
-        if self.sessions.are_none() {
-            return;
-        }
         if let Some(link) = old {
             self.sessions.unbound(link, prefix, totals);
         }

@@ -272,6 +272,12 @@ impl<R: Role> Engine<R> {
         self.restored
     }
 
+    /// Records of these that found no room in the tables, and are still in the store. Such a gateway is not
+    /// to go on: what it would bind from now on could contradict what it has acknowledged.
+    pub const fn lacking(&self) -> u64 {
+        self.lacking
+    }
+
     /// Messages that wait for the store: to be sent, and to be taken.
     pub fn held(&self) -> (usize, usize) {
         (self.line.held.len(), self.line.put_off.len())

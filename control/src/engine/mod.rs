@@ -200,6 +200,7 @@ pub struct Engine<R> {
     line: hold::Line,
     /// Records that were there at start, and those of them that found no room.
     restored: u64,
+    lacking: u64,
     /// Whether records are being given back, and what can wait until all are.
     restoring: bool,
     later: hold::Later,
@@ -213,9 +214,9 @@ pub struct Engine<R> {
     associations: Associations,
     /// Wall-clock time of what is being worked on.
     wall: Duration,
-    /// Hosts that policy has yet to be asked about.
     /// Hosts that are served again, and have yet to be looked after.
     unresumed: VecDeque<HostLink>,
+    /// Hosts that policy has yet to be asked about.
     unasked: VecDeque<HostLink>,
     /// Not to be done before this.
     ask_after: Duration,
@@ -267,6 +268,7 @@ impl<R: Role> Engine<R> {
             store: setup.store,
             line: hold::Line::default(),
             restored: 0,
+            lacking: 0,
             restoring: false,
             later: hold::Later::default(),
             latency: Latency::default(),
@@ -276,9 +278,9 @@ impl<R: Role> Engine<R> {
             log: limit::Log::default(),
             associations: Associations::default(),
             wall: now.wall,
+            unresumed: VecDeque::new(),
             unasked: VecDeque::new(),
             ask_after: Duration::ZERO,
-            unresumed: VecDeque::new(),
             refused: None,
             homeless: false,
             draining: false,
@@ -379,6 +381,7 @@ impl<R: Role> Engine<R> {
 
     /// When [`Engine::tick`] is to be called next, on the monotonic clock.
     pub fn next_tick(&self) -> Option<Duration> {
+        let resumes = (!self.unresumed.is_empty()).then_some(Duration::ZERO);
         let asks = (!self.unasked.is_empty()).then_some(self.ask_after);
         let all = [self.wheel.next(), resumes, asks];
         all.into_iter().flatten().min()
@@ -396,7 +399,6 @@ impl<R: Role> Engine<R> {
             self.unresumed.shrink_to_fit();
         }
         count
-        let resumes = (!self.unresumed.is_empty()).then_some(Duration::ZERO);
     }
 
     /// Asks policy about some of the hosts that it has yet to be asked about; returns how many.

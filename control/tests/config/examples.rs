@@ -82,6 +82,39 @@ fn the_tunnel_mtu_follows_the_link() {
     assert_eq!(config.role().tunnel_mtu(), 1240);
 }
 
+/// Unless it is configured otherwise, a gateway with hosts on its links has room for one behind each of its
+/// bindings, beside all the neighbours that it may have.
+#[test]
+fn there_is_an_adjacency_for_the_host_of_every_binding() {
+    for bindings in [1, 12, 13, 1_000, 65_536, 100_000, 16 << 20] {
+        let tables = format!("[tables]\nbindings = {bindings}\n\n[mag]");
+        let config = load(&MAG.replacen("[mag]", &tables, 1), "").expect("it loads");
+        let adjacencies = config.tables.adjacencies();
+        let hosts = adjacencies - Tables::neighbours(adjacencies);
+        assert!(hosts >= bindings, "{bindings}: {hosts} hosts");
+        assert!(
+            adjacencies <= bindings + bindings / 3 + 5,
+            "{bindings}: {adjacencies}"
+        );
+        assert!(config
+            .to_toml()
+            .contains(&format!("adjacencies = {adjacencies}\n")));
+        let printed: Config = toml::from_str(&config.to_toml()).expect("it is TOML");
+        assert_eq!(printed.tables, config.tables);
+    }
+    let fewer = MAG.replacen("[mag]", "[tables]\nadjacencies = 100\n\n[mag]", 1);
+    let fewer = load(&fewer, "").expect("it loads");
+    assert_eq!(fewer.tables.adjacencies(), 100);
+    let room = fewer.room();
+    assert!(
+        room.contains("adjacencies = 100") && room.contains("25 of which"),
+        "{room}"
+    );
+    let anchor = load(LMA, "mags = []\n").expect("it loads");
+    assert_eq!(anchor.tables.adjacencies(), 65_536);
+    assert!(!anchor.room().contains("adjacencies"));
+}
+
 #[test]
 fn paths_are_relative_to_the_file() {
     let config =

@@ -176,6 +176,50 @@ pub fn kill(world: &mut World, place: usize, shelf: &Shelf, after: Duration) {
     rest(world);
 }
 
+/// An access gateway with fewer adjacencies than visitors takes back those that fit, says how many do not,
+/// and keeps them: with as many as before all are back.
+#[test]
+fn visitors_that_find_no_room_stay_in_the_store() {
+    let (mut world, _anchor, access) = domain();
+    let mut mn = Host::new(MN, 1);
+    attach(&mut world, &mut mn);
+    rest(&mut world);
+    let others = 40;
+    {
+        let mut inside = access.0 .0.lock().unwrap();
+        let Some(Record::Visitor(visitor)) = inside.records.values().next().cloned() else {
+            panic!("no visitor is kept");
+        };
+        for other in 0..others {
+            let mut visitor = visitor.clone();
+            visitor.link.mac.0 = [2, 0, 0, 0, 9, other];
+            visitor.link_local = None;
+            visitor.addresses.clear();
+            let name = format!("other{other}@example.net");
+            visitor.profile.mn_identifier = wire::mh::MnIdentifier::Nai(name);
+            let another = (u128::from(other) + 1) << 72;
+            for prefix in &mut visitor.prefixes {
+                prefix.prefix = (prefix.prefix.to_bits() ^ another).into();
+            }
+            let record = Record::Visitor(visitor);
+            inside.records.insert(record.key(), record);
+        }
+    }
+    let narrow = dataplane::tables::Capacity {
+        adjacencies: 16,
+        ..CAPACITY
+    };
+    for (capacity, served) in [(narrow, 12), (CAPACITY, 41)] {
+        let now = world.now();
+        let node = gateway(MAG1, capacity, "", now, access.keeper(), |_| {});
+        let engine = &node.engine;
+        assert_eq!((engine.restored(), engine.lacking()), (41, 41 - served));
+        assert_eq!(engine.writer().bindings_len() as u64, served);
+        drop(node);
+        assert_eq!(access.0 .0.lock().unwrap().records.len(), 41);
+    }
+}
+
 /// An anchor and an access gateway that are killed, one after the other, forward again both ways with
 /// not one mobility message; the binding ends when it would have ended.
 ///

@@ -1,6 +1,8 @@
 //! The control thread as a process runs it: real clock, real socket, real signals. Signals are for
 //! the whole process, so that this is one test.
 
+mod room;
+
 use control::config::{Config, Machine};
 use control::{run, ControlSocket, Params, PortInfo, PortStats, WorkerInfo};
 use dataplane::rings;

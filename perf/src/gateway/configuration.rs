@@ -46,9 +46,9 @@ fn whole(setting: &Setting, plan: &Plan, directory: &Path) -> Result<String> {
     let tunnels = (u64::from(given.access_gateways) * 2).max(64);
     let neighbours = u64::from(given.access_gateways) + u64::from(given.peers) + 64;
     let adjacencies = match setting.role {
-        Role::Lma => neighbours * 2,
-        // A quarter of them is for neighbours.
-        Role::Mag => (given.hosts + neighbours) * 4 / 3,
+        Role::Lma => format!("adjacencies = {}\n", neighbours * 2),
+        // As many as its bindings ask for.
+        Role::Mag => String::new(),
     };
     let durability = match setting.store {
         Kept::Off | Kept::Process => "",
@@ -68,7 +68,7 @@ fn whole(setting: &Setting, plan: &Plan, directory: &Path) -> Result<String> {
         "[gateway]\nname = \"measured\"\nsocket = \"gateway.sock\"\nlog = \"warn\"\n\n\
          [eal]\nmemory = 256\nhugepages = \"{}\"\n\n\
          [workers]\ncores = [{}]\nidle = \"{}\"\npeer_rate = 4000000\n\n\
-         [tables]\nbindings = {bindings}\ntunnels = {tunnels}\nadjacencies = {adjacencies}\n\n{store}{authentication}",
+         [tables]\nbindings = {bindings}\ntunnels = {tunnels}\n{adjacencies}\n{store}{authentication}",
         setting.hugepages,
         setting.core.unwrap_or(0),
         if setting.share { "sleep" } else { "busy" },

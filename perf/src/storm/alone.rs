@@ -182,7 +182,7 @@ impl Anchor {
         let capacity = Capacity {
             bindings: config.tables.bindings,
             tunnels: config.tables.tunnels,
-            adjacencies: config.tables.adjacencies,
+            adjacencies: config.tables.adjacencies(),
         };
         let (writer, tables) = Tables::with(Options {
             capacity,

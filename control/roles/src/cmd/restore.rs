@@ -46,15 +46,13 @@ impl Cmd {
         let mut each = prefixes.iter();
         let taken = each.any(|&prefix| self.cache.is_taken(prefix, None));
         let known = self.cache.of(&entry.mn_identifier).is_some();
-        if taken
-            || known
-            || entry.anchors.is_empty()
-            || self.cache.get(session).is_some()
-            || !self.has_room_for(prefixes.len().max(1))
-        {
+        let key = Key::Session { session };
+        if taken || known || entry.anchors.is_empty() || self.cache.get(session).is_some() {
             self.counters.add(CmdCounter::SessionsNotRestored);
-            let key = Key::Session { session };
             return effects.push(Effect::Forget { key });
+        }
+        if !self.has_room_for(prefixes.len().max(1)) {
+            return effects.push(Effect::NoRoom { key });
         }
         let left = match entry.state {
             SessionState::Active => Duration::from_secs(entry.granted.as_secs().into()),

@@ -85,9 +85,13 @@ impl Lma {
                 .delegated
                 .iter()
                 .any(|&it| !self.delegations.may_hold(it, None))
-            || !self.has_room_for(bound.len())
-            || !self.takes_key_again(&entry)
         {
+            Some(LmaCounter::BindingsNotInstalled)
+        } else if !self.has_room_for(bound.len()) {
+            let session = record.session;
+            let key = Key::Binding { session };
+            return effects.push(Effect::NoRoom { key });
+        } else if !self.takes_key_again(&entry) {
             Some(LmaCounter::BindingsNotInstalled)
         } else {
             None

@@ -27,6 +27,10 @@ impl Maar {
             let key = Key::Node { session };
             return effects.push(Effect::Forget { key });
         }
+        if self.books.by_prefix.len() >= self.core.config.capacity {
+            let key = Key::Node { session };
+            return effects.push(Effect::NoRoom { key });
+        }
         let host = &record.mn_identifier;
         self.books.prefixes.take(record.prefix, host);
         self.books.by_prefix.insert(record.prefix, host.clone());
@@ -81,7 +85,6 @@ impl Maar {
             && self.books.prefixes.is_pooled(record.prefix)
             && self.books.prefixes.holder(record.prefix).is_none()
             && !self.nodes.contains_key(&record.mn_identifier)
-            && self.books.by_prefix.len() < self.core.config.capacity
     }
 
     fn restore_here(

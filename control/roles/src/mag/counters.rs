@@ -21,6 +21,7 @@ counters! {
         SignsWhileRefused = "signs_while_refused": "Signs of hosts that were refused a short time ago",
         SignsNotAttaching = "signs_not_attaching": "Signs of unknown hosts by which hosts do not attach here",
         VisitorsRestored = "visitors_restored": "Hosts that were served again after a restart",
+        VisitorsNotRestored = "visitors_not_restored": "Hosts that were not served again after a restart: others have what they had",
         DelegationsRefused = "delegations_refused": "Times that an anchor did not take a delegated prefix: answers 177 and 178",
         AddressesLearned = "addresses_learned": "Addresses of hosts that became known",
         AddressesRefused = "addresses_refused": "Times that a host claimed an address that is not of its home network prefixes",

@@ -45,17 +45,19 @@ impl Mag {
                 .iter()
                 .chain(&record.delegated)
                 .any(|&it| self.by_prefix.contains_key(&BoundPrefix::V6(it)))
-            || after > self.core.config.capacity
-            || self.visitors.len() >= self.core.config.capacity
         {
-            Some(MagCounter::RefusedNoRoom)
+            Some(MagCounter::VisitorsNotRestored)
         } else {
-        let key = Key::Visitor { link };
             None
         };
+        let key = Key::Visitor { link };
         if let Some(why) = why_not {
             self.core.counters.add(why);
             return effects.push(Effect::Forget { key });
+        }
+        let capacity = self.core.config.capacity;
+        if after > capacity || self.visitors.len() >= capacity {
+            return effects.push(Effect::NoRoom { key });
         }
         let refresh = record.refresh.saturating_sub(now.wall).min(left);
         // What should have been refreshed meanwhile is, but not all of it in one moment.
@@ -112,9 +114,9 @@ impl Mag {
             let after = fraction(&mut self.core.rng, interval);
             set(Timer::Advertise { link }, after);
         }
+        visitor.asked = Some(now.monotonic);
         self.core.counters.add(MagCounter::HostsAsked);
         effects.push(Effect::Authenticate { link });
-        visitor.asked = Some(now.monotonic);
     }
 }
 

@@ -395,6 +395,7 @@ impl Domain {
             | Effect::Defend { .. }
             | Effect::Store { .. }
             | Effect::Forget { .. }
+            | Effect::NoRoom { .. }
             | Effect::ShowRouter { .. }
             | Effect::HideRouter { .. } => {}
         }

@@ -377,6 +377,49 @@ fn a_visitor_that_left_or_may_no_longer_attach_is_not_kept() {
     assert_eq!(pbu_in(&effects).lifetime, Lifetime::ZERO);
 }
 
+/// What does not fit is nobody's any more, and is not forgotten either: with more room it is all back.
+#[test]
+fn records_that_find_no_room_are_kept() {
+    let (mut lma, mut world) = (lma(), World::default());
+    for host in ["a", "b", "c"] {
+        world.apply(&tell(&mut lma, 1_000, pbu(host, 1_000).event()));
+    }
+    let mut narrow = lma_with(roles::lma::LmaConfig {
+        capacity: 2,
+        ..lma_config()
+    });
+    let effects = world.restore(&mut narrow, started(2_000));
+    let left_out = Key::Binding { session: 3 };
+    assert!(effects.contains(&Effect::NoRoom { key: left_out }));
+    assert_eq!((world.records.len(), world.table.len()), (3, 2));
+    world.restore(&mut crate::scenario::lma(), started(3_000));
+    assert_eq!((world.records.len(), world.table.len()), (3, 3));
+
+    let mut mag = mag();
+    let mut world = World::default();
+    for (number, given) in [(1, GIVEN), (2, "2001:db8:1:6::/64")] {
+        let link = link(0, number);
+        tell(&mut mag, 1_000, solicits(link));
+        let admitted = admitted(link, profile(&format!("mn{number}")));
+        let update = pbu_in(&tell(&mut mag, 1_000, admitted)).clone();
+        let accepted = answered(answer(&update, Status(0), &[given]));
+        world.apply(&tell(&mut mag, 1_005, accepted));
+    }
+    assert_eq!(world.records.len(), 2);
+    let mut narrow = Mag::new(roles::mag::MagConfig {
+        capacity: 1,
+        ..mag_config()
+    });
+    let effects = world.restore(&mut narrow, started(2_000));
+    let left_out = Key::Visitor { link: link(0, 2) };
+    assert!(effects.contains(&Effect::NoRoom { key: left_out }));
+    assert_eq!((world.records.len(), world.table.len()), (2, 1));
+    let mut anew = crate::scenario::mag();
+    world.restore(&mut anew, started(3_000));
+    assert_eq!((world.records.len(), world.table.len()), (2, 2));
+    assert_eq!(anew.counter(MagCounter::VisitorsRestored), 2);
+}
+
 #[test]
 fn a_visitor_whose_lifetime_ran_out_meanwhile_is_met_anew() {
     let (mut mag, mut world) = (mag(), World::default());

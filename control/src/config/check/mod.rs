@@ -18,6 +18,9 @@ const MAX_SOCKET_PATH: usize = 107;
 /// Entries that a table may have.
 const TABLE_SIZES: RangeInclusive<usize> = 1..=16 << 20;
 
+/// Adjacencies that there may be: a host behind every binding, and as many neighbours as are ever kept.
+const ADJACENCIES: RangeInclusive<usize> = 1..=(16 << 20) + 65_536;
+
 /// Notes in `document` all that is wrong with `config`.
 pub(super) fn check(document: &mut Document, config: &Config, machine: &Machine) {
     gateway(document, config);
@@ -225,7 +228,7 @@ fn tables(document: &mut Document, config: &Config) {
     in_range(
         document,
         place!["tables", "adjacencies"],
-        tables.adjacencies,
-        TABLE_SIZES,
+        tables.adjacencies(),
+        ADJACENCIES,
     );
 }
