@@ -1,9 +1,11 @@
-//! `anchor-perf crash`: whether an anchor that is killed comes back with what it has acknowledged.
+//! `anchor-perf crash`: whether a gateway that is killed comes back with what it has acknowledged. Here for an anchor; an
+//! access gateway has [a crash of its own](super::access).
 //!
 //! A binding that is back may be newer than the last acknowledgement that was heard, for it is kept
 //! before that is sent. It may not be missing, nor older, nor elsewhere at the same time.
 
-use super::{kept, measure, Storm};
+use super::{access, kept, measure, Storm};
+use crate::eal::EalArguments;
 use crate::gateway::{Gateway, Kept, Role};
 use anyhow::{bail, ensure, Context, Result};
 use clap::Args;
@@ -28,24 +30,31 @@ const SAME: f64 = 1e-6;
 /// What is tried.
 #[derive(Args, Debug)]
 pub struct Arguments {
-    /// Hosts that register and move without end.
+    /// What is killed: an anchor whose hosts register and move, or an access gateway whose hosts attach and are
+    /// revoked.
+    #[arg(long, value_enum, default_value = "lma")]
+    role: Role,
+    /// Hosts that do so without end.
     #[arg(long, default_value_t = 2_000)]
-    hosts: u64,
-    /// How often the anchor is killed.
+    pub(super) hosts: u64,
+    /// How often it is killed.
     #[arg(long, default_value_t = 10)]
-    rounds: u32,
+    pub(super) rounds: u32,
     /// Fixes when [default: another one each time].
     #[arg(long)]
     seed: Option<u64>,
     /// Longest time under load before it is killed, in milliseconds.
     #[arg(long, default_value_t = 300)]
-    within_ms: u64,
+    pub(super) within_ms: u64,
     /// What the store survives.
     #[arg(long, value_enum, default_value = "process")]
-    store: Kept,
+    pub(super) store: Kept,
     /// The anchord to start [default: the one beside this program].
     #[arg(long, value_name = "PROGRAM")]
-    anchord: Option<PathBuf>,
+    pub(super) anchord: Option<PathBuf>,
+    /// How DPDK starts, at the ends of an access gateway's links.
+    #[command(flatten)]
+    pub(super) eal: EalArguments,
 }
 
 /// The last acknowledgement of a host: to whom, and the time of its update.
@@ -58,6 +67,13 @@ type Last = (Ipv6Addr, f64);
 pub fn run(arguments: &Arguments) -> Result<()> {
     let seed = arguments.seed.unwrap_or_else(rand::random);
     println!("crash     {} rounds, --seed {seed}", arguments.rounds);
+    match arguments.role {
+        Role::Lma => anchor(arguments, seed),
+        Role::Mag => access::run(arguments, seed),
+    }
+}
+
+fn anchor(arguments: &Arguments, seed: u64) -> Result<()> {
     let mut random = StdRng::seed_from_u64(seed);
     let plan = measure::plan(arguments.hosts)?;
     let program = arguments.anchord.as_ref();

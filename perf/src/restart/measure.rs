@@ -89,7 +89,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let empty_seconds = gateway.again()?.as_secs_f64();
     let empty = threads::resident(gateway.id())?;
     fill(arguments, &mut gateway, &plan)?;
-    let mut probe = Probe::open(&arguments.eal, arguments.role, &plan)?;
+    let mut probe = Probe::open(&arguments.eal, arguments.role, &plan, arguments.bindings)?;
     gateway.connect_to(probe.sockets(), &plan)?;
     let mut report = Report {
         role: arguments.role,

@@ -8,7 +8,9 @@
 //!   anchord again ──► bindings ──► compared with the journal
 //! ```
 
+mod access;
 pub mod crash;
+mod hosts;
 pub mod measure;
 mod probe;
 mod visitors;

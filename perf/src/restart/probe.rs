@@ -8,6 +8,7 @@
 //!   start of the process ──► links up ──► first packet through ──► a packet through for each host
 //! ```
 
+use super::visitors;
 use crate::bench::ports::Ports;
 use crate::eal::EalArguments;
 use crate::gateway::configuration::{INTERFACES, MACS};
@@ -52,16 +53,21 @@ pub(super) struct Probe {
     templates: Templates,
     plan: Arc<Plan>,
     role: Role,
+    macs: u64,
     sockets: TempDir,
 }
 
-/// Who has had a packet.
+/// Who has had a packet. A host is known by the place of its prefix in the plan.
 struct Seen {
     plan: Arc<Plan>,
     /// Octets in front of the packet to the host.
     before: usize,
-    hosts: Vec<bool>,
-    count: u64,
+    /// Link-layer addresses that prefixes are behind in turn; none where they are not looked at.
+    macs: Option<u64>,
+    /// Whose packets are waited for, sorted, and whose have come.
+    wanted: Vec<u64>,
+    came: Vec<bool>,
+    count: usize,
 }
 
 impl Take for Seen {
@@ -69,16 +75,37 @@ impl Take for Seen {
         let Some(host) = self.host(frame) else {
             return false;
         };
-        if let Some(seen) = self.hosts.get_mut(host) {
-            self.count += u64::from(!std::mem::replace(seen, true));
+        // Most often all are waited for.
+        let place = usize::try_from(host).unwrap_or(usize::MAX);
+        let place = match self.wanted.get(place) {
+            Some(wanted) if *wanted == host => Ok(place),
+            _ => self.wanted.binary_search(&host),
+        };
+        if let Some(came) = place.ok().and_then(|place| self.came.get_mut(place)) {
+            self.count += usize::from(!std::mem::replace(came, true));
         }
         true
     }
 }
 
 impl Seen {
-    /// The host that a frame is for.
-    fn host(&self, frame: &[u8]) -> Option<usize> {
+    /// Waits for packets to these, by way of a gateway of this role.
+    fn new(plan: &Arc<Plan>, role: Role, macs: u64, wanted: Vec<u64>) -> Self {
+        Self {
+            plan: Arc::clone(plan),
+            before: match role {
+                Role::Lma => ipv6::HEADER_LEN,
+                Role::Mag => 0,
+            },
+            macs: Some(macs).filter(|_| role == Role::Mag),
+            came: vec![false; wanted.len()],
+            wanted,
+            count: 0,
+        }
+    }
+
+    /// The host that a frame is for, if it came to where that is.
+    fn host(&self, frame: &[u8]) -> Option<u64> {
         let frame = Frame::parse(frame).ok()?;
         let packet = frame.payload.get(self.before..)?;
         let (header, _) = Header::split(packet).ok()?;
@@ -89,16 +116,23 @@ impl Seen {
         let to = Ipv6Addr::from(header.destination).to_bits();
         let first = given.host_pool.address.to_bits();
         let number = to.checked_sub(first)? >> (128 - u32::from(given.host_length));
-        usize::try_from(number).ok()
+        let number = u64::try_from(number).ok()?;
+        let right = |macs| visitors::mac(number % macs) == frame.header.destination;
+        self.macs.is_none_or(right).then_some(number)
     }
 }
 
 impl Probe {
-    /// Opens our ends for a gateway of this role.
+    /// Opens our ends for a gateway of this role. Behind the prefixes of `plan` are so many hosts, in turn.
     ///
     /// # Errors
     /// When DPDK does not start.
-    pub(super) fn open(eal: &EalArguments, role: Role, plan: &Arc<Plan>) -> Result<Self> {
+    pub(super) fn open(
+        eal: &EalArguments,
+        role: Role,
+        plan: &Arc<Plan>,
+        macs: u64,
+    ) -> Result<Self> {
         let sockets = tempfile::Builder::new().prefix("anchor-perf-").tempdir()?;
         let end = |number: u8, name: &str| {
             devargs(
@@ -125,6 +159,7 @@ impl Probe {
             templates,
             plan: Arc::clone(plan),
             role,
+            macs,
             sockets,
         })
     }
@@ -161,23 +196,36 @@ impl Probe {
         Ok(())
     }
 
+    /// Waits until a gateway has taken both links, which a process that was started at `since` is about to.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub(super) fn joined(&self, since: Instant) -> Result<()> {
+        self.wait(2, since)
+    }
+
+    /// Where packets go in, and where they come out.
+    pub(super) fn sides(&mut self) -> (&mut Side<WorkerIo>, &mut Side<WorkerIo>) {
+        let (inside, outside) = &mut self.sides;
+        (inside, outside)
+    }
+
     /// Sends to all hosts until packets have come through for each. `begun` is when the process was started.
     ///
     /// # Errors
     /// When some never do.
     pub(super) fn run(&mut self, begun: Instant) -> Result<Through> {
-        self.wait(2, begun)?;
-        let hosts = self.plan.given().hosts;
-        let before = match self.role {
-            Role::Lma => ipv6::HEADER_LEN,
-            Role::Mag => 0,
-        };
-        let mut seen = Seen {
-            plan: Arc::clone(&self.plan),
-            before,
-            hosts: vec![false; usize::try_from(hosts)?],
-            count: 0,
-        };
+        let all = (0..self.plan.given().hosts).collect();
+        self.reach(begun, all)
+    }
+
+    /// The same for some of them, by the places of their prefixes in the plan, sorted.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    pub(super) fn reach(&mut self, begun: Instant, wanted: Vec<u64>) -> Result<Through> {
+        self.joined(begun)?;
+        let mut seen = Seen::new(&self.plan, self.role, self.macs, wanted);
         let mut first = None;
         let mut next = 0;
         loop {
@@ -188,14 +236,16 @@ impl Probe {
             if seen.count > 0 {
                 first.get_or_insert(now - begun);
             }
-            if let (Some(first), true) = (first, seen.count == hosts) {
+            if seen.count == seen.wanted.len() {
                 let all = now - begun;
+                let first = first.unwrap_or(all);
                 return Ok(Through { first, all });
             }
             ensure!(
                 now - begun < LIMIT,
-                "packets come through for {} of {hosts} hosts",
-                seen.count
+                "packets come through for {} of {} hosts",
+                seen.count,
+                seen.wanted.len()
             );
             let pause = first.map_or(SEEKING, |_| COUNTING);
             self.send(&seen, &mut next);
@@ -207,15 +257,16 @@ impl Probe {
     fn send(&mut self, seen: &Seen, next: &mut usize) {
         let (link, port) = self.sides.0.link();
         let mut burst = Burst::new();
-        let hosts = seen.hosts.len();
+        let count = seen.wanted.len();
         let mut looked = 0;
-        while burst.len() < AT_ONCE && looked < hosts {
-            let host = *next;
-            *next = (host + 1) % hosts;
+        while burst.len() < AT_ONCE && looked < count {
+            let place = *next;
+            *next = (place + 1) % count;
             looked += 1;
-            if seen.hosts.get(host) != Some(&false) {
-                continue;
-            }
+            let host = match (seen.came.get(place), seen.wanted.get(place)) {
+                (Some(false), Some(host)) => *host,
+                _ => continue,
+            };
             let Some(mut packet) = link.alloc() else {
                 break;
             };
@@ -223,10 +274,10 @@ impl Probe {
             let pick = Pick {
                 group: 0,
                 sequence: 0,
-                host: host as u64,
+                host,
                 peer: 0,
                 length,
-                host_hash: mix(host as u64),
+                host_hash: mix(host),
             };
             if packet.set_len(length).is_err() {
                 break;
@@ -273,23 +324,19 @@ pub(super) fn plan(role: Role, hosts: u64) -> Result<Plan> {
 mod tests {
     use super::*;
 
-    /// A packet that came through is that of the host that it was sent to, in a tunnel and out of one.
+    /// A packet that came through is that of the host that it was sent to, in a tunnel and out of one; behind an access
+    /// gateway, if it came to that host.
     #[test]
     fn a_packet_is_known_by_its_host() {
+        let own = MacAddr([2, 0, 0, 0, 0, 1]);
         for (role, before) in [(Role::Lma, 0), (Role::Mag, ipv6::HEADER_LEN)] {
             let plan = Arc::new(plan(role, 300).expect("a plan"));
-            let mac = MacAddr([2, 0, 0, 0, 0, 1]);
-            let templates = Templates::new(&plan, mac, mac);
             let length = plan.given().frame.lengths().max().unwrap_or(0);
-            let mut seen = Seen {
-                plan: Arc::clone(&plan),
-                // As it goes in.
-                before,
-                hosts: vec![false; 300],
-                count: 0,
-            };
+            let mut seen = Seen::new(&plan, role, 100, vec![7, 8, 299]);
+            // As it goes in.
+            seen.before = before;
             let mut frame = vec![0; length];
-            for (host, count) in [(7, 1), (299, 2), (7, 2)] {
+            let mut write = |host: u64, to: MacAddr| {
                 let pick = Pick {
                     group: 0,
                     sequence: 0,
@@ -298,12 +345,19 @@ mod tests {
                     length,
                     host_hash: 5,
                 };
+                let templates = Templates::new(&plan, own, to);
                 templates.write(&plan, &pick, 0, &mut frame);
-                assert!(seen.take(&frame, mac, 0));
+                frame.clone()
+            };
+            for (host, count) in [(7, 1), (299, 2), (7, 2), (200, 2)] {
+                let frame = write(host, visitors::mac(host % 100));
+                assert!(seen.take(&frame, own, 0));
                 assert_eq!(seen.count, count);
             }
-            assert!(seen.hosts[7] && seen.hosts[299] && !seen.hosts[8]);
-            assert!(!seen.take(&frame[..34], mac, 0));
+            assert_eq!(seen.came, [true, false, true]);
+            let astray = write(8, visitors::mac(9));
+            assert_eq!(seen.take(&astray, own, 0), role == Role::Lma);
+            assert!(!seen.take(&astray[..34], own, 0));
         }
     }
 }

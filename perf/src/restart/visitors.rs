@@ -29,9 +29,17 @@ const LIFETIME: Duration = Duration::from_secs(3600);
 const COMMIT: usize = 10_000;
 
 /// Link-layer address of a host.
-fn mac(host: u64) -> MacAddr {
+pub(super) fn mac(host: u64) -> MacAddr {
     let [.., a, b, c, d] = host.to_be_bytes();
     MacAddr([2, 0x10, a, b, c, d])
+}
+
+/// The host with this link-layer address, if it is one's.
+pub(super) fn number(mac: MacAddr) -> Option<u64> {
+    match mac.0 {
+        [2, 0x10, a, b, c, d] => Some(u32::from_be_bytes([a, b, c, d]).into()),
+        _ => None,
+    }
 }
 
 fn record(plan: &Plan, host: u64, now: Duration) -> Record {

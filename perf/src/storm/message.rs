@@ -67,7 +67,7 @@ pub fn write_update(
 }
 
 /// Writes the frame of a message between these addresses into `out`, in place of what is there.
-pub(super) fn write(
+pub fn write(
     message: &mut Message,
     (from, to): (Ipv6Addr, Ipv6Addr),
     (own, gateway): (MacAddr, MacAddr),

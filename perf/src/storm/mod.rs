@@ -13,7 +13,7 @@
 
 pub mod alone;
 mod book;
-mod message;
+pub mod message;
 mod revocation;
 pub mod threads;
 

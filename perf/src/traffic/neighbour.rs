@@ -70,7 +70,8 @@ pub fn ask(own: MacAddr, source: Ipv6Addr, target: Ipv6Addr) -> Option<Vec<u8>> 
     packet(&message, (own, station), (source, group))
 }
 
-fn packet(
+/// The frame of a message from one station to another, under these addresses.
+pub fn packet(
     message: &NdMessage,
     (from, to): (MacAddr, MacAddr),
     (source, destination): (Ipv6Addr, Ipv6Addr),
