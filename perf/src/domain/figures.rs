@@ -210,8 +210,6 @@ pub struct Figures {
     pub broken: u64,
     /// Prefixes that a gateway served when nobody anchored them any more.
     pub orphans: u64,
-    /// Prefixes that a gateway held for a host that had gone on, where nobody could tell it.
-    pub lingering: u64,
     /// How long sessions went on, all together.
     pub traffic_us: u128,
     /// How much of that through a tunnel.
@@ -264,7 +262,6 @@ impl Figures {
         self.begun += other.begun;
         self.broken += other.broken;
         self.orphans += other.orphans;
-        self.lingering += other.lingering;
         self.traffic_us += other.traffic_us;
         self.tunnelled_us += other.tunnelled_us;
         self.detour_us += other.detour_us;

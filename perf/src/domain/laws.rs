@@ -3,8 +3,6 @@
 //! - A host that is in the domain is served: it has an address to begin sessions with.
 //! - A prefix of it that is in use has exactly one anchor, and exactly one gateway hands its packets to the
 //!   host: the one that the host is with, by a path that leads from the one to the other.
-//!   Where there is no database, a gateway that a host left before it had been advertised anything may wait
-//!   for it meanwhile, for the guard time: that is counted.
 //! - A prefix that no gateway anchors any more is not alive. Without faults that is against the law while
 //!   it is in use; with faults it is counted: a network that was in pieces for longer than a lifetime may
 //!   break sessions.
@@ -16,11 +14,11 @@
 use super::ground::Place;
 use super::host::{Held, Host};
 use super::part::{Part, SECOND};
-use super::routes::{Hold, HostNumber, Way};
-use super::Mode;
+use super::routes::{HostNumber, Way};
 
-/// How long it may take a gateway to notice that a host has left, and to ask it in vain, in seconds.
-const NOTICE_S: u64 = 20;
+/// Within how long the gateway that serves a prefix hears that its anchor has let go of it, where no message
+/// is lost.
+const HEARD_US: u64 = SECOND;
 
 impl Part {
     /// Holds a host against the laws, unless it or the network has just changed.
@@ -42,10 +40,7 @@ impl Part {
             self.bury(number);
         }
         let wrong = match self.hosts[number].at {
-            Some(at) => {
-                self.figures.lingering += self.lingering(number, at);
-                self.wrong_here(number, at)
-            }
+            Some(at) => self.wrong_here(number, at),
             None => self.wrong_away(number),
         };
         if let Some(what) = wrong {
@@ -58,14 +53,13 @@ impl Part {
         let now = self.agenda.now();
         for place in (0..self.hosts[number].held.len()).rev() {
             let prefix = self.hosts[number].held[place].prefix;
-            let route = self.hosts[number].routes.get(prefix);
-            let holds = route.map_or(Vec::new(), |route| route.holds.clone());
-            if holds.iter().any(|hold| hold.way.anchors()) {
-                continue;
-            }
-            if !holds.is_empty() {
-                self.figures.orphans += 1;
+            if let Some(route) = self.hosts[number].routes.get(prefix) {
+                if !route.is_orphan(now, HEARD_US) {
+                    continue;
+                }
+                let holds = &route.holds;
                 self.trace_note(number, format_args!("{prefix} is an orphan: {holds:?}"));
+                self.figures.orphans += 1;
             }
             let host = &mut self.hosts[number];
             if host.current != Some(prefix) {
@@ -88,25 +82,6 @@ impl Part {
             .find_map(|held| self.wrong_path(host, held, at))
     }
 
-    /// Whether a gateway waits for a host that has gone on since: where there is no database nobody tells
-    /// it so if the host was not advertised its prefix in time, and then it waits for the guard time.
-    fn lingers(&self, hold: &Hold, at: Place, since: u64) -> bool {
-        let guard = (u64::from(self.scenario.lifetime_s) + NOTICE_S) * SECOND;
-        self.scenario.mode == Mode::Niq
-            && hold.place != at
-            && matches!(hold.way, Way::Access(_))
-            && self.agenda.now() < since + guard
-    }
-
-    /// For how many prefixes of a host that gateways do.
-    fn lingering(&self, number: HostNumber, at: Place) -> u64 {
-        let host = &self.hosts[number];
-        let routes = host.held.iter().filter_map(|it| host.routes.get(it.prefix));
-        let holds = routes.flat_map(|route| &route.holds);
-        let lingers = holds.filter(|hold| self.lingers(hold, at, host.since));
-        lingers.count() as u64
-    }
-
     /// What is wrong with the path of a prefix in use.
     fn wrong_path(&self, host: &Host, held: &Held, at: Place) -> Option<String> {
         let (prefix, anchor) = (held.prefix, held.anchor);
@@ -121,7 +96,7 @@ impl Part {
         let serving: Vec<Place> = route
             .holds
             .iter()
-            .filter(|hold| hold.way.serves() && !self.lingers(hold, at, host.since))
+            .filter(|hold| hold.way.serves())
             .map(|hold| hold.place)
             .collect();
         if serving != [at] {

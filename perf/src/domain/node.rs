@@ -250,6 +250,8 @@ fn without_database() -> Discovery {
 
 /// What a node is told at every start before anything else, but for what it kept.
 pub fn greeting(scenario: &Scenario, place: Place, restarts: u32) -> Vec<Event> {
+    // As the gateway has it by default.
+    distributed.revoke_on_handover = true;
     let mut events = vec![Event::Started {
         restart_counter: restarts,
         lost: false,

@@ -67,7 +67,7 @@ impl Part {
                 place,
             } => {
                 let state = &mut self.hosts[host];
-                let way = state.routes.unbind(prefix, place);
+                let way = state.routes.unbind(at, prefix, place);
                 if state.at == Some(place) && way.is_some_and(Way::serves) {
                     self.plan_to_speak(at, host);
                 }

@@ -45,8 +45,6 @@ pub struct Run {
     sessions_broken: u64,
     /// Prefixes that a gateway served when nobody anchored them any more.
     orphans: u64,
-    /// Prefixes that a gateway held for a host that had gone on, where nobody could tell it.
-    lingering: u64,
     /// Of all traffic, what went through a tunnel.
     pub tunnelled_share: f64,
     /// One-way delay that tunnels add, over all traffic.
@@ -136,7 +134,6 @@ impl Run {
             sessions_begun: figures.begun,
             sessions_broken: figures.broken,
             orphans: figures.orphans,
-            lingering: figures.lingering,
             tunnelled_share: figures.tunnelled_share(),
             detour_ms: round(share(figures.detour_us as f64, traffic) / 1e3),
             centre: CentreLoad {
@@ -228,7 +225,6 @@ impl fmt::Display for Report {
                 run.sessions_begun,
                 run.sessions_broken,
                 run.orphans,
-                run.lingering,
                 run.lost_messages,
                 run.crashes,
                 run.events,

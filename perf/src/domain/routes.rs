@@ -100,6 +100,8 @@ pub struct Route {
     pub prefix: Prefix,
     /// Who has it.
     pub holds: Vec<Hold>,
+    /// When its last anchor let go of it, in microseconds.
+    pub let_go: Option<u64>,
 }
 
 impl Route {
@@ -121,6 +123,13 @@ impl Route {
             }
             Way::Anchor(_) | Way::Pending => None,
         }
+    }
+
+    /// Whether nobody has anchored it for a while, though somebody has it: those who have to hear that an
+    /// anchor has let go hear it when a message has come to them.
+    pub fn is_orphan(&self, now: u64, while_us: u64) -> bool {
+        let anchored = self.holds.iter().any(|hold| hold.way.anchors());
+        !anchored && self.let_go.is_none_or(|since| since + while_us <= now)
     }
 
     /// The gateways that a packet comes round to again, starting where `place` sends it; none when
@@ -165,8 +174,11 @@ impl Routes {
     pub fn bind(&mut self, prefix: Prefix, hold: Hold) -> (&Route, Option<Way>) {
         let place = self.0.iter().position(|route| route.prefix == prefix);
         let place = place.unwrap_or_else(|| {
-            let holds = Vec::new();
-            self.0.push(Route { prefix, holds });
+            self.0.push(Route {
+                prefix,
+                holds: Vec::new(),
+                let_go: None,
+            });
             self.0.len() - 1
         });
         let route = &mut self.0[place];
@@ -181,12 +193,15 @@ impl Routes {
         (route, old)
     }
 
-    /// Takes a prefix out of the table of a gateway. What the gateway did with it.
-    pub fn unbind(&mut self, prefix: Prefix, place: Place) -> Option<Way> {
+    /// Takes a prefix out of the table of a gateway at that time. What the gateway did with it.
+    pub fn unbind(&mut self, at: u64, prefix: Prefix, place: Place) -> Option<Way> {
         let found = self.0.iter().position(|route| route.prefix == prefix)?;
         let route = self.0.get_mut(found)?;
         let index = route.holds.iter().position(|hold| hold.place == place)?;
         let hold = route.holds.remove(index);
+        if hold.way.anchors() {
+            route.let_go = Some(at);
+        }
         if route.holds.is_empty() {
             self.0.swap_remove(found);
         }
@@ -291,13 +306,26 @@ mod tests {
         assert_eq!(first(&routes), None, "the anchor sends it elsewhere");
         routes.bind(PREFIX, hold(0, Way::Anchor(2), 200));
         assert_eq!(first(&routes), Some(230));
-        assert_eq!(routes.unbind(PREFIX, 2), Some(Way::Access(0)));
+        assert_eq!(routes.unbind(250, PREFIX, 2), Some(Way::Access(0)));
         assert_eq!(first(&routes), None);
         routes.bind(PREFIX, hold(2, Way::Access(0), 300));
         assert_eq!(first(&routes), Some(300));
         routes.clear(0);
-        routes.unbind(PREFIX, 2);
+        routes.unbind(400, PREFIX, 2);
         assert_eq!(routes.len(), 0);
+    }
+
+    #[test]
+    fn what_its_anchor_has_let_go_of_is_an_orphan_when_others_could_have_heard() {
+        let mut routes = Routes::default();
+        let orphan = |routes: &Routes, now| routes.get(PREFIX).map(|it| it.is_orphan(now, 50));
+        routes.bind(PREFIX, hold(2, Way::Access(0), 100));
+        assert_eq!(orphan(&routes, 100), Some(true), "nobody ever anchored it");
+        routes.bind(PREFIX, hold(0, Way::Anchor(2), 110));
+        assert_eq!(orphan(&routes, 1000), Some(false));
+        assert_eq!(routes.unbind(2000, PREFIX, 0), Some(Way::Anchor(2)));
+        assert_eq!(orphan(&routes, 2049), Some(false), "it is on its way");
+        assert_eq!(orphan(&routes, 2050), Some(true));
     }
 
     #[test]
