@@ -5,7 +5,7 @@ use super::lots::{Draw, Lots};
 use super::node;
 use super::notes::Note;
 use super::part::{Happening, Part, ACCESS_US};
-use super::routes::{self, Hold, Prefix};
+use super::routes::{self, Hold, HostNumber, Prefix};
 use super::share;
 use super::trouble::Fate;
 use super::walk::link;
@@ -41,10 +41,17 @@ impl Part {
             } => {
                 let host = node::host_of(on.mac);
                 if on == link(host) {
+                    if self.has_leases() {
+                        let gone = advertisement.prefixes.iter().filter(|it| it.valid == 0);
+                        for one in gone {
+                            self.end_lease(place, host, Prefix::of(one.prefix.prefix));
+                        }
+                    }
                     let note = Note::Advertised {
                         place,
                         host,
                         router: advertisement.router_lifetime > 0,
+                        managed: advertisement.managed,
                         prefixes: advertisement.prefixes,
                         after,
                     };
@@ -60,6 +67,13 @@ impl Part {
             Effect::Watch { link, .. } => {
                 let host = node::host_of(link.mac);
                 self.note(host, Note::Watched { place, host });
+            }
+            Effect::Unwatch { link } if self.has_leases() => {
+                let host = node::host_of(link.mac);
+                self.nodes[place].relay.forget(host);
+            }
+            Effect::FindAnchors { link, .. } if self.has_leases() => {
+                self.want_leases(place, node::host_of(link.mac));
             }
             Effect::QueryNode { link, to, query } => {
                 let host = node::host_of(link.mac);
@@ -111,6 +125,9 @@ impl Part {
             return self.violate(None, format!("{bound} was bound, and is nobody's"));
         };
         table.bind(prefix, host, way);
+        if self.has_leases() {
+            self.nodes[place].relay.bound(host, prefix, way);
+        }
         let since = self.agenda.now() + after;
         let hold = Hold { place, way, since };
         self.note(host, Note::Bound { host, prefix, hold });
@@ -127,7 +144,9 @@ impl Part {
     pub fn anchor_of(&self, prefix: Prefix) -> Place {
         match self.scenario.mode {
             Mode::Central => self.ground.centre(),
-            Mode::Relay | Mode::Locator | Mode::Proxy | Mode::Niq => node::pool_owner(prefix),
+            Mode::Relay | Mode::Locator | Mode::Proxy | Mode::Niq | Mode::Dhcpv6 => {
+                node::pool_owner(prefix)
+            }
         }
     }
 
@@ -136,6 +155,9 @@ impl Part {
             return;
         };
         if let Some(host) = self.nodes[place].table.unbind(prefix) {
+            if self.has_leases() {
+                self.nodes[place].relay.unbound(host, prefix);
+            }
             let note = Note::Unbound {
                 host,
                 prefix,
@@ -147,9 +169,54 @@ impl Part {
 
     fn send(&mut self, place: Place, from: Ipv6Addr, to: Ipv6Addr, message: Message, after: u64) {
         self.figures.messages.count(&message);
-        let now = self.agenda.now();
         // An answer may name nobody: it is about whom the question was about.
         let host = node::about(&message).or(self.about);
+        let target = node::place_of(to);
+        if target > self.ground.centre() {
+            return self.violate(
+                host,
+                format!("gateway {place} sends to {to}, who is nobody"),
+            );
+        }
+        let [first, again] = self.arrivals(place, host, target, after);
+        let part = share::part_of_place(target, self.scenario.gateways);
+        if let Some(when) = again {
+            let message = message.clone();
+            let event = Event::Message { from, to, message };
+            self.post(when, part, Happening::Message(target, Box::new(event)));
+        }
+        if let Some(when) = first {
+            let event = Event::Message { from, to, message };
+            self.post(when, part, Happening::Message(target, Box::new(event)));
+        }
+    }
+
+    /// Something that a node sends another about a host, so many microseconds later, goes its way.
+    pub fn carry(
+        &mut self,
+        place: Place,
+        host: HostNumber,
+        target: Place,
+        after: u64,
+        what: impl Fn() -> Happening,
+    ) {
+        self.figures.messages.leases += 1;
+        let part = share::part_of_place(target, self.scenario.gateways);
+        let arrivals = self.arrivals(place, Some(host), target, after);
+        for when in arrivals.into_iter().flatten() {
+            self.post(when, part, what());
+        }
+    }
+
+    /// When a message arrives that a node sends another now, or so many microseconds later: once, not at
+    /// all, or twice. It is counted.
+    fn arrivals(
+        &mut self,
+        place: Place,
+        host: Option<HostNumber>,
+        target: Place,
+        after: u64,
+    ) -> [Option<u64>; 2] {
         match host {
             None => self.figures.upkeep_messages += 1,
             Some(host) => self.note(host, Note::Sent { host }),
@@ -158,40 +225,18 @@ impl Part {
             self.figures.centre.sent += 1;
             self.count_at_centre();
         }
-        let target = node::place_of(to);
-        if target > self.ground.centre() {
-            return self.violate(
-                host,
-                format!("gateway {place} sends to {to}, who is nobody"),
-            );
-        }
+        let now = self.agenda.now();
         let node = &mut self.nodes[place];
         node.sent += 1;
         let seed = self.scenario.seed;
         let mut lots = Lots::of(seed, Draw::Message, place.into(), node.sent);
         let Fate::Arrives(copies) = self.trouble.fate(now, place, target, &mut lots) else {
             self.figures.lost += 1;
-            return;
+            return [None, None];
         };
         let delay = self.ground.delay(place, target);
-        for _ in 1..copies {
-            self.deliver(&mut lots, delay, after, target, (from, to, message.clone()));
-        }
-        self.deliver(&mut lots, delay, after, target, (from, to, message));
-    }
-
-    fn deliver(
-        &mut self,
-        lots: &mut Lots,
-        delay: u64,
-        after: u64,
-        target: Place,
-        (from, to, message): (Ipv6Addr, Ipv6Addr, Message),
-    ) {
-        let jitter = lots.exponential(delay as f64 * JITTER) as u64;
-        let when = self.agenda.now() + after + delay + jitter;
-        let event = Event::Message { from, to, message };
-        let part = share::part_of_place(target, self.scenario.gateways);
-        self.post(when, part, Happening::Message(target, Box::new(event)));
+        let mut when = || now + after + delay + lots.exponential(delay as f64 * JITTER) as u64;
+        let again = (copies > 1).then(&mut when);
+        [Some(when()), again]
     }
 }

@@ -100,6 +100,8 @@ pub struct Kinds {
     pub revocations: u64,
     /// All others.
     pub others: u64,
+    /// What gateways and the DHCPv6 server tell each other.
+    pub leases: u64,
 }
 
 impl Kinds {
@@ -253,6 +255,7 @@ impl Figures {
         self.lost += other.lost;
         for (with, other) in self.by_anchors.iter_mut().zip(&other.by_anchors) {
             with.handovers += other.handovers;
+        self.messages.leases += other.messages.leases;
             with.messages += other.messages;
             with.sessions.add(&other.sessions);
         }

@@ -14,6 +14,8 @@ pub struct Host {
     pub since: u64,
     /// Whether it has been advertised an address to begin sessions with since it came to where it is.
     pub served: bool,
+    /// Its moves when it began to ask the DHCPv6 server for such an address, while it does.
+    pub asking: Option<u32>,
     /// The prefix of that address.
     pub current: Option<Prefix>,
     /// What it has been advertised.

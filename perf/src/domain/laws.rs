@@ -136,6 +136,10 @@ impl Part {
             let what = format!("all have left, and {prefix} is in use: {holds:?}");
             return Some((Some(host), what));
         }
+        if let Some(host) = self.server.has_after(self.scenario.end()) {
+            let what = "all have left, and the DHCPv6 server has leases of it".to_owned();
+            return Some((Some(host), what));
+        }
         for (place, node) in self.nodes.iter() {
             let sessions = node.process.sessions();
             if sessions > 0 {

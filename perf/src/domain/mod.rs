@@ -24,11 +24,13 @@ mod figures;
 mod ground;
 mod host;
 mod laws;
+mod leases;
 mod lots;
 mod node;
 mod notes;
 mod part;
 mod plots;
+mod relay;
 mod report;
 mod routes;
 mod share;
@@ -65,7 +67,7 @@ pub struct Arguments {
         value_name = "MODE",
         value_enum,
         value_delimiter = ',',
-        default_value = "central,relay,locator,proxy,niq"
+        default_value = "central,relay,locator,proxy,niq,dhcpv6"
     )]
     modes: Vec<Mode>,
     /// Access gateways
@@ -159,13 +161,15 @@ pub enum Mode {
     Proxy,
     /// An anchor in every cell and no database: a host is asked for its addresses (RFC 4620).
     Niq,
+    /// The same, and a DHCPv6 server's leases tell what prefixes a host has.
+    Dhcpv6,
 }
 
 impl Mode {
     /// What the database is where there is one.
     const fn database(self) -> Option<CmdMode> {
         match self {
-            Self::Central | Self::Niq => None,
+            Self::Central | Self::Niq | Self::Dhcpv6 => None,
             Self::Relay => Some(CmdMode::Relay),
             Self::Locator => Some(CmdMode::Locator),
             Self::Proxy => Some(CmdMode::Proxy),
@@ -181,6 +185,7 @@ impl fmt::Display for Mode {
             Self::Locator => CmdMode::Locator.name(),
             Self::Proxy => CmdMode::Proxy.name(),
             Self::Niq => "niq",
+            Self::Dhcpv6 => "dhcpv6",
         })
     }
 }
@@ -246,9 +251,13 @@ impl Scenario {
         (2 * self.lifetime_s as u64 + 80) * SECOND
     }
 
-    /// When all is over.
+    /// When all is over, leases too.
     const fn end(&self) -> u64 {
-        self.end_of_moves() + 10 * SECOND + self.mend_us()
+        let leases = match self.mode {
+            Mode::Dhcpv6 => 2 * self.lifetime_s as u64 * SECOND,
+            _ => 0,
+        };
+        self.end_of_moves() + 10 * SECOND + self.mend_us() + leases
     }
 }
 

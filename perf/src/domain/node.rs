@@ -2,6 +2,7 @@
 
 use super::ground::Place;
 use super::lots::{Draw, Lots};
+use super::relay::Relay;
 use super::routes::{HostNumber, Prefix, Table};
 use super::timers::Timers;
 use super::{Mode, Scenario};
@@ -136,6 +137,8 @@ pub struct Node {
     pub timers: Timers,
     /// What it does with packets.
     pub table: Table,
+    /// Its relay agent, where hosts are configured by DHCPv6.
+    pub relay: Relay,
     /// What it keeps, where nodes crash.
     pub kept: BTreeMap<Key, Record>,
     /// How far its clock goes ahead of the domain's, in microseconds.
@@ -159,6 +162,7 @@ impl Node {
             table: Table::default(),
             kept: BTreeMap::new(),
             ahead_us: 0,
+            relay: Relay::default(),
             busy_until: 0,
             down_until: 0,
             restarts: 0,
@@ -200,7 +204,7 @@ pub fn process(scenario: &Scenario, place: Place, restarts: u32) -> Result<Proce
                     address(scenario.gateways).into(),
                     neighbours(scenario, place),
                 ),
-                None => (without_database(), Vec::new()),
+                None => (without_database(scenario.mode), Vec::new()),
             };
             let pools = Pools::new([Pool::new(pool_of(place), 64)?])?;
             let capacity = 2 * room;
@@ -237,8 +241,11 @@ fn neighbours(scenario: &Scenario, place: Place) -> Vec<Neighbour> {
 
 /// A gateway that is told nothing of the others but what their addresses and prefixes are of: it writes to
 /// the address that an anchor has in its prefix, and learns the anchor's own from the answer.
-fn without_database() -> Discovery {
-    let backend = Backend::NodeInformation(Questions::default());
+fn without_database(mode: Mode) -> Discovery {
+    let backend = match mode {
+        Mode::Dhcpv6 => Backend::Asked,
+        _ => Backend::NodeInformation(Questions::default()),
+    };
     let mut distributed = Distributed::new(backend, ANCHOR);
     distributed.domain = vec![all_hosts()];
     distributed.gateways = vec![HomeNetworkPrefix {
@@ -270,7 +277,7 @@ pub fn greeting(scenario: &Scenario, place: Place, restarts: u32) -> Vec<Event> 
                 allowance: Default::default(),
             },
         },
-        Mode::Relay | Mode::Locator | Mode::Proxy | Mode::Niq => {
+        Mode::Relay | Mode::Locator | Mode::Proxy | Mode::Niq | Mode::Dhcpv6 => {
             let peer = |place| MaarPeer {
                 address: address(place),
                 pools: vec![pool_of(place)],
@@ -289,7 +296,7 @@ pub fn profile(scenario: &Scenario, host: HostNumber) -> Profile {
         mn_identifier: identifier(host),
         lma: address(scenario.gateways),
         home_network_prefixes: Vec::new(),
-        managed: false,
+        managed: scenario.mode == Mode::Dhcpv6,
         other: false,
         ipv4_home_address: None,
         ipv6: true,

@@ -5,6 +5,7 @@
 
 use super::ground::Place;
 use super::host::Held;
+use super::leases::Said;
 use super::part::{Happening, Part, ACCESS_US, SECOND};
 use super::routes::{Hold, HostNumber, Prefix, Way};
 use super::walk::link;
@@ -39,7 +40,17 @@ pub enum Note {
         place: Place,
         host: HostNumber,
         router: bool,
+        managed: bool,
         prefixes: Vec<AdvertisedPrefix>,
+        after: u64,
+    },
+    /// It handed on what the DHCPv6 server says to the host, which has this prefix there, so many
+    /// microseconds later.
+    Configured {
+        place: Place,
+        host: HostNumber,
+        said: Said,
+        prefix: Prefix,
         after: u64,
     },
     /// It began to look whether the host is there.
@@ -85,11 +96,25 @@ impl Part {
                 place,
                 host,
                 router,
+                managed,
                 prefixes,
                 after,
             } => {
                 if self.hosts[host].at == Some(place) {
-                    self.hear(at, host, router, &prefixes, after);
+                    let heard = at + after + ACCESS_US;
+                    self.hear((at, heard), host, (router, managed), &prefixes);
+                }
+            }
+            Note::Configured {
+                place,
+                host,
+                said,
+                prefix,
+                after,
+            } => {
+                if self.hosts[host].at == Some(place) {
+                    let heard = at + after + ACCESS_US;
+                    self.hear_server(heard, host, place, (said, prefix));
                 }
             }
             Note::Watched { place, host } => {
@@ -202,11 +227,10 @@ impl Part {
     /// A host hears a Router Advertisement.
     fn hear(
         &mut self,
-        now: u64,
+        (now, heard): (u64, u64),
         number: HostNumber,
-        router: bool,
+        (router, managed): (bool, bool),
         prefixes: &[AdvertisedPrefix],
-        after: u64,
     ) {
         for advertised in prefixes {
             let prefix = Prefix::of(advertised.prefix.prefix);
@@ -217,27 +241,37 @@ impl Part {
                 self.figures.broken += broken;
                 continue;
             }
-            host.hold(prefix, anchor);
-            if advertised.preferred == 0 || !router {
+            let offered = advertised.preferred > 0 && router;
+            if managed && offered {
+                self.hear_managed(heard, number);
                 continue;
             }
-            host.served = true;
-            host.current = Some(prefix);
-            let Some(arrival) = host.arrival.as_mut().filter(|it| !it.addressed) else {
-                continue;
-            };
-            arrival.addressed = true;
-            let took = now + after + ACCESS_US - arrival.began;
-            if arrival.anchors == 0 {
-                self.figures.first_address.enter(took);
-            } else {
-                self.figures.address.enter(took);
+            host.hold(prefix, anchor);
+            if offered {
+                host.served = true;
+                host.current = Some(prefix);
+                self.addressed(heard, number);
             }
         }
         let host = &self.hosts[number];
-        if !host.served {
+        if !host.served && host.asking != Some(host.moves) {
             let (moves, when) = (host.moves, now + SECOND);
             self.agenda.enter(when, Happening::Solicit(number, moves));
+        }
+    }
+
+    /// A host has an address to begin sessions with.
+    pub fn addressed(&mut self, heard: u64, number: HostNumber) {
+        let arrival = self.hosts[number].arrival.as_mut();
+        let Some(arrival) = arrival.filter(|it| !it.addressed) else {
+            return;
+        };
+        arrival.addressed = true;
+        let took = heard - arrival.began;
+        if arrival.anchors == 0 {
+            self.figures.first_address.enter(took);
+        } else {
+            self.figures.address.enter(took);
         }
     }
 }

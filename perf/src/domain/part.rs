@@ -17,6 +17,7 @@ use super::agenda::Agenda;
 use super::figures::Figures;
 use super::ground::{Ground, Place};
 use super::host::Host;
+use super::leases::{Answer, Ask, Said, Server};
 use super::lots::{Draw, Lots};
 use super::node::{self, Node};
 use super::notes::Note;
@@ -65,6 +66,18 @@ pub enum Happening {
     Question(Place, HostNumber, Box<(Ipv6Addr, NiQuery)>),
     /// A gateway is about to notice that a host is gone.
     Notice(Place, HostNumber, Departure),
+    /// A message of a host's DHCPv6 client comes to a gateway.
+    Said(Place, HostNumber, Said),
+    /// What a gateway asks about a host comes to the DHCPv6 server.
+    Asked(HostNumber, Place, Ask),
+    /// What the server answers comes to a gateway.
+    Answered(Place, HostNumber, Answer),
+    /// A gateway has asked the server about a host since then, and waits no longer.
+    Overdue(Place, HostNumber, u64),
+    /// A host that is to have an address of the server asks for it, for the n-th time since its n-th move.
+    Client(HostNumber, u32, u32),
+    /// A host asks the server that its address lasts on.
+    Renew(HostNumber, u32),
     /// A host has had its time to settle, or all trace of one that left to go.
     Settled(HostNumber, u32),
     /// A gateway looks whether a prefix that it reaches through a tunnel is in use.
@@ -98,6 +111,8 @@ pub struct Part {
     pub hosts: Share<Host>,
     pub figures: Figures,
     /// What nodes are told before anything else happens.
+    /// What the DHCPv6 server has leased, in the part that it is in.
+    pub server: Server,
     pub prompt: VecDeque<(Place, Event)>,
     /// Whom the message that is being handled is about.
     pub about: Option<HostNumber>,
@@ -132,6 +147,7 @@ impl Part {
             agenda: Agenda::new(),
             figures: Figures::new(),
             prompt: VecDeque::new(),
+            server: Server::default(),
             about: None,
             broken: None,
             parcels: Vec::new(),
@@ -246,6 +262,7 @@ impl Part {
             Happening::Depart(host) => {
                 self.leave_link(host);
                 self.hosts[host].moves += 1;
+                node.relay.clear();
             }
             Happening::Solicit(host, moves) => self.solicit(host, moves),
             Happening::Speak(host, moves) => self.speak(host, moves),
@@ -260,6 +277,12 @@ impl Part {
         }
     }
 
+            Happening::Said(place, host, said) => self.configure(place, host, said),
+            Happening::Asked(host, from, ask) => self.serve(host, from, ask),
+            Happening::Answered(place, host, answer) => self.answered(place, host, answer),
+            Happening::Overdue(place, host, since) => self.give_up_asking(place, host, since),
+            Happening::Client(host, moves, times) => self.ask_for_address(host, moves, times),
+            Happening::Renew(host, moves) => self.renew_address(host, moves),
     /// A node starts again, with what it kept.
     fn start(&mut self, place: Place) {
         let node = &mut self.nodes[place];
@@ -327,13 +350,13 @@ impl Part {
         self.effects = effects;
     }
 
-    /// A message comes.
-    fn receive(&mut self, to: Place, event: Event) {
+    /// A message comes to a node. After how long the node is done with it, unless it is down.
+    pub fn takes(&mut self, to: Place) -> Option<u64> {
         let now = self.agenda.now();
         let node = &mut self.nodes[to];
         if node.down_until > now {
             self.figures.lost += 1;
-            return;
+            return None;
         }
         let waited = node.busy_until.saturating_sub(now);
         node.busy_until = now + waited + self.scenario.service_us;
@@ -345,7 +368,7 @@ impl Part {
         if let Event::Message { message, .. } = &event {
             self.about = node::about(message);
         }
-        self.tell(to, event, waited + self.scenario.service_us);
+        self.tell(to, event, after);
         self.about = None;
     }
 
@@ -355,6 +378,14 @@ impl Part {
         if now > self.scenario.ramp_s * SECOND && now < self.scenario.end_of_moves() {
             self.figures.centre.count(now);
         }
+        Some(waited + self.scenario.service_us)
+    }
+
+    /// A signalling message comes.
+    fn receive(&mut self, to: Place, event: Event) {
+        let Some(after) = self.takes(to) else {
+            return;
+        };
     }
 
     /// Enters that something is against the laws; what was first is told.

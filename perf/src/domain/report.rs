@@ -22,7 +22,7 @@ pub struct Run {
     /// Hosts that moved on before they had settled.
     cut_short: u64,
     departures: u64,
-    messages: Kinds,
+    pub messages: Kinds,
     /// Messages about a host that is new to the domain, on the average.
     messages_per_attachment: f64,
     /// Messages about a handover until it has settled, on the average.

@@ -67,11 +67,14 @@ fn modes_differ_in_messages_and_in_time_as_the_figures_have_it() {
     let report = simulate(&arguments(line)).expect("every law holds");
     let of = |mode| report.runs.iter().find(|run| run.scenario.mode == mode);
     let mut medians = Vec::new();
-    for (mode, first, each) in [
-        (Mode::Relay, 2.0, 2.0),
-        (Mode::Locator, 3.0, 3.0),
-        (Mode::Proxy, 2.0, 2.0),
-        (Mode::Niq, 0.0, 2.0),
+    for (mode, first, each, slack) in [
+        (Mode::Relay, 2.0, 2.0, 0.1),
+        (Mode::Locator, 3.0, 3.0, 0.1),
+        (Mode::Proxy, 2.0, 2.0, 0.1),
+        // One that leads a host on from another gateway tells that one, and so does one that it is back with.
+        (Mode::Niq, -2.0, 4.0, 0.2),
+        // Eight with the server, and four for each lease that is kept; it is told as in the mode before.
+        (Mode::Dhcpv6, 6.0, 8.0, 0.1),
     ] {
         let run = of(mode).expect("a run");
         let enough = run.by_anchors.iter().filter(|with| with.handovers > 100);
@@ -79,7 +82,7 @@ fn modes_differ_in_messages_and_in_time_as_the_figures_have_it() {
             let expected = first + each * with.anchors as f64;
             // A host that comes back to an anchor needs fewer, and what is released meanwhile adds some.
             let off = (with.messages - expected).abs() / expected;
-            assert!(off < 0.1, "{mode}: {with:?} is not {expected}");
+            assert!(off < slack, "{mode}: {with:?} is not {expected}");
         }
         medians.push(run.sessions_ms.p50);
     }

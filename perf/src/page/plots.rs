@@ -13,12 +13,13 @@ use std::path::Path;
 const SIZE: (u32, u32) = (860, 440);
 
 /// Colours of the lines, distinct in print and to the colour-blind.
-const COLOURS: [RGBColor; 5] = [
+const COLOURS: [RGBColor; 6] = [
     RGBColor(0, 90, 160),
     RGBColor(200, 80, 0),
     RGBColor(0, 130, 90),
     RGBColor(150, 60, 140),
     RGBColor(90, 90, 90),
+    RGBColor(170, 140, 0),
 ];
 
 /// A line of a plot.

@@ -118,7 +118,11 @@ impl Maar {
         if matches!(sign, Sign::RouterSolicitation { .. }) {
             self.core.answer_solicitation(now.monotonic, node, effects);
         }
-        if doubted {
+        let straight = self.core.config.distributed().is_some();
+        if doubted && straight && !came && !returned {
+            return self.is_here_after_all(now, host, effects);
+        }
+        if doubted && !straight {
             if let Some(visit) = node.visit.as_mut() {
                 visit.came = now.wall;
             }

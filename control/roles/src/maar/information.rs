@@ -12,6 +12,7 @@ use super::node::Question;
 use super::Maar;
 use crate::effect::Effect;
 use crate::event::{Found, HostLink, NodeTimer};
+use crate::presence::ANSWER;
 use crate::Now;
 use rand::Rng;
 use std::net::Ipv6Addr;
@@ -89,7 +90,7 @@ impl Maar {
         effects: &mut Vec<Effect>,
     ) {
         let Some(questions) = self.questions() else {
-            return;
+            return self.ask_whether_it_stays(now, host, effects);
         };
         let visit = self.nodes.get_mut(host).and_then(|it| it.visit.as_mut());
         let Some(visit) = visit else {
@@ -117,9 +118,9 @@ impl Maar {
 
     /// An anchor takes a host to have gone on. It may have heard so from a gateway whose clock is ahead, and
     /// which the host was with for a moment only: so the host is asked again soon, and where it answers
-    /// from, it is.
+    /// from, it is. Where others tell of its prefixes it is asked whether it is here, and then they are.
     pub(super) fn doubt(&mut self, host: &MnIdentifier, effects: &mut Vec<Effect>) {
-        if self.questions().is_none() {
+        if self.core.config.distributed().is_none() {
             return;
         }
         let after = self.core.config.initial_bindack_timeout;
@@ -132,6 +133,47 @@ impl Maar {
         };
         visit.search.doubted = true;
         effects.push(node.set(NodeTimer::Query, after));
+    }
+
+    /// Asks a host that an anchor takes to have gone on whether it is here, until it shows itself or is
+    /// missed.
+    fn ask_whether_it_stays(&mut self, now: Now, host: &MnIdentifier, effects: &mut Vec<Effect>) {
+        let Some(node) = self.nodes.get_mut(host) else {
+            return;
+        };
+        let here = node.visit.as_mut().filter(|it| it.detached.is_none());
+        let Some(visit) = here.filter(|it| it.search.doubted) else {
+            return;
+        };
+        match visit.presence.ask(visit.link, visit.link_local) {
+            Some(question) => {
+                effects.push(question);
+                effects.push(node.set(NodeTimer::Query, ANSWER));
+            }
+            // There is nothing that it could be asked by.
+            None => self.is_here_after_all(now, host, effects),
+        }
+    }
+
+    /// A host that an anchor takes to have gone on is here: its anchors are looked for anew, and told of now.
+    pub(super) fn is_here_after_all(
+        &mut self,
+        now: Now,
+        host: &MnIdentifier,
+        effects: &mut Vec<Effect>,
+    ) {
+        let Some(node) = self.nodes.get_mut(host) else {
+            return;
+        };
+        let Some(visit) = node.visit.as_mut() else {
+            return;
+        };
+        if !std::mem::take(&mut visit.search.doubted) {
+            return;
+        }
+        visit.came = now.wall;
+        effects.push(node.cancel(NodeTimer::Query));
+        self.search(now, host, effects);
     }
 
     fn questions(&self) -> Option<Questions> {

@@ -3,11 +3,16 @@
 use crate::alone_messages::{
     address, advertised, answer, comes, config, here, query, says, told, updates,
 };
+use crate::alone_scenario::{alone, Known};
 use crate::maar_scenario::{anchored, bindings, maar_address, own_prefix, timer};
-use crate::scenario::{advertisements, fire, ip, stamp, tell, timer_after, HOST_LINK_LOCAL};
-use roles::effect::{Path, TunnelEnds};
-use roles::event::NodeTimer;
-use roles::maar::{Maar, MaarCounter};
+use crate::scenario::{
+    admitted, advertisements, fire, ip, nai, profile, solicits, stamp, tell, timer_after,
+    HOST_LINK_LOCAL,
+};
+use roles::effect::{Effect, Path, TunnelEnds};
+use roles::event::{Found, NodeTimer, Sign};
+use roles::maar::{Backend, Maar, MaarCounter};
+use roles::Event;
 use std::time::Duration;
 use wire::mh::{MobilityOption, Status};
 use wire::niq::Answer;
@@ -195,6 +200,52 @@ fn a_host_that_an_anchor_takes_to_have_gone_on_is_asked_and_believed() {
     let came = MobilityOption::Timestamp(stamp(2_025));
     assert!(update.options.contains(&came), "{update:?}");
     let effects = tell(&mut maar, 2_030, answer(2, &update, Status::ACCEPTED));
+    let (bound, _) = bindings(&effects);
+    assert_eq!(bound.first().map(|it| it.0), Some(anchored(2).into()));
+}
+
+/// The same where others tell which prefixes a host has: it is asked whether it is here, and then they are
+/// asked again.
+///
+/// Proves S2-43.
+#[test]
+fn a_host_that_an_anchor_takes_to_have_gone_on_shows_itself_and_is_looked_for_anew() {
+    let mut maar = Maar::new(alone(1, 12, Backend::Asked, Known::ByPools));
+    tell(&mut maar, 1_000, solicits(here()));
+    tell(&mut maar, 1_000, admitted(here(), profile("mn")));
+    let found = || Event::AnchorsFound {
+        link: here(),
+        found: Found::Prefixes(vec![anchored(2)]),
+    };
+    let [(_, update)] = updates(&tell(&mut maar, 1_010, found()))
+        .try_into()
+        .unwrap();
+    let refusal = answer(2, &update, Status::TIMESTAMP_LOWER_THAN_PREV_ACCEPTED);
+    tell(&mut maar, 1_020, refusal);
+    let address = ip(HOST_LINK_LOCAL);
+    let link = here();
+    for ms in [2_020, 3_020] {
+        let effects = fire(&mut maar, ms, timer(NodeTimer::Query));
+        assert!(effects.contains(&Effect::Probe { link, address }));
+    }
+    // One that has gone on is asked no more once it is missed.
+    let mut left = maar.clone();
+    let why = roles::event::Departure::Unreachable;
+    tell(&mut left, 3_500, Event::HostGone { link, why });
+    assert!(fire(&mut left, 4_020, timer(NodeTimer::Query)).is_empty());
+    let sign = Sign::Packet { source: address };
+    let effects = tell(&mut maar, 3_025, Event::HostSeen { link, sign });
+    let mn_identifier = nai("mn");
+    assert!(effects.contains(&Effect::FindAnchors {
+        link,
+        mn_identifier
+    }));
+    let [(_, update)] = updates(&tell(&mut maar, 3_040, found()))
+        .try_into()
+        .unwrap();
+    let came = MobilityOption::Timestamp(stamp(3_025));
+    assert!(update.options.contains(&came), "{update:?}");
+    let effects = tell(&mut maar, 3_050, answer(2, &update, Status::ACCEPTED));
     let (bound, _) = bindings(&effects);
     assert_eq!(bound.first().map(|it| it.0), Some(anchored(2).into()));
 }
