@@ -2,7 +2,7 @@
 
 use hdrhistogram::Histogram;
 use serde::Serialize;
-use wire::mh::Message;
+use wire::mh::{Message, Status};
 
 /// The longest time that is told from longer ones.
 const HOUR_US: u64 = 3_600_000_000;
@@ -96,17 +96,22 @@ pub struct Kinds {
     pub updates: u64,
     /// Proxy Binding Acknowledgements.
     pub acknowledgements: u64,
+    /// Acknowledgements, among these, that refuse an update for its timestamp: 156.
+    pub clock_refusals: u64,
     /// Binding Revocation Indications and Acknowledgements.
     pub revocations: u64,
-    /// All others.
-    pub others: u64,
     /// What gateways and the DHCPv6 server tell each other.
     pub leases: u64,
+    /// All others.
+    pub others: u64,
 }
 
 impl Kinds {
     /// Counts a message.
     pub fn count(&mut self, message: &Message) {
+        if let Message::BindingAcknowledgement(answer) = message {
+            self.clock_refusals += u64::from(answer.status == Status::TIMESTAMP_MISMATCH);
+        }
         *match message {
             Message::BindingUpdate(_) => &mut self.updates,
             Message::BindingAcknowledgement(_) => &mut self.acknowledgements,
@@ -248,14 +253,15 @@ impl Figures {
         self.departures += other.departures;
         self.messages.updates += other.messages.updates;
         self.messages.acknowledgements += other.messages.acknowledgements;
+        self.messages.clock_refusals += other.messages.clock_refusals;
         self.messages.revocations += other.messages.revocations;
+        self.messages.leases += other.messages.leases;
         self.messages.others += other.messages.others;
         self.attachment_messages += other.attachment_messages;
         self.upkeep_messages += other.upkeep_messages;
         self.lost += other.lost;
         for (with, other) in self.by_anchors.iter_mut().zip(&other.by_anchors) {
             with.handovers += other.handovers;
-        self.messages.leases += other.messages.leases;
             with.messages += other.messages;
             with.sessions.add(&other.sessions);
         }

@@ -143,6 +143,8 @@ pub struct Node {
     pub kept: BTreeMap<Key, Record>,
     /// How far its clock goes ahead of the domain's, in microseconds.
     pub ahead_us: u64,
+    /// How much further, while it is astray.
+    pub astray_us: i64,
     /// Until when its processor is busy with messages that have come.
     pub busy_until: u64,
     /// Until when it is down.
@@ -160,9 +162,10 @@ impl Node {
             process: process(scenario, place, 0)?,
             timers: Timers::default(),
             table: Table::default(),
+            relay: Relay::default(),
             kept: BTreeMap::new(),
             ahead_us: 0,
-            relay: Relay::default(),
+            astray_us: 0,
             busy_until: 0,
             down_until: 0,
             restarts: 0,
@@ -247,6 +250,8 @@ fn without_database(mode: Mode) -> Discovery {
         _ => Backend::NodeInformation(Questions::default()),
     };
     let mut distributed = Distributed::new(backend, ANCHOR);
+    // As the gateway has it by default.
+    distributed.revoke_on_handover = true;
     distributed.domain = vec![all_hosts()];
     distributed.gateways = vec![HomeNetworkPrefix {
         prefix: Ipv6Addr::from_bits(NODES >> 64 << 64),
@@ -257,8 +262,6 @@ fn without_database(mode: Mode) -> Discovery {
 
 /// What a node is told at every start before anything else, but for what it kept.
 pub fn greeting(scenario: &Scenario, place: Place, restarts: u32) -> Vec<Event> {
-    // As the gateway has it by default.
-    distributed.revoke_on_handover = true;
     let mut events = vec![Event::Started {
         restart_counter: restarts,
         lost: false,

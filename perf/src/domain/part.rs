@@ -54,6 +54,8 @@ pub enum Happening {
     Crash(Place, u64),
     /// A node starts again.
     Start(Place),
+    /// The clock of a node goes so far astray, in microseconds; not at all: it is set right.
+    Clock(Place, i64),
     /// A host goes somewhere.
     Move(HostNumber),
     /// A host leaves for good.
@@ -64,8 +66,6 @@ pub enum Happening {
     Speak(HostNumber, u32),
     /// A gateway asks a host for its addresses.
     Question(Place, HostNumber, Box<(Ipv6Addr, NiQuery)>),
-    /// A gateway is about to notice that a host is gone.
-    Notice(Place, HostNumber, Departure),
     /// A message of a host's DHCPv6 client comes to a gateway.
     Said(Place, HostNumber, Said),
     /// What a gateway asks about a host comes to the DHCPv6 server.
@@ -78,6 +78,8 @@ pub enum Happening {
     Client(HostNumber, u32, u32),
     /// A host asks the server that its address lasts on.
     Renew(HostNumber, u32),
+    /// A gateway is about to notice that a host is gone.
+    Notice(Place, HostNumber, Departure),
     /// A host has had its time to settle, or all trace of one that left to go.
     Settled(HostNumber, u32),
     /// A gateway looks whether a prefix that it reaches through a tunnel is in use.
@@ -109,10 +111,10 @@ pub struct Part {
     pub agenda: Agenda<Happening>,
     pub nodes: Share<Node>,
     pub hosts: Share<Host>,
-    pub figures: Figures,
-    /// What nodes are told before anything else happens.
     /// What the DHCPv6 server has leased, in the part that it is in.
     pub server: Server,
+    pub figures: Figures,
+    /// What nodes are told before anything else happens.
     pub prompt: VecDeque<(Place, Event)>,
     /// Whom the message that is being handled is about.
     pub about: Option<HostNumber>,
@@ -145,9 +147,9 @@ impl Part {
             ground,
             number,
             agenda: Agenda::new(),
+            server: Server::default(),
             figures: Figures::new(),
             prompt: VecDeque::new(),
-            server: Server::default(),
             about: None,
             broken: None,
             parcels: Vec::new(),
@@ -180,6 +182,13 @@ impl Part {
             if share::part_of_place(crash.place, scenario.gateways) == self.number {
                 self.agenda
                     .enter(crash.at, Happening::Crash(crash.place, crash.back));
+            }
+        }
+        for clock in self.trouble.astray() {
+            let (place, ahead) = (clock.place, clock.ahead_us);
+            if share::part_of_place(place, scenario.gateways) == self.number {
+                self.agenda.enter(clock.at, Happening::Clock(place, ahead));
+                self.agenda.enter(clock.back, Happening::Clock(place, 0));
             }
         }
         for time in self.trouble.inspections() {
@@ -253,20 +262,27 @@ impl Part {
                     self.agenda.strike(entry);
                 }
                 node.table.clear();
+                node.relay.clear();
                 self.figures.crashes += 1;
                 self.note_to_all(|| Note::Crashed { place });
                 self.agenda.enter(back, Happening::Start(place));
             }
             Happening::Start(place) => self.start(place),
+            Happening::Clock(place, ahead) => self.nodes[place].astray_us = ahead,
             Happening::Move(host) => self.go(host),
             Happening::Depart(host) => {
                 self.leave_link(host);
                 self.hosts[host].moves += 1;
-                node.relay.clear();
             }
             Happening::Solicit(host, moves) => self.solicit(host, moves),
             Happening::Speak(host, moves) => self.speak(host, moves),
             Happening::Question(place, host, question) => self.question(place, host, *question),
+            Happening::Said(place, host, said) => self.configure(place, host, said),
+            Happening::Asked(host, from, ask) => self.serve(host, from, ask),
+            Happening::Answered(place, host, answer) => self.answered(place, host, answer),
+            Happening::Overdue(place, host, since) => self.give_up_asking(place, host, since),
+            Happening::Client(host, moves, times) => self.ask_for_address(host, moves, times),
+            Happening::Renew(host, moves) => self.renew_address(host, moves),
             Happening::Notice(place, host, why) => self.miss(place, host, why),
             Happening::Settled(host, moves) => self.settle(host, moves),
             Happening::Idle(place, host, prefix) => self.look_idle(place, host, prefix),
@@ -277,12 +293,6 @@ impl Part {
         }
     }
 
-            Happening::Said(place, host, said) => self.configure(place, host, said),
-            Happening::Asked(host, from, ask) => self.serve(host, from, ask),
-            Happening::Answered(place, host, answer) => self.answered(place, host, answer),
-            Happening::Overdue(place, host, since) => self.give_up_asking(place, host, since),
-            Happening::Client(host, moves, times) => self.ask_for_address(host, moves, times),
-            Happening::Renew(host, moves) => self.renew_address(host, moves),
     /// A node starts again, with what it kept.
     fn start(&mut self, place: Place) {
         let node = &mut self.nodes[place];
@@ -313,10 +323,13 @@ impl Part {
 
     fn now_at(&self, place: Place) -> Now {
         let since = Duration::from_micros(self.agenda.now());
-        let ahead = Duration::from_micros(self.nodes[place].ahead_us);
+        let node = &self.nodes[place];
+        let (ahead, astray) = (Duration::from_micros(node.ahead_us), node.astray_us);
+        let right = EPOCH + since + ahead;
+        let off = Duration::from_micros(astray.unsigned_abs());
         Now {
             monotonic: since,
-            wall: EPOCH + since + ahead,
+            wall: if astray < 0 { right - off } else { right + off },
         }
     }
 
@@ -365,6 +378,14 @@ impl Part {
             self.figures.centre.waited.enter(waited);
             self.count_at_centre();
         }
+        Some(waited + self.scenario.service_us)
+    }
+
+    /// A signalling message comes.
+    fn receive(&mut self, to: Place, event: Event) {
+        let Some(after) = self.takes(to) else {
+            return;
+        };
         if let Event::Message { message, .. } = &event {
             self.about = node::about(message);
         }
@@ -378,14 +399,6 @@ impl Part {
         if now > self.scenario.ramp_s * SECOND && now < self.scenario.end_of_moves() {
             self.figures.centre.count(now);
         }
-        Some(waited + self.scenario.service_us)
-    }
-
-    /// A signalling message comes.
-    fn receive(&mut self, to: Place, event: Event) {
-        let Some(after) = self.takes(to) else {
-            return;
-        };
     }
 
     /// Enters that something is against the laws; what was first is told.

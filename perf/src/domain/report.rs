@@ -219,7 +219,7 @@ impl fmt::Display for Report {
         for run in &self.runs {
             write!(
                 f,
-                "{}: {} hosts held against the laws, {} sessions begun, {} broken, {} prefixes orphaned, {} lingering; {} messages lost, {} crashes; {} events",
+                "{}: {} hosts held against the laws, {} sessions begun, {} broken, {} prefixes orphaned; {} messages lost, {} crashes, {} answers that minded a clock; {} events",
                 run.name(),
                 run.inspections,
                 run.sessions_begun,
@@ -227,6 +227,7 @@ impl fmt::Display for Report {
                 run.orphans,
                 run.lost_messages,
                 run.crashes,
+                run.messages.clock_refusals,
                 run.events,
             )?;
             match run.wall_s {

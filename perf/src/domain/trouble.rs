@@ -3,10 +3,12 @@
 //! ```text
 //!   ──calm──┤ spell: messages are lost and doubled, ├──── calm ────┤ spell … ├──── calm ────
 //!           │ sides cannot hear each other, nodes   │         ▲
-//!           │ crash and start again                 │         └ everything is in order again
+//!           │ crash, clocks go astray               │         └ everything is in order again
 //! ```
 //!
-//! Clocks are wrong all the time, by less than half of what an anchor lets pass. In a spell nothing is
+//! Clocks are wrong all the time, by less than half of what an anchor lets pass (TimestampValidityWindow, RFC
+//! 5213 section 5.5). One that goes astray in a spell is further off than that: what its node says is refused for
+//! that, or what others say is by it, until somebody sets it right before the spell is over. In a spell nothing is
 //! promised but that packets do not go round and that nobody takes another's prefix; how long after it
 //! everything has to be in order again follows from the lifetimes and the longest back-off.
 
@@ -15,6 +17,9 @@ use super::lots::{Draw, Lots};
 
 /// How far a clock may be off, in microseconds, either way.
 const SKEW_US: u64 = 70_000;
+/// How far a clock that goes astray is off at least and at most, in microseconds, either way: so far that
+/// whoever compares it with another minds.
+const ASTRAY_US: (u64, u64) = (300_000 + 2 * SKEW_US, 5_000_000);
 /// The shortest and the longest spell, in seconds.
 const SPELL_S: (u64, u64) = (20, 60);
 
@@ -27,6 +32,19 @@ pub struct Crash {
     pub at: u64,
     /// When it starts again.
     pub back: u64,
+}
+
+/// A clock that goes astray.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Astray {
+    /// Whose.
+    pub place: Place,
+    /// When, in microseconds.
+    pub at: u64,
+    /// When it is set right.
+    pub back: u64,
+    /// How far ahead it goes.
+    pub ahead_us: i64,
 }
 
 /// Who cannot hear whom.
@@ -63,6 +81,7 @@ pub enum Fate {
 pub struct Trouble {
     spells: Vec<Spell>,
     crashes: Vec<Crash>,
+    astray: Vec<Astray>,
     /// How long after a spell everything has to be in order.
     mend_us: u64,
 }
@@ -72,7 +91,7 @@ impl Trouble {
     /// times.
     pub fn draw(seed: u64, nodes: u32, from: u64, to: u64, mend_us: u64) -> Self {
         let centre = nodes.saturating_sub(1);
-        let (mut spells, mut crashes) = (Vec::new(), Vec::new());
+        let (mut spells, mut crashes, mut astray) = (Vec::new(), Vec::new(), Vec::new());
         let mut begin = from;
         for number in 0.. {
             let mut lots = Lots::of(seed, Draw::Trouble, 0, number);
@@ -112,11 +131,28 @@ impl Trouble {
                     crashes.push(crash);
                 }
             }
+            // Every second spell has one.
+            let mut lots = Lots::of(seed, Draw::Trouble, 2, number);
+            if lots.happens(0.5) {
+                let at = begins + lots.below(length / 2);
+                let (least, most) = ASTRAY_US;
+                let off = (least + lots.below(most - least)) as i64;
+                astray.push(Astray {
+                    place: match lots.happens(0.25) {
+                        true => centre,
+                        false => lots.below(centre.into()) as Place,
+                    },
+                    at,
+                    back: at + 1 + lots.below(ends - at - 1),
+                    ahead_us: if lots.happens(0.5) { off } else { -off },
+                });
+            }
             begin = ends + mend_us;
         }
         Self {
             spells,
             crashes,
+            astray,
             mend_us,
         }
     }
@@ -124,6 +160,11 @@ impl Trouble {
     /// The crashes.
     pub fn crashes(&self) -> &[Crash] {
         &self.crashes
+    }
+
+    /// The clocks that go astray.
+    pub fn astray(&self) -> &[Astray] {
+        &self.astray
     }
 
     /// The times just before each spell: all that came before it is to be in order.
@@ -193,6 +234,13 @@ mod tests {
                 trouble.spells.iter().any(|spell| within(&spell)),
                 "{crash:?}"
             );
+        }
+        assert!(!trouble.astray().is_empty());
+        for clock in trouble.astray() {
+            let within = |spell: &&Spell| spell.from <= clock.at && clock.back <= spell.to;
+            assert!(trouble.spells.iter().any(|it| within(&it)), "{clock:?}");
+            assert!(clock.at < clock.back);
+            assert!(clock.ahead_us.unsigned_abs() >= 300_000 + 2 * SKEW_US);
         }
         assert!(trouble.spells.last().expect("spells").to + 200 * second <= 3600 * second);
     }
