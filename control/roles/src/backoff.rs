@@ -54,21 +54,31 @@ impl RateLimit {
 
     /// Takes one of `rate` sendings per second, or tells how long to wait for it.
     pub(crate) fn take(&mut self, now: Duration, rate: u32) -> Result<(), Duration> {
+        match self.wait(now, rate) {
+            Some(after) => Err(after),
+            None => {
+                self.note(now);
+                Ok(())
+            }
+        }
+    }
+
+    /// How long to wait for one of `rate` sendings per second; none: it may go now.
+    pub(crate) fn wait(&mut self, now: Duration, rate: u32) -> Option<Duration> {
         while let Some(&oldest) = self.recent.front() {
             if oldest + Self::PERIOD > now {
                 break;
             }
             self.recent.pop_front();
         }
-        match self.recent.front() {
-            Some(&oldest) if self.recent.len() >= rate.max(1) as usize => {
-                Err(oldest + Self::PERIOD - now)
-            }
-            _ => {
-                self.recent.push_back(now);
-                Ok(())
-            }
-        }
+        let full = self.recent.len() >= rate.max(1) as usize;
+        let oldest = self.recent.front().filter(|_| full)?;
+        Some(*oldest + Self::PERIOD - now)
+    }
+
+    /// One goes now.
+    pub(crate) fn note(&mut self, now: Duration) {
+        self.recent.push_back(now);
     }
 }
 

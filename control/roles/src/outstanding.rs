@@ -29,6 +29,8 @@ pub(crate) struct Update {
     /// The prefixes that it names; none: the anchor is to choose.
     pub(crate) prefixes: Vec<HomeNetworkPrefix>,
     pub(crate) backoff: Backoff,
+    /// When it may go out, where it has to wait for that.
+    pub(crate) turn: Option<Duration>,
     sent: VecDeque<Transmission>,
     /// When it went out first.
     pub(crate) first: Option<Duration>,
@@ -50,6 +52,7 @@ impl Update {
             lifetime,
             prefixes,
             backoff,
+            turn: None,
             sent: VecDeque::with_capacity(ANSWERABLE),
             first: None,
             transmissions: 0,

@@ -78,6 +78,16 @@ pub struct MaarRole {
     /// What the wait grows to (MAX_BINDACK_TIMEOUT).
     #[serde(default = "defaults::max_bindack_timeout_ms")]
     pub max_bindack_timeout_ms: u32,
+    /// Updates per second about one host to the CMD, or to one anchor (MAX_UPDATE_RATE).
+    #[serde(default = "own::max_update_rate")]
+    pub max_update_rate: u32,
+    /// Updates per second to all anchors together, where there is no CMD; more wait their turn (RFC 8885
+    /// section 3.2).
+    #[serde(default = "own::pacing_rate")]
+    pub pacing_rate: u32,
+    /// How many of those may leave at once.
+    #[serde(default = "own::pacing_burst")]
+    pub pacing_burst: u32,
     /// What counts as a host's arrival; the operator's word always does.
     #[serde(default = "defaults::attach_on")]
     pub attach_on: Vec<AttachOn>,
@@ -197,6 +207,9 @@ impl MaarRole {
         made.refresh_percent = (self.refresh_at * 100.0).round().clamp(1.0, 100.0) as u8;
         made.initial_bindack_timeout = millis(self.initial_bindack_timeout_ms);
         made.max_bindack_timeout = millis(self.max_bindack_timeout_ms);
+        made.max_update_rate = self.max_update_rate;
+        made.pacing_rate = self.pacing_rate;
+        made.pacing_burst = self.pacing_burst;
         made.registration_timeout = secs(self.registration_timeout);
         made.timestamp_window = millis(self.timestamp_window_ms);
         made.guard = secs(self.guard);
@@ -319,7 +332,7 @@ impl MaarRole {
         };
         let router_lifetime = self.ra_interval.clamp(1, 1_800)..=9_000;
         let initial = self.initial_bindack_timeout_ms;
-        let numbers: [(&'static str, u32, RangeInclusive<u32>); 13] = [
+        let numbers: [(&'static str, u32, RangeInclusive<u32>); 16] = [
             ("lifetime", self.lifetime, 4..=MAX_LIFETIME),
             ("guard", self.guard, 0..=MAX_LIFETIME),
             ("unused_after", self.unused_after, 0..=DAY),
@@ -331,6 +344,9 @@ impl MaarRole {
                 self.max_bindack_timeout_ms,
                 10..=HOUR_MS,
             ),
+            ("max_update_rate", self.max_update_rate, 1..=1_000),
+            ("pacing_rate", self.pacing_rate, 1..=1_000_000),
+            ("pacing_burst", self.pacing_burst, 1..=65_536),
             ("ra_interval", self.ra_interval, interval),
             (
                 "router_lifetime",
@@ -433,5 +449,14 @@ mod own {
     }
     pub(super) const fn registration_timeout() -> u32 {
         30
+    }
+    pub(super) const fn max_update_rate() -> u32 {
+        3
+    }
+    pub(super) const fn pacing_rate() -> u32 {
+        20_000
+    }
+    pub(super) const fn pacing_burst() -> u32 {
+        64
     }
 }

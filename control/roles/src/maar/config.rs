@@ -39,8 +39,12 @@ pub struct MaarConfig {
     pub initial_bindack_timeout: Duration,
     /// MAX_BINDACK_TIMEOUT: longest wait between retransmissions.
     pub max_bindack_timeout: Duration,
-    /// MAX_UPDATE_RATE: updates per second for one host.
+    /// MAX_UPDATE_RATE: updates per second about one host to the database, or to one anchor.
     pub max_update_rate: u32,
+    /// Updates per second to all anchors together, where there is no database; more wait their turn.
+    pub pacing_rate: u32,
+    /// How many of those may leave at once.
+    pub pacing_burst: u32,
     /// How long a registration is tried for before its prefix is free again (S2-07).
     pub registration_timeout: Duration,
     /// How often a de-registration is sent in all when no acknowledgement comes.
@@ -113,6 +117,8 @@ impl MaarConfig {
             initial_bindack_timeout: Duration::from_secs(1),
             max_bindack_timeout: Duration::from_secs(32),
             max_update_rate: 3,
+            pacing_rate: 20_000,
+            pacing_burst: 64,
             registration_timeout: Duration::from_secs(30),
             deregistration_transmissions: 3,
             late_answers: Duration::from_secs(10),

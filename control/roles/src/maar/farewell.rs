@@ -27,10 +27,10 @@ impl Maar {
         &mut self,
         now: Now,
         host: &MnIdentifier,
-        anchors: Vec<(HomeNetworkPrefix, Ipv6Addr)>,
+        anchors: Vec<(HomeNetworkPrefix, Ipv6Addr, RateLimit)>,
         effects: &mut Vec<Effect>,
     ) {
-        for (prefix, anchor) in anchors {
+        for (prefix, anchor, rate) in anchors {
             if self.farewells.len() >= self.core.config.capacity {
                 self.count(MaarCounter::DeregistrationsGivenUp);
                 continue;
@@ -39,7 +39,7 @@ impl Maar {
             let farewell = Farewell {
                 anchor,
                 update: self.core.fresh(unknown, Lifetime::ZERO, prefix),
-                rate: RateLimit::default(),
+                rate,
             };
             self.count(MaarCounter::FarewellsSent);
             self.farewells.insert((host.clone(), prefix), farewell);
@@ -116,13 +116,16 @@ impl Maar {
         of_host.map(|((_, prefix), _)| *prefix).collect()
     }
 
-    /// The anchors that have to hear that the session of a host ends.
-    pub(super) fn anchors_of(node: &Node) -> Vec<(HomeNetworkPrefix, Ipv6Addr)> {
+    /// The anchors that have to hear that the session of a host ends, each with how often it has been written
+    /// to of late.
+    pub(super) fn anchors_of(node: &Node) -> Vec<(HomeNetworkPrefix, Ipv6Addr, RateLimit)> {
         let Some(visit) = node.visit.as_ref() else {
             return Vec::new();
         };
-        let led = visit.previous.iter().map(|it| (it.prefix, it.anchor));
-        let sought = visit.search.sought.iter().map(|it| (it.prefix, it.to));
+        let led = visit.previous.iter();
+        let led = led.map(|it| (it.prefix, it.anchor, it.rate.clone()));
+        let sought = visit.search.sought.iter();
+        let sought = sought.map(|it| (it.prefix, it.to, it.rate.clone()));
         led.chain(sought).collect()
     }
 }

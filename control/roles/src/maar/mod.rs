@@ -84,6 +84,7 @@ mod leases;
 mod leave;
 mod neighbours;
 mod node;
+mod pace;
 mod peers;
 mod previous;
 mod restore;

@@ -226,10 +226,19 @@ impl Maar {
         };
         let sought = &mut visit.search.sought;
         let at = sought.iter().position(|it| it.prefix == prefix);
-        let found = at.map_or(told.found, |at| sought.remove(at).found);
+        let (found, rate) = match at.map(|at| sought.remove(at)) {
+            Some(sought) => (sought.found, Some(sought.rate)),
+            None => (told.found, None),
+        };
         let waits = visit.search.waits;
         let told = Told { found, ..told };
         let changed = self.books.add_previous(&mut self.core, node, told, effects);
+        let mut previous = node.visit.iter_mut().flat_map(|it| &mut it.previous);
+        let led = previous.find(|it| it.prefix == prefix);
+        if let (Some(led), Some(rate)) = (led, rate) {
+            // It has been written to already.
+            led.rate = rate;
+        }
         if changed {
             effects.extend(node.store(now));
         }

@@ -4,6 +4,7 @@
 use super::config::MaarConfig;
 use super::counters::MaarCounter;
 use super::node::{timer, ListEntry, Node};
+use super::pace::Pace;
 use crate::backoff::{Backoff, RateLimit};
 use crate::counters::Counters;
 use crate::effect::{Effect, LogicalRouter, Notice};
@@ -29,6 +30,7 @@ pub(super) struct Core {
     pub(super) rng: StdRng,
     sequence: u16,
     stamper: Stamper,
+    pace: Pace,
 }
 
 /// Whom an update is about.
@@ -49,6 +51,7 @@ impl Core {
             counters: Counters::new(),
             sequence: rng.random(),
             stamper: Stamper::default(),
+            pace: Pace::new(config.pacing_rate, config.pacing_burst),
             rng,
             config,
         }
@@ -184,8 +187,8 @@ impl Core {
         self.send(now, &subject, rate, update, effects);
     }
 
-    /// Sends an update, with the latest timestamp and a new sequence number. Above MAX_UPDATE_RATE it
-    /// only starts the timer.
+    /// Sends an update, with the latest timestamp and a new sequence number. Above MAX_UPDATE_RATE, or to
+    /// an anchor before its turn has come, it only starts the timer.
     pub(super) fn send(
         &mut self,
         now: Now,
@@ -198,10 +201,18 @@ impl Core {
             return;
         };
         let timer = timer(subject.mn_identifier, subject.what);
-        if let Err(after) = rate.take(now.monotonic, self.config.max_update_rate) {
+        let most = self.config.max_update_rate;
+        if let Some(after) = rate.wait(now.monotonic, most) {
             self.counters.add(MaarCounter::UpdatesDelayed);
             return effects.push(Effect::SetTimer { timer, after });
         }
+        if subject.to.is_some() {
+            if let Err(after) = self.pace.pass(now.monotonic, &mut update.turn) {
+                self.counters.add(MaarCounter::UpdatesPaced);
+                return effects.push(Effect::SetTimer { timer, after });
+            }
+        }
+        rate.note(now.monotonic);
         self.sequence = self.sequence.wrapping_add(1);
         let sending = Transmission {
             sequence: self.sequence,

@@ -6,6 +6,7 @@ mod advertising;
 mod alone;
 mod alone_left;
 mod alone_messages;
+mod alone_pace;
 mod alone_scenario;
 mod alone_search;
 mod alone_walk;
