@@ -398,7 +398,8 @@ impl Maar {
 
     /// The access policy changed: asks about every host anew, those that were refused among them.
     pub(super) fn on_access_policy(&mut self, now: Now, effects: &mut Vec<Effect>) {
-        let links: Vec<HostLink> = self.books.by_link.keys().copied().collect();
+        let links = self.books.by_link.iter().map(|(link, _)| *link);
+        let links: Vec<HostLink> = links.collect();
         for link in links {
             self.ask_again(now, link, effects);
         }

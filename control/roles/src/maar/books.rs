@@ -9,10 +9,10 @@ use super::update::Core;
 use crate::backoff::RateLimit;
 use crate::effect::{Effect, LogicalRouter, Notice};
 use crate::event::HostLink;
+use crate::keyed::Keyed;
 use crate::pool::{Interface, Prefixes};
 use crate::BoundPrefix;
 use hashbrown::HashMap;
-use std::collections::BTreeMap;
 use std::net::Ipv6Addr;
 use wire::mh::{HomeNetworkPrefix, MnIdentifier};
 
@@ -20,7 +20,7 @@ use wire::mh::{HomeNetworkPrefix, MnIdentifier};
 #[derive(Clone, Debug)]
 pub(super) struct Books {
     pub(super) prefixes: Prefixes,
-    pub(super) by_link: BTreeMap<HostLink, MnIdentifier>,
+    pub(super) by_link: Keyed<HostLink, MnIdentifier>,
     /// Whose the prefixes are that are bound.
     pub(super) by_prefix: HashMap<HomeNetworkPrefix, MnIdentifier>,
     /// How many prefixes logical routers are shown for, by interface.
@@ -42,7 +42,7 @@ impl Books {
     pub(super) fn new(config: &MaarConfig) -> Self {
         Self {
             prefixes: Prefixes::new(config.pools.clone(), config.remembered_prefixes),
-            by_link: BTreeMap::new(),
+            by_link: Keyed::default(),
             by_prefix: HashMap::new(),
             shown: HashMap::new(),
             last_session: 0,

@@ -104,6 +104,7 @@ use crate::counters::{Counter, CounterView};
 use crate::effect::Effect;
 use crate::event::{HostLink, NodeTimer, RevocationScope, Timer};
 use crate::heartbeat::{PeerView, Peers, Turns};
+use crate::keyed::Keyed;
 use crate::message::{can_answer, ignored, ErrorSender, PerSecond};
 use crate::refusal::Refusals;
 use crate::revocation::Revocations;
@@ -125,7 +126,7 @@ pub struct Maar {
     core: Core,
     books: Books,
     /// The local binding cache.
-    nodes: BTreeMap<MnIdentifier, Node>,
+    nodes: Keyed<MnIdentifier, Node>,
     /// Hosts of which it is being asked who they are.
     arrivals: BTreeMap<HostLink, Arrival>,
     /// Hosts whose de-registration is not acknowledged yet.
@@ -154,7 +155,7 @@ impl Maar {
         Self {
             books: Books::new(&config),
             core: Core::new(config),
-            nodes: BTreeMap::new(),
+            nodes: Keyed::default(),
             arrivals: BTreeMap::new(),
             leaving: BTreeMap::new(),
             farewells: BTreeMap::new(),
@@ -181,8 +182,12 @@ impl Maar {
 
     /// The local binding cache at `now`, by identifier; then hosts that are leaving.
     pub fn nodes(&self, now: Now) -> impl Iterator<Item = NodeView> + '_ {
-        let here = self.nodes.values();
-        let here = here.map(move |node| node.view(now.monotonic, false));
+        let here = self.nodes.iter().map(|(_, node)| node);
+        let mut here: Vec<&Node> = here.collect();
+        here.sort_unstable_by(|one, other| one.mn_identifier.cmp(&other.mn_identifier));
+        let here = here
+            .into_iter()
+            .map(move |node| node.view(now.monotonic, false));
         let left = self.leaving.values();
         here.chain(left.map(move |node| node.view(now.monotonic, true)))
     }

@@ -46,7 +46,8 @@ impl Maar {
                 let here = node.visit.as_ref().filter(|it| it.bound.is_some());
                 here.is_some_and(|it| !it.goes_alone(&self.core.config))
             };
-            let hosts = self.nodes.values().filter(|node| served(node));
+            let hosts = self.nodes.iter().map(|(_, node)| node);
+            let hosts = hosts.filter(|node| served(node));
             let hosts: Vec<MnIdentifier> = hosts.map(|it| it.mn_identifier.clone()).collect();
             self.turns.put(ends.0, Fate::Anew { until }, hosts, effects);
         }
