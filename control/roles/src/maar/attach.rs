@@ -242,8 +242,10 @@ impl Maar {
         visit.link_local = arrival.link_local;
         visit.solicited = arrival.solicited;
         let there = self.nodes.get(host);
-        match there.map(|node| node.visit.as_ref().map(|visit| visit.link)) {
-            Some(Some(old)) if old.mac == link.mac => {
+        match there.map(|node| node.visit.as_ref().map(|visit| (visit.link, visit.came))) {
+            // It went back there while policy was asked.
+            Some(Some((old, came))) if old.mac == link.mac && came > visit.came => return,
+            Some(Some((old, _))) if old.mac == link.mac => {
                 return self.move_here(now, host, visit, effects);
             }
             Some(Some(_)) => {

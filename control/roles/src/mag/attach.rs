@@ -43,14 +43,19 @@ impl Mag {
             let notice = Notice::AttachRefused { link, why };
             return effects.push(Effect::Notify { notice });
         }
-        self.ask(now, Visitor::new(Host::new(link)), effects);
+        self.ask(now, link, effects);
         self.note(now, link, sign, effects);
     }
 
     /// Asks who a host is that is not known yet.
-    fn ask(&mut self, now: Now, mut visitor: Visitor, effects: &mut Vec<Effect>) {
-        let link = visitor.host.link;
-        visitor.asked = Some(now.monotonic);
+    fn ask(&mut self, now: Now, link: HostLink, effects: &mut Vec<Effect>) {
+        let visitor = Visitor {
+            host: Host::new(link),
+            came: now.monotonic,
+            asked: Some(now.monotonic),
+            taking_over: None,
+            registration: None,
+        };
         self.visitors.insert(link, Box::new(visitor));
         self.core.counters.add(MagCounter::HostsAsked);
         effects.push(Effect::Authenticate { link });
@@ -62,6 +67,10 @@ impl Mag {
         let Some(visitor) = self.visitors.get_mut(&link) else {
             return;
         };
+        let came = !matches!(sign, Sign::Packet { .. } | Sign::Probe { .. });
+        if came {
+            visitor.came = now.monotonic;
+        }
         let Some(registration) = visitor.registration.as_mut() else {
             let patience = self.core.config.initial_bindack_timeout;
             if visitor
@@ -74,7 +83,6 @@ impl Mag {
             }
             return;
         };
-        let came = !matches!(sign, Sign::Packet { .. } | Sign::Probe { .. });
         let still_here = registration.presence.shows();
         let Some(bound) = registration.bound else {
             if came {
@@ -191,6 +199,12 @@ impl Mag {
             here.find(|old| old.mac == link.mac)
         };
         if let Some(old) = old {
+            let came = |link| self.visitors.get(&link).map(|it| it.came);
+            if came(old) > came(link) {
+                // It went back there while policy was asked.
+                self.remove(link);
+                return;
+            }
             if self.is_registered_as(old, profile) {
                 return self.move_here(now, old, link, effects);
             }
@@ -365,19 +379,8 @@ impl Mag {
         }
         for link in self.refusals.take_refused() {
             if self.visitors.len() < self.core.config.capacity {
-                self.ask(now, Visitor::new(Host::new(link)), effects);
+                self.ask(now, link, effects);
             }
-        }
-    }
-}
-
-impl Visitor {
-    const fn new(host: Host) -> Self {
-        Self {
-            host,
-            asked: None,
-            taking_over: None,
-            registration: None,
         }
     }
 }

@@ -70,6 +70,7 @@ impl Mag {
         let delegation = self.core.config.delegation;
         let visitor = Visitor {
             host: Host::restored(record),
+            came: Duration::ZERO,
             asked: None,
             taking_over: None,
             registration: Some(Registration::restored(record, bound, delegation)),

@@ -22,6 +22,8 @@ use wire::mh::{HandoffIndicator, HomeNetworkPrefix, NtpTime};
 #[derive(Clone, Debug)]
 pub(super) struct Visitor {
     pub(super) host: Host,
+    /// When it came up on its link, or last said that it had.
+    pub(super) came: Duration,
     /// Since when it is being asked who this is, if it is.
     pub(super) asked: Option<Duration>,
     /// The prefixes of the session that it takes over once it may attach; none: its only one.

@@ -5,7 +5,9 @@ use crate::maar_scenario::{
     accepted, anchored, arrives, bindings, from, here, led_here, maar, own_prefix, refused, served,
     timer, told, tunnel, update_from, update_to_cmd, CMD,
 };
-use crate::scenario::{admitted, at, fire, ip, profile, sent, still_here, tell, HOST_LINK_LOCAL};
+use crate::scenario::{
+    admitted, at, fire, ip, link, profile, sent, solicits, still_here, tell, HOST_LINK_LOCAL,
+};
 use roles::effect::{Effect, Path};
 use roles::event::{Departure, NodeTimer, Sign};
 use roles::maar::{Maar, MaarCounter, NodeState};
@@ -141,4 +143,24 @@ fn what_a_session_had_that_was_over_is_not_led_here_any_more() {
     let views: Vec<_> = maar.nodes(at(700_010)).collect();
     let left: Vec<_> = views[0].previous.iter().map(|it| it.prefix).collect();
     assert_eq!(left, [anchored(3)]);
+}
+
+/// A host that went to another link of its gateway for a moment, and was back before policy had said who it is
+/// there, stays where it is; one that was last seen there moves.
+#[test]
+fn an_answer_of_policy_that_comes_too_late_moves_nobody() {
+    let other = link(7, 1);
+    assert_ne!(other, here());
+    for (back, at_last) in [(true, here()), (false, other)] {
+        let mut maar = served(&[]);
+        tell(&mut maar, 5_000, solicits(other));
+        if back {
+            tell(&mut maar, 5_002, solicits(here()));
+        }
+        let effects = tell(&mut maar, 5_003, admitted(other, profile("mn")));
+        assert_eq!(bindings(&effects).0.is_empty(), back, "{effects:?}");
+        let links: Vec<_> = maar.nodes(at(5_003)).map(|node| node.link).collect();
+        assert_eq!(links, [Some(at_last)]);
+        assert_eq!(maar.counter(MaarCounter::HostsMoved), u64::from(!back));
+    }
 }

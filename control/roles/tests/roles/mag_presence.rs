@@ -108,3 +108,29 @@ fn a_host_that_cannot_be_asked_is_spoken_for() {
     pbu_in(&tell(&mut mag, 0, admitted(here(), profile("mn"))));
     pbu_in(&fire(&mut mag, 1_200, retransmit()));
 }
+
+/// A host that went to another link of its gateway for a moment, and was back before policy had said who it is
+/// there, stays where it is; one that was last seen there moves.
+#[test]
+fn an_answer_of_policy_that_comes_too_late_moves_nobody() {
+    let (first, second) = (link(0, 1), link(1, 1));
+    for (back, at_last) in [(true, first), (false, second)] {
+        let mut mag = mag();
+        serve(&mut mag, 1_000, first);
+        tell(&mut mag, 5_000, solicits(second));
+        if back {
+            tell(&mut mag, 5_002, solicits(first));
+        }
+        let effects = tell(&mut mag, 5_003, admitted(second, profile("mn")));
+        let moved = effects.iter().any(|it| matches!(it, Effect::Bind { .. }));
+        assert_eq!(moved, !back, "{effects:?}");
+        let links: Vec<_> = mag.visitors(at(5_003)).map(|it| it.link).collect();
+        assert_eq!(links, [at_last]);
+        assert_eq!(mag.counter(MagCounter::HostsMoved), u64::from(!back));
+        // Nothing of the other link is left that its end could take along.
+        let other = if back { second } else { first };
+        let why = roles::event::Departure::LinkDown;
+        tell(&mut mag, 5_100, Event::HostGone { link: other, why });
+        assert_eq!(visitor(&mag, 5_100).link, at_last);
+    }
+}
