@@ -89,7 +89,9 @@ fn what_measures_measures_right() -> Result<()> {
     // The host moves; the anchor is told 300 ms later.
     let moved_us = now_us();
     lab.plug(&mn, 1)?;
+    let away_us = now_us();
     std::thread::sleep(Duration::from_millis(300));
+    let pointed_us = now_us();
     point_to(&lab.lma, 1)?;
     let repaired_us = now_us();
     pinger.wait_through(repaired_us, Duration::from_secs(10))?;
@@ -103,7 +105,7 @@ fn what_measures_measures_right() -> Result<()> {
     let steady = books.stretch(steady_us, moved_us);
     assert!(steady.sent > 0 && steady.lost == 0, "{steady:?}");
     let moved = books.stretch(moved_us, end_us);
-    let outage_ms = (repaired_us - moved_us) as f64 / 1e3;
+    let outage_ms = (pointed_us - away_us) as f64 / 1e3;
     assert!(moved.lost > 0 && moved.lost < moved.sent, "{moved:?}");
     assert!(
         moved.longest_gap_ms >= outage_ms - 20.0,

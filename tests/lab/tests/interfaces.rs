@@ -143,6 +143,8 @@ fn a_session_is_handed_over_between_interfaces() -> Result<()> {
     ensure!(is_reached(&domain, first), "{first}: {}", domain.troubles());
     ensure!(is_reached(&domain, other), "{other}: {}", domain.troubles());
 
+    // A packet of the first interface that comes after its session has gone would attach it anew.
+    domain.network.unplug(&mn)?;
     domain.anchorctl(
         "mag2",
         &[
@@ -153,7 +155,6 @@ fn a_session_is_handed_over_between_interfaces() -> Result<()> {
             &first_prefix,
         ],
     )?;
-    domain.network.unplug(&mn)?;
     mn.namespace.ip6(&format!(
         "route replace default via fe80::1 dev {SECOND} table 101\n"
     ))?;

@@ -193,7 +193,10 @@ fn keys_protect_signalling_and_are_rolled_over_without_loss() -> Result<()> {
     counted(&domain, "mag1", "message_unmatched", 2)?;
     let after = bindings()?;
     assert_eq!(after[0]["state"], "active");
-    assert_eq!(after[0]["sequence"], before[0]["sequence"]);
+    // The gateway itself may have refreshed it meanwhile, by a number of its own.
+    for unchanged in ["care_of_address", "prefixes", "link_layer_identifier"] {
+        assert_eq!(after[0][unchanged], before[0][unchanged], "{unchanged}");
+    }
 
     // A file that others can read is not taken: nothing changes, and a start refuses it.
     keys.open_to("lma", 0o640)?;
