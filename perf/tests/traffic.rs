@@ -31,13 +31,16 @@ fn a_ring_gives_back_what_was_sent() {
     );
     assert!(success, "{outcome}");
     assert_eq!(outcome["offered_pps"], 5_000.0);
-    assert_eq!(outcome["sent"]["packets"], 2_000, "{outcome}");
+    // What a stalled machine left no time for is told, not sent in a burst.
+    let packets = outcome["sent"]["packets"].as_u64().expect("a number");
+    let unsent = outcome["unsent"].as_u64().expect("a number");
+    assert!(packets > 0 && packets + unsent == 2_000, "{outcome}");
     assert_eq!(outcome["lost"], 0, "{outcome}");
     let received = &outcome["received"];
-    assert_eq!(received["unique"], 2_000);
+    assert_eq!(received["unique"], packets);
     assert_eq!(received["reordered"], 0);
     assert_eq!(received["duplicated"], 0);
-    assert_eq!(received["verified"]["checked"], 2_000);
+    assert_eq!(received["verified"]["checked"], packets);
     assert_eq!(received["verified"]["wrong"], serde_json::json!({}));
     assert!(received["latency_us"]["p50"].as_f64() > Some(0.0));
     assert_eq!(outcome["sent"]["octets"], received["octets"]);
@@ -71,10 +74,7 @@ fn a_null_device_loses_everything() {
     assert_eq!(outcome["offered_pps"], Value::Null);
     assert_eq!(outcome["lost"], outcome["sent"]["packets"]);
     assert_eq!(outcome["received"]["unique"], 0);
-    assert!(
-        outcome["sent"]["packets"].as_u64() > Some(1_000),
-        "{outcome}"
-    );
+    assert!(outcome["sent"]["packets"].as_u64() > Some(0), "{outcome}");
 }
 
 /// A receiver by itself ends after its time and says what came: nothing of ours from a null device.
