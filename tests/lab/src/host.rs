@@ -4,7 +4,7 @@
 use crate::network::Namespace;
 use anyhow::{bail, Context, Result};
 use serde_json::Value;
-use std::net::Ipv6Addr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::time::{Duration, Instant};
 
 /// The only interface of a host.
@@ -104,13 +104,26 @@ impl Host {
         }
     }
 
-    /// Whether one of the echo requests that it sends within `limit` is answered.
-    pub fn reaches(&self, address: Ipv6Addr, limit: Duration) -> bool {
-        let (limit, address) = (limit.as_secs().max(1).to_string(), address.to_string());
-        // It ends with the first answer, and fails when none came in time.
-        let words = [
-            "ping", "-6", "-q", "-i", "0.2", "-c", "1", "-w", &limit, &address,
-        ];
-        self.namespace.run(&words).is_ok()
+    /// Whether one of the echo requests that it sends within `limit` is answered. An error message is no answer: the
+    /// way may not be open yet.
+    pub fn reaches(&self, address: impl Into<IpAddr>, limit: Duration) -> bool {
+        let address = address.into();
+        let family = if address.is_ipv4() { "-4" } else { "-6" };
+        let (end, address) = (Instant::now() + limit, address.to_string());
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            let left = left.as_secs().max(1).to_string();
+            // It ends with the first answer or error message, and fails when no answer came in time.
+            let words = [
+                "ping", family, "-q", "-i", "0.2", "-c", "1", "-w", &left, &address,
+            ];
+            if self.namespace.run(&words).is_ok() {
+                return true;
+            }
+            if Instant::now() >= end {
+                return false;
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
     }
 }

@@ -12,7 +12,7 @@ use lab::capture::Capture;
 use lab::dhcpv4::{Client, Server, SERVER};
 use lab::domain::{default_conf, Domain};
 use lab::gateway::{Configuration, Programs};
-use lab::host::{Host, INTERFACE};
+use lab::host::INTERFACE;
 use lab::judge::{count, read};
 use lab::network::{cable, End, Namespace};
 use lab::radius::Radius;
@@ -26,6 +26,9 @@ use std::time::Duration;
 use toml::Table;
 
 const LIMIT: Duration = Duration::from_secs(30);
+
+/// How long a host that is to reach nobody tries.
+const SILENCE: Duration = Duration::from_secs(3);
 
 const DOMAINS: [&str; 2] = ["red", "blue"];
 
@@ -139,13 +142,6 @@ fn adjust(name: &str, configuration: &mut Configuration) {
     }
 }
 
-/// Whether a host's echo request is answered.
-fn reaches(host: &Host) -> bool {
-    let to = CN4.to_string();
-    let words = ["ping", "-4", "-n", "-i", "0.2", "-c", "1", "-w", "3", &to];
-    host.namespace.run(&words).is_ok()
-}
-
 /// Both hosts have sessions with correspondents of the same address; one moves, and then one network is
 /// gone.
 ///
@@ -204,8 +200,11 @@ fn the_same_address_in_two_networks_reaches_its_own_from_each() -> Result<()> {
     // Without its own network a host reaches nobody, though the other's correspondent has that address.
     let line = format!("link set dev {INTERFACE} down\n");
     correspondents[1].ip(&line)?;
-    ensure!(reaches(&hosts[0].0), "{}", domain.troubles());
-    ensure!(!reaches(&hosts[1].0), "blue reached red's correspondent");
+    ensure!(hosts[0].0.reaches(CN4, LIMIT), "{}", domain.troubles());
+    ensure!(
+        !hosts[1].0.reaches(CN4, SILENCE),
+        "blue reached red's correspondent"
+    );
     drop(hosts);
     domain.stop_well()?;
     capture.stop()?;
@@ -279,7 +278,7 @@ fn each_domain_has_dhcpv4_servers_of_its_own() -> Result<()> {
     for (host, client) in &hosts {
         let bound = client.wait(&["BOUND"], 1, LIMIT).with_context(told)?;
         ensure!(bound[1..3] == [HOME, "169.254.0.1"], "{bound:?}");
-        ensure!(reaches(host), "{}", told());
+        ensure!(host.reaches(CN4, LIMIT), "{}", told());
     }
     domain.network.switch.plug(&hosts[0].0.cable, "red2")?;
     let renewals = |client: &Client| {
@@ -290,7 +289,7 @@ fn each_domain_has_dhcpv4_servers_of_its_own() -> Result<()> {
     let before = renewals(&hosts[0].1);
     let renewed = hosts[0].1.wait(&["RENEW"], before + 1, LIMIT);
     ensure!(renewed.with_context(told)?[1] == HOME);
-    ensure!(reaches(&hosts[0].0), "{}", told());
+    ensure!(hosts[0].0.reaches(CN4, LIMIT), "{}", told());
     drop(hosts);
     domain.stop_well()?;
     capture.stop()?;
@@ -368,15 +367,18 @@ fn the_radius_server_chooses_the_domain_of_each_host() -> Result<()> {
         let bound = client.wait(&["BOUND"], 1, LIMIT);
         let bound = bound.with_context(|| domain.troubles())?;
         ensure!(bound[1] == address, "{bound:?}");
-        ensure!(reaches(host), "{}", domain.troubles());
+        ensure!(host.reaches(CN4, LIMIT), "{}", domain.troubles());
     }
     let shown = domain.anchorctl("lma", &["bindings"])?;
     for (name, address) in DOMAINS.into_iter().zip(addresses) {
         ensure!(shown.contains(&format!("{address}%{name}")), "{shown}");
     }
     correspondents[1].ip(&format!("link set dev {INTERFACE} down\n"))?;
-    ensure!(reaches(&hosts[0].0), "{}", domain.troubles());
-    ensure!(!reaches(&hosts[1].0), "blue reached red's correspondent");
+    ensure!(hosts[0].0.reaches(CN4, LIMIT), "{}", domain.troubles());
+    ensure!(
+        !hosts[1].0.reaches(CN4, SILENCE),
+        "blue reached red's correspondent"
+    );
 
     let from = domain.notices.count();
     let other = domain.network.mobile_node("mn-green", stranger)?;

@@ -130,10 +130,8 @@ fn is_answered(host: &Host, kind: &Kind, nth: usize) -> Result<()> {
     if kind.prefix.is_some() {
         ensure!(host.reaches(v6, LIMIT), "{}: no answer of {v6}", kind.name);
     }
-    let to = v4.to_string();
-    let words = ["ping", "-4", "-n", "-i", "0.2", "-c", "1", "-w", "20", &to];
-    let answered = host.namespace.run(&words);
-    answered.with_context(|| kind.name).map(drop)
+    ensure!(host.reaches(v4, LIMIT), "{}: no answer of {v4}", kind.name);
+    Ok(())
 }
 
 /// The names of the hosts behind a gateway that are bound.
