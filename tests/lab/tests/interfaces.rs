@@ -93,14 +93,30 @@ fn speak_by(mn: &Host, prefix: &str, table: u32, interface: &str) -> Result<()> 
     namespace.ip6(&rule).map(drop)
 }
 
+/// Waits until something holds of the host.
+fn wait_until(domain: &Domain, holds: impl Fn() -> Result<bool>) -> Result<()> {
+    let end = Instant::now() + LIMIT;
+    while !holds()? {
+        ensure!(Instant::now() < end, "{}", domain.troubles());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    Ok(())
+}
+
+/// Whether the first interface of the host has a default router.
+fn has_router(mn: &Host) -> Result<bool> {
+    let words = ["ip", "-6", "route", "show", "default", "dev", INTERFACE];
+    Ok(!mn.namespace.run(&words)?.is_empty())
+}
+
 /// Whether the correspondent reaches an address of the host.
 fn is_reached(domain: &Domain, address: Ipv6Addr) -> bool {
     domain.network.cn.reaches(address, LIMIT)
 }
 
 /// Both interfaces are attached at once and each is reached by its own prefix, through its own gateway. Then the
-/// session of the first is handed over to the second: the correspondent reaches the same address
-/// through the other gateway, and the first has nothing of it any more.
+/// session of the first is handed over to the second while both are attached: the correspondent reaches the same
+/// address through the other gateway, also when the first interface is gone, and its gateway has nothing of it any more.
 ///
 /// Proves S1-20, S1-41.
 #[test]
@@ -118,6 +134,12 @@ fn a_session_is_handed_over_between_interfaces() -> Result<()> {
          link set dev {SECOND} address {SECOND_MAC}\n\
          link set dev {SECOND} up\n"
     ))?;
+    // It is heard of by its packets: an interface that solicits anew gets a session anew, and one that asks
+    // whether its address is taken is told nothing there meanwhile.
+    let conf = format!("net.ipv6.conf.{INTERFACE}");
+    let [silent, certain] =
+        ["router_solicitations", "dad_transmits"].map(|it| format!("{conf}.{it}=0"));
+    mn.namespace.sysctl(&[&silent, &certain])?;
     domain.network.plug(&mn, 0)?;
     let one = wait_for_bindings(&domain, |all| all.len() == 1)?;
     let second = ACCESS[1];
@@ -142,9 +164,9 @@ fn a_session_is_handed_over_between_interfaces() -> Result<()> {
     }
     ensure!(is_reached(&domain, first), "{first}: {}", domain.troubles());
     ensure!(is_reached(&domain, other), "{other}: {}", domain.troubles());
+    wait_until(&domain, || has_router(&mn)).context("no router")?;
 
-    // A packet of the first interface that comes after its session has gone would attach it anew.
-    domain.network.unplug(&mn)?;
+    // Both are on their links when the session goes from one to the other, and still are when it has gone.
     domain.anchorctl(
         "mag2",
         &[
@@ -164,8 +186,13 @@ fn a_session_is_handed_over_between_interfaces() -> Result<()> {
     assert_eq!(merged[0].0, SECOND_MAC);
     assert_eq!(merged[0].1, "2001:db8:c::12");
     assert_eq!(merged[0].2, both);
+    // The first is told that it has nothing any more.
+    wait_until(&domain, || has_router(&mn).map(|has| !has)).context("not told")?;
+    domain.wait_forgotten("mag1", LIMIT)?;
     ensure!(is_reached(&domain, first), "{first}: {}", domain.troubles());
     ensure!(is_reached(&domain, other), "{other}: {}", domain.troubles());
-    domain.wait_forgotten("mag1", LIMIT)?;
+    domain.network.unplug(&mn)?;
+    ensure!(is_reached(&domain, first), "{first}: {}", domain.troubles());
+    ensure!(is_reached(&domain, other), "{other}: {}", domain.troubles());
     domain.stop_well()
 }

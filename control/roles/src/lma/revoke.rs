@@ -12,7 +12,7 @@ use crate::revocation::{acknowledge, belongs, check, naming, naming_ipv4, not_am
 use crate::{BoundPrefix, Now};
 use std::net::{Ipv4Addr, Ipv6Addr};
 use wire::mh::{
-    AccessTechnology, HomeNetworkPrefix, MnIdentifier, MobilityOption, NtpTime,
+    AccessTechnology, HandoffIndicator, HomeNetworkPrefix, MnIdentifier, MobilityOption, NtpTime,
     RevocationAcknowledgement, RevocationIndication, RevocationStatus, RevocationTrigger,
 };
 
@@ -52,6 +52,8 @@ impl Lma {
     ///
     /// The indication carries the timestamp of the last update that was accepted from there. So a
     /// gateway to which the host has come back in the meantime sees that an indication was overtaken.
+    /// That the session went to another interface of the host it says by the Handoff Indicator: the
+    /// one that it was of may be where it has been (RFC 5213 section 5.4).
     pub(super) fn revoke_former(
         &mut self,
         session: u64,
@@ -80,6 +82,8 @@ impl Lma {
         };
         let mut options = naming(&entry.mn_identifier, &former.prefixes, former.ipv4);
         options.extend(former.timestamp.map(MobilityOption::Timestamp));
+        let between = entry.handoff == HandoffIndicator::BETWEEN_INTERFACES;
+        options.extend(between.then_some(MobilityOption::HandoffIndicator(entry.handoff)));
         let sequence = self.indicate(former.care_of, trigger, options, effects);
         if let Some(entry) = self.cache.get_mut(session) {
             entry.revoking = sequence;

@@ -40,7 +40,7 @@
 //! | access policy changed, for all or for this host | asked again | asked again, served meanwhile | the same | the same | - | asked again |
 //! | table refuses | - | - | unbound, RA withdrawn, PBU lifetime 0; refused | as bound | - | - |
 //! | revoked by its anchor for a handover | - | unbound, forgotten; but 132 when the host came since | the same | the same | forgotten | - |
-//! | revoked otherwise | - | as gone, without a PBU; not taken back by a mere packet | the same, RA withdrawn | the same | forgotten | - |
+//! | revoked for a handover to another of its interfaces, or otherwise | - | as gone, without a PBU; not taken back by a mere packet | the same, RA withdrawn | the same | forgotten | - |
 //! | going down | - | if so configured: as gone | the same, RA withdrawn | the same | - | - |
 //!
 //! A PBA that does not echo the options of its update is ignored, and the update is not sent again

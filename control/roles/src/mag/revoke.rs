@@ -82,14 +82,16 @@ impl Mag {
             .ok_or(RevocationStatus::IDENTITY_REQUIRED)?;
         let sessions = self.sessions_of(host, from);
         let sessions = sessions.map_err(|_| RevocationStatus::NO_BINDING)?;
+        let reason = Reason::read(trigger, options.handoff);
+        let present = reason != Reason::Gone;
         if let Meant::Ipv4(address) = meant {
             let its = |session: &&Session| self.ipv4_of(session) == Some(address);
             let session = sessions.iter().find(its);
             let session = session.ok_or(RevocationStatus::NO_BINDING)?;
-            if trigger.is_handover() && self.has_come_since(session, options.timestamp) {
+            if self.has_come_since(session, reason, options.timestamp) {
                 return Err(RevocationStatus::ATTACHED);
             }
-            self.drop_ipv4(now, session, !trigger.is_handover(), effects);
+            self.drop_ipv4(now, session, present, effects);
             return Ok(Vec::new());
         }
         // Those that are named by their prefixes, or else all that the host has here.
@@ -102,9 +104,7 @@ impl Mag {
         let held = meant.iter().flat_map(|session| self.held_by(session));
         let held: Vec<HomeNetworkPrefix> = held.copied().collect();
         let failed = not_among(&named, &held)?;
-        let stays = |session: &&&Session| {
-            trigger.is_handover() && self.has_come_since(session, options.timestamp)
-        };
+        let stays = |session: &&&Session| self.has_come_since(session, reason, options.timestamp);
         let ended: Vec<Session> = meant
             .iter()
             .filter(|session| !stays(session))
@@ -114,18 +114,19 @@ impl Mag {
             return Err(RevocationStatus::ATTACHED);
         }
         for session in ended {
-            self.drop_session(now, &session, !trigger.is_handover(), effects);
+            self.drop_session(now, &session, present, effects);
         }
         Ok(failed)
     }
 
-    /// Whether the host of a session has come here since its anchor accepted what was sent at `known`.
-    fn has_come_since(&self, session: &Session, known: Option<NtpTime>) -> bool {
+    /// Whether a session came here, or its host, after what its anchor revokes it for: the anchor knows what
+    /// was sent at `known`.
+    fn has_come_since(&self, session: &Session, reason: Reason, known: Option<NtpTime>) -> bool {
         match session {
             Session::Here(link) => {
                 let visitor = self.visitors.get(link);
                 let registration = visitor.and_then(|it| it.registration.as_ref());
-                registration.is_some_and(|it| it.has_come_since(known))
+                registration.is_some_and(|it| it.has_come_since(reason, known))
             }
             Session::Left(_) => false,
         }
@@ -366,16 +367,47 @@ impl Mag {
     }
 }
 
+/// Why an anchor revokes a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reason {
+    /// Its host has gone to another gateway.
+    Gone,
+    /// It has gone to another interface of its host, which may still be here by this one.
+    TakenOver,
+    /// It has ended.
+    Ended,
+}
+
+impl Reason {
+    /// What an indication says of it: with a trigger of handovers, our anchors send the Handoff
+    /// Indicator where that is between interfaces.
+    fn read(trigger: RevocationTrigger, handoff: Option<HandoffIndicator>) -> Self {
+        match handoff {
+            _ if !trigger.is_handover() => Self::Ended,
+            Some(HandoffIndicator::BETWEEN_INTERFACES) => Self::TakenOver,
+            _ => Self::Gone,
+        }
+    }
+}
+
 impl Registration {
-    /// Whether the host has come here since the anchor accepted what was sent at `known`: it has come
-    /// up on its link and the anchor is to be told, or has been told by a later update.
-    fn has_come_since(&self, known: Option<NtpTime>) -> bool {
-        let telling = self.list.update.as_deref();
+    /// Whether the host has come here since the anchor accepted what was sent at `known`, or its session has:
+    /// it has come up on its link and the anchor is to be told, or has been told by a later update.
+    fn has_come_since(&self, reason: Reason, known: Option<NtpTime>) -> bool {
+        // An interface that comes up has a session of its own, and not one that went to another.
+        let brings = |update: &&Update| {
+            reason == Reason::Gone || update.handoff == HandoffIndicator::BETWEEN_INTERFACES
+        };
+        let telling = self.list.update.as_deref().filter(brings);
         let told = telling.and_then(Update::last_timestamp).max(self.accepted);
         let overtaken = match (told, known) {
             (Some(told), Some(known)) => told > known,
             _ => telling.is_some_and(|update| update.handoff != HandoffIndicator::NOT_CHANGED),
         };
-        self.arrived.is_some() || overtaken
+        match reason {
+            Reason::Gone => self.arrived.is_some() || overtaken,
+            Reason::TakenOver => overtaken,
+            Reason::Ended => false,
+        }
     }
 }

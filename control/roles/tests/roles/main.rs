@@ -25,6 +25,7 @@ mod draft;
 mod heartbeat;
 mod heartbeat_domain;
 mod interfaces;
+mod interfaces_handover;
 mod interfaces_mag;
 mod interfaces_model;
 mod ipv4;
