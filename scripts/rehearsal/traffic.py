@@ -175,6 +175,7 @@ class Domain:
         """Sends packets into one cable and checks what comes out of the other; the figures of it."""
         started = heard = time.monotonic()
         sent = received = strange = 0
+        first_strange = ""
         seen = bytearray(packets)
         stalled = False
         while received < packets:
@@ -182,10 +183,15 @@ class Domain:
                 sent += 1
             got = 0
             while packet := leave.receive():
+                answer = acknowledged(packet[HEADER:]) if packet[6] == MOBILITY else None
+                if answer and answer[0] <= self.sequence:
+                    # An update that was sent more than once has as many answers, and they may be late.
+                    continue
                 inner = strip(packet)
                 number = struct.unpack("!I", inner[48:52])[0] if inner and len(inner) >= 56 else packets
                 if number >= sent or seen[number] or not same(inner, inside(make(number))):
                     strange += 1
+                    first_strange = first_strange or f"{len(packet)} octets, {packet[:96].hex()}"
                     continue
                 seen[number] = 1
                 received += 1
@@ -209,6 +215,7 @@ class Domain:
             "received": received,
             "lost": sent - received,
             "strange": strange,
+            "first_strange": first_strange,
             "seconds": round(seconds, 2),
             "packets_per_second": round(received / seconds),
         }
