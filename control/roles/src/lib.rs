@@ -13,6 +13,7 @@
 #![forbid(unsafe_code)]
 
 mod advertising;
+mod answer;
 mod backoff;
 mod bound;
 pub mod cmd;
@@ -22,10 +23,12 @@ pub mod effect;
 pub mod event;
 mod heartbeat;
 pub mod keyed;
+mod lifetime;
 pub mod lma;
 pub mod maar;
 pub mod mag;
 mod message;
+mod ordering;
 mod outstanding;
 pub mod policy;
 pub mod pool;
@@ -33,6 +36,7 @@ mod presence;
 mod refusal;
 mod revocation;
 mod sequence;
+mod sessions;
 mod several;
 mod signalling;
 pub mod store;

@@ -324,6 +324,20 @@ pub(crate) fn not_among(
     Ok(absent)
 }
 
+/// The sessions of a host that an indication is about: those that have a prefix which it names, or else all
+/// that the host has (section 5.1). With them the prefixes that none of them has, for the acknowledgement.
+pub(crate) fn sessions_named<S>(
+    sessions: Vec<(S, &[HomeNetworkPrefix])>,
+    named: &[HomeNetworkPrefix],
+) -> Result<(Vec<S>, Vec<MobilityOption>), RevocationStatus> {
+    let has = |(_, held): &(S, &[HomeNetworkPrefix])| held.iter().any(|it| named.contains(it));
+    let any = sessions.iter().any(has);
+    let meant = sessions.into_iter().filter(|it| !any || has(it));
+    let (meant, held): (Vec<S>, Vec<&[HomeNetworkPrefix]>) = meant.unzip();
+    let absent = not_among(named, &held.concat())?;
+    Ok((meant, absent))
+}
+
 /// Acknowledges an indication: with what of it there was not, or with the status that refuses it.
 /// Returns whether it was followed.
 pub(crate) fn acknowledge(

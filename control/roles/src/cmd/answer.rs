@@ -5,14 +5,14 @@ use super::cache::Entry;
 use super::counters::CmdCounter;
 use super::request::{Held, Received};
 use super::{Cmd, CmdMode};
-use crate::effect::{Effect, Notice};
+use crate::answer;
+use crate::effect::Effect;
 use crate::message::{can_answer, OurTime};
 use crate::Now;
 use std::net::Ipv6Addr;
 use wire::mh::{
-    AccessTechnology, AcknowledgementFlags, BindingAcknowledgement, BindingUpdate,
-    HandoffIndicator, HomeNetworkPrefix, Lifetime, Message, MnIdentifier, MobilityOption,
-    PreviousMaar, Status,
+    AcknowledgementFlags, BindingAcknowledgement, BindingUpdate, HomeNetworkPrefix, Lifetime,
+    Message, MnIdentifier, MobilityOption, PreviousMaar, Status,
 };
 
 /// What an acknowledgement says that the update does not.
@@ -219,21 +219,14 @@ impl Cmd {
     /// Sends an answer from where the update came to, to where it came from.
     pub(super) fn send_answer(
         &mut self,
-        (from, to): (Ipv6Addr, Ipv6Addr),
+        ends: (Ipv6Addr, Ipv6Addr),
         mn_identifier: Option<MnIdentifier>,
         status: Status,
         message: Message,
         effects: &mut Vec<Effect>,
     ) {
-        self.counters.add(CmdCounter::of(status));
-        effects.push(Effect::Send { from, to, message });
-        effects.push(Effect::Notify {
-            notice: Notice::UpdateAnswered {
-                mn_identifier,
-                from: to,
-                status,
-            },
-        });
+        let counters = &mut self.counters;
+        answer::send(ends, mn_identifier, status, message, counters, effects);
     }
 }
 
@@ -258,24 +251,14 @@ fn previous(entry: &Entry, wanted: impl Fn(Option<Ipv6Addr>) -> bool) -> Vec<Mob
 /// that are mandatory are there even if the update left them out.
 fn acknowledge(received: &Received<'_>, status: Status, outcome: Outcome) -> Message {
     let asked = &received.options;
-    let host = asked.mn_identifier.cloned();
-    let mut options = vec![MobilityOption::MnIdentifier(
-        host.unwrap_or_else(|| MnIdentifier::Nai(String::new())),
-    )];
+    let mut options = vec![answer::identifier(asked)];
     let prefixes = match asked.prefixes.as_slice() {
         [] => &[HomeNetworkPrefix::REQUEST],
         prefixes => prefixes,
     };
     let prefixes = prefixes.iter().copied();
     options.extend(prefixes.map(MobilityOption::HomeNetworkPrefix));
-    let handoff = asked.handoff.unwrap_or(HandoffIndicator(0));
-    options.push(MobilityOption::HandoffIndicator(handoff));
-    let technology = asked.access_technology.unwrap_or(AccessTechnology(0));
-    options.push(MobilityOption::AccessTechnology(technology));
-    options.extend(outcome.time.answer(asked));
-    if let Some(id) = asked.link_layer {
-        options.push(MobilityOption::MnLinkLayerIdentifier(id.to_vec()));
-    }
+    answer::attachment(asked, true, outcome.time, &mut options);
     if let Some(sent) = asked.link_local {
         options.push(MobilityOption::LinkLocalAddress(sent));
     }

@@ -6,6 +6,7 @@ use super::revoke::Revoked;
 use super::view::{AnchorState, AnchorView, SessionState, SessionView};
 use crate::backoff::RateLimit;
 use crate::pool::overlap;
+use crate::sessions::Sessions;
 use hashbrown::HashMap;
 use std::collections::BTreeMap;
 use std::net::Ipv6Addr;
@@ -204,22 +205,19 @@ impl Entry {
 /// The sessions by number, by host, and by prefix.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Cache {
-    sessions: BTreeMap<u64, Entry>,
+    sessions: Sessions<Entry>,
     by_identifier: HashMap<MnIdentifier, u64>,
     /// No two of them overlap.
     prefixes: BTreeMap<HomeNetworkPrefix, u64>,
-    last_session: u64,
 }
 
 impl Cache {
     /// A number that no session has had.
     pub(super) fn next_session(&mut self) -> u64 {
-        self.last_session += 1;
-        self.last_session
+        self.sessions.next_number()
     }
 
     pub(super) fn insert(&mut self, entry: Entry) {
-        self.last_session = self.last_session.max(entry.session);
         for prefix in entry.prefixes() {
             self.prefixes.insert(prefix, entry.session);
         }
@@ -229,7 +227,7 @@ impl Cache {
     }
 
     pub(super) fn remove(&mut self, session: u64) -> Option<Entry> {
-        let entry = self.sessions.remove(&session)?;
+        let entry = self.sessions.remove(session)?;
         for prefix in entry.prefixes() {
             self.prefixes.remove(&prefix);
         }
@@ -242,11 +240,11 @@ impl Cache {
     }
 
     pub(super) fn get(&self, session: u64) -> Option<&Entry> {
-        self.sessions.get(&session)
+        self.sessions.get(session)
     }
 
     pub(super) fn get_mut(&mut self, session: u64) -> Option<&mut Entry> {
-        self.sessions.get_mut(&session)
+        self.sessions.get_mut(session)
     }
 
     /// Brings what is known of prefixes in line with an entry, which had `before`.
@@ -254,7 +252,7 @@ impl Cache {
         for prefix in before {
             self.prefixes.remove(prefix);
         }
-        if let Some(entry) = self.sessions.get(&session) {
+        if let Some(entry) = self.sessions.get(session) {
             for prefix in entry.prefixes() {
                 self.prefixes.insert(prefix, session);
             }
@@ -281,6 +279,6 @@ impl Cache {
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Entry> {
-        self.sessions.values()
+        self.sessions.iter()
     }
 }

@@ -1,5 +1,6 @@
 //! What a central mobility database counts.
 
+use crate::answer::status_counters;
 use crate::counters::counters;
 use crate::heartbeat::heartbeat_counters;
 use crate::revocation::revocation_counters;
@@ -91,28 +92,6 @@ counters! {
 
 heartbeat_counters!(CmdCounter);
 revocation_counters!(CmdCounter);
-
-impl CmdCounter {
-    /// The counter of answers with `status`.
-    pub(super) const fn of(status: Status) -> Self {
-        match status {
-            Status::ACCEPTED => Self::StatusAccepted,
-            Status::INSUFFICIENT_RESOURCES => Self::StatusNoResources,
-            Status::HOME_REGISTRATION_NOT_SUPPORTED => Self::StatusNoHomeRegistration,
-            Status::SEQUENCE_OUT_OF_WINDOW => Self::StatusSequence,
-            Status::TYPE_CHANGE_DISALLOWED => Self::StatusTypeChange,
-            Status::ID_MISMATCH => Self::StatusIdMismatch,
-            Status::MESG_ID_REQUIRED => Self::StatusMesgIdRequired,
-            Status::AUTH_FAIL => Self::StatusAuthFail,
-            Status::MAG_NOT_AUTHORIZED_FOR_PROXY_REG => Self::StatusMaarNotAuthorized,
-            Status::NOT_AUTHORIZED_FOR_HOME_NETWORK_PREFIX => Self::StatusNotAuthorizedForPrefix,
-            Status::TIMESTAMP_MISMATCH => Self::StatusTimestampMismatch,
-            Status::TIMESTAMP_LOWER_THAN_PREV_ACCEPTED => Self::StatusTimestampLower,
-            Status::MISSING_HOME_NETWORK_PREFIX_OPTION => Self::StatusMissingPrefix,
-            Status::MISSING_MN_IDENTIFIER_OPTION => Self::StatusMissingIdentifier,
-            Status::MISSING_HANDOFF_INDICATOR_OPTION => Self::StatusMissingHandoff,
-            Status::MISSING_ACCESS_TECH_TYPE_OPTION => Self::StatusMissingAccess,
-            _ => Self::StatusUnspecified,
-        }
-    }
-}
+status_counters!(CmdCounter {
+    Status::MAG_NOT_AUTHORIZED_FOR_PROXY_REG => StatusMaarNotAuthorized,
+});

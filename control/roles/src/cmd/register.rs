@@ -7,6 +7,7 @@ use super::view::SessionState;
 use super::{Cmd, CmdMode};
 use crate::effect::{Effect, Notice};
 use crate::event::Timer;
+use crate::lifetime::granted;
 use crate::Now;
 use std::time::Duration;
 use wire::mh::{HomeNetworkPrefix, Lifetime, Status};
@@ -181,8 +182,7 @@ impl Cmd {
         session: u64,
         effects: &mut Vec<Effect>,
     ) {
-        let most = u32::try_from(self.config.max_lifetime.as_secs()).unwrap_or(u32::MAX);
-        let granted = request.lifetime.min(Lifetime::from_secs_floor(most.max(4)));
+        let granted = granted(request.lifetime, self.config.max_lifetime);
         let lifetime = Duration::from_secs(granted.as_secs().into());
         let Some(entry) = self.cache.get_mut(session) else {
             return;

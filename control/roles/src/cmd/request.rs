@@ -5,7 +5,8 @@ use super::counters::CmdCounter;
 use super::{Cmd, CmdMode};
 use crate::effect::Effect;
 use crate::message::{can_answer, refuse_plain, ProxyOptions};
-use crate::{sequence, timestamp, Now};
+use crate::ordering::Sent;
+use crate::{ordering, Now};
 use std::net::Ipv6Addr;
 use wire::mh::{
     AccessTechnology, BindingUpdate, HandoffIndicator, HomeNetworkPrefix, Lifetime, MnIdentifier,
@@ -164,9 +165,7 @@ impl Cmd {
             access_technology: options
                 .access_technology
                 .ok_or(Status::MISSING_ACCESS_TECH_TYPE_OPTION)?,
-            link_layer: options
-                .link_layer
-                .filter(|id| id.iter().any(|&octet| octet != 0)),
+            link_layer: options.told_link_layer(),
             maar,
             lifetime: received.update.lifetime,
         };
@@ -186,15 +185,12 @@ impl Cmd {
         received: &Received<'_>,
         entry: Option<&Entry>,
     ) -> Result<(), Status> {
-        if let Some(stamp) = received.options.timestamp {
-            let last = entry.and_then(|entry| entry.timestamp);
-            return timestamp::check(now, self.config.timestamp_window, last, stamp);
-        }
-        let old = entry.is_some_and(|e| !sequence::is_newer(received.update.sequence, e.sequence));
-        if old {
-            return Err(Status::SEQUENCE_OUT_OF_WINDOW);
-        }
-        Ok(())
+        let last = entry.map(|entry| Sent {
+            sequence: entry.sequence,
+            timestamp: entry.timestamp,
+        });
+        let sent = Sent::read(received.update, &received.options);
+        ordering::check(now, self.config.timestamp_window, last, sent)
     }
 
     /// Whether the prefixes are the MAAR's to give, and nobody else has them (S2-01).

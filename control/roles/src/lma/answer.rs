@@ -7,14 +7,15 @@ use super::lookup::concerned;
 use super::request::Received;
 use super::wait::Held;
 use super::Lma;
-use crate::effect::{Effect, Encapsulation, Notice};
+use crate::answer;
+use crate::effect::{Effect, Encapsulation};
 use crate::message::{can_answer, OurTime};
 use crate::{Now, SignallingProfile};
 use std::net::Ipv6Addr;
 use wire::mh::{
-    AccessTechnology, AcknowledgementFlags, AssignedHomeAddress, BindingAcknowledgement,
-    BindingUpdate, DelegatedPrefix, Experimental, HandoffIndicator, HomeNetworkPrefix, Lifetime,
-    Message, MnIdentifier, MobilityOption, NatDetection, Status,
+    AcknowledgementFlags, AssignedHomeAddress, BindingAcknowledgement, BindingUpdate,
+    DelegatedPrefix, Experimental, HomeNetworkPrefix, Lifetime, Message, MobilityOption,
+    NatDetection, Status,
 };
 
 /// What an acknowledgement says that the update does not.
@@ -140,19 +141,10 @@ impl Lma {
         message: Message,
         effects: &mut Vec<Effect>,
     ) {
-        self.counters.add(LmaCounter::of(status));
-        effects.push(Effect::Send {
-            from: received.to,
-            to: received.from,
-            message,
-        });
-        effects.push(Effect::Notify {
-            notice: Notice::UpdateAnswered {
-                mn_identifier: received.options.mn_identifier.cloned(),
-                from: received.from,
-                status,
-            },
-        });
+        let ends = (received.to, received.from);
+        let host = received.options.mn_identifier.cloned();
+        let counters = &mut self.counters;
+        answer::send(ends, host, status, message, counters, effects);
     }
 }
 
@@ -190,12 +182,9 @@ fn acknowledge(
 ) -> Message {
     let asked = &received.options;
     let drafted = received.form == SignallingProfile::Draft;
-    let host = asked.mn_identifier.cloned();
     // Few have more, with the two of an authenticated one.
     let mut options = Vec::with_capacity(10);
-    options.push(MobilityOption::MnIdentifier(
-        host.unwrap_or_else(|| MnIdentifier::Nai(String::new())),
-    ));
+    options.push(answer::identifier(asked));
     let prefixes = match outcome.entry {
         Some(entry)
             if (!asked.prefixes.is_empty() || asked.confirms) && !entry.prefixes.is_empty() =>
@@ -220,16 +209,7 @@ fn acknowledge(
     let delegated = delegated.iter().copied().map(DelegatedPrefix::V6);
     options.extend(delegated.map(MobilityOption::DelegatedPrefix));
     options.extend(ipv4);
-    let handoff = HandoffIndicator(0);
-    let handoff = asked.handoff.or((!drafted).then_some(handoff));
-    options.extend(handoff.map(MobilityOption::HandoffIndicator));
-    let technology = AccessTechnology(0);
-    let technology = asked.access_technology.or((!drafted).then_some(technology));
-    options.extend(technology.map(MobilityOption::AccessTechnology));
-    options.extend(outcome.time.answer(asked));
-    if let Some(id) = asked.link_layer {
-        options.push(MobilityOption::MnLinkLayerIdentifier(id.to_vec()));
-    }
+    answer::attachment(asked, !drafted, outcome.time, &mut options);
     if let Some(sent) = asked.link_local {
         let address = outcome.entry.map_or(sent, |entry| entry.link_local);
         options.push(MobilityOption::LinkLocalAddress(address));

@@ -6,8 +6,8 @@ use crate::domain::DomainName;
 use crate::effect::Encapsulation;
 use crate::keyed::Index;
 use crate::pool::Interface;
+use crate::sessions::Sessions;
 use crate::BoundPrefix;
-use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 use wire::mh::{AccessTechnology, HandoffIndicator, HomeNetworkPrefix, MnIdentifier, NtpTime};
@@ -113,34 +113,30 @@ impl Entry {
 /// The sessions by number, and by host.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Cache {
-    /// In boxes: half of the places of a tree's nodes are empty.
-    sessions: BTreeMap<u64, Box<Entry>>,
+    sessions: Sessions<Entry>,
     /// The identifiers are in the entries.
     by_identifier: Index<u64>,
-    last_session: u64,
 }
 
 impl Cache {
     /// A number that no session has had.
     pub(super) fn next_session(&mut self) -> u64 {
-        self.last_session += 1;
-        self.last_session
+        self.sessions.next_number()
     }
 
     pub(super) fn insert(&mut self, entry: Entry) {
-        self.last_session = self.last_session.max(entry.session);
         let hash = self.by_identifier.hash(&entry.mn_identifier);
         let session = entry.session;
-        if self.sessions.insert(session, Box::new(entry)).is_none() {
+        if self.sessions.insert(session, entry) {
             self.by_identifier.insert(hash, session);
         }
     }
 
     pub(super) fn remove(&mut self, session: u64) -> Option<Entry> {
-        let entry = self.sessions.remove(&session)?;
+        let entry = self.sessions.remove(session)?;
         let hash = self.by_identifier.hash(&entry.mn_identifier);
         self.by_identifier.remove(hash, |its| its == session);
-        Some(*entry)
+        Some(entry)
     }
 
     /// The sessions that gateways have registered of a host, by number. What the host has registered
@@ -178,11 +174,11 @@ impl Cache {
     }
 
     pub(super) fn get(&self, session: u64) -> Option<&Entry> {
-        self.sessions.get(&session).map(Box::as_ref)
+        self.sessions.get(session)
     }
 
     pub(super) fn get_mut(&mut self, session: u64) -> Option<&mut Entry> {
-        self.sessions.get_mut(&session).map(Box::as_mut)
+        self.sessions.get_mut(session)
     }
 
     pub(super) fn len(&self) -> usize {
@@ -195,7 +191,7 @@ impl Cache {
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Entry> {
-        self.sessions.values().map(Box::as_ref)
+        self.sessions.iter()
     }
 }
 

@@ -1,5 +1,6 @@
 //! What a local mobility anchor counts.
 
+use crate::answer::status_counters;
 use crate::counters::counters;
 use crate::heartbeat::heartbeat_counters;
 use crate::revocation::revocation_counters;
@@ -90,43 +91,22 @@ counters! {
 
 heartbeat_counters!(LmaCounter);
 revocation_counters!(LmaCounter);
-
-impl LmaCounter {
-    /// The counter of answers with `status`.
-    pub(super) const fn of(status: Status) -> Self {
-        match status {
-            Status::ACCEPTED | Status::GRE_KEY_NOT_REQUIRED => Self::StatusAccepted,
-            Status::GRE_KEY_OPTION_REQUIRED => Self::StatusGreRequired,
-            Status::ADMINISTRATIVELY_PROHIBITED => Self::StatusProhibited,
-            Status::INSUFFICIENT_RESOURCES => Self::StatusNoResources,
-            Status::HOME_REGISTRATION_NOT_SUPPORTED => Self::StatusNoHomeRegistration,
-            Status::NOT_AUTHORIZED_FOR_DELEGATED_PREFIX => Self::StatusNotDelegated,
-            Status::DELEGATED_PREFIX_IN_USE => Self::StatusDelegatedInUse,
-            Status::NOT_HOME_AGENT => Self::StatusNoBinding,
-            Status::PROXY_NOT_SUPPORTED => Self::StatusDraftNotSupported,
-            Status::BINDING_CACHE_ENTRY_MISSING => Self::StatusDraftMissing,
-            Status::SEQUENCE_OUT_OF_WINDOW => Self::StatusSequence,
-            Status::TYPE_CHANGE_DISALLOWED => Self::StatusTypeChange,
-            Status::ID_MISMATCH => Self::StatusIdMismatch,
-            Status::MESG_ID_REQUIRED => Self::StatusMesgIdRequired,
-            Status::AUTH_FAIL => Self::StatusAuthFail,
-            Status::SERVICE_AUTHORIZATION_FAILED => Self::StatusService,
-            Status::PROXY_REG_NOT_ENABLED => Self::StatusNotEnabled,
-            Status::NOT_LMA_FOR_THIS_MOBILE_NODE => Self::StatusNotLma,
-            Status::MAG_NOT_AUTHORIZED_FOR_PROXY_REG => Self::StatusMagNotAuthorized,
-            Status::NOT_AUTHORIZED_FOR_HOME_NETWORK_PREFIX => Self::StatusNotAuthorizedForPrefix,
-            Status::TIMESTAMP_MISMATCH => Self::StatusTimestampMismatch,
-            Status::TIMESTAMP_LOWER_THAN_PREV_ACCEPTED => Self::StatusTimestampLower,
-            Status::MISSING_HOME_NETWORK_PREFIX_OPTION => Self::StatusMissingPrefix,
-            Status::BCE_PBU_PREFIX_SET_DO_NOT_MATCH => Self::StatusPrefixSet,
-            Status::MISSING_MN_IDENTIFIER_OPTION => Self::StatusMissingIdentifier,
-            Status::MISSING_HANDOFF_INDICATOR_OPTION => Self::StatusMissingHandoff,
-            Status::MISSING_ACCESS_TECH_TYPE_OPTION => Self::StatusMissingAccess,
-            Status::NOT_AUTHORIZED_FOR_IPV4_MOBILITY_SERVICE => Self::StatusNoIpv4,
-            Status::NOT_AUTHORIZED_FOR_IPV4_HOME_ADDRESS => Self::StatusNotIpv4Address,
-            Status::NOT_AUTHORIZED_FOR_IPV6_MOBILITY_SERVICE => Self::StatusNoIpv6,
-            Status::MULTIPLE_IPV4_HOME_ADDRESSES_NOT_SUPPORTED => Self::StatusManyIpv4,
-            _ => Self::StatusUnspecified,
-        }
-    }
-}
+status_counters!(LmaCounter {
+    Status::GRE_KEY_NOT_REQUIRED => StatusAccepted,
+    Status::GRE_KEY_OPTION_REQUIRED => StatusGreRequired,
+    Status::ADMINISTRATIVELY_PROHIBITED => StatusProhibited,
+    Status::NOT_AUTHORIZED_FOR_DELEGATED_PREFIX => StatusNotDelegated,
+    Status::DELEGATED_PREFIX_IN_USE => StatusDelegatedInUse,
+    Status::NOT_HOME_AGENT => StatusNoBinding,
+    Status::PROXY_NOT_SUPPORTED => StatusDraftNotSupported,
+    Status::BINDING_CACHE_ENTRY_MISSING => StatusDraftMissing,
+    Status::SERVICE_AUTHORIZATION_FAILED => StatusService,
+    Status::PROXY_REG_NOT_ENABLED => StatusNotEnabled,
+    Status::NOT_LMA_FOR_THIS_MOBILE_NODE => StatusNotLma,
+    Status::MAG_NOT_AUTHORIZED_FOR_PROXY_REG => StatusMagNotAuthorized,
+    Status::BCE_PBU_PREFIX_SET_DO_NOT_MATCH => StatusPrefixSet,
+    Status::NOT_AUTHORIZED_FOR_IPV4_MOBILITY_SERVICE => StatusNoIpv4,
+    Status::NOT_AUTHORIZED_FOR_IPV4_HOME_ADDRESS => StatusNotIpv4Address,
+    Status::NOT_AUTHORIZED_FOR_IPV6_MOBILITY_SERVICE => StatusNoIpv6,
+    Status::MULTIPLE_IPV4_HOME_ADDRESSES_NOT_SUPPORTED => StatusManyIpv4,
+});

@@ -25,6 +25,7 @@ use super::view::{BindingKind, BindingState, BindingView};
 use super::Lma;
 use crate::effect::{Effect, Encapsulation, Notice, Path, TunnelEnds};
 use crate::event::Timer;
+use crate::lifetime::granted;
 use crate::message::can_answer;
 use crate::{sequence, BoundPrefix, Now};
 use serde::{Deserialize, Serialize};
@@ -177,7 +178,7 @@ impl Lma {
         before: Option<Ipv6Addr>,
         effects: &mut Vec<Effect>,
     ) {
-        let granted = self.granted(registration.lifetime);
+        let granted = granted(registration.lifetime, self.config.max_lifetime);
         let lifetime = Duration::from_secs(granted.as_secs().into());
         let Some(entry) = self.cache.get_mut(session) else {
             return;

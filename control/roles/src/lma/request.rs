@@ -6,9 +6,10 @@ use super::Lma;
 use crate::domain::DomainName;
 use crate::effect::{Encapsulation, GreKeys};
 use crate::message::{can_answer, ProxyOptions};
+use crate::ordering::Sent;
 use crate::pool::Interface;
 use crate::signalling::confirmation;
-use crate::{sequence, timestamp, Now, SignallingProfile};
+use crate::{ordering, Now, SignallingProfile};
 use std::net::Ipv6Addr;
 use wire::mh::{
     AccessTechnology, BindingUpdate, HandoffIndicator, HomeNetworkPrefix, Ipv4HomeAddress,
@@ -244,14 +245,11 @@ impl Lma {
         care_of: Ipv6Addr,
     ) -> Result<(), Status> {
         let entry = concerned(&self.cache, host, care_of, &received.options);
-        if let Some(stamp) = received.options.timestamp {
-            let last = entry.and_then(|entry| entry.timestamp);
-            return timestamp::check(now, self.config.timestamp_window, last, stamp);
-        }
-        let old = entry.is_some_and(|e| !sequence::is_newer(received.update.sequence, e.sequence));
-        if old {
-            return Err(Status::SEQUENCE_OUT_OF_WINDOW);
-        }
-        Ok(())
+        let last = entry.map(|entry| Sent {
+            sequence: entry.sequence,
+            timestamp: entry.timestamp,
+        });
+        let sent = Sent::read(received.update, &received.options);
+        ordering::check(now, self.config.timestamp_window, last, sent)
     }
 }

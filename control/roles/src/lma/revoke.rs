@@ -8,7 +8,7 @@ use super::Lma;
 use crate::effect::Effect;
 use crate::event::RevocationScope;
 use crate::message::ProxyOptions;
-use crate::revocation::{acknowledge, belongs, check, naming, naming_ipv4, not_among, Meant};
+use crate::revocation::{acknowledge, belongs, check, naming, naming_ipv4, sessions_named, Meant};
 use crate::{BoundPrefix, Now};
 use std::net::{Ipv4Addr, Ipv6Addr};
 use wire::mh::{
@@ -297,24 +297,12 @@ impl Lma {
         // Without prefixes, all that the host has there (RFC 5846 section 5.1).
         let named = options.named_prefixes();
         let theirs = self.cache.of(host).filter(|it| it.care_of == care_of);
-        let theirs: Vec<(u64, &[HomeNetworkPrefix])> = theirs
-            .map(|entry| (entry.session, entry.prefixes.as_slice()))
-            .collect();
+        let theirs = theirs.map(|entry| (entry.session, entry.prefixes.as_slice()));
+        let theirs: Vec<(u64, &[HomeNetworkPrefix])> = theirs.collect();
         if theirs.is_empty() {
             return Err(RevocationStatus::NO_BINDING);
         }
-        let has =
-            |(_, held): &&(u64, &[HomeNetworkPrefix])| held.iter().any(|it| named.contains(it));
-        let meant: Vec<_> = match theirs.iter().any(|it| has(&it)) {
-            true => theirs.iter().filter(has).collect(),
-            false => theirs.iter().collect(),
-        };
-        let held: Vec<_> = meant
-            .iter()
-            .flat_map(|(_, held)| held.iter().copied())
-            .collect();
-        let failed = not_among(&named, &held)?;
-        let meant: Vec<u64> = meant.iter().map(|(session, _)| *session).collect();
+        let (meant, failed) = sessions_named(theirs, &named)?;
         self.remove_all(now, meant, effects);
         Ok(failed)
     }

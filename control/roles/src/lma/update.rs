@@ -10,6 +10,7 @@ use super::view::{BindingKind, BindingState};
 use super::Lma;
 use crate::effect::{Effect, Notice, Path, TunnelEnds};
 use crate::event::Timer;
+use crate::lifetime::granted;
 use crate::message::refuse_plain;
 use crate::pool::stable_hash;
 use crate::{BoundPrefix, Now};
@@ -84,12 +85,6 @@ impl Lma {
                 self.ignore(received.from, LmaCounter::NoSession, effects);
             }
         }
-    }
-
-    /// The lifetime that is granted where so much is asked for.
-    pub(super) fn granted(&self, asked: Lifetime) -> Lifetime {
-        let most = u32::try_from(self.config.max_lifetime.as_secs()).unwrap_or(u32::MAX);
-        asked.min(Lifetime::from_secs_floor(most.max(4)))
     }
 
     /// The tunnel of a session.
@@ -266,7 +261,7 @@ impl Lma {
         before: Option<Former>,
         effects: &mut Vec<Effect>,
     ) {
-        let granted = self.granted(request.lifetime);
+        let granted = granted(request.lifetime, self.config.max_lifetime);
         let lifetime = Duration::from_secs(granted.as_secs().into());
         let Some(entry) = self.cache.get_mut(session) else {
             return;

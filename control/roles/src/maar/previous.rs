@@ -7,7 +7,8 @@ use super::node::{Away, Heard, Node};
 use super::Maar;
 use crate::effect::{Effect, LogicalRouter, Notice, Path, TunnelEnds};
 use crate::message::{refuse_plain, ProxyOptions};
-use crate::{timestamp, Now};
+use crate::ordering::{self, Sent};
+use crate::Now;
 use std::net::Ipv6Addr;
 use wire::mh::{
     AcknowledgementFlags, BindingAcknowledgement, BindingUpdate, HandoffIndicator,
@@ -155,19 +156,12 @@ impl Maar {
 
     /// Whether an update is newer than the last one about its host (RFC 5213 section 5.5).
     fn check_order(&self, now: Now, node: &Node, heard: Heard) -> Result<(), Status> {
-        let last = node.heard;
-        match heard.timestamp {
-            Some(stamp) => {
-                let window = self.core.config.timestamp_window;
-                timestamp::check(now, window, last.and_then(|last| last.timestamp), stamp)
-            }
-            None => match last {
-                Some(last) if !crate::sequence::is_newer(heard.sequence, last.sequence) => {
-                    Err(Status::SEQUENCE_OUT_OF_WINDOW)
-                }
-                _ => Ok(()),
-            },
-        }
+        let sent = |heard: Heard| Sent {
+            sequence: heard.sequence,
+            timestamp: heard.timestamp,
+        };
+        let window = self.core.config.timestamp_window;
+        ordering::check(now, window, node.heard.map(sent), sent(heard))
     }
 
     /// How hosts see us where this one is or was.

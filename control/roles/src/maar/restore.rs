@@ -12,10 +12,10 @@ use super::Maar;
 use crate::backoff::fraction;
 use crate::effect::{Effect, Path, TunnelEnds};
 use crate::event::NodeTimer;
+use crate::lifetime::in_units;
 use crate::store::{Key, NodePlace, NodeRecord};
 use crate::Now;
 use std::time::Duration;
-use wire::mh::Lifetime;
 
 impl Maar {
     /// A host as it was when the gateway ended.
@@ -65,9 +65,8 @@ impl Maar {
                 let left = ends.unwrap_or_default().saturating_sub(now.wall);
                 let left = left.min(self.core.config.lifetime);
                 let left = left.max(fraction(&mut self.core.rng, Duration::from_secs(8)));
-                let secs = u32::try_from(left.as_secs()).unwrap_or(u32::MAX);
-                let lifetime = Lifetime::from_secs_floor(secs.max(4));
-                self.core.stay_previous(now, &mut node, lifetime, effects);
+                self.core
+                    .stay_previous(now, &mut node, in_units(left), effects);
             }
         }
         self.nodes.insert(host.clone(), node);

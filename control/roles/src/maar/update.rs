@@ -9,6 +9,7 @@ use crate::backoff::{Backoff, RateLimit};
 use crate::counters::Counters;
 use crate::effect::{Effect, LogicalRouter, Notice};
 use crate::event::{HostLink, NodeTimer};
+use crate::lifetime::in_units;
 use crate::outstanding::{Transmission, Update};
 use crate::presence::ANSWER;
 use crate::timestamp::Stamper;
@@ -59,8 +60,7 @@ impl Core {
 
     /// The lifetime to ask for.
     pub(super) fn lifetime(&self) -> Lifetime {
-        let secs = u32::try_from(self.config.lifetime.as_secs()).unwrap_or(u32::MAX);
-        Lifetime::from_secs_floor(secs.max(4))
+        in_units(self.config.lifetime)
     }
 
     /// How hosts on a link see us, where each anchor is a router of its own.

@@ -8,7 +8,7 @@ use crate::event::{Departure, HostLink, RevocationScope};
 use crate::message::ProxyOptions;
 use crate::outstanding::Update;
 use crate::refusal::Hold;
-use crate::revocation::{acknowledge, belongs, check, naming, naming_ipv4, not_among, Meant};
+use crate::revocation::{acknowledge, belongs, check, naming, naming_ipv4, sessions_named, Meant};
 use crate::Now;
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -94,22 +94,11 @@ impl Mag {
             self.drop_ipv4(now, session, present, effects);
             return Ok(Vec::new());
         }
-        // Those that are named by their prefixes, or else all that the host has here.
-        let named = options.named_prefixes();
-        let has = |session: &&Session| self.held_by(session).iter().any(|it| named.contains(it));
-        let meant: Vec<&Session> = match sessions.iter().any(|it| has(&it)) {
-            true => sessions.iter().filter(has).collect(),
-            false => sessions.iter().collect(),
-        };
-        let held = meant.iter().flat_map(|session| self.held_by(session));
-        let held: Vec<HomeNetworkPrefix> = held.copied().collect();
-        let failed = not_among(&named, &held)?;
-        let stays = |session: &&&Session| self.has_come_since(session, reason, options.timestamp);
-        let ended: Vec<Session> = meant
-            .iter()
-            .filter(|session| !stays(session))
-            .map(|session| (*session).clone())
-            .collect();
+        let theirs = sessions.iter().map(|it| (it, self.held_by(it))).collect();
+        let (meant, failed) = sessions_named(theirs, &options.named_prefixes())?;
+        let stays = |session: &&Session| self.has_come_since(session, reason, options.timestamp);
+        let ended = meant.into_iter().filter(|session| !stays(session));
+        let ended: Vec<Session> = ended.cloned().collect();
         if ended.is_empty() {
             return Err(RevocationStatus::ATTACHED);
         }

@@ -8,6 +8,7 @@ use crate::backoff::{Backoff, RateLimit};
 use crate::counters::Counters;
 use crate::effect::{Effect, Notice};
 use crate::event::{HostLink, Timer};
+use crate::lifetime::in_units;
 use crate::outstanding::{Transmission, Update};
 use crate::timestamp::Stamper;
 use crate::{Now, SignallingProfile};
@@ -105,8 +106,7 @@ impl Core {
 
     /// The lifetime to ask for.
     pub(super) fn lifetime(&self) -> Lifetime {
-        let secs = u32::try_from(self.config.lifetime.as_secs()).unwrap_or(u32::MAX);
-        Lifetime::from_secs_floor(secs.max(4))
+        in_units(self.config.lifetime)
     }
 
     /// Begins an update, in the place of one that may be outstanding, and sends it.
