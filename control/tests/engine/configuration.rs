@@ -6,6 +6,7 @@
 //!   2001:db8:c::21, 22   MAARs        2001:db8:c::2c   their database, where they have one
 //! ```
 
+use testbed::configuration::with_hosts;
 use wire::ether::MacAddr;
 
 /// The link-layer address that every access interface shows.
@@ -49,35 +50,6 @@ pub const LMA_POLICY: &str = r#"
 mags = ["2001:db8:c::11", "2001:db8:c::12"]
 serve_unlisted = true
 "#;
-
-/// What a gateway with hosts has: a core link, on which it has this address, and an access link.
-fn with_hosts(name: &str, address: &str) -> String {
-    format!(
-        r#"
-[gateway]
-name = "{name}"
-[workers]
-cores = [0]
-[[port]]
-name = "core0"
-device = "net_null0"
-[[port]]
-name = "acc0"
-device = "net_null1"
-[[interface]]
-name = "core"
-port = "core0"
-kind = "core"
-addresses = ["{address}/64"]
-[[interface]]
-name = "access"
-port = "acc0"
-kind = "access"
-router = "fe80::1"
-mac = "{ROUTER_MAC}"
-"#
-    )
-}
 
 /// An access gateway's.
 pub fn mag(address: &str) -> String {

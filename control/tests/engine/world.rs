@@ -7,7 +7,6 @@
 //! ```
 
 use crate::bytes::Seen;
-use control::config::{Config, Machine};
 use control::engine::Engine;
 use control::gateway::{assemble, Applied, Gateway, PortInfo, Room};
 use control::rpc::Notices;
@@ -21,7 +20,6 @@ use packet::PortId;
 use roles::{Event, Now};
 use std::sync::Arc;
 use std::time::Duration;
-use tempfile::TempDir;
 use wire::ether::MacAddr;
 
 /// Rounds in which a world must come to rest.
@@ -37,7 +35,7 @@ pub struct Node {
     pub tables: Arc<Tables>,
     ports: u16,
     pool: Pool,
-    _files: TempDir,
+    _files: testbed::Gateway,
 }
 
 /// The link-layer address of a port that has none of its own configured.
@@ -73,12 +71,8 @@ impl Node {
         store: Option<Keeper>,
         prepare: impl FnOnce(&mut Engine<Gateway>),
     ) -> Self {
-        let files = TempDir::new().unwrap();
-        let path = files.path().join("gateway.toml");
-        std::fs::write(&path, config).unwrap();
-        std::fs::write(files.path().join("policy.toml"), policy).unwrap();
-        let machine = Machine { cores: vec![0] };
-        let config = Config::load_for(&path, &machine).unwrap_or_else(|error| panic!("{error}"));
+        let files = testbed::Gateway::new(config, policy);
+        let config = files.load().unwrap_or_else(|error| panic!("{error}"));
         let (writer, tables) = Tables::with(Options {
             capacity,
             workers: 1,

@@ -3,53 +3,16 @@
 
 mod room;
 
-use control::config::{Config, Machine};
-use control::{run, ControlSocket, Params, PortInfo, PortStats, WorkerInfo};
-use dataplane::rings;
-use dataplane::tables::{Capacity, Tables};
+use control::{run, ControlSocket, PortStats, WorkerInfo};
 use dataplane::worker::{Worker, WorkerConfig};
 use packet::memory::{Pool, Ports};
-use packet::PortId;
 use roles::mag::{Mag, MagConfig};
 use roles::{Event, Role};
-use serde_json::{json, Value};
-use std::io::{BufRead, BufReader, Write};
-use std::os::unix::net::UnixStream;
-use std::path::Path;
-use std::process::Command;
+use serde_json::json;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{mpsc, Arc};
-use wire::ether::MacAddr;
-
-const CONFIG: &str = r#"
-[gateway]
-name = "mag"
-socket = "control.sock"
-[workers]
-cores = [0]
-[[port]]
-name = "core0"
-device = "net_null0"
-[[port]]
-name = "acc0"
-device = "net_null1"
-[[interface]]
-name = "core"
-port = "core0"
-kind = "core"
-addresses = ["2001:db8:c::11/64"]
-[[interface]]
-name = "access"
-port = "acc0"
-kind = "access"
-router = "fe80::1"
-mac = "02:00:5e:00:52:13"
-[error_source]
-address = "2001:db8:c::1"
-[mag]
-address = "2001:db8:c::11"
-policy = "policy.toml"
-"#;
+use testbed::configuration::MAG;
+use testbed::{signal, Client, Gateway, Parts};
 
 const HOST: &str = r#"
 [[host]]
@@ -58,121 +21,44 @@ identifier = "mn1@example.net"
 lma = "2001:db8:c::1"
 "#;
 
-/// A client of the control socket.
-struct Client {
-    stream: BufReader<UnixStream>,
-}
-
-impl Client {
-    fn connect(socket: &Path) -> Self {
-        let stream = UnixStream::connect(socket).unwrap();
-        Self {
-            stream: BufReader::new(stream),
-        }
-    }
-
-    fn line(&mut self) -> Value {
-        let mut line = String::new();
-        self.stream.read_line(&mut line).unwrap();
-        serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line:?}"))
-    }
-
-    fn ask(&mut self, method: &str, params: Value) -> Value {
-        let request = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params});
-        writeln!(self.stream.get_mut(), "{request}").unwrap();
-        self.line()
-    }
-
-    fn result(&mut self, method: &str, params: Value) -> Value {
-        let reply = self.ask(method, params);
-        assert!(reply.get("error").is_none(), "{method}: {reply}");
-        reply["result"].clone()
-    }
-
-    fn code(&mut self, method: &str, params: Value) -> i64 {
-        self.ask(method, params)["error"]["code"].as_i64().unwrap()
-    }
-}
-
-/// Sends this process a signal.
-fn signal(name: &str) {
-    let pid = std::process::id().to_string();
-    assert!(Command::new("kill")
-        .args([name, &pid])
-        .status()
-        .unwrap()
-        .success());
-}
-
 #[test]
 fn control_answers_reloads_records_and_ends_at_sigterm() {
-    let folder = tempfile::tempdir().unwrap();
-    let config_path = folder.path().join("mag.toml");
-    let policy = folder.path().join("policy.toml");
-    let reread = config_path.clone();
-    let record = folder.path().join("events.jsonl");
-    std::fs::write(&config_path, CONFIG).unwrap();
-    std::fs::write(&policy, HOST).unwrap();
-    let config = Config::load_for(&config_path, &Machine { cores: vec![0] }).unwrap();
-    let capacity = Capacity {
-        bindings: 64,
-        tunnels: 16,
-        adjacencies: 64,
-    };
-    let (writer, tables) = Tables::new(capacity, 1).unwrap();
-    let (rings, mut ends) = rings::channel(1).unwrap();
+    let configuration = MAG.replace(
+        "[mag]",
+        "[error_source]\naddress = \"2001:db8:c::1\"\n[mag]",
+    );
+    let gateway = Gateway::new(&configuration, HOST);
+    let record = gateway.file("events.jsonl");
+    let Parts {
+        mut params,
+        tables,
+        ends,
+    } = gateway.parts(&["core0", "acc0"]);
     let io = Ports::new(2, Pool::new(256, 2_432));
-    let mut worker = Worker::new(0, &tables, ends.remove(0), io, &WorkerConfig::default());
+    let mut worker = Worker::new(0, &tables, ends, io, &WorkerConfig::default());
     let (stats, tap) = (worker.stats(), worker.tap());
     let stop = Arc::new(AtomicBool::new(false));
     let stopped = Arc::clone(&stop);
     let packets = std::thread::spawn(move || worker.run(&stopped));
-    let ports = ["core0", "acc0"]
-        .iter()
-        .zip(0..)
-        .map(|(name, id)| PortInfo {
-            name: (*name).to_owned(),
-            device: format!("net_null{id}"),
-            driver: "memory".to_owned(),
-            mac: MacAddr([2, 0xaa, 0, 0, 0, id as u8]),
-            mtu: 1500,
-            id: PortId(id),
-            twin: None,
-            queues: Default::default(),
-        });
     let (tell, ready) = mpsc::channel();
-    let socket = folder.path().join("control.sock");
-    let claimed = ControlSocket::claim(&socket, None).unwrap();
     // Whoever connects before control runs is answered when it does.
+    let socket = gateway.socket();
     let mut early = Client::connect(&socket);
-    let line = json!({"jsonrpc": "2.0", "id": 1, "method": "status"});
-    writeln!(early.stream.get_mut(), "{line}").unwrap();
+    early.send("status", json!({}));
     let second = ControlSocket::claim(&socket, None).unwrap_err();
     assert!(second.to_string().contains("another anchord"), "{second}");
-    let params = Params {
-        kernel: None,
-        store: None,
-        socket: claimed,
-        config,
-        config_path,
-        record: Some(record.clone()),
-        writer,
-        rings,
-        ports: ports.collect(),
-        read_port: Box::new(|id| PortStats {
-            rx_packets: u64::from(id.0) + 40,
-            ..PortStats::default()
-        }),
-        workers: vec![WorkerInfo {
-            core: 0,
-            socket: None,
-            stats,
-            tap,
-        }],
-        dpdk_version: "none".to_owned(),
-        cycles_per_second: None,
-        ready: Some(Box::new(move || tell.send(()).unwrap())),
-    };
+    params.record = Some(record.clone());
+    params.read_port = Box::new(|id| PortStats {
+        rx_packets: u64::from(id.0) + 40,
+        ..PortStats::default()
+    });
+    params.workers = vec![WorkerInfo {
+        core: 0,
+        socket: None,
+        stats,
+        tap,
+    }];
+    params.ready = Some(Box::new(move || tell.send(()).unwrap()));
     let control = std::thread::spawn(move || run(params));
     ready.recv().unwrap();
 
@@ -312,7 +198,7 @@ fn control_answers_reloads_records_and_ends_at_sigterm() {
     assert_eq!(client.code("visitors", page(0, 4_097)), -32602);
 
     // A reload that cannot be changes nothing; one that can is in force.
-    std::fs::write(&policy, "[[host]]\nmac = 1\n").unwrap();
+    gateway.govern("[[host]]\nmac = 1\n");
     assert_eq!(client.code("reload", json!({})), -32000);
     assert_eq!(
         client
@@ -322,19 +208,19 @@ fn control_answers_reloads_records_and_ends_at_sigterm() {
             .len(),
         1
     );
-    std::fs::write(&policy, "").unwrap();
+    gateway.govern("");
     let reloaded = client.result("reload", json!({}));
     assert_eq!(reloaded["hosts"], 0);
     assert_eq!(reloaded["ignored"], json!([]));
-    std::fs::write(&policy, HOST).unwrap();
+    gateway.govern(HOST);
 
     // What takes a restart is named; a route that needs it is refused, not forgotten.
-    let changed = CONFIG
-        .replace("cores = [0]", "cores = [0]\nidle = \"pause\"")
+    let changed = configuration
+        .replace("cores = [1]", "cores = [1]\nidle = \"pause\"")
         .replace("[mag]", "[mag]\nlifetime = 60")
         .replace("name = \"core\"", "name = \"backbone\"")
         + "[[route]]\nprefix = \"2001:db8:9::/48\"\nvia = \"2001:db8:c::1\"\n";
-    std::fs::write(&reread, &changed).unwrap();
+    gateway.configure(&changed);
     let reloaded = client.result("reload", json!({}));
     assert_eq!(reloaded["routes"], 1);
     assert_eq!(
@@ -343,7 +229,7 @@ fn control_answers_reloads_records_and_ends_at_sigterm() {
     );
     let lost = changed.clone()
         + "[[route]]\nprefix = \"::/0\"\nvia = \"fe80::9\"\ninterface = \"backbone\"\n";
-    std::fs::write(&reread, lost).unwrap();
+    gateway.configure(&lost);
     let refused = client.ask("reload", json!({}));
     let why = refused["error"]["message"].as_str().unwrap();
     assert!(
@@ -352,7 +238,7 @@ fn control_answers_reloads_records_and_ends_at_sigterm() {
     );
     let routes = client.result("routes", json!({}));
     assert_eq!(routes.as_array().unwrap().len(), 5);
-    std::fs::write(&reread, CONFIG).unwrap();
+    gateway.configure(&configuration);
     let before = client.result("status", json!({}))["policy_loaded"].clone();
     signal("-HUP");
     while client.result("status", json!({}))["policy_loaded"] == before {}
