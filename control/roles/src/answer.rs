@@ -2,9 +2,12 @@
 
 use crate::counters::{Counter, Counters};
 use crate::effect::{Effect, Notice};
-use crate::message::{OurTime, ProxyOptions};
+use crate::message::{refuse_plain, OurTime, ProxyOptions};
 use std::net::Ipv6Addr;
-use wire::mh::{AccessTechnology, HandoffIndicator, Message, MnIdentifier, MobilityOption, Status};
+use wire::mh::{
+    AccessTechnology, BindingUpdate, HandoffIndicator, Message, MnIdentifier, MobilityOption,
+    Status, UpdateFlags,
+};
 
 /// The counters of answers, which a role that answers updates has among its own.
 pub(crate) trait StatusCounter: Counter {
@@ -63,6 +66,23 @@ pub(crate) fn send<C: StatusCounter>(
             status,
         },
     });
+}
+
+/// The answer to a registration by a mobile node itself where there is no home agent, with its status: whether
+/// the host is `registered` by a gateway decides (RFC 6275 sections 9.5.1 and 10.3.1). `None`: it was for a
+/// correspondent node, and is not answered.
+pub(crate) fn to_mobile_node(
+    update: &BindingUpdate,
+    registered: bool,
+) -> Option<(Status, Message)> {
+    if !update.flags.contains(UpdateFlags::HOME_REGISTRATION) {
+        return None;
+    }
+    let status = match registered {
+        true => Status::TYPE_CHANGE_DISALLOWED,
+        false => Status::HOME_REGISTRATION_NOT_SUPPORTED,
+    };
+    Some((status, refuse_plain(update, status)))
 }
 
 /// The Mobile Node Identifier option of an answer, which is mandatory: that of the update, or else an empty

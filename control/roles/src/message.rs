@@ -159,6 +159,12 @@ impl<'a> ProxyOptions<'a> {
         self.prefixes.extend(prefixes);
     }
 
+    /// Whom the message is about, which has to be said (RFC 5213 section 5.3.1).
+    pub(crate) fn identified(&self) -> Result<&'a MnIdentifier, Status> {
+        let named = self.mn_identifier.filter(|id| !id.as_bytes().is_empty());
+        named.ok_or(Status::MISSING_MN_IDENTIFIER_OPTION)
+    }
+
     /// The link-layer identifier, unless it is all zero (RFC 5213 section 5.1).
     pub(crate) fn told_link_layer(&self) -> Option<&'a [u8]> {
         self.link_layer

@@ -12,7 +12,7 @@
 
 use super::cache::Entry;
 use super::counters::CmdCounter;
-use super::request::{Received, Request};
+use super::request::Request;
 use super::view::SessionState;
 use super::Cmd;
 use crate::effect::{Effect, Notice};
@@ -43,10 +43,10 @@ impl Cmd {
     pub(super) fn on_deregistration(
         &mut self,
         now: Now,
-        received: &Received<'_>,
         request: &Request<'_>,
         effects: &mut Vec<Effect>,
     ) {
+        let received = request.received;
         let Some(entry) = self.cache.of(request.mn_identifier) else {
             self.counters.add(CmdCounter::DeregistrationsUnknown);
             return self.acknowledge(received, Lifetime::ZERO, effects);

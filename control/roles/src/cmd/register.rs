@@ -2,7 +2,7 @@
 
 use super::cache::{Anchor, Entry};
 use super::counters::CmdCounter;
-use super::request::{attributes, Received, Request};
+use super::request::{attributes, Request};
 use super::view::SessionState;
 use super::{Cmd, CmdMode};
 use crate::effect::{Effect, Notice};
@@ -14,30 +14,25 @@ use wire::mh::{HomeNetworkPrefix, Lifetime, Status};
 
 impl Cmd {
     /// An update that is in order: which of the things is it that a MAAR can say?
-    pub(super) fn decide(
-        &mut self,
-        now: Now,
-        received: &Received<'_>,
-        request: &Request<'_>,
-        effects: &mut Vec<Effect>,
-    ) {
+    pub(super) fn decide(&mut self, now: Now, request: &Request<'_>, effects: &mut Vec<Effect>) {
+        let received = request.received;
         let entry = self.cache.of(request.mn_identifier);
         let known = entry.map(|entry| (entry.session, entry.serving, entry.state));
         if request.lifetime == Lifetime::ZERO {
-            return self.on_deregistration(now, received, request, effects);
+            return self.on_deregistration(now, request, effects);
         }
         let Some((session, serving, state)) = known else {
-            return self.create(now, received, request, effects);
+            return self.create(now, request, effects);
         };
         if state == SessionState::Ending && !request.is_attachment() && self.is_withdrawn(session) {
             return self.ignore(received.from, CmdCounter::RefreshOfRevoked, effects);
         }
         if serving == Some(request.maar) {
             self.counters.add(CmdCounter::SessionsRefreshed);
-            return self.stay(now, received, request, session, effects);
+            return self.stay(now, request, session, effects);
         }
         if state == SessionState::Active && !request.is_attachment() {
-            return self.correct(now, received, request, session, effects);
+            return self.correct(now, request, session, effects);
         }
         let most = self.config.max_move_rate;
         let entry = self.cache.get_mut(session);
@@ -45,17 +40,12 @@ impl Cmd {
             return self.ignore(received.from, CmdCounter::MovesTooOften, effects);
         }
         self.counters.add(CmdCounter::SessionsMoved);
-        self.arrive(now, received, request, session, effects);
+        self.arrive(now, request, session, effects);
     }
 
     /// Figure 1: a host that nobody knows.
-    fn create(
-        &mut self,
-        now: Now,
-        received: &Received<'_>,
-        request: &Request<'_>,
-        effects: &mut Vec<Effect>,
-    ) {
+    fn create(&mut self, now: Now, request: &Request<'_>, effects: &mut Vec<Effect>) {
+        let received = request.received;
         if !self.has_room_for(request.named.len()) {
             return self.refuse(now, received, Status::INSUFFICIENT_RESOURCES, effects);
         }
@@ -63,7 +53,7 @@ impl Cmd {
         let entry = Entry::new(session, request.mn_identifier.clone());
         self.cache.insert(entry);
         self.counters.add(CmdCounter::SessionsCreated);
-        self.arrive(now, received, request, session, effects);
+        self.arrive(now, request, session, effects);
     }
 
     /// A refresh by a MAAR that the host has left. It has not heard yet that it has, or has forgotten:
@@ -71,11 +61,11 @@ impl Cmd {
     fn correct(
         &mut self,
         now: Now,
-        received: &Received<'_>,
         request: &Request<'_>,
         session: u64,
         effects: &mut Vec<Effect>,
     ) {
+        let received = request.received;
         if let Some(entry) = self.cache.get_mut(session) {
             if let Some(anchor) = entry.anchor_mut(request.maar) {
                 anchor.told = None;
@@ -87,15 +77,9 @@ impl Cmd {
     }
 
     /// The MAAR that serves the host already says so again.
-    fn stay(
-        &mut self,
-        now: Now,
-        received: &Received<'_>,
-        request: &Request<'_>,
-        session: u64,
-        effects: &mut Vec<Effect>,
-    ) {
-        self.settle_at(now, received, request, session, effects);
+    fn stay(&mut self, now: Now, request: &Request<'_>, session: u64, effects: &mut Vec<Effect>) {
+        let received = request.received;
+        self.settle_at(now, request, session, effects);
         self.store(session, effects);
         let Some(entry) = self.cache.get_mut(session) else {
             return;
@@ -119,16 +103,10 @@ impl Cmd {
     }
 
     /// Figures 2 to 4: a host comes to a MAAR; those that it came by, if any, are told.
-    fn arrive(
-        &mut self,
-        now: Now,
-        received: &Received<'_>,
-        request: &Request<'_>,
-        session: u64,
-        effects: &mut Vec<Effect>,
-    ) {
+    fn arrive(&mut self, now: Now, request: &Request<'_>, session: u64, effects: &mut Vec<Effect>) {
+        let received = request.received;
         let before = self.cache.get(session).and_then(|entry| entry.serving);
-        self.settle_at(now, received, request, session, effects);
+        self.settle_at(now, request, session, effects);
         // It has not heard of any yet.
         let _evicted = self.evict(session);
         self.store(session, effects);
@@ -177,11 +155,11 @@ impl Cmd {
     fn settle_at(
         &mut self,
         now: Now,
-        received: &Received<'_>,
         request: &Request<'_>,
         session: u64,
         effects: &mut Vec<Effect>,
     ) {
+        let received = request.received;
         let granted = granted(request.lifetime, self.config.max_lifetime);
         let lifetime = Duration::from_secs(granted.as_secs().into());
         let Some(entry) = self.cache.get_mut(session) else {

@@ -3,8 +3,9 @@
 use super::cache::Entry;
 use super::counters::CmdCounter;
 use super::{Cmd, CmdMode};
+use crate::answer;
 use crate::effect::Effect;
-use crate::message::{can_answer, refuse_plain, ProxyOptions};
+use crate::message::{can_answer, ProxyOptions};
 use crate::ordering::Sent;
 use crate::{ordering, Now};
 use std::net::Ipv6Addr;
@@ -66,6 +67,8 @@ pub(super) struct Held {
 
 /// An update that has all its mandatory options.
 pub(super) struct Request<'a> {
+    /// As it came.
+    pub(super) received: &'a Received<'a>,
     pub(super) mn_identifier: &'a MnIdentifier,
     /// The prefixes that it names, sorted.
     pub(super) named: Vec<HomeNetworkPrefix>,
@@ -112,36 +115,31 @@ impl Cmd {
             return self.on_plain_update(&received, effects);
         }
         match self.check(now, &received) {
-            Ok(request) => self.decide(now, &received, &request, effects),
+            Ok(request) => self.decide(now, &request, effects),
             Err(status) => self.refuse(now, &received, status, effects),
         }
     }
 
     /// A registration by a mobile node itself: a CMD is no home agent.
     fn on_plain_update(&mut self, received: &Received<'_>, effects: &mut Vec<Effect>) {
-        let home = UpdateFlags::HOME_REGISTRATION;
-        if !received.update.flags.contains(home) {
-            let why = CmdCounter::CorrespondentRegistration;
-            return self.ignore(received.from, why, effects);
-        }
         // Who is registered here is nothing for strangers.
         let host = received.options.mn_identifier;
         let host = host.filter(|_| self.maars.contains_key(&received.from));
-        let status = match host.and_then(|host| self.cache.of(host)) {
-            Some(_) => Status::TYPE_CHANGE_DISALLOWED,
-            None => Status::HOME_REGISTRATION_NOT_SUPPORTED,
-        };
-        let message = refuse_plain(received.update, status);
-        self.send_answer((received.to, received.from), None, status, message, effects);
+        let registered = host.is_some_and(|host| self.cache.of(host).is_some());
+        let ends = (received.to, received.from);
+        match answer::to_mobile_node(received.update, registered) {
+            Some((status, message)) => self.send_answer(ends, None, status, message, effects),
+            None => {
+                let why = CmdCounter::CorrespondentRegistration;
+                self.ignore(received.from, why, effects);
+            }
+        }
     }
 
     /// The checks of RFC 5213 section 5.3.1, in its order.
-    fn check<'a>(&self, now: Now, received: &Received<'a>) -> Result<Request<'a>, Status> {
+    fn check<'a>(&self, now: Now, received: &'a Received<'a>) -> Result<Request<'a>, Status> {
         let options = &received.options;
-        let mn_identifier = options
-            .mn_identifier
-            .filter(|id| !id.as_bytes().is_empty())
-            .ok_or(Status::MISSING_MN_IDENTIFIER_OPTION)?;
+        let mn_identifier = options.identified()?;
         let maar = options.alternate_care_of.unwrap_or(received.from);
         let known = |address| self.maars.contains_key(address);
         let distributed = received.update.flags.contains(UpdateFlags::DISTRIBUTED);
@@ -157,6 +155,7 @@ impl Cmd {
             return Err(Status::MISSING_HOME_NETWORK_PREFIX_OPTION);
         }
         let request = Request {
+            received,
             mn_identifier,
             named: options.named_prefixes(),
             handoff: options

@@ -18,6 +18,8 @@ use wire::mh::{
 
 /// An update that has all its mandatory options.
 pub(super) struct Request<'a> {
+    /// As it came.
+    pub(super) received: &'a Received<'a>,
     pub(super) mn_identifier: &'a MnIdentifier,
     /// The prefixes that are asked for by value, sorted.
     pub(super) named: Vec<HomeNetworkPrefix>,
@@ -140,14 +142,11 @@ impl Lma {
     pub(super) fn check<'a>(
         &self,
         now: Now,
-        received: &Received<'a>,
+        received: &'a Received<'a>,
         order: Order,
     ) -> Result<Request<'a>, Status> {
         let options = &received.options;
-        let mn_identifier = options
-            .mn_identifier
-            .filter(|id| !id.as_bytes().is_empty())
-            .ok_or(Status::MISSING_MN_IDENTIFIER_OPTION)?;
+        let mn_identifier = options.identified()?;
         let care_of = options.alternate_care_of.unwrap_or(received.from);
         let known = |address| self.admission.knows_mag(address);
         if !known(received.from) || !known(care_of) || !can_answer(care_of) {
@@ -187,6 +186,7 @@ impl Lma {
         let access_technology = Some(AccessTechnology(0)).filter(|_| drafted);
         let carried = self.carried(received, domain)?;
         Ok(Request {
+            received,
             mn_identifier,
             carried,
             domain,

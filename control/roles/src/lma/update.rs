@@ -8,10 +8,10 @@ use super::request::{Order, Received, Request};
 use super::revoke::Former;
 use super::view::{BindingKind, BindingState};
 use super::Lma;
+use crate::answer;
 use crate::effect::{Effect, Notice, Path, TunnelEnds};
 use crate::event::Timer;
 use crate::lifetime::granted;
-use crate::message::refuse_plain;
 use crate::pool::stable_hash;
 use crate::{BoundPrefix, Now};
 use std::net::Ipv6Addr;
@@ -38,23 +38,17 @@ impl Lma {
 
     /// A registration by a mobile node itself: this anchor is no home agent for it.
     fn on_plain_update(&mut self, received: &Received<'_>, effects: &mut Vec<Effect>) {
-        let home = UpdateFlags::HOME_REGISTRATION;
-        if !received.update.flags.contains(home) {
-            return self.ignore(
-                received.from,
-                LmaCounter::CorrespondentRegistration,
-                effects,
-            );
-        }
         // Who is registered here is nothing for strangers.
         let host = received.options.mn_identifier;
         let host = host.filter(|_| self.admission.knows_mag(received.from));
-        let status = match host.and_then(|host| self.cache.of(host).next()) {
-            Some(_) => Status::TYPE_CHANGE_DISALLOWED,
-            None => Status::HOME_REGISTRATION_NOT_SUPPORTED,
-        };
-        let message = refuse_plain(received.update, status);
-        self.send_answer(received, status, message, effects);
+        let registered = host.is_some_and(|host| self.cache.of(host).next().is_some());
+        match answer::to_mobile_node(received.update, registered) {
+            Some((status, message)) => self.send_answer(received, status, message, effects),
+            None => {
+                let why = LmaCounter::CorrespondentRegistration;
+                self.ignore(received.from, why, effects);
+            }
+        }
     }
 
     pub(super) fn decide(
@@ -69,19 +63,19 @@ impl Lma {
             Err(status) => return self.refuse(now, received, status, effects),
         };
         match find(&self.cache, &self.prefixes, &self.domains, &request) {
-            Lookup::Create => self.create(now, received, &request, effects),
+            Lookup::Create => self.create(now, &request, effects),
             Lookup::Update(session) if request.is_deregistration() => {
-                self.deregister(now, received, &request, session, effects);
+                self.deregister(now, &request, session, effects);
             }
-            Lookup::Update(session) => self.extend(now, received, &request, session, effects),
+            Lookup::Update(session) => self.extend(now, &request, session, effects),
             Lookup::Wait(session) if order == Order::Check => {
                 self.hold(now, received, session, effects);
             }
             // It has waited in vain.
-            Lookup::Wait(_) => self.create(now, received, &request, effects),
+            Lookup::Wait(_) => self.create(now, &request, effects),
             Lookup::Refuse(status) => self.refuse(now, received, status, effects),
             Lookup::NoSession => {
-                self.drop_held(received, &request, effects);
+                self.drop_held(&request, effects);
                 self.ignore(received.from, LmaCounter::NoSession, effects);
             }
         }
@@ -97,13 +91,8 @@ impl Lma {
     }
 
     /// Section 5.3.2: a new session.
-    fn create(
-        &mut self,
-        now: Now,
-        received: &Received<'_>,
-        request: &Request<'_>,
-        effects: &mut Vec<Effect>,
-    ) {
+    fn create(&mut self, now: Now, request: &Request<'_>, effects: &mut Vec<Effect>) {
+        let received = request.received;
         let sessions = self.cache.of(request.mn_identifier).count();
         if sessions >= self.admission.sessions(request.mn_identifier) {
             let status = Status::ADMINISTRATIVELY_PROHIBITED;
@@ -168,18 +157,12 @@ impl Lma {
         self.peers.share(&heartbeat, request.care_of, effects);
         self.hold_delegated(session, delegated, effects);
         self.counters.add(LmaCounter::BindingsCreated);
-        self.install(now, received, request, session, None, effects);
+        self.install(now, request, session, None, effects);
     }
 
     /// Sections 5.3.3 and 5.3.4: the session goes on, here or behind another gateway.
-    fn extend(
-        &mut self,
-        now: Now,
-        received: &Received<'_>,
-        request: &Request<'_>,
-        session: u64,
-        effects: &mut Vec<Effect>,
-    ) {
+    fn extend(&mut self, now: Now, request: &Request<'_>, session: u64, effects: &mut Vec<Effect>) {
+        let received = request.received;
         let Some(entry) = self.cache.get(session) else {
             return;
         };
@@ -220,7 +203,7 @@ impl Lma {
         if !before.is_changed_by(request) {
             self.bind_added(received, session, added, effects);
         }
-        self.install(now, received, request, session, Some(before), effects);
+        self.install(now, request, session, Some(before), effects);
         for entry in absorbed {
             self.resume(now, entry, effects);
         }
@@ -255,18 +238,18 @@ impl Lma {
     fn install(
         &mut self,
         now: Now,
-        received: &Received<'_>,
         request: &Request<'_>,
         session: u64,
         before: Option<Former>,
         effects: &mut Vec<Effect>,
     ) {
+        let received = request.received;
         let granted = granted(request.lifetime, self.config.max_lifetime);
         let lifetime = Duration::from_secs(granted.as_secs().into());
         let Some(entry) = self.cache.get_mut(session) else {
             return;
         };
-        entry.accept(received, request);
+        entry.accept(request);
         entry.state = BindingState::Active;
         entry.deadline = now.monotonic + lifetime;
         entry.accepted = now.monotonic;
@@ -331,11 +314,11 @@ impl Lma {
     fn deregister(
         &mut self,
         now: Now,
-        received: &Received<'_>,
         request: &Request<'_>,
         session: u64,
         effects: &mut Vec<Effect>,
     ) {
+        let received = request.received;
         let Some(entry) = self.cache.get_mut(session) else {
             return;
         };
@@ -350,7 +333,7 @@ impl Lma {
             return self.accept(received, session, Lifetime::ZERO, effects);
         }
         let repeated = entry.state == BindingState::Pending;
-        entry.accept(received, request);
+        entry.accept(request);
         entry.state = BindingState::Pending;
         let held = entry.held.take();
         if !repeated {
@@ -392,7 +375,8 @@ impl Lma {
 impl Entry {
     /// Takes over what an accepted update says. The time of the latest update stays when an older
     /// one is accepted that had waited.
-    fn accept(&mut self, received: &Received<'_>, request: &Request<'_>) {
+    fn accept(&mut self, request: &Request<'_>) {
+        let received = request.received;
         let options = &received.options;
         if !request.is_deregistration() {
             let stays = self.care_of == request.care_of;

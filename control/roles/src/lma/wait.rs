@@ -156,12 +156,8 @@ impl Lma {
     }
 
     /// The host has left the gateway whose update waits: it is not to be moved there.
-    pub(super) fn drop_held(
-        &mut self,
-        received: &Received<'_>,
-        request: &Request<'_>,
-        effects: &mut Vec<Effect>,
-    ) {
+    pub(super) fn drop_held(&mut self, request: &Request<'_>, effects: &mut Vec<Effect>) {
+        let received = request.received;
         let sessions = self.cache.of(request.mn_identifier);
         let sessions: Vec<u64> = sessions.map(|entry| entry.session).collect();
         for session in sessions {

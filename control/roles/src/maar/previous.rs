@@ -5,6 +5,7 @@ use super::anchors::Anchors;
 use super::counters::MaarCounter;
 use super::node::{Away, Heard, Node};
 use super::Maar;
+use crate::answer;
 use crate::effect::{Effect, LogicalRouter, Notice, Path, TunnelEnds};
 use crate::message::{refuse_plain, ProxyOptions};
 use crate::ordering::{self, Sent};
@@ -411,10 +412,7 @@ impl Heard {
 /// places, and its Serving MAAR option.
 fn acknowledge(received: &Received<'_>, outcome: Outcome) -> Message {
     let asked = &received.options;
-    let host = asked.mn_identifier.cloned();
-    let mut options = vec![MobilityOption::MnIdentifier(
-        host.unwrap_or_else(|| MnIdentifier::Nai(String::new())),
-    )];
+    let mut options = vec![answer::identifier(asked)];
     match outcome.prefix {
         Some(prefix) => options.push(MobilityOption::HomeNetworkPrefix(prefix)),
         None => {
