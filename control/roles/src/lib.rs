@@ -30,6 +30,7 @@ pub mod mag;
 mod message;
 mod ordering;
 mod outstanding;
+mod pace;
 pub mod policy;
 pub mod pool;
 mod presence;

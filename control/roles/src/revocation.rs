@@ -2,9 +2,12 @@
 //! acknowledgement, and what is wrong with one that came.
 //!
 //! ```text
-//!   revoke ──► BRI ──► wait InitMINDelayBRIs ──► BRI ──► ... BRIMaxRetriesNumber ──► given up
-//!                 └──► BRA with its number, from its peer ──► done, whatever the status
+//!   revoke ──► turn ──► BRI ──► wait InitMINDelayBRIs ──► turn ──► BRI ──► ... BRIMaxRetriesNumber ──► given up
+//!                          └──► BRA with its number, from its peer ──► done, whatever the status
 //! ```
+//!
+//! What is revoked may have been with many peers, so that indications leave at a pace, the first time and
+//! again; those that have to wait are counted.
 //!
 //! The bindings themselves end, or move, when the first indication goes out: what was revoked is not
 //! forwarded for while a peer that is down keeps silent (RFC 5846 section 8.1 allows that). A peer
@@ -20,6 +23,8 @@ pub(crate) use counted::{revocation_counters, RevocationCounter};
 
 use crate::effect::{Effect, Notice};
 use crate::event::Timer;
+use crate::pace::Pace;
+use crate::Now;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -44,6 +49,10 @@ pub struct RevocationConfig {
     pub initial_delay: Duration,
     /// MAX_BRACK_TIMEOUT: longest wait.
     pub max_delay: Duration,
+    /// Indications per second to all peers together; more wait their turn.
+    pub pacing_rate: u32,
+    /// So many of them may go at once all the same.
+    pub pacing_burst: u32,
 }
 
 impl Default for RevocationConfig {
@@ -54,7 +63,45 @@ impl Default for RevocationConfig {
             max_retries: 1,
             initial_delay: Duration::from_secs(1),
             max_delay: Duration::from_secs(2),
+            pacing_rate: 20_000,
+            pacing_burst: 64,
         }
+    }
+}
+
+impl RevocationConfig {
+    /// The pace of a node that sends nothing else at it.
+    pub(crate) fn pace(&self) -> Pace {
+        Pace::new(self.pacing_rate, self.pacing_burst)
+    }
+}
+
+/// What an indication has to pass before it goes out.
+pub(crate) struct Gate<'a> {
+    now: Duration,
+    pace: Option<&'a mut Pace>,
+}
+
+impl<'a> Gate<'a> {
+    /// Goes out when its turn has come.
+    pub(crate) fn at(now: Now, pace: &'a mut Pace) -> Self {
+        Self {
+            now: now.monotonic,
+            pace: Some(pace),
+        }
+    }
+
+    /// Its turn has come already.
+    pub(crate) fn open(now: Now) -> Self {
+        Self {
+            now: now.monotonic,
+            pace: None,
+        }
+    }
+
+    fn pass(&mut self, turn: &mut Option<Duration>) -> Result<(), Duration> {
+        let pace = self.pace.as_mut();
+        pace.map_or(Ok(()), |pace| pace.pass(self.now, turn))
     }
 }
 
@@ -66,8 +113,13 @@ const MOST: usize = 60_000;
 struct Outstanding {
     peer: Ipv6Addr,
     indication: RevocationIndication,
-    retries_left: u32,
+    /// None: it has not gone out yet.
+    retries_left: Option<u32>,
     delay: Duration,
+    /// It is to go out, now or when its turn has come.
+    due: bool,
+    /// When that is.
+    turn: Option<Duration>,
 }
 
 /// The indications that wait for their acknowledgement, by sequence number.
@@ -77,24 +129,27 @@ pub(crate) struct Revocations {
     last: u16,
 }
 
-/// What became of an indication when its timer ran out.
+/// What became of an indication that was to go out, or whose timer ran out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Overdue {
+    /// It has gone out for the first time.
+    Sent,
     Again,
+    /// It waits for its turn.
+    Paced,
     GivenUp,
     Unknown,
 }
 
 impl Revocations {
-    /// Sends an indication from `local` to `peer` and returns its number; `None` when too many are
+    /// Makes an indication for `peer` that is to go out, and returns its number; `None` when too many are
     /// outstanding already.
-    fn send(
+    fn make(
         &mut self,
         config: &RevocationConfig,
-        (local, peer): (Ipv6Addr, Ipv6Addr),
+        peer: Ipv6Addr,
         trigger: RevocationTrigger,
         options: Vec<MobilityOption>,
-        effects: &mut Vec<Effect>,
     ) -> Option<u16> {
         if self.outstanding.len() >= MOST {
             return None;
@@ -119,25 +174,15 @@ impl Revocations {
             flags,
             options,
         };
-        effects.push(Effect::Send {
-            from: local,
-            to: peer,
-            message: Message::RevocationIndication(indication.clone()),
-        });
-        effects.push(Effect::SetTimer {
-            timer: Timer::Revocation { sequence },
-            after: config.initial_delay,
-        });
-        effects.push(Effect::Notify {
-            notice: Notice::RevocationSent { peer, trigger },
-        });
         self.outstanding.insert(
             sequence,
             Outstanding {
                 peer,
                 indication,
-                retries_left: config.max_retries,
+                retries_left: None,
                 delay: config.initial_delay,
+                due: true,
+                turn: None,
             },
         );
         Some(sequence)
@@ -153,9 +198,11 @@ impl Revocations {
     ) -> bool {
         let sequence = answer.sequence;
         let expected = self.outstanding.get(&sequence);
-        if expected
-            .is_none_or(|sent| sent.peer != from || !answer.flags.contains(sent.indication.flags))
-        {
+        let answers = |sent: &Outstanding| {
+            let out = sent.retries_left.is_some();
+            out && sent.peer == from && answer.flags.contains(sent.indication.flags)
+        };
+        if !expected.is_some_and(answers) {
             return false;
         }
         self.cancel(sequence, effects);
@@ -181,37 +228,54 @@ impl Revocations {
         }
     }
 
-    /// No acknowledgement came in time: sends the indication again, or gives up.
+    /// An indication is to go out, or no acknowledgement came in time: sends it, now or when its turn has
+    /// come, or gives up.
     fn overdue(
         &mut self,
         config: &RevocationConfig,
         local: Ipv6Addr,
         sequence: u16,
+        mut gate: Gate<'_>,
         effects: &mut Vec<Effect>,
     ) -> Overdue {
         let Some(sent) = self.outstanding.get_mut(&sequence) else {
             return Overdue::Unknown;
         };
         let peer = sent.peer;
-        if sent.retries_left == 0 {
-            self.outstanding.remove(&sequence);
-            effects.push(Effect::Notify {
-                notice: Notice::RevocationUnanswered { peer },
-            });
-            return Overdue::GivenUp;
+        if !sent.due {
+            let Some(left @ 1..) = sent.retries_left else {
+                self.outstanding.remove(&sequence);
+                effects.push(Effect::Notify {
+                    notice: Notice::RevocationUnanswered { peer },
+                });
+                return Overdue::GivenUp;
+            };
+            sent.retries_left = Some(left - 1);
+            sent.delay = sent.delay.saturating_mul(2).min(config.max_delay);
+            sent.due = true;
         }
-        sent.retries_left -= 1;
-        sent.delay = sent.delay.saturating_mul(2).min(config.max_delay);
+        let timer = Timer::Revocation { sequence };
+        if let Err(after) = gate.pass(&mut sent.turn) {
+            effects.push(Effect::SetTimer { timer, after });
+            return Overdue::Paced;
+        }
+        sent.due = false;
         effects.push(Effect::Send {
             from: local,
             to: peer,
             message: Message::RevocationIndication(sent.indication.clone()),
         });
-        effects.push(Effect::SetTimer {
-            timer: Timer::Revocation { sequence },
-            after: sent.delay,
+        let after = sent.delay;
+        effects.push(Effect::SetTimer { timer, after });
+        if sent.retries_left.is_some() {
+            return Overdue::Again;
+        }
+        sent.retries_left = Some(config.max_retries);
+        let trigger = sent.indication.trigger;
+        effects.push(Effect::Notify {
+            notice: Notice::RevocationSent { peer, trigger },
         });
-        Overdue::Again
+        Overdue::Sent
     }
 }
 

@@ -24,6 +24,10 @@ pub struct Revocation {
     pub initial_delay_ms: u32,
     /// Milliseconds that they grow to (MAX_BRACK_TIMEOUT).
     pub max_delay_ms: u32,
+    /// Indications per second to all peers together; more wait their turn.
+    pub pacing_rate: u32,
+    /// How many of those may leave at once.
+    pub pacing_burst: u32,
 }
 
 impl Default for Revocation {
@@ -34,6 +38,8 @@ impl Default for Revocation {
             max_retries,
             initial_delay,
             max_delay,
+            pacing_rate,
+            pacing_burst,
         } = RevocationConfig::default();
         let millis = |delay: Duration| u32::try_from(delay.as_millis()).unwrap_or(u32::MAX);
         Self {
@@ -42,6 +48,8 @@ impl Default for Revocation {
             max_retries,
             initial_delay_ms: millis(initial_delay),
             max_delay_ms: millis(max_delay),
+            pacing_rate,
+            pacing_burst,
         }
     }
 }
@@ -55,6 +63,8 @@ impl Revocation {
             max_retries: self.max_retries,
             initial_delay: Duration::from_millis(self.initial_delay_ms.into()),
             max_delay: Duration::from_millis(self.max_delay_ms.into()),
+            pacing_rate: self.pacing_rate,
+            pacing_burst: self.pacing_burst,
         }
     }
 
@@ -78,5 +88,11 @@ impl Revocation {
             self.max_delay_ms,
             LEAST_DELAY_MS..=60_000,
         );
+        for (name, value, range) in [
+            ("pacing_rate", self.pacing_rate, 1..=1_000_000),
+            ("pacing_burst", self.pacing_burst, 1..=65_536),
+        ] {
+            in_range(document, place![role, "revocation", name], value, range);
+        }
     }
 }

@@ -42,6 +42,14 @@ fn revocation_is_within_reason() {
             "test.toml:26: 11 is out of range; give 0 to 10",
         ),
         (
+            "pacing_rate = 0",
+            "test.toml:26: 0 is out of range; give 1 to 1000000",
+        ),
+        (
+            "pacing_burst = 65537",
+            "test.toml:26: 65537 is out of range; give 1 to 65536",
+        ),
+        (
             "acept = false",
             "test.toml:26: unknown key `acept`; did you mean \"accept\"?",
         ),

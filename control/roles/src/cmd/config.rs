@@ -97,6 +97,8 @@ impl CmdConfig {
             max_retries: self.max_retransmissions,
             initial_delay: self.initial_bindack_timeout,
             max_delay: self.max_bindack_timeout,
+            pacing_rate: self.pacing_rate,
+            pacing_burst: self.pacing_burst,
         }
     }
 

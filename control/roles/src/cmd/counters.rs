@@ -91,7 +91,7 @@ counters! {
 }
 
 heartbeat_counters!(CmdCounter);
-revocation_counters!(CmdCounter);
+revocation_counters!(CmdCounter, UpdatesPaced);
 status_counters!(CmdCounter {
     Status::MAG_NOT_AUTHORIZED_FOR_PROXY_REG => StatusMaarNotAuthorized,
 });

@@ -21,7 +21,7 @@ use super::Cmd;
 use crate::effect::Effect;
 use crate::event::Timer;
 use crate::message::ProxyOptions;
-use crate::revocation::{acknowledge, check, not_among, Overdue};
+use crate::revocation::{acknowledge, check, not_among, Gate, Overdue};
 use crate::store::RevokedRecord;
 use crate::Now;
 use std::net::Ipv6Addr;
@@ -202,10 +202,11 @@ impl Cmd {
         let prefixes = revoked.prefixes.iter().copied();
         options.extend(prefixes.map(MobilityOption::HomeNetworkPrefix));
         let (ends, what) = ((local, maar), (revoked.trigger, options));
-        let counters = &mut self.counters;
+        // It has had its turn.
+        let (gate, counters) = (Gate::open(now), &mut self.counters);
         let sent = self
             .revocations
-            .revoke(&config, ends, what, counters, effects);
+            .revoke(&config, ends, what, gate, counters, effects);
         match sent {
             Some(sequence) => {
                 self.revoking.insert(sequence, session);
@@ -281,10 +282,10 @@ impl Cmd {
 
     fn indicate_again(&mut self, now: Now, sequence: u16, effects: &mut Vec<Effect>) {
         let (config, local) = (self.config.revocation(), self.config.address);
-        let counters = &mut self.counters;
+        let (gate, counters) = (Gate::open(now), &mut self.counters);
         let overdue = self
             .revocations
-            .pursue(&config, local, sequence, counters, effects);
+            .pursue(&config, local, sequence, gate, counters, effects);
         if overdue == Overdue::GivenUp {
             self.indicated(now, sequence, effects);
         }

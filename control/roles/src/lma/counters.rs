@@ -55,6 +55,7 @@ counters! {
         StatusDelegatedInUse = "status_delegated_prefix_in_use": "Updates answered with 178: a delegated prefix is another's, or of no range that servers delegate from",
         RevocationsSent = "revocations_sent": "Binding Revocation Indications sent, each counted once",
         RevocationsRetransmitted = "revocations_retransmitted": "Binding Revocation Indications sent again for want of an answer",
+        RevocationsPaced = "revocations_paced": "Binding Revocation Indications that waited so that no burst goes out",
         RevocationsAcknowledged = "revocations_acknowledged": "Revocations that a gateway carried out",
         RevocationsRefused = "revocations_refused": "Revocations that a gateway answered with a refusal",
         RevocationsGivenUp = "revocations_given_up": "Revocations that were never answered, or not sent because too many were outstanding",
@@ -90,7 +91,7 @@ counters! {
 }
 
 heartbeat_counters!(LmaCounter);
-revocation_counters!(LmaCounter);
+revocation_counters!(LmaCounter, RevocationsPaced);
 status_counters!(LmaCounter {
     Status::GRE_KEY_NOT_REQUIRED => StatusAccepted,
     Status::GRE_KEY_OPTION_REQUIRED => StatusGreRequired,

@@ -85,6 +85,7 @@ use crate::effect::{Effect, Notice};
 use crate::event::Timer;
 use crate::heartbeat::{PeerView, Peers, Turns};
 use crate::message::{can_answer, ignored, ErrorSender, PerSecond};
+use crate::pace::Pace;
 use crate::pool::Prefixes;
 use crate::revocation::Revocations;
 use crate::store::{Key, Record};
@@ -110,6 +111,8 @@ pub struct Lma {
     counters: Counters<LmaCounter>,
     errors: ErrorSender,
     revocations: Revocations,
+    /// At which they leave.
+    pace: Pace,
     /// Whether what is stored is kept: it is, unless the gateway says otherwise.
     keeps_records: bool,
     peers: Peers,
@@ -143,6 +146,7 @@ impl Lma {
             counters: Counters::new(),
             errors: ErrorSender::default(),
             revocations: Revocations::default(),
+            pace: config.revocation.pace(),
             keeps_records: true,
             peers: Peers::default(),
             turns: Turns::default(),
@@ -362,7 +366,7 @@ impl Role for Lma {
             } => self.on_assign_wait(now, *session, effects),
             Event::Timer {
                 timer: Timer::Revocation { sequence },
-            } => self.on_revocation_timer(*sequence, effects),
+            } => self.on_revocation_timer(now, *sequence, effects),
             Event::Timer {
                 timer: Timer::Heartbeat { peer },
             } => self.on_heartbeat_timer(now, *peer, effects),

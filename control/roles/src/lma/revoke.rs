@@ -8,7 +8,9 @@ use super::Lma;
 use crate::effect::Effect;
 use crate::event::RevocationScope;
 use crate::message::ProxyOptions;
-use crate::revocation::{acknowledge, belongs, check, naming, naming_ipv4, sessions_named, Meant};
+use crate::revocation::{
+    acknowledge, belongs, check, naming, naming_ipv4, sessions_named, Gate, Meant,
+};
 use crate::{BoundPrefix, Now};
 use std::net::{Ipv4Addr, Ipv6Addr};
 use wire::mh::{
@@ -56,6 +58,7 @@ impl Lma {
     /// one that it was of may be where it has been (RFC 5213 section 5.4).
     pub(super) fn revoke_former(
         &mut self,
+        now: Now,
         session: u64,
         former: &Former,
         effects: &mut Vec<Effect>,
@@ -84,24 +87,24 @@ impl Lma {
         options.extend(former.timestamp.map(MobilityOption::Timestamp));
         let between = entry.handoff == HandoffIndicator::BETWEEN_INTERFACES;
         options.extend(between.then_some(MobilityOption::HandoffIndicator(entry.handoff)));
-        let sequence = self.indicate(former.care_of, trigger, options, effects);
+        let sequence = self.indicate(now, former.care_of, (trigger, options), effects);
         if let Some(entry) = self.cache.get_mut(session) {
             entry.revoking = sequence;
         }
     }
 
-    /// Sends an indication, if there is room for one more.
+    /// Sends an indication, now or when its turn has come, if there is room for one more.
     fn indicate(
         &mut self,
+        now: Now,
         peer: Ipv6Addr,
-        trigger: RevocationTrigger,
-        options: Vec<MobilityOption>,
+        what: (RevocationTrigger, Vec<MobilityOption>),
         effects: &mut Vec<Effect>,
     ) -> Option<u16> {
         let (config, ends) = (self.config.revocation, (self.config.local(peer), peer));
-        let (what, counters) = ((trigger, options), &mut self.counters);
+        let (gate, counters) = (Gate::at(now, &mut self.pace), &mut self.counters);
         self.revocations
-            .revoke(&config, ends, what, counters, effects)
+            .revoke(&config, ends, what, gate, counters, effects)
     }
 
     /// The operator revokes.
@@ -134,7 +137,8 @@ impl Lma {
                 for (peer, sessions) in by_peer(shared) {
                     self.remove_all(now, sessions, effects);
                     let options = vec![MobilityOption::MnIdentifier(group.clone())];
-                    self.indicate(peer, RevocationTrigger::LOCAL_POLICY, options, effects);
+                    let what = (RevocationTrigger::LOCAL_POLICY, options);
+                    self.indicate(now, peer, what, effects);
                 }
             }
             RevocationScope::Peer { address } => {
@@ -179,7 +183,7 @@ impl Lma {
             true => self.remove_ipv4(now, session, effects),
             false => self.remove(now, session, LmaCounter::BindingsRevoked, effects),
         }
-        self.indicate(peer, trigger, options, effects);
+        self.indicate(now, peer, (trigger, options), effects);
     }
 
     /// Ends what a session has of IPv4; and the session, where it has nothing else.
@@ -211,7 +215,8 @@ impl Lma {
             return;
         }
         self.remove_all(now, sessions, effects);
-        self.indicate(peer, RevocationTrigger::PER_PEER, Vec::new(), effects);
+        let what = (RevocationTrigger::PER_PEER, Vec::new());
+        self.indicate(now, peer, what, effects);
     }
 
     pub(super) fn on_revocation_acknowledgement(
@@ -224,13 +229,18 @@ impl Lma {
         self.revocations.answered(from, message, counters, effects);
     }
 
-    pub(super) fn on_revocation_timer(&mut self, sequence: u16, effects: &mut Vec<Effect>) {
+    pub(super) fn on_revocation_timer(
+        &mut self,
+        now: Now,
+        sequence: u16,
+        effects: &mut Vec<Effect>,
+    ) {
         let peer = self.revocations.peer(sequence);
         let local = peer.map_or(self.config.address, |peer| self.config.local(peer));
         let config = self.config.revocation;
-        let counters = &mut self.counters;
+        let (gate, counters) = (Gate::at(now, &mut self.pace), &mut self.counters);
         self.revocations
-            .pursue(&config, local, sequence, counters, effects);
+            .pursue(&config, local, sequence, gate, counters, effects);
     }
 
     /// A gateway revokes. Strangers are not told what is here.

@@ -284,7 +284,7 @@ impl Lma {
         self.store(now, session, effects);
         self.accept(received, session, granted, effects);
         if let Some(former) = before {
-            self.revoke_former(session, former, effects);
+            self.revoke_former(now, session, former, effects);
             if former.care_of != request.care_of {
                 let heartbeat = self.config.heartbeat;
                 self.peers.unshare(former.care_of, effects);

@@ -41,7 +41,8 @@ pub struct MaarConfig {
     pub max_bindack_timeout: Duration,
     /// MAX_UPDATE_RATE: updates per second about one host to the database, or to one anchor.
     pub max_update_rate: u32,
-    /// Updates per second to all anchors together, where there is no database; more wait their turn.
+    /// Updates per second to all anchors together, where there is no database, and Binding Revocation
+    /// Indications with them; more wait their turn.
     pub pacing_rate: u32,
     /// How many of those may leave at once.
     pub pacing_burst: u32,
@@ -149,6 +150,8 @@ impl MaarConfig {
             max_retries: self.deregistration_transmissions.saturating_sub(1),
             initial_delay: self.initial_bindack_timeout,
             max_delay: self.max_bindack_timeout,
+            pacing_rate: self.pacing_rate,
+            pacing_burst: self.pacing_burst,
         }
     }
 

@@ -84,7 +84,7 @@ counters! {
         UpdatesSent = "updates_sent": "Proxy Binding Updates sent",
         UpdatesRetransmitted = "updates_retransmitted": "Proxy Binding Updates sent again for want of an answer",
         UpdatesDelayed = "updates_delayed": "Proxy Binding Updates held back by MAX_UPDATE_RATE",
-        UpdatesPaced = "updates_paced": "Proxy Binding Updates to anchors that waited so that no burst goes out",
+        UpdatesPaced = "updates_paced": "Proxy Binding Updates to anchors, and Binding Revocation Indications, that waited so that no burst goes out",
         RefusedTransient = "answers_transient": "Answers 128, 130 or 156: tried again at the slowest rate",
         RefusedCorrectable = "answers_correctable": "Answers 135 or 157: tried again at once",
         AdvertisementsSent = "advertisements_sent": "Router Advertisements sent",
@@ -120,4 +120,4 @@ counters! {
 }
 
 heartbeat_counters!(MaarCounter);
-revocation_counters!(MaarCounter);
+revocation_counters!(MaarCounter, UpdatesPaced);

@@ -128,7 +128,7 @@ impl Maar {
             Newcomer::Serving => self.renew_previous(now, &host, lifetime, effects),
             Newcomer::Other => {
                 self.lead_away(now, &host, from, lifetime, effects);
-                self.tell_former(&host, former, Some(from), effects);
+                self.tell_former(now, &host, former, Some(from), effects);
             }
         }
         Ok((Some(prefix), lifetime))

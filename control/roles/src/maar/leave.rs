@@ -315,7 +315,7 @@ impl Maar {
         };
         match node.visit.as_ref().map(|visit| visit.link) {
             Some(link) => self.end(now, host, link, true, effects),
-            None => self.let_go(host, RevocationTrigger::ADMINISTRATIVE, effects),
+            None => self.let_go(now, host, RevocationTrigger::ADMINISTRATIVE, effects),
         }
     }
 
@@ -351,7 +351,7 @@ impl Maar {
                     effects,
                 );
             }
-            None => self.let_go(&host, RevocationTrigger::UNSPECIFIED, effects),
+            None => self.let_go(now, &host, RevocationTrigger::UNSPECIFIED, effects),
         }
     }
 

@@ -84,7 +84,6 @@ mod leases;
 mod leave;
 mod neighbours;
 mod node;
-mod pace;
 mod peers;
 mod previous;
 mod restore;
@@ -274,7 +273,7 @@ impl Maar {
                 mn_identifier,
                 what,
             } => self.on_node_timer(now, mn_identifier, *what, effects),
-            Timer::Revocation { sequence } => self.on_revocation_timer(*sequence, effects),
+            Timer::Revocation { sequence } => self.on_revocation_timer(now, *sequence, effects),
             Timer::Heartbeat { peer } => self.on_heartbeat_timer(now, *peer, effects),
             Timer::RestartNotice => {
                 let core = &mut self.core;

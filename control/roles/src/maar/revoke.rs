@@ -1,5 +1,8 @@
 //! Binding revocation (RFC 5846) at a gateway: what of a host that is here has ended without our doing,
 //! and prefixes of ours that we let go of while they are led to another gateway.
+//!
+//! Hosts may move in numbers, and each may have been with another gateway: indications and updates to anchors
+//! leave at one pace.
 
 use super::counters::MaarCounter;
 use super::node::Former;
@@ -8,7 +11,7 @@ use crate::effect::Effect;
 use crate::event::NodeTimer;
 use crate::message::ProxyOptions;
 use crate::refusal::Hold;
-use crate::revocation::{acknowledge, check, not_among, Meant};
+use crate::revocation::{acknowledge, check, not_among, Gate, Meant};
 use crate::Now;
 use std::net::Ipv6Addr;
 use wire::mh::{
@@ -165,6 +168,7 @@ impl Maar {
     /// where there is none.
     pub(super) fn let_go(
         &mut self,
+        now: Now,
         host: &MnIdentifier,
         trigger: RevocationTrigger,
         effects: &mut Vec<Effect>,
@@ -176,7 +180,7 @@ impl Maar {
         self.free_previous(host, effects);
         let config = &self.core.config;
         if let Some(peer) = config.cmd().or(away.map(|it| it.serving)) {
-            self.indicate(peer, trigger, named(host, prefix), effects);
+            self.indicate(now, peer, (trigger, named(host, prefix)), effects);
         }
     }
 
@@ -186,6 +190,7 @@ impl Maar {
     /// The indication says when the host had come there: one that was overtaken is known by that.
     pub(super) fn tell_former(
         &mut self,
+        now: Now,
         host: &MnIdentifier,
         former: Option<Former>,
         now_at: Option<Ipv6Addr>,
@@ -207,7 +212,7 @@ impl Maar {
         let mut options = named(host, prefix);
         options.extend(former.arrived.map(MobilityOption::Timestamp));
         let trigger = RevocationTrigger::HANDOVER_UNKNOWN;
-        let sent = self.indicate(former.gateway, trigger, options, effects);
+        let sent = self.indicate(now, former.gateway, (trigger, options), effects);
         if let Some(node) = self.nodes.get_mut(host) {
             node.revoking = sent;
         }
@@ -215,16 +220,16 @@ impl Maar {
 
     fn indicate(
         &mut self,
+        now: Now,
         peer: Ipv6Addr,
-        trigger: RevocationTrigger,
-        options: Vec<MobilityOption>,
+        what: (RevocationTrigger, Vec<MobilityOption>),
         effects: &mut Vec<Effect>,
     ) -> Option<u16> {
-        let config = &self.core.config;
-        let (revocation, ends) = (config.revocation(), (config.address, peer));
-        let (what, counters) = ((trigger, options), &mut self.core.counters);
+        let core = &mut self.core;
+        let (config, ends) = (core.config.revocation(), (core.config.address, peer));
+        let (gate, counters) = (Gate::at(now, &mut core.pace), &mut core.counters);
         self.revocations
-            .revoke(&revocation, ends, what, counters, effects)
+            .revoke(&config, ends, what, gate, counters, effects)
     }
 
     pub(super) fn on_revocation_acknowledgement(
@@ -237,10 +242,16 @@ impl Maar {
         self.revocations.answered(from, answer, counters, effects);
     }
 
-    pub(super) fn on_revocation_timer(&mut self, sequence: u16, effects: &mut Vec<Effect>) {
-        let (config, local) = (self.core.config.revocation(), self.core.config.address);
-        let counters = &mut self.core.counters;
+    pub(super) fn on_revocation_timer(
+        &mut self,
+        now: Now,
+        sequence: u16,
+        effects: &mut Vec<Effect>,
+    ) {
+        let core = &mut self.core;
+        let (config, local) = (core.config.revocation(), core.config.address);
+        let (gate, counters) = (Gate::at(now, &mut core.pace), &mut core.counters);
         self.revocations
-            .pursue(&config, local, sequence, counters, effects);
+            .pursue(&config, local, sequence, gate, counters, effects);
     }
 }

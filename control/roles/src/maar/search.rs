@@ -53,7 +53,7 @@ impl Maar {
         effects.extend(node.store(now));
         let after = bound.refresh.saturating_sub(now.monotonic);
         effects.push(node.set(NodeTimer::Refresh, after));
-        self.tell_former(host, former, None, effects);
+        self.tell_former(now, host, former, None, effects);
         self.search(now, host, effects);
         let waits = self.core.config.distributed().map(|it| it.wait);
         let waits = waits.filter(|wait| !wait.is_zero());

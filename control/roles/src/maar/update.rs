@@ -4,13 +4,13 @@
 use super::config::MaarConfig;
 use super::counters::MaarCounter;
 use super::node::{timer, ListEntry, Node};
-use super::pace::Pace;
 use crate::backoff::{Backoff, RateLimit};
 use crate::counters::Counters;
 use crate::effect::{Effect, LogicalRouter, Notice};
 use crate::event::{HostLink, NodeTimer};
 use crate::lifetime::in_units;
 use crate::outstanding::{Transmission, Update};
+use crate::pace::Pace;
 use crate::presence::ANSWER;
 use crate::timestamp::Stamper;
 use crate::Now;
@@ -31,7 +31,7 @@ pub(super) struct Core {
     pub(super) rng: StdRng,
     sequence: u16,
     stamper: Stamper,
-    pace: Pace,
+    pub(super) pace: Pace,
 }
 
 /// Whom an update is about.

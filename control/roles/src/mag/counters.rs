@@ -44,6 +44,7 @@ counters! {
         RefreshRequests = "refresh_requests": "Binding Refresh Requests followed",
         RevocationsSent = "revocations_sent": "Binding Revocation Indications sent, each counted once",
         RevocationsRetransmitted = "revocations_retransmitted": "Binding Revocation Indications sent again for want of an answer",
+        RevocationsPaced = "revocations_paced": "Binding Revocation Indications that waited so that no burst goes out",
         RevocationsAcknowledged = "revocations_acknowledged": "Revocations that an anchor carried out",
         RevocationsRefused = "revocations_refused": "Revocations that an anchor answered with a refusal",
         RevocationsGivenUp = "revocations_given_up": "Revocations that were never answered, or not sent because too many were outstanding",
@@ -81,4 +82,4 @@ counters! {
 }
 
 heartbeat_counters!(MagCounter);
-revocation_counters!(MagCounter);
+revocation_counters!(MagCounter, RevocationsPaced);

@@ -79,6 +79,7 @@ use crate::effect::Effect;
 use crate::event::{HostLink, Timer};
 use crate::heartbeat::{PeerView, Peers, Turns};
 use crate::message::{can_answer, ignored, refuse_plain, ErrorSender, PerSecond};
+use crate::pace::Pace;
 use crate::refusal::Refusals;
 use crate::revocation::Revocations;
 use crate::several::Several;
@@ -121,6 +122,8 @@ pub struct Mag {
     refusals: Refusals,
     errors: ErrorSender,
     revocations: Revocations,
+    /// At which they leave.
+    pace: Pace,
     peers: Peers,
     /// Hosts to be looked at because of their anchors.
     turns: Turns<HostLink>,
@@ -132,6 +135,7 @@ impl Mag {
     /// A gateway without visitors.
     pub fn new(config: MagConfig) -> Self {
         Self {
+            pace: config.revocation.pace(),
             core: Core::new(config),
             visitors: BTreeMap::new(),
             by_identifier: Several::default(),
@@ -262,7 +266,7 @@ impl Mag {
                 let left = (mn_identifier.clone(), *mac);
                 self.on_deregistration_timer(now, &left, effects);
             }
-            Timer::Revocation { sequence } => self.on_revocation_timer(*sequence, effects),
+            Timer::Revocation { sequence } => self.on_revocation_timer(now, *sequence, effects),
             Timer::Heartbeat { peer } => self.on_heartbeat_timer(now, *peer, effects),
             Timer::RestartNotice => {
                 let core = &mut self.core;

@@ -8,7 +8,9 @@ use crate::event::{Departure, HostLink, RevocationScope};
 use crate::message::ProxyOptions;
 use crate::outstanding::Update;
 use crate::refusal::Hold;
-use crate::revocation::{acknowledge, belongs, check, naming, naming_ipv4, sessions_named, Meant};
+use crate::revocation::{
+    acknowledge, belongs, check, naming, naming_ipv4, sessions_named, Gate, Meant,
+};
 use crate::Now;
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -300,7 +302,7 @@ impl Mag {
             true => self.drop_ipv4(now, &Session::Here(link), true, effects),
             false => self.drop_session(now, &Session::Here(link), true, effects),
         }
-        self.indicate(lma, trigger, options, effects);
+        self.indicate(now, lma, (trigger, options), effects);
     }
 
     /// Ends all that is shared with an anchor, and tells it in one message that carries this
@@ -316,23 +318,23 @@ impl Mag {
         let local = self.core.config.local(lma);
         let identity = MnIdentifier::Nai(local.to_string());
         let options = vec![MobilityOption::MnIdentifier(identity)];
-        self.indicate(lma, RevocationTrigger::PER_PEER, options, effects);
+        let what = (RevocationTrigger::PER_PEER, options);
+        self.indicate(now, lma, what, effects);
     }
 
-    /// Sends an indication, if there is room for one more.
+    /// Sends an indication, now or when its turn has come, if there is room for one more.
     fn indicate(
         &mut self,
+        now: Now,
         lma: Ipv6Addr,
-        trigger: RevocationTrigger,
-        options: Vec<MobilityOption>,
+        what: (RevocationTrigger, Vec<MobilityOption>),
         effects: &mut Vec<Effect>,
     ) {
         let config = self.core.config.revocation;
-        let local = self.core.config.local(lma);
-        let what = (trigger, options);
-        let counters = &mut self.core.counters;
+        let ends = (self.core.config.local(lma), lma);
+        let (gate, counters) = (Gate::at(now, &mut self.pace), &mut self.core.counters);
         self.revocations
-            .revoke(&config, (local, lma), what, counters, effects);
+            .revoke(&config, ends, what, gate, counters, effects);
     }
 
     pub(super) fn on_revocation_acknowledgement(
@@ -345,14 +347,19 @@ impl Mag {
         self.revocations.answered(from, message, counters, effects);
     }
 
-    pub(super) fn on_revocation_timer(&mut self, sequence: u16, effects: &mut Vec<Effect>) {
+    pub(super) fn on_revocation_timer(
+        &mut self,
+        now: Now,
+        sequence: u16,
+        effects: &mut Vec<Effect>,
+    ) {
         let peer = self.revocations.peer(sequence);
         let own = &self.core.config;
         let local = peer.map_or(own.address, |peer| own.local(peer));
         let config = own.revocation;
-        let counters = &mut self.core.counters;
+        let (gate, counters) = (Gate::at(now, &mut self.pace), &mut self.core.counters);
         self.revocations
-            .pursue(&config, local, sequence, counters, effects);
+            .pursue(&config, local, sequence, gate, counters, effects);
     }
 }
 

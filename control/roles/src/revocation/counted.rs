@@ -1,6 +1,6 @@
 //! Revocations of a role that counts them: what goes for every role, whatever it revokes.
 
-use super::{Overdue, RevocationConfig, Revocations};
+use super::{Gate, Overdue, RevocationConfig, Revocations};
 use crate::counters::{Counter, Counters};
 use crate::effect::Effect;
 use crate::message::ignored;
@@ -19,19 +19,23 @@ pub(crate) trait RevocationCounter: Counter {
     const REFUSED: Self;
     /// Indications that were never answered, or for which there was no room.
     const GIVEN_UP: Self;
+    /// Indications that waited for their turn.
+    const PACED: Self;
     /// Answers ignored: to nothing that was sent to their sender.
     const UNEXPECTED: Self;
 }
 
-/// Names the counters of revocations of a role, which are called the same in each.
+/// Names the counters of revocations of a role, which are called the same in each but for that of those which
+/// waited for their turn: where all messages share a pace, all of them are counted there.
 macro_rules! revocation_counters {
-    ($counter:ty) => {
+    ($counter:ty, $paced:ident) => {
         impl $crate::revocation::RevocationCounter for $counter {
             const SENT: Self = Self::RevocationsSent;
             const RETRANSMITTED: Self = Self::RevocationsRetransmitted;
             const ACKNOWLEDGED: Self = Self::RevocationsAcknowledged;
             const REFUSED: Self = Self::RevocationsRefused;
             const GIVEN_UP: Self = Self::RevocationsGivenUp;
+            const PACED: Self = Self::$paced;
             const UNEXPECTED: Self = Self::UnexpectedRevocationAnswer;
         }
     };
@@ -40,21 +44,25 @@ macro_rules! revocation_counters {
 pub(crate) use revocation_counters;
 
 impl Revocations {
-    /// Sends an indication as [`send`](Self::send) does, and counts what became of that.
+    /// Sends an indication from one end to the other, now or when its turn has come, and returns its number;
+    /// `None` when too many are outstanding already. What became of it is counted.
     pub(crate) fn revoke<C: RevocationCounter>(
         &mut self,
         config: &RevocationConfig,
-        ends: (Ipv6Addr, Ipv6Addr),
+        (local, peer): (Ipv6Addr, Ipv6Addr),
         (trigger, options): (RevocationTrigger, Vec<MobilityOption>),
+        gate: Gate<'_>,
         counters: &mut Counters<C>,
         effects: &mut Vec<Effect>,
     ) -> Option<u16> {
-        let sent = self.send(config, ends, trigger, options, effects);
-        counters.add(match sent {
-            Some(_) => C::SENT,
-            None => C::GIVEN_UP,
-        });
-        sent
+        let made = self.make(config, peer, trigger, options);
+        match made {
+            Some(sequence) => {
+                self.pursue(config, local, sequence, gate, counters, effects);
+            }
+            None => counters.add(C::GIVEN_UP),
+        }
+        made
     }
 
     /// An acknowledgement has come, and is counted; whether it answers anything.
@@ -77,18 +85,22 @@ impl Revocations {
         expected
     }
 
-    /// No acknowledgement came in time: sends an indication again or gives it up, and counts that.
+    /// No acknowledgement came in time, or the turn of an indication has come: sends it or gives it up, and
+    /// counts that.
     pub(crate) fn pursue<C: RevocationCounter>(
         &mut self,
         config: &RevocationConfig,
         local: Ipv6Addr,
         sequence: u16,
+        gate: Gate<'_>,
         counters: &mut Counters<C>,
         effects: &mut Vec<Effect>,
     ) -> Overdue {
-        let overdue = self.overdue(config, local, sequence, effects);
+        let overdue = self.overdue(config, local, sequence, gate, effects);
         match overdue {
+            Overdue::Sent => counters.add(C::SENT),
             Overdue::Again => counters.add(C::RETRANSMITTED),
+            Overdue::Paced => counters.add(C::PACED),
             Overdue::GivenUp => counters.add(C::GIVEN_UP),
             Overdue::Unknown => {}
         }

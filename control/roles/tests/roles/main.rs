@@ -48,4 +48,5 @@ mod revocation;
 mod revocation_ipv4;
 mod revocation_triggers;
 mod scenario;
+mod revocation_pace;
 mod transport;

@@ -1,13 +1,14 @@
-//! Pacing: where there is no database, updates to anchors leave one after the other and not in a burst. A host
-//! that comes may have many of them, and many hosts may come at once (RFC 8885 sections 3.2 and 3.6).
+//! Pacing: messages leave one after the other and not in a burst (RFC 8885 sections 3.2 and 3.6). Where there is
+//! no database, a host that comes may have many anchors to be told, and many hosts may come at once; and what is
+//! revoked may have been with many peers.
 //!
 //! ```text
-//!   update ──► its turn has come? ──┬─ yes ──► goes out
-//!                ▲                  └─ no ───► its own timer is set for its turn ──┐
-//!                └─────────────────────────────────────────────────────────────────┘
+//!   message ──► its turn has come? ──┬─ yes ──► goes out
+//!                 ▲                  └─ no ───► its own timer is set for its turn ──┐
+//!                 └─────────────────────────────────────────────────────────────────┘
 //! ```
 //!
-//! There is no line: a turn is a time, and each update keeps its own. What is called off meanwhile leaves its
+//! There is no line: a turn is a time, and each message keeps its own. What is called off meanwhile leaves its
 //! turn unused.
 
 use std::time::Duration;
@@ -15,9 +16,9 @@ use std::time::Duration;
 /// Nobody waits for a turn that is further away: it asks again then.
 const FARTHEST: Duration = Duration::from_secs(10);
 
-/// The turns of updates.
+/// The turns of messages.
 #[derive(Clone, Debug)]
-pub(super) struct Pace {
+pub(crate) struct Pace {
     /// Time between two turns.
     interval: Duration,
     /// How far ahead of that they may be.
@@ -28,7 +29,7 @@ pub(super) struct Pace {
 
 impl Pace {
     /// `rate` a second, `burst` of them at once.
-    pub(super) fn new(rate: u32, burst: u32) -> Self {
+    pub(crate) fn new(rate: u32, burst: u32) -> Self {
         let interval = Duration::from_secs(1) / rate.max(1);
         Self {
             interval,
@@ -39,7 +40,7 @@ impl Pace {
 
     /// Lets one go that has this turn, if it has one and that has come; else gives it one, and lets it go if
     /// that is now. How long it has to wait otherwise.
-    pub(super) fn pass(
+    pub(crate) fn pass(
         &mut self,
         now: Duration,
         turn: &mut Option<Duration>,
