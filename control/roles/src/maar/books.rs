@@ -149,19 +149,28 @@ impl Books {
         true
     }
 
+    /// Whether a prefix may be one of that anchor's, and is nobody's here.
+    pub(super) fn is_anchored_by(
+        &self,
+        config: &MaarConfig,
+        anchor: Ipv6Addr,
+        prefix: HomeNetworkPrefix,
+    ) -> bool {
+        let usable = prefix.length > 0 && prefix.is_well_formed() && !prefix.prefix.is_multicast();
+        usable
+            && config.may_anchor(anchor, prefix)
+            && !config.is_ours(prefix)
+            && !self.by_prefix.contains_key(&prefix)
+    }
+
     /// Whether a prefix of another anchor may be led to a host that has so many already.
     fn may_lead_here(&self, core: &Core, told: Told, has: usize) -> Result<(), MaarCounter> {
-        let prefix = told.prefix;
         let config = &core.config;
-        let usable = prefix.length > 0 && prefix.is_well_formed() && !prefix.prefix.is_multicast();
-        if !usable
-            || !config.may_anchor(told.anchor, prefix)
-            || config.is_ours(prefix)
-            || self.by_prefix.contains_key(&prefix)
-        {
+        if !self.is_anchored_by(config, told.anchor, told.prefix) {
             return Err(MaarCounter::AnchorsRefused);
         }
-        if has >= config.most_previous {
+        // What was acknowledged before a restart is kept, however many there may be now.
+        if has >= config.most_previous && told.found != FoundBy::Kept {
             return Err(MaarCounter::AnchorsTooMany);
         }
         if self.by_prefix.len() >= config.capacity {

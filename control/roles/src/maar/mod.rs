@@ -309,10 +309,11 @@ impl Maar {
             NodeTimer::Guard => self.on_guard(now, host, effects),
             NodeTimer::Search => self.on_search_timer(now, host, effects),
             NodeTimer::Query => self.on_query_timer(now, host, effects),
-            NodeTimer::Advertise if node.is_bound() => {
+            NodeTimer::Advertise if !node.is_bound() => {}
+            NodeTimer::Advertise if node.has_lost() => self.tell_gone(now, host, effects),
+            NodeTimer::Advertise => {
                 self.core.advertise_again(now.monotonic, node, &[], effects);
             }
-            NodeTimer::Advertise => {}
             NodeTimer::Anchor { .. } => {}
             NodeTimer::Release { prefix } => self.on_release_timer(now, host, prefix, effects),
         }

@@ -104,8 +104,8 @@ pub(super) struct Search {
     pub(super) doubted: bool,
     /// Prefixes whose anchors have yet to answer.
     pub(super) sought: Vec<Sought>,
-    /// Prefixes that nobody leads here, of which the host is to be told.
-    pub(super) gone: Vec<HomeNetworkPrefix>,
+    /// Prefixes that nobody leads here, of which the host is to be told, each with the router that it had.
+    pub(super) gone: Vec<(HomeNetworkPrefix, Option<LogicalRouter>)>,
 }
 
 /// A question to a host (RFC 4620).
@@ -246,6 +246,13 @@ impl Node {
     /// Whether it is served here.
     pub(super) fn is_bound(&self) -> bool {
         self.visit.as_ref().is_some_and(|it| it.bound.is_some())
+    }
+
+    /// Whether its host is to be told of prefixes that nobody leads here.
+    pub(super) fn has_lost(&self) -> bool {
+        self.visit
+            .as_ref()
+            .is_some_and(|it| !it.search.gone.is_empty())
     }
 
     /// Has it stored as it stands, once it is bound, here or elsewhere.

@@ -3,6 +3,10 @@
 //! A host that was served is served again at once, while policy is asked about it; a prefix that was
 //! led to another gateway is led there again. Temporary entries are forgotten: their hosts show
 //! themselves again.
+//!
+//! A host comes back with all of its previous anchors, or, where there is no room for all of it, not at all:
+//! then the gateway does not start. What is left out is what the configuration no longer lets those anchors
+//! have, and what is another host's; that is counted, and the host hears of it.
 
 use super::books::Told;
 use super::counters::MaarCounter;
@@ -17,6 +21,9 @@ use crate::store::{Key, NodePlace, NodeRecord};
 use crate::Now;
 use std::time::Duration;
 
+/// A host that comes back without something that it had hears so within this time: not all of them at once.
+const TOLD_WITHIN: Duration = Duration::from_secs(8);
+
 impl Maar {
     /// A host as it was when the gateway ended.
     pub(super) fn on_restored(&mut self, now: Now, record: &NodeRecord, effects: &mut Vec<Effect>) {
@@ -27,7 +34,8 @@ impl Maar {
             let key = Key::Node { session };
             return effects.push(Effect::Forget { key });
         }
-        if self.books.by_prefix.len() >= self.core.config.capacity {
+        let wanted = 1 + self.led_again(&record.place);
+        if self.books.by_prefix.len() + wanted > self.core.config.capacity {
             let key = Key::Node { session };
             return effects.push(Effect::NoRoom { key });
         }
@@ -71,6 +79,17 @@ impl Maar {
         }
         self.nodes.insert(host.clone(), node);
         self.count(MaarCounter::NodesRestored);
+    }
+
+    /// How many prefixes of other anchors are led here with a host that comes back.
+    fn led_again(&self, place: &NodePlace) -> usize {
+        let NodePlace::Here { previous, .. } = place else {
+            return 0;
+        };
+        let config = &self.core.config;
+        let led = previous.iter();
+        let led = led.filter(|it| self.books.is_anchored_by(config, it.anchor, it.prefix));
+        led.count()
     }
 
     fn may_restore(&self, now: Now, record: &NodeRecord) -> bool {
@@ -138,9 +157,17 @@ impl Maar {
                 found: FoundBy::Kept,
             };
             self.books.add_previous(&mut self.core, node, told, effects);
+            if let Some(visit) = node.visit.as_mut() {
+                if visit.previous.iter().all(|it| it.prefix != record.prefix) {
+                    visit.search.gone.push((record.prefix, record.router));
+                }
+            }
         }
         effects.push(node.set(NodeTimer::Refresh, refresh));
-        let interval = self.core.config.advertising.interval;
+        let interval = match node.has_lost() {
+            true => TOLD_WITHIN,
+            false => self.core.config.advertising.interval,
+        };
         if !interval.is_zero() {
             let after = fraction(&mut self.core.rng, interval);
             effects.push(node.set(NodeTimer::Advertise, after));

@@ -198,9 +198,9 @@ impl Maar {
         let config = &self.core.config;
         if config.is_ours(prefix) {
             if visit.search.gone.len() < config.most_previous
-                && !visit.search.gone.contains(&prefix)
+                && !visit.search.gone.contains(&(prefix, None))
             {
-                visit.search.gone.push(prefix);
+                visit.search.gone.push((prefix, None));
             }
             return Err(MaarCounter::PrefixesStale);
         }
@@ -290,7 +290,7 @@ impl Maar {
     }
 
     /// Advertises, with an end to what nobody leads here.
-    fn tell_gone(&mut self, now: Now, host: &MnIdentifier, effects: &mut Vec<Effect>) {
+    pub(super) fn tell_gone(&mut self, now: Now, host: &MnIdentifier, effects: &mut Vec<Effect>) {
         let Some(node) = self.nodes.get_mut(host) else {
             return;
         };
@@ -298,7 +298,7 @@ impl Maar {
             .visit
             .as_mut()
             .map(|it| std::mem::take(&mut it.search.gone));
-        let gone: Vec<_> = gone.into_iter().flatten().map(|it| (it, None)).collect();
+        let gone = gone.unwrap_or_default();
         self.core.advertise(now.monotonic, node, &gone, effects);
     }
 }

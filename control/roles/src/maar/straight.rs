@@ -301,7 +301,7 @@ impl Maar {
         if let Some(visit) = visit {
             visit.search.sought.retain(|it| it.prefix != prefix);
             if tell {
-                visit.search.gone.push(prefix);
+                visit.search.gone.push((prefix, None));
             }
         }
         self.searched(now, host, effects);

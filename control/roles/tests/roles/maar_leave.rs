@@ -272,7 +272,8 @@ fn a_host_that_only_listens_is_tried_for_until_the_database_is_back() {
     assert_eq!(maar.nodes(at(ms + 10)).next().unwrap().previous.len(), 1);
 }
 
-fn last_record(effects: &[Effect]) -> Record {
+/// The last record that effects have stored.
+pub fn last_record(effects: &[Effect]) -> Record {
     let mut stored = effects.iter().rev().filter_map(|effect| match effect {
         Effect::Store { record } => Some(record.clone()),
         _ => None,

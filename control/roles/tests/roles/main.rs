@@ -36,6 +36,7 @@ mod maar;
 mod maar_leave;
 mod maar_presence;
 mod maar_revoked;
+mod maar_restart;
 mod maar_scenario;
 mod maar_walk;
 mod mag;

@@ -16,13 +16,13 @@ use wire::mh::*;
 
 /// What a store and a table hold after effects, and what was sent that rests on them.
 #[derive(Default)]
-struct World {
-    records: BTreeMap<Key, Record>,
-    table: BTreeMap<BoundPrefix, Path>,
+pub struct World {
+    pub records: BTreeMap<Key, Record>,
+    pub table: BTreeMap<BoundPrefix, Path>,
 }
 
 impl World {
-    fn apply(&mut self, effects: &[Effect]) {
+    pub fn apply(&mut self, effects: &[Effect]) {
         for effect in effects {
             match effect {
                 Effect::Store { record } => {
@@ -43,7 +43,7 @@ impl World {
     }
 
     /// Lets `role` have back what is stored, at `now`; the effects of all of it.
-    fn restore(&mut self, role: &mut impl Role, now: Now) -> Vec<Effect> {
+    pub fn restore(&mut self, role: &mut impl Role, now: Now) -> Vec<Effect> {
         self.table.clear();
         let mut all = Vec::new();
         let mut links = Vec::new();
@@ -67,7 +67,7 @@ impl World {
 }
 
 /// A start at so many milliseconds of the scenario's wall clock: the monotonic clock begins anew.
-fn started(ms: u64) -> Now {
+pub fn started(ms: u64) -> Now {
     Now {
         monotonic: Duration::from_secs(1),
         wall: at(ms).wall,
