@@ -13,6 +13,7 @@
 //! The source is what the servers keep; what a host says of itself is no proof of a lease. Until the
 //! anchors have had their time to answer, the leases of a host that is looked for count as its own.
 
+use super::v6::Addressed;
 use hashbrown::HashMap;
 use roles::event::HostLink;
 use std::net::Ipv6Addr;
@@ -231,12 +232,12 @@ impl FormerLeases {
     }
 
     /// What a name has leased elsewhere, as its host is to be told. `led` says whether an address is led to
-    /// the host; those leases last on.
+    /// the host; those leases last on if the host is told of leases and not of an offer.
     pub fn of(
         &mut self,
         now: roles::Now,
         link: HostLink,
-        duid: &[u8],
+        addressed: Addressed<'_>,
         led: impl Fn(Ipv6Addr) -> bool,
     ) -> Vec<FormerLease> {
         let (Some(host), Some(source)) = (self.hosts.get_mut(&link), &mut self.source) else {
@@ -246,7 +247,7 @@ impl FormerLeases {
             .wanted
             .is_some_and(|since| since + PATIENCE > now.monotonic);
         let mut clients = host.clients.iter_mut();
-        let Some(client) = clients.find(|client| client.question.duid == duid) else {
+        let Some(client) = clients.find(|client| client.question.duid == addressed.name) else {
             return Vec::new();
         };
         let prefix = client.question.prefix;
@@ -256,7 +257,7 @@ impl FormerLeases {
                 continue;
             }
             let led = led(lease.address);
-            if led {
+            if led && addressed.leases {
                 lease.ends = now.wall + Duration::from_secs(lease.lifetime.into());
                 source.change(LeaseChange::Keep(lease.clone()));
             }

@@ -62,11 +62,25 @@ pub struct Served<'a> {
     pub former: &'a [FormerLease],
 }
 
-/// The name that a server's message is for: that of a client whose message a relay agent passed on.
-pub fn addressed_name(bytes: &[u8]) -> Option<&[u8]> {
-    let relayed = RelayMessage::parse(bytes).ok()?;
-    let message = ClientMessage::parse(relayed.options.first(code::RELAY_MESSAGE)?).ok()?;
-    message.options.first(code::CLIENT_ID)
+/// Whom a server's message is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Addressed<'a> {
+    /// The name: that of a client whose message a relay agent passed on.
+    pub name: &'a [u8],
+    /// Whether it leases something; an Advertise only offers (RFC 8415 section 16.3).
+    pub leases: bool,
+}
+
+impl<'a> Addressed<'a> {
+    /// Reads as much of a relay agent's message.
+    pub fn of(bytes: &'a [u8]) -> Option<Self> {
+        let relayed = RelayMessage::parse(bytes).ok()?;
+        let message = ClientMessage::parse(relayed.options.first(code::RELAY_MESSAGE)?).ok()?;
+        Some(Self {
+            name: message.options.first(code::CLIENT_ID)?,
+            leases: message.kind == kind::REPLY,
+        })
+    }
 }
 
 /// A message that is about leases: its name and associations.

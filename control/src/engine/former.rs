@@ -3,7 +3,7 @@
 
 use super::Engine;
 use crate::dhcp::former::{Answered, Found, LeaseSource};
-use crate::dhcp::v6::{addressed_name, Asker};
+use crate::dhcp::v6::{Addressed, Asker};
 use roles::event::HostLink;
 use roles::{BoundPrefix, Event, Now, Role};
 use std::net::Ipv6Addr;
@@ -69,7 +69,7 @@ impl<R: Role> Engine<R> {
         link: HostLink,
         bytes: &[u8],
     ) -> Vec<FormerLease> {
-        let Some(name) = addressed_name(bytes) else {
+        let Some(addressed) = Addressed::of(bytes) else {
             return Vec::new();
         };
         let led = self.hosts.prefixes(link);
@@ -78,6 +78,6 @@ impl<R: Role> Engine<R> {
                 |it: &BoundPrefix| matches!(it, BoundPrefix::V6(it) if it.contains(address));
             led.iter().any(holds)
         };
-        self.former.of(now, link, name, led)
+        self.former.of(now, link, addressed, led)
     }
 }

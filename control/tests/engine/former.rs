@@ -142,6 +142,47 @@ fn what_a_host_leased_elsewhere_is_led_here_and_comes_back_deprecated() {
     }
 }
 
+/// What a server only offers keeps no lease of another anchor: what it then leases does, once.
+///
+/// Proves S2-41.
+#[test]
+fn an_offer_keeps_nothing() {
+    let mut domain = domain();
+    let mut mn = Host::new(MN, 1);
+    domain.come(0, &mut mn);
+    let first = domain.lease_here(0, &mut mn, Vec::new());
+    domain.come(1, &mut mn);
+    let old = domain.lease(b"one", first.address);
+    domain.rest(&mut mn, 3);
+    on_core(&mut domain.world);
+    send(&mut domain.world, &mn, &client(kind::SOLICIT, 7, b"one"));
+    let [question] = &domain.sources[1].asked()[..] else {
+        panic!("one question");
+    };
+    domain.tell(1, question.clone(), vec![old]);
+    let address = of(question.prefix, 0x77);
+    for (asks, says, transaction, keeps) in [
+        (None, kind::ADVERTISE, 7, 0),
+        (Some(kind::REQUEST), kind::REPLY, 8, 1),
+    ] {
+        if let Some(asks) = asks {
+            send(&mut domain.world, &mn, &client(asks, transaction, b"one"));
+        }
+        let (_, relayed) = on_core(&mut domain.world);
+        let mut given = reply(transaction, &association(address, LIFETIME));
+        given[0] = says;
+        answer(&mut domain.world, &domain.server, &relayed[0], &given);
+        let told = at_host(&mut domain.world, &mut mn);
+        assert_eq!(told.len(), 1);
+        let changes = domain.sources[1].changed();
+        assert_eq!(changes.len(), keeps, "{changes:?}");
+        let kept = changes.iter().all(
+            |change| matches!(change, LeaseChange::Keep(lease) if lease.address == first.address),
+        );
+        assert!(kept, "{changes:?}");
+    }
+}
+
 /// Prefixes of Router Advertisements with lifetime zero.
 fn withdrawn(seen: &[Seen]) -> Vec<Ipv6Addr> {
     let advertisements = advertisements(seen);

@@ -3,7 +3,7 @@
 //!
 //! The gateway does with its role what `control::engine` does: a host's first message is held until the
 //! server has told what the host has leased, which the role hears of; then it goes on. What is led here
-//! of other anchors lasts on at the server with each message that the server has for the host, and what
+//! of other anchors lasts on at the server with each lease that the server has for the host, and what
 //! its host is told to have no longer ends there.
 
 use super::ground::Place;
@@ -222,7 +222,9 @@ impl Part {
                 let Some(prefix) = home else {
                     return;
                 };
-                self.keep_led(place, host, after);
+                if said == Said::Reply {
+                    self.keep_led(place, host, after);
+                }
                 let note = Note::Configured {
                     place,
                     host,

@@ -73,8 +73,8 @@ fn modes_differ_in_messages_and_in_time_as_the_figures_have_it() {
         (Mode::Proxy, 2.0, 2.0, 0.1),
         // One that leads a host on from another gateway tells that one, and so does one that it is back with.
         (Mode::Niq, -2.0, 4.0, 0.2),
-        // Eight with the server, and four for each lease that is kept; it is told as in the mode before.
-        (Mode::Dhcpv6, 6.0, 8.0, 0.1),
+        // Eight with the server, and two for each lease that is kept; it is told as in the mode before.
+        (Mode::Dhcpv6, 6.0, 6.0, 0.1),
     ] {
         let run = of(mode).expect("a run");
         let enough = run.by_anchors.iter().filter(|with| with.handovers > 100);
