@@ -71,12 +71,17 @@ pub struct Domain {
 }
 
 pub fn domain() -> Domain {
+    domain_with(|configuration| configuration)
+}
+
+/// The domain, with another configuration of its MAARs.
+pub fn domain_with(adjust: impl Fn(String) -> String) -> Domain {
     let sources = [Source::default(), Source::default()];
     let nodes = [0, 1].map(|index: usize| {
         let (place, source) = (index as u8, sources[index].clone());
         Node::prepared(
             place,
-            &maar_with_leases(index + 1, SERVER),
+            &adjust(maar_with_leases(index + 1, SERVER)),
             MAAR_POLICY_OF_LEASES,
             CAPACITY,
             begin(),

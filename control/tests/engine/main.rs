@@ -11,6 +11,7 @@ mod configuration;
 mod dhcp;
 mod discovery;
 mod draft;
+mod figures;
 mod former;
 mod former_domain;
 mod host;
