@@ -112,6 +112,7 @@ impl<R: Role> Engine<R> {
             return self.out.counters.count(Counter::AdjacencyFull);
         };
         self.resolved.insert(neighbour, adjacency);
+        self.await_publication(neighbour);
         self.look_for_hops();
         self.resolve_tunnels(neighbour, Some(adjacency));
         self.stale = true;

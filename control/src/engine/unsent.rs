@@ -5,7 +5,7 @@
 //! would be lost, and be asked for again a second later.
 //!
 //! ```text
-//!   send ─► next hop resolved? ─yes─► out
+//!   send ─► next hop resolved, and in the topology? ─yes─► out
 //!              │no: waits, and the neighbour is asked at once
 //!              ├─► resolved, topology published ─► out, in turn
 //!              └─► it does not answer ─► dropped, and counted
@@ -36,25 +36,38 @@ struct Waiting {
 #[derive(Default)]
 pub(super) struct Unsent {
     packets: VecDeque<Waiting>,
-    /// Whether the next hop of a peer is not resolved.
+    /// Whether the next hop of a peer is not resolved, or workers do not know the way to it yet.
     pub(super) hops_missing: bool,
+    /// Next hops of peers that are resolved, and not in the topology that workers go by.
+    unpublished: Vec<Neighbour>,
 }
 
 impl<R: Role> Engine<R> {
-    /// The next hop to `to`, if it is a peer's and is not resolved.
+    /// The next hop to `to`, if it is a peer's and nothing can be sent to it yet.
     fn missing_hop(&self, to: Ipv6Addr) -> Option<Neighbour> {
         // Nearly always all are there, and nothing has to be looked up.
         if !self.unsent.hops_missing {
             return None;
         }
+        let missing = |hop: &Neighbour| {
+            !self.resolved.contains_key(hop) || self.unsent.unpublished.contains(hop)
+        };
         self.hop_to(to)
-            .filter(|hop| !self.resolved.contains_key(hop) && self.kept.contains(hop))
+            .filter(|hop| missing(hop) && self.kept.contains(hop))
     }
 
-    /// Looks again whether the next hops of all peers are resolved.
+    /// Looks again whether something can be sent to the next hops of all peers.
     pub(super) fn look_for_hops(&mut self) {
-        let missing = |hop: &Neighbour| !self.resolved.contains_key(hop);
-        self.unsent.hops_missing = self.kept.iter().any(missing);
+        let unresolved = |hop: &Neighbour| !self.resolved.contains_key(hop);
+        self.unsent.hops_missing =
+            !self.unsent.unpublished.is_empty() || self.kept.iter().any(unresolved);
+    }
+
+    /// The next hop of a peer is resolved: workers know the way with the next topology.
+    pub(super) fn await_publication(&mut self, hop: Neighbour) {
+        if self.kept.contains(&hop) {
+            self.unsent.unpublished.push(hop);
+        }
     }
 
     /// Sends a packet of our own to a gateway, now or when the way to it is known.
@@ -81,8 +94,11 @@ impl<R: Role> Engine<R> {
         true
     }
 
-    /// Sends what has waited for next hops that are resolved by now; the workers know the way.
+    /// Sends what has waited for next hops that are resolved by now: the topology is published, and workers know
+    /// the way.
     pub(super) fn send_waiting(&mut self, now: Now) {
+        self.unsent.unpublished.clear();
+        self.look_for_hops();
         self.drop_old(now);
         for waiting in std::mem::take(&mut self.unsent.packets) {
             if !self.resolved.contains_key(&waiting.hop) {

@@ -78,3 +78,14 @@ fn nothing_waits_for_ever_for_a_peer_that_does_not_answer() {
     assert!(world.nodes[LMA].counted("message_unreachable") >= 20);
     assert_eq!(acknowledgements(&mut world, &mut gateway), 0);
 }
+
+/// An address that was learned a moment ago is in the next topology: workers do not go by it yet.
+#[test]
+fn answers_wait_until_workers_know_the_way_to_their_peer() {
+    let (mut world, mut gateway) = with_gateway();
+    gateway.live(&mut world);
+    register(&mut world, &gateway, 20);
+    assert_eq!(bindings(&world).len(), 20);
+    assert_eq!(world.nodes[LMA].counted("message_waits"), 20);
+    assert_eq!(acknowledgements(&mut world, &mut gateway), 20);
+}
