@@ -9,9 +9,12 @@
 //!                    out, in turn, when the change is committed
 //! ```
 
-use super::Engine;
+use super::{Engine, Taken, Told};
 use crate::counters::Counter;
+use crate::routing::{is_access, Link};
 use crate::store::{Change, Keeper, RestartCounter, StoreError};
+use dataplane::rings::DEPTH;
+use dataplane::verdict::Punt;
 use hashbrown::HashMap;
 use roles::effect::Advertisement;
 use roles::event::{HostLink, Timer};
@@ -210,8 +213,8 @@ impl<R: Role> Engine<R> {
     /// Gives the role back what was kept, at the times that `clock` tells. Policy has been read, and
     /// no message been taken. Returns how many records there were.
     ///
-    /// Bindings come first: packets are forwarded from then on. Timers are set when all are there; hosts on our links have
-    /// their turns later, some at a time.
+    /// Bindings come first: packets are forwarded from then on, each as soon as it is there, for neighbours on core links
+    /// are heard meanwhile. Timers are set when all are there; hosts on our links have their turns later, some at a time.
     ///
     /// # Errors
     /// What reading the store says; what was read before that is in force.
@@ -248,8 +251,40 @@ impl<R: Role> Engine<R> {
                 }
                 self.deliver(now, Event::Restored { record });
             }
+            // Those asked for with the first of these have answered by now: what is back is forwarded while the
+            // rest comes.
+            self.hear_neighbours(now);
         }
         Ok(count)
+    }
+
+    /// Deals with what neighbours on core links tell, and with nothing else: the rest stays where it is, in its
+    /// order, for the next [`Engine::poll`].
+    fn hear_neighbours(&mut self, now: Now) {
+        let before = self.batch.len();
+        if before >= DEPTH {
+            return;
+        }
+        self.take_told();
+        for (worker, told) in self.batch.split_off(before) {
+            self.out.prefer(worker);
+            match told {
+                Told::Punted(taken) if self.is_of_neighbours(&taken) => {
+                    self.punted(now, taken.reason, taken.interface, &taken.frame);
+                    self.spare.push(taken.frame);
+                }
+                Told::Wanted(interface, address) => self.wanted(now, interface, address),
+                told => self.batch.push((worker, told)),
+            }
+        }
+        self.publish(now);
+    }
+
+    /// Whether a packet only says where a neighbour on a core link is, or asks that of us.
+    fn is_of_neighbours(&self, taken: &Taken) -> bool {
+        let core = |link: &Link| !is_access(link);
+        matches!(taken.reason, Punt::NeighbourDiscovery | Punt::Arp)
+            && self.routing.link(taken.interface).is_some_and(core)
     }
 
     /// Does what has waited for the records to be back, in the order in which it was wanted.

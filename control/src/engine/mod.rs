@@ -304,26 +304,8 @@ impl<R: Role> Engine<R> {
     /// how much there was.
     pub fn poll(&mut self, now: Now) -> usize {
         let settled = self.settle(now);
+        self.take_told();
         let mut batch = std::mem::take(&mut self.batch);
-        let spare = &mut self.spare;
-        self.out.rings().poll(|worker, message| {
-            let told = match message {
-                Message::Punted(punted) => {
-                    let mut frame = spare.pop().unwrap_or_default();
-                    frame.clear();
-                    frame.extend_from_slice(&punted.frame);
-                    Told::Punted(Taken {
-                        reason: punted.reason,
-                        interface: punted.interface,
-                        frame,
-                    })
-                }
-                Message::NeighbourWanted { interface, address } => {
-                    Told::Wanted(*interface, *address)
-                }
-            };
-            batch.push((worker, told));
-        });
         let count = batch.len();
         let taken_at = (count > 0).then(Instant::now);
         for (worker, told) in batch.drain(..) {
@@ -344,6 +326,29 @@ impl<R: Role> Engine<R> {
         self.flush();
         self.publish(now);
         settled + count
+    }
+
+    /// Takes what the workers have told since the last call, behind what was taken before and is not looked at.
+    fn take_told(&mut self) {
+        let (batch, spare) = (&mut self.batch, &mut self.spare);
+        self.out.rings().poll(|worker, message| {
+            let told = match message {
+                Message::Punted(punted) => {
+                    let mut frame = spare.pop().unwrap_or_default();
+                    frame.clear();
+                    frame.extend_from_slice(&punted.frame);
+                    Told::Punted(Taken {
+                        reason: punted.reason,
+                        interface: punted.interface,
+                        frame,
+                    })
+                }
+                Message::NeighbourWanted { interface, address } => {
+                    Told::Wanted(*interface, *address)
+                }
+            };
+            batch.push((worker, told));
+        });
     }
 
     /// Lets timers run out that are due; returns how many did. When as many as fit into one call

@@ -4,11 +4,12 @@
 use crate::bytes::Seen;
 use crate::host::{replies, Host};
 use crate::story::{
-    advertisements, attach, bindings, domain_keeping, gateway, meet, signalling, visitors,
-    CAPACITY, CN, CORE, LMA, MAG1, MN,
+    advertisements, attach, bindings, domain_keeping, gateway, meet, signalling, started, visitors,
+    ACCESS2, CAPACITY, CN, CORE, LMA, MAG1, MAG2, MN,
 };
 use crate::world::World;
 use control::store::{Change, Durability, Keeper, RestartCounter, Size, Store, StoreError};
+use dataplane::verdict::{Forward, Verdict};
 use roles::mag::VisitorState;
 use roles::store::{Key, Record};
 use std::collections::BTreeMap;
@@ -107,6 +108,18 @@ pub fn domain() -> (World, Shelf, Shelf) {
     let stores = [anchor.keeper(), access.keeper(), None];
     let world = domain_keeping([CAPACITY; 3], "", stores);
     (world, anchor, access)
+}
+
+/// The same, at rest, with a correspondent and a mobile node that is bound.
+fn serving() -> (World, [Shelf; 2], [Host; 2]) {
+    let (mut world, anchor, access) = domain();
+    let mut cn = Host::correspondent(CN);
+    let mut mn = Host::new(MN, 1);
+    meet(&mut world, &mut cn);
+    attach(&mut world, &mut mn);
+    rest(&mut world);
+    mn.live(&mut world);
+    (world, [anchor, access], [cn, mn])
 }
 
 /// Proves S1-14.
@@ -226,13 +239,7 @@ fn visitors_that_find_no_room_stay_in_the_store() {
 /// Proves S1-14, S1-40.
 #[test]
 fn killed_gateways_forward_again_before_anything_is_signalled() {
-    let (mut world, anchor, access) = domain();
-    let mut cn = Host::correspondent(CN);
-    let mut mn = Host::new(MN, 1);
-    meet(&mut world, &mut cn);
-    attach(&mut world, &mut mn);
-    rest(&mut world);
-    mn.live(&mut world);
+    let (mut world, [anchor, access], [mut cn, mut mn]) = serving();
     let before = bindings(&world);
     assert_eq!(before.len(), 1);
 
@@ -269,4 +276,42 @@ fn killed_gateways_forward_again_before_anything_is_signalled() {
     kill(&mut world, LMA, &anchor, Duration::from_secs(400));
     assert!(bindings(&world).is_empty());
     assert!(anchor.0 .0.lock().unwrap().records.is_empty());
+}
+
+/// While an anchor is given back its bindings it hears neighbours, so that packets go on at once, and no mobility
+/// message: one that came meanwhile is dealt with when all are there.
+///
+/// Proves S1-14.
+#[test]
+fn packets_go_on_before_a_restarted_anchor_takes_its_first_message() {
+    let (mut world, [anchor, _access], [cn, mn]) = serving();
+    let before = bindings(&world);
+
+    world.pass(Duration::from_secs(1));
+    world.hear(CORE);
+    let now = world.now();
+    world.nodes[LMA] = started(LMA, CAPACITY, "", now, anchor.keeper());
+    world.busy = Some(LMA);
+    world.replug(MN, ACCESS2);
+    mn.solicit_router(&mut world);
+    assert!(signalling(&world.hear(CORE)).contains(&"update"));
+    let engine = &mut world.nodes[LMA].engine;
+    engine.restore(|| now).expect("restored");
+    assert_eq!(engine.restored(), 1);
+    world.settle();
+    assert_eq!(world.nodes[LMA].counted("message_received"), 0);
+    let sent = |world: &World| world.nodes[LMA].verdicts(Verdict::Forward(Forward::Encapsulated));
+    assert_eq!(sent(&world), 0);
+    cn.ping(&mut world, mn.address(), 7);
+    assert_eq!(sent(&world), 1);
+
+    world.busy = None;
+    rest(&mut world);
+    world.pass(Duration::from_millis(100));
+    rest(&mut world);
+    assert_eq!(visitors(&world, MAG2), [VisitorState::Bound]);
+    let after = bindings(&world);
+    assert_eq!(after.len(), 1);
+    assert_eq!(after[0].session, before[0].session);
+    assert_ne!(after[0].care_of, before[0].care_of);
 }

@@ -65,13 +65,26 @@ pub fn gateway(
     store: Option<Keeper>,
     prepare: impl FnOnce(&mut Engine<Gateway>),
 ) -> Node {
+    let mut node = started(place, capacity, more, now, store);
+    prepare(&mut node.engine);
+    node.engine.restore(|| now).unwrap();
+    node
+}
+
+/// The same, as it is before it has back what was kept.
+pub fn started(
+    place: usize,
+    capacity: Capacity,
+    more: &str,
+    now: Now,
+    store: Option<Keeper>,
+) -> Node {
     let (config, policy) = match place {
         LMA => (configuration::LMA.to_owned(), LMA_POLICY),
         MAG1 => (configuration::mag("2001:db8:c::11") + more, MAG_POLICY),
         _ => (configuration::mag("2001:db8:c::12") + more, MAG_POLICY),
     };
-    let place = place as u8;
-    Node::prepared(place, &config, policy, capacity, now, store, prepare)
+    Node::started(place as u8, &config, policy, capacity, now, store)
 }
 
 /// The domain with stores of its gateways.

@@ -71,6 +71,21 @@ impl Node {
         store: Option<Keeper>,
         prepare: impl FnOnce(&mut Engine<Gateway>),
     ) -> Self {
+        let mut node = Self::started(node, config, policy, capacity, now, store);
+        prepare(&mut node.engine);
+        node.engine.restore(|| now).unwrap();
+        node
+    }
+
+    /// The same, as it is before it has back what was kept.
+    pub fn started(
+        node: u8,
+        config: &str,
+        policy: &str,
+        capacity: Capacity,
+        now: Now,
+        store: Option<Keeper>,
+    ) -> Self {
         let files = testbed::Gateway::new(config, policy);
         let config = files.load().unwrap_or_else(|error| panic!("{error}"));
         let (writer, tables) = Tables::with(Options {
@@ -113,8 +128,6 @@ impl Node {
         if let Some(policy) = anchor {
             engine.deliver(now, Event::Policy { policy });
         }
-        prepare(&mut engine);
-        engine.restore(|| now).unwrap();
         Self {
             engine,
             worker,
@@ -166,6 +179,8 @@ pub struct World {
     heard: Vec<Vec<Seen>>,
     others: Vec<Vec<Vec<u8>>>,
     time: Duration,
+    /// The gateway whose control plane is busy with something else: only its worker has its turns.
+    pub busy: Option<usize>,
 }
 
 /// When the world begins.
@@ -189,6 +204,7 @@ impl World {
             heard: vec![Vec::new(); ends],
             others: vec![Vec::new(); ends],
             time: begin().monotonic,
+            busy: None,
         };
         world.settle();
         world
@@ -256,7 +272,9 @@ impl World {
                 let now = at(self.time);
                 let node = &mut self.nodes[index];
                 moved += node.worker.poll_at(now.monotonic);
-                moved += node.engine.poll(now) + node.engine.tick(now);
+                if self.busy != Some(index) {
+                    moved += node.engine.poll(now) + node.engine.tick(now);
+                }
                 for port in 0..node.ports {
                     let sent = self.nodes[index].worker.io_mut().take_sent(PortId(port));
                     moved += sent.len();
