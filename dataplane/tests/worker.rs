@@ -24,6 +24,7 @@ use packet::PortId;
 use proptest::prelude::*;
 use std::net::Ipv6Addr;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::LazyLock;
 use std::time::Duration;
 use wire::checksum;
 use wire::ether::MacAddr;
@@ -47,8 +48,7 @@ impl Bench {
     }
 
     fn with(tables: &str, config: &WorkerConfig, depth: usize, octets: usize) -> Self {
-        let cases = all(&root());
-        let case = cases
+        let case = cases()
             .iter()
             .find(|case| case.shares(tables))
             .expect("a case");
@@ -93,10 +93,15 @@ impl Bench {
     }
 }
 
+/// All cases, read once: to read them takes far longer than what most tests do with a frame of theirs.
+fn cases() -> &'static [Case] {
+    static CASES: LazyLock<Vec<Case>> = LazyLock::new(|| all(&root()));
+    &CASES
+}
+
 /// The first frame that a port receives in a case.
 fn frame(name: &str, port: u16, at: usize) -> Vec<u8> {
-    let cases = all(&root());
-    let case: &Case = cases
+    let case = cases()
         .iter()
         .find(|case| case.name == name)
         .expect("the case");
@@ -420,7 +425,7 @@ fn repair_ipv4(frame: &mut [u8]) {
 
 /// A frame that is one of the cases' inputs with some octets changed and its end moved, or noise.
 fn any_frame() -> impl Strategy<Value = Vec<u8>> {
-    let known: Vec<Vec<u8>> = all(&root())
+    let known: Vec<Vec<u8>> = cases()
         .iter()
         .flat_map(|case| (0..3).flat_map(|port| read_pcap(&case.input(port))))
         .collect();
