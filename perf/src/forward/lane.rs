@@ -235,6 +235,7 @@ fn drain<M: Watch>(worker: &mut Worker<&mut Ports, M>, flood: Option<&Flood>) {
 struct Flood {
     begun: Duration,
     cycles: u64,
+    nanos_per_cycle: f64,
 }
 
 impl Flood {
@@ -242,6 +243,7 @@ impl Flood {
         Self {
             begun: Duration::from_secs(1),
             cycles: 0,
+            nanos_per_cycle: 1e9 / dpdk::hz() as f64,
         }
     }
 
@@ -252,7 +254,7 @@ impl Flood {
     /// Reads the clock as a worker does, for what that costs.
     fn now(&self) -> Duration {
         std::hint::black_box(Instant::now());
-        self.begun + Duration::from_nanos(self.cycles * 1_000 / (dpdk::hz() / 1_000_000))
+        self.begun + Duration::from_nanos((self.cycles as f64 * self.nanos_per_cycle) as u64)
     }
 }
 

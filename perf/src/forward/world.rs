@@ -240,10 +240,14 @@ pub fn build(path: PathKind, size: Size, seed: u64) -> Result<(Writer, Arc<Table
         let all = 0..size.entries;
         routes.extend(all.map(|n| line(prefix(n), 64, NextHop::Adjacency(towards(n)))));
     }
+    // Gateways at the far ends of tunnels signal: what strangers send has to be told from that.
+    let remotes = (0..size.tunnels).map(tunnel_remote);
+    let peers = remotes.map(|remote| (Domain(0), Ipv6Addr::from_bits(remote)));
     writer.publish(Topology {
         interfaces: vec![interface(CORE_IN), interface(CORE_OUT)],
         routes,
         error_sources: vec![(Domain(0), Ipv6Addr::from_bits(LOCAL))],
+        peers: peers.collect(),
         ..Topology::default()
     });
     Ok((writer, tables))

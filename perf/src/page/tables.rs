@@ -135,8 +135,9 @@ fn budget(results: &Results) -> String {
             let number = |key: &str| results.number("flood", &format!("/forged/{key}"));
             let share = 100.0 * number("share").unwrap_or(0.0);
             let loss = figure(number("loss_percent/median"));
+            let ports = figure(number("loss_to_ports_percent/median"));
             let to_plain = figure(number("loss_to_plain_percent/median"));
-            format!("{loss} % beside no flood, {to_plain} % beside as many plain packets, at {share:.0} % of all packets; {cycles:.1} cycles each")
+            format!("{loss} % beside no flood (ports alone {ports} %), {to_plain} % beside as many plain packets, at {share:.0} % of all packets; {cycles:.1} cycles each")
         });
     plain(
         "forwarding lost to forged signalling",
