@@ -173,11 +173,16 @@ impl Police {
         }
     }
 
-    /// Whether a Mobility Header of a stranger from `source`, on a core link, would get a place at `now`
-    /// after `taken` others.
-    pub(crate) fn has_for_stranger(&self, source: Ipv6Addr, taken: u32, now: u64) -> bool {
+    /// Whether strangers' Mobility Headers have anything left of their rate at `now` after `taken` others.
+    pub(crate) fn has_for_strangers(&self, taken: u32, now: u64) -> bool {
         let way = self.reasons.get(Punt::Mobility as usize);
-        way.is_some_and(|way| way.total.has(taken, now) && way.sources.has(source.to_bits(), now))
+        way.is_some_and(|way| way.total.has(taken, now))
+    }
+
+    /// Whether one from `source`, on a core link, has anything left of its share.
+    pub(crate) fn has_for_stranger(&self, source: Ipv6Addr, now: u64) -> bool {
+        let way = self.reasons.get(Punt::Mobility as usize);
+        way.is_some_and(|way| way.sources.has(source.to_bits(), now))
     }
 }
 

@@ -6,6 +6,8 @@
 //!            └──> worker, general way only ──┘
 //! ```
 
+#[path = "express/flood.rs"]
+mod flood;
 #[path = "express/frames.rs"]
 mod frames;
 #[path = "express/world.rs"]

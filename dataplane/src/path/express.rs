@@ -27,6 +27,7 @@
 
 mod board;
 mod dock;
+mod flood;
 mod gate;
 mod ride;
 mod seats;
@@ -40,7 +41,7 @@ use crate::tunnels::OuterPair;
 use crate::verdict::{Drop, Verdict};
 use crate::worker::output::Sent;
 use crate::worker::{Meter, Stage, View};
-use board::take_ended;
+use flood::set_apart;
 use gate::Gate;
 use packet::{Burst, PortId, RxTx, MAX_BURST};
 use seats::{Run, Seats};
@@ -217,8 +218,8 @@ impl<T: RxTx, M: Meter> Path<T, M> {
         let gate = Gate::new(&self.limits.punts, view);
         let seats = self.desk.board(burst, port, gate);
         if seats.ended != 0 {
-            let gone = take_ended(burst, seats.ended);
-            self.output.end_all(gone, GATE, view, io);
+            let left = set_apart(burst, seats.ended);
+            self.output.end_all(burst, left, GATE, view, io);
         }
         self.meter.lap(Stage::Plan);
         if seats.riders == 0 {

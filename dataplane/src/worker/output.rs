@@ -145,16 +145,23 @@ impl<T: RxTx> Output<T> {
         let _ = self.freed.try_push(buf);
     }
 
-    /// The same for packets that end alike, while nobody watches.
+    /// The same for the packets of a burst from a place on, which end alike, while nobody watches.
     pub(crate) fn end_all(
         &mut self,
-        mut gone: Burst<T::Buf>,
+        burst: &mut Burst<T::Buf>,
+        from: usize,
         verdict: Verdict,
         view: &View<'_>,
         io: &mut T,
     ) {
+        let gone = burst.drain(from..);
         view.reader.count_many(verdict, gone.len() as u64);
-        io.free(&mut gone);
+        if self.freed.remaining_capacity() < gone.len() {
+            io.free(&mut self.freed);
+            self.freed.clear();
+        }
+        // A burst has places for as many as can have gone.
+        self.freed.extend(gone);
     }
 
     /// Sends and frees all that waits.

@@ -21,6 +21,17 @@ fn address(all: &'static [&'static str], plain: usize) -> impl Strategy<Value = 
     prop_oneof![6 => select(&all[..plain]), 1 => select(all)]
 }
 
+/// A packet from a neighbour, untagged.
+pub fn packet(port: u16, ether_type: u16, packet: Vec<u8>) -> Frame {
+    let link = [own(port).0, neighbour(9).0].concat();
+    Frame {
+        port,
+        octets: [link, ether_type.to_be_bytes().to_vec(), packet].concat(),
+        stripped: None,
+        first: None,
+    }
+}
+
 /// An IPv6 packet from an anchored host to a correspondent, untagged or in a VLAN.
 pub fn plain(port: u16, vlan: Option<u16>, hops: u8) -> Frame {
     let header = Header::new(v6(IPV6[0]), v6(IPV6[7]), next_header::NONE, hops, 0);

@@ -101,8 +101,7 @@ pub struct Frame {
     pub first: Option<usize>,
 }
 
-/// All that can be seen of what a worker did. Packets of different flows may overtake one another, so
-/// nothing has an order.
+/// All that can be seen of what a worker did.
 #[derive(PartialEq, Eq, Debug)]
 pub struct Outcome {
     sent: Vec<Vec<Vec<u8>>>,
@@ -173,7 +172,12 @@ fn interfaces() -> Vec<Interface> {
 }
 
 impl<M: Meter> World<M> {
+    /// One in which no rate limit shows.
     pub fn new(meter: M, burst: usize) -> Self {
+        Self::with(meter, burst, &unlimited())
+    }
+
+    pub fn with(meter: M, burst: usize, config: &WorkerConfig) -> Self {
         let (mut writer, tables) = Tables::with(Options {
             capacity: Capacity {
                 bindings: 64,
@@ -263,21 +267,14 @@ impl<M: Meter> World<M> {
             interfaces: interfaces(),
             routes: routes.to_vec(),
             error_sources: vec![(Domain(0), end(0))],
+            peers: vec![(Domain(0), end(1))],
             ..Topology::default()
         });
         let pool = Pool::new(512, 2048);
         let mut io = Ports::new(PORTS, pool.clone());
         io.set_burst(burst);
         let (control, mut ends) = rings::channel(1).expect("rings");
-        let worker = Worker::metered(
-            0,
-            &tables,
-            ends.remove(0),
-            io,
-            Ends::alone(),
-            &unlimited(),
-            meter,
-        );
+        let worker = Worker::metered(0, &tables, ends.remove(0), io, Ends::alone(), config, meter);
         Self {
             writer,
             tables,
@@ -288,8 +285,17 @@ impl<M: Meter> World<M> {
         }
     }
 
-    /// Lets the worker take `frames` and everything that follows from them to the end.
-    pub fn play(mut self, frames: &[Frame]) -> Outcome {
+    /// Lets the worker take `frames` and everything that follows from them to the end. Packets of different
+    /// flows may overtake one another, so nothing that came of it is in an order.
+    pub fn play(self, frames: &[Frame]) -> Outcome {
+        let mut outcome = self.play_in_order(frames);
+        outcome.sent.iter_mut().for_each(|sent| sent.sort());
+        outcome.control.sort();
+        outcome
+    }
+
+    /// The same with what came of it in order: of riders, which do not overtake.
+    pub fn play_in_order(mut self, frames: &[Frame]) -> Outcome {
         let mut control = Vec::new();
         for frame in frames {
             let mut buffer = self.pool.alloc().expect("a buffer");
@@ -318,16 +324,11 @@ impl<M: Meter> World<M> {
         self.worker.drain();
         collect(&mut self.control, &mut control);
         assert_eq!(self.pool.in_use(), 0, "every buffer is given back");
-        control.sort();
         let totals = self.tables.verdict_totals();
         let ids = self.bindings.iter();
         Outcome {
             sent: (0..PORTS)
-                .map(|port| {
-                    let mut sent = self.worker.io_mut().take_sent(PortId(port));
-                    sent.sort();
-                    sent
-                })
+                .map(|port| self.worker.io_mut().take_sent(PortId(port)))
                 .collect(),
             received: totals.received,
             born: totals.born().filter(|(_, count)| *count > 0).collect(),
@@ -342,6 +343,12 @@ impl<M: Meter> World<M> {
 }
 
 impl Outcome {
+    /// How many packets met this verdict.
+    pub fn of(&self, verdict: Verdict) -> u64 {
+        let those = self.verdicts.iter().filter(|(it, _)| *it == verdict);
+        those.map(|(_, count)| count).sum()
+    }
+
     /// How many packets met a verdict of this kind.
     pub fn of_kind(&self, kind: &str) -> u64 {
         let those = self.verdicts.iter().filter(|(it, _)| it.kind() == kind);
@@ -364,7 +371,7 @@ fn collect(control: &mut ControlRings, into: &mut Vec<String>) {
 }
 
 /// A configuration under which no rate limit shows.
-fn unlimited() -> WorkerConfig {
+pub fn unlimited() -> WorkerConfig {
     let rate = Rate::new(1_000_000_000, 1_000_000);
     WorkerConfig {
         idle: Idle::Busy,

@@ -11,7 +11,7 @@ use crate::key::Domain;
 use crate::table::Probe;
 use crate::tunnels::OuterPair;
 use crate::worker::View;
-use packet::{Buf, Burst, PortId, MAX_BURST};
+use packet::{Buf, PortId, MAX_BURST};
 use wire::ether;
 use wire::ipv6::{next_header, HEADER_LEN};
 
@@ -26,8 +26,8 @@ pub(super) enum Look {
 }
 
 impl Desk {
-    /// Finds a burst's riders and asks for what has to be looked up for them. What the gate refuses is still
-    /// to be taken out of the burst ([`take_ended`]); places are those that packets have without it.
+    /// Finds a burst's riders and asks for what has to be looked up for them. What the gate refuses is still to
+    /// be [set apart](super::flood::set_apart); places are those that packets have without it.
     #[inline(always)]
     pub(super) fn board<B: Buf>(&mut self, burst: &[B], port: PortId, mut gate: Gate<'_>) -> Seats {
         let mut seats = Seats::default();
@@ -39,7 +39,11 @@ impl Desk {
             match self.one(burst, place, &mut before, &mut gate, &mut seats) {
                 Look::Boards(its) => kind = Some(its),
                 Look::Stays => {}
-                Look::Ends => seats.end(place),
+                Look::Ends => {
+                    seats.end(place);
+                    // In a flood the next may well end too, and that is where such ones do.
+                    kind = kind.or(Some(const { Kind::of(0) }));
+                }
             }
             place = self.run(kind, burst, place + 1, &before, &mut gate, &mut seats);
         }
@@ -117,52 +121,53 @@ impl Desk {
             came => before.is_like(came, kind.family),
         });
         let view = gate.view;
-        let (place, _) = match kind.map(Kind::number) {
-            Some(0) => return self.run_core(burst, place, before, gate, seats),
+        match kind.map(Kind::number) {
+            Some(0) => self.run_core(burst, place, before, gate, seats),
             Some(1) => self.run_plain::<1, B>(burst, place, before, view, seats),
             Some(2) => self.run_plain::<2, B>(burst, place, before, view, seats),
             Some(3) => self.run_plain::<3, B>(burst, place, before, view, seats),
-            Some(4) => return self.run_tunnel(burst, place, before, view, seats),
-            _ => return place,
-        };
-        place
-    }
-
-    /// IPv6 packets from a core link. Mobility Headers for us stay among them or end, in the same loop:
-    /// there may be a flood of them.
-    #[inline(never)]
-    fn run_core<B: Buf>(
-        &mut self,
-        burst: &[B],
-        from: usize,
-        before: &Before,
-        gate: &mut Gate<'_>,
-        seats: &mut Seats,
-    ) -> usize {
-        let mut place = from;
-        loop {
-            let (stopped, mobility) =
-                self.run_plain::<0, B>(burst, place, before, gate.view, seats);
-            place = stopped;
-            match mobility.and_then(|ip| gate.judge(before.dock.domain, ip)) {
-                Some(Look::Ends) => seats.end(place),
-                Some(_) => {}
-                None => return place,
+            Some(4) => {
+                let stopped = self.run_tunnel(burst, place, before, view, seats);
+                match stopped < burst.len() {
+                    true => self.run_tunnels(burst, stopped, before, gate, seats),
+                    false => stopped,
+                }
             }
-            place += 1;
+            _ => place,
         }
     }
 
     /// Packets that are in no tunnel, from a core link or from a host. Returns the place of the first that
-    /// does not board with them, and its header if it is a Mobility Header.
+    /// does not board with them.
     #[inline(always)]
-    fn run_plain<'b, const KIND: u8, B: Buf>(
+    fn run_plain<const KIND: u8, B: Buf>(
         &mut self,
-        burst: &'b [B],
+        burst: &[B],
         from: usize,
         before: &Before,
         view: &View<'_>,
         seats: &mut Seats,
+    ) -> usize {
+        let (count, _) = self.ask_plain::<KIND, B>(burst, from, 0, before, view, seats);
+        if count > 0 {
+            let (first, domain) = (seats.place(from), before.dock.domain);
+            let kind = const { Kind::of(KIND) };
+            self.seat(kind, (first, count), ether::HEADER_LEN, domain, seats);
+        }
+        from + count
+    }
+
+    /// Asks for what has to be looked up for such packets, of which `more` have no seats yet. Returns how many
+    /// they are, and the header of the one behind them if it is a Mobility Header.
+    #[inline(always)]
+    pub(super) fn ask_plain<'b, const KIND: u8, B: Buf>(
+        &mut self,
+        burst: &'b [B],
+        from: usize,
+        more: usize,
+        before: &Before,
+        view: &View<'_>,
+        seats: &Seats,
     ) -> (usize, Option<&'b Ip6>) {
         let kind = const { Kind::of(KIND) };
         let host = kind.came == Came::Host;
@@ -171,8 +176,8 @@ impl Desk {
         let mut count = 0;
         let mut mobility = None;
         let waiting = burst.get(from..).unwrap_or_default();
-        let riders = seats.riders..;
-        let destinations = self.destinations.get_mut(riders).unwrap_or_default();
+        let (rider, source) = (seats.riders + more, seats.sources + more);
+        let destinations = self.destinations.get_mut(rider..).unwrap_or_default();
         for (buf, destination) in waiting.iter().zip(destinations) {
             look_ahead(waiting, count);
             let Some((to, own)) = (match kind.family {
@@ -206,21 +211,17 @@ impl Desk {
             buf.prefetch_front();
             *destination = to;
             if host {
-                *at_mut(&mut self.sources, seats.sources + count) = own;
-                *at_mut(&mut self.senders, seats.riders + count) = sender;
+                *at_mut(&mut self.sources, source + count) = own;
+                *at_mut(&mut self.senders, rider + count) = sender;
             }
             count += 1;
         }
-        if count > 0 {
-            let first = seats.place(from);
-            self.seat(kind, (first, count), ether::HEADER_LEN, domain, seats);
-        }
-        (from + count, mobility)
+        (count, mobility)
     }
 
     /// IPv6 packets in what may be tunnels.
     #[inline(never)]
-    fn run_tunnel<B: Buf>(
+    pub(super) fn run_tunnel<B: Buf>(
         &mut self,
         burst: &[B],
         from: usize,
@@ -366,22 +367,6 @@ impl Desk {
     }
 }
 
-/// Takes what ended at the gate out of a burst.
-#[cold]
-#[inline(never)]
-pub(super) fn take_ended<B>(burst: &mut Burst<B>, ended: u64) -> Burst<B> {
-    let (mut gone, mut left) = (Burst::new(), Burst::new());
-    for (place, buf) in std::mem::take(burst).into_iter().enumerate() {
-        // There is room in both for all.
-        let _ = match ended >> (place % MAX_BURST) & 1 {
-            0 => left.try_push(buf),
-            _ => gone.try_push(buf),
-        };
-    }
-    *burst = left;
-    gone
-}
-
 /// The addresses of an IPv4 packet that is to be forwarded, destination first; behind it there may be padding.
 #[inline(always)]
 fn plain_ipv4(packet: &[u8], domain: Domain) -> Option<(Probe, Probe)> {
@@ -395,7 +380,7 @@ fn plain_ipv4(packet: &[u8], domain: Domain) -> Option<(Probe, Probe)> {
 /// Whether a packet may be for us at the address that we have in a prefix which we anchor; of Mobility
 /// Headers the gate has seen to that.
 #[inline(always)]
-fn is_anchors(next: u8, ip: &Ip6, view: &View<'_>) -> bool {
+pub(super) fn is_anchors(next: u8, ip: &Ip6, view: &View<'_>) -> bool {
     next == next_header::ICMPV6 && view.fib.is_anchor_address(ip.destination())
 }
 
@@ -434,20 +419,20 @@ fn enter(
 
 /// Asks for a packet some places further on.
 #[inline(always)]
-fn look_ahead<B: Buf>(burst: &[B], place: usize) {
+pub(super) fn look_ahead<B: Buf>(burst: &[B], place: usize) {
     if let Some(buf) = burst.get(place + AHEAD) {
         buf.prefetch();
     }
 }
 
 /// Where an IPv6 header ends in a frame without a tag, and where one inside it does.
-const IPV6_END: usize = ether::HEADER_LEN + HEADER_LEN;
+pub(super) const IPV6_END: usize = ether::HEADER_LEN + HEADER_LEN;
 const INSIDE_END: usize = IPV6_END + HEADER_LEN;
 
 /// The header of an IPv6 packet behind this link-layer header, and the packet's octets; the frame has `END`
 /// octets, and the port has taken nothing off.
 #[inline(always)]
-fn ipv6_behind<const END: usize, B: Buf>(buf: &B, link: Link) -> Option<(&Ip6, usize)> {
+pub(super) fn ipv6_behind<const END: usize, B: Buf>(buf: &B, link: Link) -> Option<(&Ip6, usize)> {
     let whole = buf.is_contiguous() && buf.stripped_vlan().is_none();
     let frame = buf.data();
     // Asked for in one go.

@@ -26,6 +26,8 @@ pub(super) struct Gate<'a> {
     pub(super) view: &'a View<'a>,
     /// How many were let through that will ask for some of the rate.
     passed: u32,
+    /// Whether there is nothing left of it, so that nobody has to be asked for a share.
+    shut: bool,
     /// The address that the last one was to, and whether it is ours.
     last: Option<(Domain, Ipv6Addr, bool)>,
 }
@@ -36,6 +38,7 @@ impl<'a> Gate<'a> {
             police,
             view,
             passed: 0,
+            shut: false,
             last: None,
         }
     }
@@ -56,15 +59,23 @@ impl<'a> Gate<'a> {
         if !self.is_ours(domain, ip.destination()) {
             return None;
         }
-        if self.view.fib.expects(domain, ip.source()) {
-            return Some(Look::Stays);
+        let source = ip.source();
+        let stays = self.view.fib.expects(domain, source) || self.lets_through(source);
+        Some(if stays { Look::Stays } else { Look::Ends })
+    }
+
+    /// Whether there is a place for one more stranger, `source`. Once there is none, there is none for the
+    /// rest of the burst, which is of one time.
+    #[inline(always)]
+    fn lets_through(&mut self, source: Ipv6Addr) -> bool {
+        if self.shut {
+            return false;
         }
         let now = self.view.now;
-        if self.police.has_for_stranger(ip.source(), self.passed, now) {
-            self.passed += 1;
-            return Some(Look::Stays);
-        }
-        Some(Look::Ends)
+        self.shut = !self.police.has_for_strangers(self.passed, now);
+        let lets = !self.shut && self.police.has_for_stranger(source, now);
+        self.passed += u32::from(lets);
+        lets
     }
 
     #[inline(always)]
