@@ -29,7 +29,7 @@ use report::{OnPages, PerBinding, Report, Size};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 use std::time::Instant;
-use workload::Prefixes;
+use workload::{Prefixes, CHURN};
 
 /// What `anchor-perf table` takes.
 #[derive(Args)]
@@ -84,11 +84,11 @@ fn bindings(text: &str) -> Result<u32, String> {
         .ok_or_else(|| format!("a number from 1 to {MOST} is needed"))
 }
 
-/// Octets of DPDK's memory for a table of `bindings`: its buckets, keys and free list, each
-/// rounded up as it does.
+/// Octets of DPDK's memory for a table of `bindings` and the writer's own: its buckets, keys and free
+/// list, each rounded up as it does.
 fn hash_octets(bindings: u32) -> u64 {
-    let rounded = u64::from(bindings).next_power_of_two();
-    u64::from(bindings) * 32 + rounded * (8 + 2 * 4)
+    let entries = u64::from(theirs::entries(bindings));
+    entries * 32 + entries.next_power_of_two() * (8 + 2 * 4)
 }
 
 /// Octets of 2 MB pages for our table and for the lines beside theirs.
@@ -158,6 +158,8 @@ pub fn run(arguments: &Arguments) -> Result<()> {
 
 /// One size: makes both tables, measures them with the writer beside, and takes them down.
 fn measure_size(arguments: &Arguments, eal: &Eal, bindings: u32) -> Result<Size> {
+    // In the largest table the writer's own are some of those that it holds.
+    let bindings = bindings.min(MOST - CHURN);
     let prefixes = Prefixes {
         length: arguments.key_length,
     };

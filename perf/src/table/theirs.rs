@@ -67,6 +67,12 @@ pub struct TheirReader {
     words: Vec<u64>,
 }
 
+/// Entries that are asked for at first: for `bindings`, the writer's own, and as many removed ones that the
+/// reader has not let go of.
+pub const fn entries(bindings: u32) -> u32 {
+    bindings + 2 * CHURN
+}
+
 /// A table that holds `bindings`: the smallest one in which DPDK finds room for all.
 pub fn make(
     eal: &Eal,
@@ -74,7 +80,7 @@ pub fn make(
     prefixes: Prefixes,
     most: usize,
 ) -> Result<(TheirWriter, TheirReader)> {
-    let mut entries = bindings + 2 * CHURN;
+    let mut entries = entries(bindings);
     let (hash, reader) = loop {
         let (mut hash, reader) = dpdk::hash(eal, entries)?;
         let filled = (0..bindings).try_for_each(|n| hash.insert(&prefixes.hash_key(n), n as usize));
