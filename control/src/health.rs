@@ -1,7 +1,7 @@
 //! Whether what carries the gateway is well: the links of its ports and its workers.
 //!
 //! ```text
-//!   twice a second:  link of each port ──► changed?              ──► log, notice
+//!   twice a second:  link of each port ──► changed?              ──► log, notice; neighbours are asked anew
 //!                    passes of each worker ──► the same for long? ──► log, notice, `workers`
 //! ```
 //!
@@ -60,28 +60,32 @@ impl Health {
         Some(beat.still.as_secs_f64())
     }
 
-    /// Looks, if it is time, and tells what has changed.
+    /// Looks, if it is time, and tells what has changed. Returns whether a link has come up that was down at the
+    /// look before.
     pub(crate) fn look(
         &mut self,
         now: Now,
         (ports, read): (&[PortInfo], &mut ReadPort),
         workers: &[WorkerInfo],
         notices: &Notices,
-    ) {
+    ) -> bool {
         if now.monotonic < self.next() {
-            return;
+            return false;
         }
         // A process that was stopped did not see its workers move, nor could they.
         let since = |looked| now.monotonic.saturating_sub(looked).min(EVERY * 2);
         let passed = self.looked.map_or(Duration::ZERO, since);
         self.looked = Some(now.monotonic);
-        let mut told = Vec::new();
+        let (mut told, mut came_up) = (Vec::new(), false);
         for (port, seen) in ports.iter().zip(&mut self.links) {
             let up = read(port.id).link_up;
             let port = port.name.clone();
             match (seen.replace(up), up) {
                 (Some(true), false) => told.push(MachineNotice::PortDown { port }),
-                (Some(false), true) => told.push(MachineNotice::PortUp { port }),
+                (Some(false), true) => {
+                    told.push(MachineNotice::PortUp { port });
+                    came_up = true;
+                }
                 // A port that begins without a link is nothing that happened, but worth a line.
                 (None, false) => tracing::warn!(port, "its link is down"),
                 _ => {}
@@ -116,6 +120,7 @@ impl Health {
             }
             notices.publish(&timed);
         }
+        came_up
     }
 }
 
@@ -188,8 +193,10 @@ mod tests {
         let mut subscription = notices.subscribe();
         let mut health = Health::new(1, 1, Duration::from_secs(2));
         let mut look = |millis, health: &mut Health| {
-            health.look(at(millis), (&ports, &mut read), &workers, &notices);
-            told(&mut subscription)
+            let came_up = health.look(at(millis), (&ports, &mut read), &workers, &notices);
+            let told = told(&mut subscription);
+            assert_eq!(came_up, told == ["port core0 is up again"]);
+            told
         };
         worker.poll_once();
         assert!(look(0, &mut health).is_empty());

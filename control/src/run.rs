@@ -226,7 +226,7 @@ enum Woken {
     Stop,
 }
 
-async fn control(params: Params) -> Result<(), Error> {
+async fn control(mut params: Params) -> Result<(), Error> {
     let clock = Clock {
         start: Instant::now(),
     };
@@ -280,6 +280,12 @@ async fn control(params: Params) -> Result<(), Error> {
         engine.look_up_leases(kea.source());
     }
     engine.set_associations(config.load_associations()?);
+    let patience = Duration::from_secs(config.workers.stall_after.into())
+        + Duration::from_micros(config.workers.idle_sleep_us[1].into());
+    let mut health = Health::new(params.ports.len(), params.workers.len(), patience);
+    // Before neighbours are asked: what a link that is not up yet loses is asked again when it is.
+    let ports = (params.ports.as_slice(), &mut params.read_port);
+    health.look(clock.now(), ports, &params.workers, &notices);
     engine.start(now);
     if let Some(policy) = anchor {
         engine.deliver(now, Event::Policy { policy });
@@ -301,9 +307,6 @@ async fn control(params: Params) -> Result<(), Error> {
     };
     let server = Server::on(params.socket, Limits::default(), calls, notices);
     let server = server.map_err(Error::Runtime)?;
-    let patience = Duration::from_secs(config.workers.stall_after.into())
-        + Duration::from_micros(config.workers.idle_sleep_us[1].into());
-    let health = Health::new(params.ports.len(), params.workers.len(), patience);
     let taps = params.workers.iter().map(|worker| Arc::clone(&worker.tap));
     let watches = Watches::new(taps.collect());
     let mut desk = Desk {
@@ -341,7 +344,7 @@ async fn control(params: Params) -> Result<(), Error> {
         if end.is_some_and(|end| now.monotonic >= end) {
             break;
         }
-        desk.look(now, engine.notices());
+        desk.look(&mut engine, now);
         let worked = engine.poll(now) + engine.tick(now) + desk.watch(&engine, now);
         for _ in 0..CALLS_PER_TURN {
             let Ok(call) = requests.try_recv() else { break };

@@ -16,7 +16,7 @@ use crate::dhcp::kea::Looks;
 use crate::engine::Engine;
 use crate::gateway::{Gateway, PortInfo};
 use crate::health::Health;
-use crate::rpc::{types, Notices, Reply, Request, RpcError, SocketCounters};
+use crate::rpc::{types, Reply, Request, RpcError, SocketCounters};
 use crate::watch::{Client, Scene, Watches};
 use dataplane::watch::Tap;
 use dataplane::worker::{WorkerStats, VECTORS};
@@ -97,10 +97,14 @@ fn vectors(polls: &[u64; VECTORS.len()]) -> Vec<types::Vector> {
 }
 
 impl Desk {
-    /// Looks at links and workers, when it is time to.
-    pub(crate) fn look(&mut self, now: Now, notices: &Notices) {
+    /// Looks at links and workers, when it is time to. What neighbours were asked while a link was down they are
+    /// asked again when it is up.
+    pub(crate) fn look(&mut self, engine: &mut Engine<Gateway>, now: Now) {
         let ports = (self.ports.as_slice(), &mut self.read_port);
-        self.health.look(now, ports, &self.workers, notices);
+        let notices = engine.notices();
+        if self.health.look(now, ports, &self.workers, notices) {
+            engine.link_came_up(now);
+        }
     }
 
     /// Answers one request.

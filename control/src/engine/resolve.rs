@@ -69,6 +69,13 @@ impl<R: Role> Engine<R> {
         }
     }
 
+    /// The link of a port has come up: what was asked for before is asked for now.
+    pub fn link_came_up(&mut self, now: Now) {
+        let mut acts = Vec::new();
+        self.neighbours.ask_kept(&mut acts);
+        self.act(now, acts);
+    }
+
     /// Asks for a neighbour: everyone in its solicited-node group, or itself.
     pub(super) fn solicit(&mut self, neighbour: Neighbour, mac: Option<MacAddr>) {
         let Some(link) = self.routing.link(neighbour.interface) else {

@@ -371,6 +371,15 @@ impl Neighbours {
         }
     }
 
+    /// A link has come up: those that something stands on and that have not answered are asked once more without
+    /// a wait, for the question before may never have gone out.
+    pub fn ask_kept(&self, acts: &mut Vec<Act>) {
+        let kept = self.entries.iter().filter(|(_, entry)| entry.kept > 0);
+        for (neighbour, _) in kept {
+            self.ask_at_once(*neighbour, acts);
+        }
+    }
+
     /// Resolves a neighbour and keeps it so until as many calls of [`Neighbours::release`].
     pub fn keep(&mut self, neighbour: Neighbour, acts: &mut Vec<Act>) {
         if self.change(neighbour, |entry, _| entry.kept += 1).is_none() {

@@ -89,3 +89,17 @@ fn answers_wait_until_workers_know_the_way_to_their_peer() {
     assert_eq!(world.nodes[LMA].counted("message_waits"), 20);
     assert_eq!(acknowledgements(&mut world, &mut gateway), 20);
 }
+
+/// What a peer was asked while the link was down has not reached it.
+#[test]
+fn a_peer_is_asked_again_as_soon_as_a_link_is_up() {
+    let (mut world, mut gateway) = with_gateway();
+    register(&mut world, &gateway, 20);
+    world.hear(CORE);
+    assert_eq!(acknowledgements(&mut world, &mut gateway), 0);
+    let now = world.now();
+    world.nodes[LMA].engine.link_came_up(now);
+    world.settle();
+    assert_eq!(acknowledgements(&mut world, &mut gateway), 20);
+    assert_eq!(world.nodes[LMA].counted("message_unreachable"), 0);
+}
